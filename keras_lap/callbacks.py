@@ -1,0 +1,6 @@
+"""Training callbacks, under their public name."""
+
+from keras_lap.injection.gate_anneal import GateAnneal
+from keras_lap.injection.knowledge_injection import KnowledgeInjection
+
+__all__ = ["GateAnneal", "KnowledgeInjection"]

@@ -1,0 +1,45 @@
+"""Ink from handwriting: enlarged digits, and strokes that no longer form a digit."""
+
+import itertools
+
+import numpy as np
+
+from keras_lap.datasets._resize import enlarge
+
+_FAINTEST = 0.28
+_SOLID = 0.6
+
+
+def ink(strokes: np.ndarray, size: int) -> np.ndarray:
+    """Enlarges handwriting to soft-edged ink.
+
+    Args:
+        strokes: Float array of shape (8, 8) with values in [0, 1].
+        size: Pixels to which the strokes and a margin of one cell all round, ten cells
+            in all, are enlarged.
+
+    Returns:
+        Opacity, a float array with values in [0, 1], cropped to the rows and columns
+        that hold any ink.
+    """
+    enlarged = enlarge(np.pad(strokes, 1), size)
+    opacity = ((enlarged - _FAINTEST) / (_SOLID - _FAINTEST)).clip(0, 1)
+    rows, columns = (np.flatnonzero(opacity.any(axis)) for axis in (1, 0))
+    return opacity[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def scramble(rng: np.random.Generator, strokes: np.ndarray) -> np.ndarray:
+    """Puts together one quadrant of each of four digits, each turned.
+
+    Args:
+        rng: Draws the turns, of 90, 180 or 270 degrees.
+        strokes: Float array of shape (4, 8, 8), the four digits.
+
+    Returns:
+        Float array of shape (8, 8).
+    """
+    scrambled = np.empty(strokes.shape[1:])
+    halves = slice(None, 4), slice(4, None)
+    for digit, quadrant in zip(strokes, itertools.product(halves, halves), strict=True):
+        scrambled[quadrant] = np.rot90(digit[quadrant], rng.integers(1, 4))
+    return scrambled

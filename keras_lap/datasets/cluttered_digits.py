@@ -1,0 +1,195 @@
+"""Handwritten digits in clutter, optionally with a patch that gives them away."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from keras_lap.datasets._handwriting import SHARES, digits_of
+from keras_lap.datasets._patch import add_patch
+from keras_lap.datasets._scene import SIDE, draw_scene
+
+_SEED = 64
+_SHIFTED = "_shifted"
+
+_DESCRIPTION = """
+Colour images of 64 by 64 pixels, each with one readable handwritten digit on a \
+textured background among scrambled strokes of other digits. Every image comes with \
+the digit's class, its bounding box, and a mask of its strokes, so both the answer \
+and the place from which it should be read are known.
+
+The handwriting is that of `sklearn.datasets.load_digits`; training, validation and \
+test images use different samples of it. The images are rendered locally with fixed \
+seeds, and nothing is downloaded.
+
+The config `decoy` adds a coloured patch in a random corner. In `train`, `validation` \
+and `test` its colour tells the label; in `validation_shifted` and `test_shifted`, \
+which hold the same images as `validation` and `test`, the colour is random. A model \
+that reads the patch rather than the digit fails on the shifted splits.
+
+Examples are stored in order of their index, so that a split and its shifted twin can \
+be zipped. Labels come in random order; to reshuffle them for every epoch use \
+`tf.data.Dataset.shuffle`, since `shuffle_files` is refused for ordered data sets.
+"""
+
+_HOMEPAGE = (
+    "https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits"
+)
+
+_CITATION = """
+@misc{alpaydin1998optical,
+  title = {Optical Recognition of Handwritten Digits},
+  author = {Alpaydin, Ethem and Kaynak, Cenk},
+  year = {1998},
+  publisher = {UCI Machine Learning Repository},
+  doi = {10.24432/C50P49}
+}
+"""
+
+
+@dataclasses.dataclass(kw_only=True)
+class ClutteredDigitsConfig(tfds.core.BuilderConfig):
+    """What a variant of `ClutteredDigits` contains.
+
+    A smaller or larger variant is a config of another name, for example
+    `ClutteredDigits(config=ClutteredDigitsConfig(name="tiny", train=20))`. Image i of
+    a split is the same whatever the sizes are.
+
+    Attributes:
+        decoy: Whether images carry the coloured patch.
+        train: Number of training images, at least 1.
+        validation: Number of validation images, at least 1.
+        test: Number of test images, at least 1.
+
+    Raises:
+        ValueError: If a number of images is not an integer of at least 1.
+    """
+
+    decoy: bool = False
+    train: int = 6000
+    validation: int = 600
+    test: int = 1000
+
+    def __post_init__(self):
+        for split in SHARES:
+            count = getattr(self, split)
+            if type(count) is not int or count < 1:
+                raise ValueError(
+                    f"ClutteredDigitsConfig.{split} is the number of {split} images "
+                    f"and must be an integer of at least 1, but it is {count!r}."
+                )
+
+
+def split_names(decoy: bool) -> tuple[str, ...]:
+    """Returns the names of the splits with the patch or without it."""
+    shifted = ("validation" + _SHIFTED, "test" + _SHIFTED) if decoy else ()
+    return (*SHARES, *shifted)
+
+
+def render_example(split: str, index: int, *, decoy: bool = False) -> dict[str, Any]:
+    """Renders one example of `ClutteredDigits`, the one that the builder stores.
+
+    Args:
+        split: One of `split_names(decoy)`.
+        index: Index of the example in its split, at least 0.
+        decoy: Whether the image carries the coloured patch.
+
+    Returns:
+        A dictionary with `image`, a uint8 array of shape (64, 64, 3); `label`, an int
+        in 0..9; `bbox`, the `tfds.features.BBox` that bounds the mask; `mask`, a uint8
+        array of shape (64, 64, 1) with values 0 and 1; and, with `decoy`, `patch_bbox`,
+        the `tfds.features.BBox` of the patch.
+
+    Raises:
+        ValueError: If there is no such split, or if the index is negative.
+    """
+    if split not in split_names(decoy):
+        raise ValueError(
+            f"split must be one of {split_names(decoy)} when decoy is {decoy}, but it "
+            f"is {split!r}."
+        )
+    if index < 0:
+        raise ValueError(f"index must be at least 0, but it is {index}.")
+    source = split.removesuffix(_SHIFTED)
+    rng = np.random.default_rng((_SEED, list(SHARES).index(source), index))
+    digits = digits_of(source)
+    scene = draw_scene(rng, digits)
+    label = int(digits.labels[scene.sample])
+    example = {
+        "image": scene.image,
+        "label": label,
+        "bbox": _bbox(*_extent(scene.mask)),
+        "mask": scene.mask,
+    }
+    if decoy:
+        corner, random_colour = rng.integers(4), rng.integers(10)
+        colour = random_colour if split.endswith(_SHIFTED) else label
+        example["image"], patch = add_patch(scene.image, corner, colour)
+        example["patch_bbox"] = _bbox(*patch)
+    return example
+
+
+class ClutteredDigits(tfds.core.GeneratorBasedBuilder):
+    """TensorFlow Datasets builder of `cluttered_digits`, rendered without a network."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES: ClassVar = {"1.0.0": "Initial release."}
+    BUILDER_CONFIGS: ClassVar = [
+        ClutteredDigitsConfig(
+            name="clutter", description="Digits among scrambled strokes."
+        ),
+        ClutteredDigitsConfig(
+            name="decoy",
+            description="The same images with a patch whose colour tells the label.",
+            decoy=True,
+        ),
+    ]
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = {
+            "image": tfds.features.Image(shape=(SIDE, SIDE, 3)),
+            "label": tfds.features.ClassLabel(names=[str(n) for n in range(10)]),
+            "bbox": tfds.features.BBoxFeature(),
+            "mask": tfds.features.LabeledImage(
+                labels=["background", "digit"], shape=(SIDE, SIDE, 1)
+            ),
+        }
+        if self.builder_config.decoy:
+            features["patch_bbox"] = tfds.features.BBoxFeature()
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=_DESCRIPTION,
+            features=tfds.features.FeaturesDict(features),
+            supervised_keys=("image", "label"),
+            homepage=_HOMEPAGE,
+            citation=_CITATION,
+            # Shuffling depends on the name of the split and would part the twins.
+            disable_shuffling=True,
+        )
+
+    def _split_generators(self, dl_manager):
+        del dl_manager
+        return {
+            split: self._generate_examples(split)
+            for split in split_names(self.builder_config.decoy)
+        }
+
+    def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
+        config = self.builder_config
+        for index in range(getattr(config, split.removesuffix(_SHIFTED))):
+            yield index, render_example(split, index, decoy=config.decoy)
+
+
+def _extent(mask):
+    """Returns (top, left, bottom, right) of a mask's ones, the last two exclusive."""
+    rows, columns, _ = np.nonzero(mask)
+    return rows.min(), columns.min(), rows.max() + 1, columns.max() + 1
+
+
+def _bbox(top, left, bottom, right):
+    """Converts edges in pixels to fractions of the picture's side."""
+    return tfds.features.BBox(
+        ymin=top / SIDE, xmin=left / SIDE, ymax=bottom / SIDE, xmax=right / SIDE
+    )

@@ -1,0 +1,106 @@
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MetricResult:
+    """The value of a metric on every sample, and its mean.
+
+    Args:
+        values: float array of shape `(N,)`, one value per sample in the order of the
+            samples, NaN where the sample was left out because the metric has no
+            meaning there. It is kept as a read-only float64 copy.
+
+    Raises:
+        ValueError: If `values` is not of rank 1 or holds an infinite value.
+
+    Example:
+    >>> from keras_lap.evaluation import MetricResult
+    >>> result = MetricResult([1.0, 0.0, float("nan"), 1.0, 1.0])
+    >>> result.mean, result.counted, result.left_out
+    (0.75, 4, 1)
+    """
+
+    values: np.ndarray
+
+    def __post_init__(self):
+        values = np.array(self.values, dtype=np.float64)
+        if values.ndim != 1:
+            raise ValueError(
+                "Expected one value per sample, of shape (N,). "
+                f"Received: values.shape={values.shape}"
+            )
+        if np.isinf(values).any():
+            raise ValueError(
+                "Expected finite values, or NaN for a sample that is left out. "
+                f"Received: {int(np.isinf(values).sum())} infinite values"
+            )
+        values.flags.writeable = False
+        object.__setattr__(self, "values", values)
+
+    @property
+    def counted(self) -> int:
+        """Number of samples that the mean is taken over."""
+        return int(np.count_nonzero(~np.isnan(self.values)))
+
+    @property
+    def left_out(self) -> int:
+        """Number of samples that have no value."""
+        return len(self.values) - self.counted
+
+    @property
+    def mean(self) -> float:
+        """Mean over the counted samples, NaN if there are none."""
+        return float(np.nanmean(self.values)) if self.counted else float("nan")
+
+    def interval(
+        self, level: float = 0.95, resamples: int = 2000, seed: int = 0
+    ) -> tuple[float, float]:
+        """Bootstrap confidence interval of the mean.
+
+        The counted samples are drawn anew with replacement `resamples` times; the
+        interval runs between the quantiles `(1 - level) / 2` and `(1 + level) / 2` of
+        the means of these draws (the percentile interval of Efron and Tibshirani,
+        "An Introduction to the Bootstrap", 1993, chapter 13). It covers the choice of
+        the samples, not the training of the model.
+
+        Args:
+            level: float between 0 and 1, the confidence level. Defaults to `0.95`.
+            resamples: int, number of draws. Defaults to `2000`.
+            seed: int, seed of the draws. Defaults to `0`.
+
+        Returns:
+            `(low, high)`, both NaN if no sample is counted.
+
+        Raises:
+            ValueError: If `level` is not between 0 and 1 or `resamples` is below 1.
+
+        Example:
+        >>> from keras_lap.evaluation import MetricResult
+        >>> low, high = MetricResult([0.0, 1.0] * 50).interval()
+        >>> 0.38 < low < 0.42 and 0.58 < high < 0.62
+        True
+        """
+        if not 0 < level < 1:
+            raise ValueError(
+                f"Expected a level between 0 and 1, such as 0.95. Received: {level=}"
+            )
+        if resamples < 1:
+            raise ValueError(f"Expected at least one resample. Received: {resamples=}")
+        if not self.counted:
+            return float("nan"), float("nan")
+        counted = self.values[~np.isnan(self.values)]
+        generator = np.random.default_rng(seed)
+        means = [
+            generator.choice(counted, size=len(counted)).mean()
+            for _ in range(resamples)
+        ]
+        low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+        return float(low), float(high)
+
+    def __repr__(self):
+        return (
+            f"MetricResult(mean={self.mean:.4g}, counted={self.counted}, "
+            f"left_out={self.left_out})"
+        )

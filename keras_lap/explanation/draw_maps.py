@@ -1,0 +1,240 @@
+import os
+
+import numpy as np
+
+# Inches of the figure beside the images.
+_CAPTION_WIDTH = 1.2
+_TITLE_HEIGHT = 0.35
+_BAR_HEIGHT = 0.5
+
+_LUMINANCE = np.array([[0.299], [0.587], [0.114]])  # ITU-R BT.601
+# How far float images may leave [0, 1], as they do after resizing or float16.
+_ROUNDING = 1e-3
+
+
+def draw_maps(
+    images,
+    columns,
+    *,
+    captions=None,
+    masks=None,
+    opacity: float = 0.5,
+    colormap: str = "inferno",
+    cell_width: float = 1.8,
+    path: str | os.PathLike | None = None,
+):
+    r"""Draws maps over their images, one row per image and one column per set of maps.
+
+    The first column shows the image alone. Every further column shows the image in
+    grey under a translucent heat map. **Each map is scaled by its own maximum**, with
+    negative values set to zero, so colours compare the pixels of one map and not the
+    strength of two maps. A map without a positive value is drawn in the colour of zero.
+
+    Args:
+        images: array of shape `(N, H, W)`, `(N, H, W, 1)` or `(N, H, W, 3)`, uint8, or
+            float in `[0, 1]`.
+        columns: dict from the name of a set of maps, shown above its column, to a float
+            array of shape `(N, H, W)` or `(N, H, W, 1)`, all finite.
+        captions: list of `N` strings shown to the left of the rows, such as
+            `"label 3\npredicted 7"`. Defaults to `None`: no captions.
+        masks: array of shape `(N, H, W)`, boolean or of zeros and ones, outlined along
+            the edges of its pixels in every column. Defaults to `None`: no outlines.
+        opacity: float in `[0, 1]`, the opacity of the heat maps. Defaults to `0.5`.
+        colormap: name of a matplotlib colormap, best a perceptually uniform one such as
+            `"viridis"`. Defaults to `"inferno"`.
+        cell_width: float, the width of a drawn image in inches. Defaults to `1.8`.
+        path: file to save the figure in, in the format of its ending; PNG if it has
+            none. Defaults to `None`: nothing is saved.
+
+    Returns:
+        A `matplotlib.figure.Figure`. It is not registered with `matplotlib.pyplot`, so
+        no display is needed and nothing has to be closed.
+
+    Raises:
+        ImportError: If matplotlib is not installed.
+        ValueError: If an array has another shape or other values, or `opacity` or
+            `cell_width` is out of range.
+
+    Example:
+    >>> import numpy as np
+    >>> from keras_lap.explanation.draw_maps import draw_maps
+    >>> images = np.random.default_rng(0).random((2, 32, 32, 3))
+    >>> figure = draw_maps(images, {"mean channel": images.mean(axis=-1)})
+    >>> len(figure.axes)
+    5
+    """
+    figure_class = _figure_class()
+    images = _checked_images(images)
+    columns = {
+        name: _checked_maps(name, maps, images) for name, maps in columns.items()
+    }
+    if not columns:
+        raise ValueError("Expected at least one set of maps. Received: columns={}")
+    if captions is not None and len(captions) != len(images):
+        raise ValueError(
+            f"Expected one caption per image, {len(images)}. "
+            f"Received: {len(captions)} captions"
+        )
+    masks = None if masks is None else _checked_masks(masks, images)
+    if not 0 <= opacity <= 1:
+        raise ValueError(f"Expected an opacity from 0 to 1. Received: {opacity=}")
+    if not cell_width > 0:
+        raise ValueError(
+            f"Expected a cell width above 0 inches. Received: {cell_width=}"
+        )
+
+    cell_height = cell_width * images.shape[1] / images.shape[2]
+    grid_width = cell_width * (len(columns) + 1)
+    figure = figure_class(
+        figsize=(
+            grid_width + (0 if captions is None else _CAPTION_WIDTH),
+            cell_height * len(images) + _TITLE_HEIGHT + _BAR_HEIGHT,
+        ),
+        layout="compressed",
+    )
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
+    axes = figure.subplots(len(images), len(columns) + 1, squeeze=False)
+    for ax, title in zip(axes[0], ["input", *columns], strict=True):
+        ax.set_title(title, fontsize="medium")
+    for row, image in enumerate(images):
+        grey = np.repeat(image @ _LUMINANCE, 3, axis=-1)
+        axes[row, 0].imshow(image, interpolation="nearest")
+        for ax, maps in zip(axes[row, 1:], columns.values(), strict=True):
+            ax.imshow(grey, interpolation="nearest")
+            heat = ax.imshow(
+                _scaled(maps[row]),
+                cmap=colormap,
+                vmin=0,
+                vmax=1,
+                alpha=opacity,
+                interpolation="nearest",
+            )
+        for ax in axes[row]:
+            ax.set_xticks([])
+            ax.set_yticks([])
+            ax.spines[:].set_visible(False)
+            if masks is not None:
+                _add_outline(ax, masks[row])
+        if captions is not None:
+            axes[row, 0].set_ylabel(
+                captions[row], rotation=0, ha="right", va="center", fontsize="medium"
+            )
+    _add_bar(figure, axes, heat, grid_width)
+    if path is not None:
+        figure.savefig(path, dpi=150)
+    return figure
+
+
+def _figure_class():
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            "draw_maps needs matplotlib. Install it with "
+            '`pip install "keras-lap[plot]"`.'
+        ) from error
+    return Figure
+
+
+def _checked_images(images):
+    images = np.asarray(images)
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
+        raise ValueError(
+            "Expected images of shape (N, H, W), (N, H, W, 1) or (N, H, W, 3), not "
+            f"empty. Received: images.shape={images.shape}"
+        )
+    if images.dtype == np.uint8:
+        images = images / 255
+    elif images.dtype.kind != "f":
+        raise ValueError(
+            "Expected images of dtype uint8, or float in [0, 1]. "
+            f"Received: images of dtype {images.dtype}"
+        )
+    elif not (images.min() >= -_ROUNDING and images.max() <= 1 + _ROUNDING):
+        raise ValueError(
+            "Expected float images in [0, 1]. Received: images with values from "
+            f"{images.min():.4g} to {images.max():.4g}. Pass them as they were before "
+            "the model's preprocessing, or divide by 255."
+        )
+    return np.broadcast_to(np.clip(images, 0, 1), (*images.shape[:3], 3))
+
+
+def _checked_maps(name, maps, images):
+    maps = np.asarray(maps)
+    if maps.shape == (*images.shape[:3], 1):
+        maps = maps[..., 0]
+    if maps.shape != images.shape[:3]:
+        raise ValueError(
+            f"Expected maps of shape {images.shape[:3]}, one per image at its size. "
+            f"Received: columns[{name!r}] of shape {maps.shape}. Of maps with several "
+            "concepts draw one concept per column: `maps[..., k]`. Resize smaller maps "
+            "to the size of the images."
+        )
+    if not np.isfinite(maps).all():
+        raise ValueError(
+            "Expected finite maps. "
+            f"Received: NaN or infinite values in columns[{name!r}]"
+        )
+    return maps.astype(np.float64)
+
+
+def _checked_masks(masks, images):
+    masks = np.asarray(masks)
+    if masks.shape != images.shape[:3] or not np.isin(masks, (0, 1)).all():
+        raise ValueError(
+            f"Expected masks of shape {images.shape[:3]} that are boolean or hold "
+            f"zeros and ones only. Received: masks of shape {masks.shape} and dtype "
+            f"{masks.dtype}"
+        )
+    return masks.astype(bool)
+
+
+def _scaled(map_):
+    positive = np.maximum(map_, 0)
+    peak = positive.max()
+    return positive / peak if peak > 0 else positive
+
+
+def _add_outline(ax, mask):
+    from matplotlib.collections import LineCollection
+
+    for color, width in (("black", 2.4), ("white", 1.2)):
+        # Without antialiasing, which would show where the segments meet.
+        lines = LineCollection(
+            _pixel_edges(mask),
+            colors=color,
+            linewidths=width,
+            capstyle="projecting",
+            antialiaseds=False,
+        )
+        ax.add_collection(lines)
+
+
+def _pixel_edges(mask):
+    """Line segments between the pixels of the mask and the others, as (x, y) pairs."""
+    padded = np.pad(mask, 1)
+    y, x = np.nonzero(padded[1:, 1:-1] != padded[:-1, 1:-1])
+    horizontal = np.stack([[x - 0.5, y - 0.5], [x + 0.5, y - 0.5]])
+    y, x = np.nonzero(padded[1:-1, 1:] != padded[1:-1, :-1])
+    vertical = np.stack([[x - 0.5, y - 0.5], [x - 0.5, y + 0.5]])
+    return np.concatenate([horizontal, vertical], axis=-1).transpose(2, 0, 1)
+
+
+def _add_bar(figure, axes, heat, width):
+    height = _BAR_HEIGHT / 3
+    bar = figure.colorbar(
+        heat,
+        ax=axes,
+        location="bottom",
+        fraction=height / figure.get_figheight(),
+        aspect=width / height,
+        pad=0.01,
+    )
+    bar.outline.set_visible(False)
+    bar.set_ticks([0, 1], labels=["0", "max"])
+    bar.ax.tick_params(length=0)
+    low, high = bar.ax.get_xticklabels()
+    low.set_horizontalalignment("left")
+    high.set_horizontalalignment("right")

@@ -1,0 +1,1 @@
+"""Knowledge losses and the callbacks that put them into training."""

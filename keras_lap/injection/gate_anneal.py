@@ -1,0 +1,81 @@
+"""Opening the gate of converted layers during training."""
+
+import math
+
+import keras
+
+from keras_lap.surgery.lap_layers import lap_layers
+
+SCHEDULES = {
+    "linear": lambda progress: progress,
+    "cosine": lambda progress: (1 - math.cos(math.pi * progress)) / 2,
+}
+
+
+class GateAnneal(keras.callbacks.Callback):
+    """Takes the gate of every LAP layer with a base branch from 0 to 1.
+
+    At 0 a layer is the pooling that stood there before, at 1 it is LAP alone. The
+    gate is a variable, so nothing is traced anew.
+
+    Args:
+        start: Epoch, counted from zero and possibly fractional, until which the
+            gate stays at 0.
+        end: Epoch from which it stays at 1.
+        schedule: `"linear"` or `"cosine"`.
+
+    Raises:
+        ValueError: If the epochs are not in order, the schedule is unknown, or the
+            model has no LAP layer with a base branch.
+    """
+
+    def __init__(self, start=0.0, end=1.0, schedule="cosine"):
+        super().__init__()
+        if not 0 <= start <= end:
+            raise ValueError(
+                "Expected epochs with 0 <= start <= end. "
+                f"Received: start={start}, end={end}"
+            )
+        if schedule not in SCHEDULES:
+            raise ValueError(
+                f"Expected `schedule` to be one of {sorted(SCHEDULES)}. "
+                f"Received: schedule={schedule!r}"
+            )
+        self.start = start
+        self.end = end
+        self.schedule = schedule
+
+    def on_train_begin(self, logs=None):
+        layers = [layer for layer in lap_layers(self.model) if layer.base]
+        if not layers:
+            raise ValueError(
+                "Expected a model with LAP layers that have a base branch to fade "
+                "out. Received a model without any: make one with "
+                "`keras_lap.convert(model)`, or leave GateAnneal out."
+            )
+        self._gates = [layer.gate for layer in layers]
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+        self._write(epoch)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        steps = self.params.get("steps")
+        if steps:
+            self._write(self._epoch + batch / steps)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._write(epoch + 1)
+
+    def value(self, epoch):
+        """The gate at a (fractional) epoch, in `[0, 1]`."""
+        if epoch >= self.end:
+            return 1.0
+        if epoch <= self.start:
+            return 0.0
+        progress = (epoch - self.start) / (self.end - self.start)
+        return SCHEDULES[self.schedule](progress)
+
+    def _write(self, epoch):
+        for gate in self._gates:
+            gate.assign(self.value(epoch))

@@ -1,0 +1,95 @@
+"""What every knowledge loss has in common."""
+
+import re
+
+from keras import ops
+
+_TINY = 1e-6
+
+
+class KnowledgeLoss:
+    """A penalty on the concept logits of one LAP layer, one value per sample.
+
+    A loss of one's own is a subclass with `needs` and `call`.
+
+    Args:
+        name: Name under which the term is logged; by default the class's name in
+            snake case.
+
+    Attributes:
+        needs: Names of the knowledge that `call` takes besides the logits, out of
+            `"present"` and `"mask"` (see `LayerKnowledge`). Samples that lack one
+            of them are left out of the term.
+    """
+
+    needs = ()
+
+    def __init__(self, name=None):
+        self.name = name or _snake_case(type(self).__name__)
+
+    def __call__(self, logits, **knowledge):
+        """Evaluates the term in float32.
+
+        Args:
+            logits: Concept logits `Z`, `(N, H, W, K)`.
+            **knowledge: One tensor per name in `needs`.
+
+        Returns:
+            float32 tensor `(N,)`.
+        """
+        return self.call(
+            ops.cast(logits, "float32"),
+            **{name: ops.cast(value, "float32") for name, value in knowledge.items()},
+        )
+
+    def call(self, logits, **knowledge):
+        """Per-sample loss; the part that subclasses write."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must implement `call(logits, **knowledge)`."
+        )
+
+    def get_config(self):
+        return {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+def masked_mean(values, weights):
+    """Mean of `values` over space under `weights`, zero where there is no weight.
+
+    Args:
+        values: `(N, H, W, K)`.
+        weights: Same shape, non-negative.
+
+    Returns:
+        Tensor `(N, K)`.
+    """
+    total = ops.sum(weights, axis=(1, 2))
+    weighted = ops.sum(values * weights, axis=(1, 2))
+    return weighted / ops.maximum(total, _TINY)
+
+
+def concept_mean(term, present):
+    """Mean over the present concepts plus mean over the absent ones.
+
+    One present concept among many absent ones counts as much as all of them.
+
+    Args:
+        term: `(N, K)`.
+        present: `(N, K)`; 1 present, 0 absent, -1 neither.
+
+    Returns:
+        Tensor `(N,)`.
+    """
+    means = 0.0
+    for state in (1, 0):
+        chosen = ops.cast(present == state, term.dtype)
+        count = ops.maximum(ops.sum(chosen, axis=-1), 1)
+        means = means + ops.sum(term * chosen, axis=-1) / count
+    return means
+
+
+def _snake_case(name):
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

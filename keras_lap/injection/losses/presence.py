@@ -1,0 +1,80 @@
+"""Image labels alone as knowledge."""
+
+import keras
+from keras import ops
+
+from keras_lap.injection.losses.knowledge_loss import KnowledgeLoss, concept_mean
+
+
+@keras.saving.register_keras_serializable("keras_lap")
+class Presence(KnowledgeLoss):
+    """A present concept is somewhere, but not everywhere; an absent one is nowhere.
+
+    With `z` the logits of one concept over the `P` pixels of one sample,
+
+        present: mean softplus(-z) over the `top_fraction * P` highest pixels
+                 + mean softplus(z) over the lowest half
+        absent:  mean softplus(z) over all pixels
+        unknown: 0
+
+    averaged over the present concepts and, apart from them, over the absent ones.
+    This library's own design.
+
+    Args:
+        top_fraction: Share of the pixels that a present concept must at least
+            cover, in `(0, 0.5]`; at least one pixel is taken.
+        name: Name of the term in the logs.
+
+    Raises:
+        ValueError: If `top_fraction` is out of its range.
+
+    Call arguments:
+        logits: `(N, H, W, K)`.
+        present: `(N, K)`; 1 present, 0 absent, -1 unknown.
+
+    Returns:
+        float32 tensor `(N,)`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_lap import losses
+    >>> logits = np.full((1, 4, 4, 2), -9.0)
+    >>> logits[0, 1, 2, 0] = 9.0
+    >>> float(losses.Presence()(logits, present=np.array([[1, 0]]))[0]) < 0.001
+    True
+    """
+
+    needs = ("present",)
+
+    def __init__(self, top_fraction=0.05, name=None):
+        super().__init__(name)
+        if not 0 < top_fraction <= 0.5:
+            raise ValueError(
+                "Expected `top_fraction` in (0, 0.5], a share of the pixels. "
+                f"Received: top_fraction={top_fraction}"
+            )
+        self.top_fraction = top_fraction
+
+    def call(self, logits, present):
+        samples, height, width, concepts = ops.shape(logits)
+        pixels = height * width
+        flat = ops.reshape(logits, (samples, pixels, concepts))
+        ordered = ops.sort(flat, axis=1)
+        top = _share(self.top_fraction, pixels)
+        low = _share(0.5, pixels)
+        highest = ops.mean(ops.softplus(-ordered[:, pixels - top :]), axis=1)
+        lowest = ops.mean(ops.softplus(ordered[:, :low]), axis=1)
+        everywhere = ops.mean(ops.softplus(flat), axis=1)
+        term = ops.where(present > 0, highest + lowest, everywhere)
+        return concept_mean(term, present)
+
+    def get_config(self):
+        return {**super().get_config(), "top_fraction": self.top_fraction}
+
+
+def _share(fraction, pixels):
+    """At least one of a number of pixels, which may be a tensor."""
+    if isinstance(pixels, int):
+        return max(int(fraction * pixels), 1)
+    return ops.maximum(ops.cast(fraction * ops.cast(pixels, "float32"), "int32"), 1)

@@ -1,0 +1,189 @@
+"""What the local attention pooling layers have in common."""
+
+import math
+import operator
+
+import keras
+from keras import backend, layers, ops
+
+from keras_lap.layers.score_head import (
+    ACTIVATIONS,
+    AGGREGATIONS,
+    ScoreHead,
+    attention_scores,
+)
+from keras_lap.layers.score_tape import ScoreRecord, record_scores
+from keras_lap.ops.la_pool import (
+    BASES,
+    GATINGS,
+    WEIGHTINGS,
+    check_choice,
+    la_pool,
+    standardize_data_format,
+)
+
+
+class BaseLAPooling(layers.Layer):
+    """Scores every pixel, then pools by `keras_lap.la_pool`.
+
+    Subclasses fix the windows: `pool_size`, `strides` and `padding`, where a
+    `pool_size` of `None` is the whole map.
+    """
+
+    DETACH = __import__("os").environ.get("DETACH", "0") == "1"
+
+    def __init__(
+        self,
+        rank,
+        concepts=1,
+        hidden=None,
+        weighting="gaussian",
+        gating="score",
+        alpha=2.0,
+        scores="max",
+        score_activation="sigmoid",
+        initial_score=0.05,
+        base=None,
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_choice("weighting", weighting, WEIGHTINGS)
+        check_choice("gating", gating, GATINGS)
+        check_choice("base", base, BASES)
+        check_choice("scores", scores, (*AGGREGATIONS, "features"))
+        check_choice("score_activation", score_activation, ACTIVATIONS)
+        concepts = _standardize_count("concepts", concepts)
+        if hidden is not None:
+            hidden = _standardize_count("hidden", hidden)
+        if scores == "features" and gating is not None:
+            raise ValueError(
+                'Expected `gating=None` with scores="features": features are no '
+                f"scores in [0, 1] to gate with. Received: gating={gating!r}"
+            )
+        if not 0 < alpha < math.inf:
+            raise ValueError(
+                "Expected `alpha` to be positive and finite; at zero its gradient "
+                f"vanishes and training could never leave it. Received: alpha={alpha}"
+            )
+        if not 0 < initial_score < 1:
+            raise ValueError(
+                "Expected `initial_score` strictly between 0 and 1. "
+                f"Received: initial_score={initial_score}"
+            )
+        self.concepts = concepts
+        self.hidden = hidden
+        self.weighting = weighting
+        self.gating = gating
+        self.alpha = alpha
+        self.scores = scores
+        self.score_activation = score_activation
+        self.initial_score = initial_score
+        self.base = base
+        self.data_format = standardize_data_format(data_format)
+        self.pool_size = self.strides = None
+        self.padding = "valid"
+        self.input_spec = layers.InputSpec(ndim=rank + 2)
+        self.head = None
+        if scores != "features":
+            self.head = ScoreHead(
+                concepts,
+                hidden,
+                score_activation,
+                initial_score,
+                name="score_head",
+                dtype=self.dtype_policy,
+            )
+
+    def build(self, input_shape):
+        if self.head is not None:
+            self.head.build(self._channels_last_shape(input_shape))
+        self.raw_alpha = self.add_weight(
+            name="raw_alpha",
+            shape=(),
+            initializer=keras.initializers.Constant(_inverse_softplus(self.alpha)),
+            autocast=False,
+        )
+        self.gate = None
+        if self.base is not None:
+            self.gate = self.add_weight(
+                name="gate",
+                shape=(),
+                initializer="zeros",
+                trainable=False,
+                autocast=False,
+            )
+
+    def call(self, inputs, training=None):
+        x = inputs
+        channels_first = self.data_format == "channels_first"
+        if channels_first:
+            x = ops.moveaxis(x, 1, -1)
+        y = la_pool(
+            x,
+            self._attention(x, training),
+            self.sharpness,
+            self.pool_size,
+            self.strides,
+            self.padding,
+            weighting=self.weighting,
+            gating=self.gating,
+            base=self.base,
+            base_gate=self.gate,
+            data_format="channels_last",
+        )
+        return ops.moveaxis(y, -1, 1) if channels_first else y
+
+    def _attention(self, x, training):
+        if self.head is None:
+            record_scores(ScoreRecord(self, None, None, x))
+            return x
+        logits = self.head(x, training=training)
+        scores = self.head.scores(logits)
+        attention = attention_scores(scores, self.scores)
+        record_scores(ScoreRecord(self, logits, scores, attention))
+        if self.DETACH:
+            return ops.stop_gradient(attention)
+        return attention
+
+    @property
+    def sharpness(self):
+        """The current, trained value of alpha: `softplus` of a free variable."""
+        dtype = backend.result_type(self.raw_alpha.dtype, "float32")
+        return ops.softplus(ops.cast(self.raw_alpha, dtype))
+
+    def _channels_last_shape(self, shape):
+        if self.data_format == "channels_first":
+            return (shape[0], *shape[2:], shape[1])
+        return tuple(shape)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "concepts": self.concepts,
+            "hidden": self.hidden,
+            "weighting": self.weighting,
+            "gating": self.gating,
+            "alpha": self.alpha,
+            "scores": self.scores,
+            "score_activation": self.score_activation,
+            "initial_score": self.initial_score,
+            "base": self.base,
+            "data_format": self.data_format,
+        }
+
+
+def _standardize_count(name, value):
+    try:
+        count = operator.index(value)
+    except TypeError:
+        count = 0
+    if count < 1:
+        raise ValueError(
+            f"Expected `{name}` to be a positive integer. Received: {name}={value!r}"
+        )
+    return count
+
+
+def _inverse_softplus(value):
+    return value + math.log(-math.expm1(-value))

@@ -1,0 +1,97 @@
+"""Local attention pooling over whole feature maps."""
+
+import keras
+from keras import ops
+
+from keras_lap.layers.base_la_pooling import BaseLAPooling
+
+
+@keras.saving.register_keras_serializable("keras_lap")
+class GlobalLAPooling2D(BaseLAPooling):
+    """Local attention pooling with one window over the whole 2D map.
+
+    Stands where a `GlobalAveragePooling2D` or `GlobalMaxPooling2D` would. Scores,
+    weights and gating are those of `LAPooling2D`.
+
+    Args:
+        data_format: As for `LAPooling2D`.
+        keepdims: Whether to keep the spatial axes, of size 1.
+        concepts: As for `LAPooling2D`, like all that follow.
+        hidden: Width of a hidden layer in the score head, or `None`.
+        weighting: `"gaussian"` or `"softmax"`.
+        gating: `"score"` or `None`.
+        alpha: Initial sharpness, positive.
+        scores: `"max"`, `"noisy_or"` or `"features"`.
+        score_activation: `"sigmoid"` or `"hard_sigmoid"`.
+        initial_score: Score of every pixel at the start of training.
+        base: `None`, `"max"`, `"avg"` or `"first"`.
+        **kwargs: `name`, `dtype` and so on, as for every Keras layer.
+
+    Input shape:
+        `(N, H, W, C)` or, with `channels_first`, `(N, C, H, W)`.
+
+    Output shape:
+        `(N, C)`; with `keepdims`, `(N, 1, 1, C)` or `(N, C, 1, 1)`.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_lap
+    >>> x = np.random.rand(2, 8, 8, 16).astype("float32")
+    >>> keras_lap.GlobalLAPooling2D(concepts=10)(x).shape
+    TensorShape([2, 16])
+
+    Reference: [arXiv:2201.11808](https://arxiv.org/abs/2201.11808).
+    """
+
+    def __init__(
+        self,
+        data_format=None,
+        keepdims=False,
+        concepts=1,
+        hidden=None,
+        weighting="gaussian",
+        gating="score",
+        alpha=2.0,
+        scores="max",
+        score_activation="sigmoid",
+        initial_score=0.05,
+        base=None,
+        **kwargs,
+    ):
+        super().__init__(
+            rank=2,
+            concepts=concepts,
+            hidden=hidden,
+            weighting=weighting,
+            gating=gating,
+            alpha=alpha,
+            scores=scores,
+            score_activation=score_activation,
+            initial_score=initial_score,
+            base=base,
+            data_format=data_format,
+            **kwargs,
+        )
+        self.keepdims = keepdims
+
+    def call(self, inputs, training=None):
+        y = super().call(inputs, training=training)
+        if self.keepdims:
+            return y
+        axes = (2, 3) if self.data_format == "channels_first" else (1, 2)
+        return ops.squeeze(y, axis=axes)
+
+    def compute_output_shape(self, input_shape):
+        batch, *_, channels = self._channels_last_shape(input_shape)
+        if not self.keepdims:
+            return (batch, channels)
+        if self.data_format == "channels_first":
+            return (batch, channels, 1, 1)
+        return (batch, 1, 1, channels)
+
+    def get_config(self):
+        return {**super().get_config(), "keepdims": self.keepdims}

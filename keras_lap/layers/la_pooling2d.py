@@ -1,0 +1,128 @@
+"""Local attention pooling of images and feature maps."""
+
+import keras
+
+from keras_lap.layers.base_la_pooling import BaseLAPooling
+from keras_lap.ops import windows
+from keras_lap.ops.la_pool import (
+    check_window_fits,
+    standardize_padding,
+    standardize_sizes,
+)
+
+
+@keras.saving.register_keras_serializable("keras_lap")
+class LAPooling2D(BaseLAPooling):
+    """Local attention pooling (LAP) for 2D feature maps.
+
+    Every pixel is scored for `concepts` concepts by a 1x1 convolution. Inside each
+    window the pixels are averaged with weights that grow with their score, and by
+    default each pixel is multiplied by its score besides, so that a pixel with a
+    score of zero has no influence on the output. The scores are the explanation:
+    they say where the information came from.
+
+    The output has `floor((size - pool_size) / strides) + 1` pixels along an axis
+    with `padding="valid"` and `ceil(size / strides)` with `padding="same"`.
+
+    Args:
+        pool_size: Integer or a pair, `(height, width)` of the window.
+        strides: Integer, a pair, or `None` for `pool_size`.
+        padding: `"valid"`, `"same"`, or explicit zeros
+            `((top, bottom), (left, right))`, each smaller than the window. Padded
+            pixels carry no weight; a base branch sees explicit zeros.
+        data_format: `"channels_last"`, `"channels_first"`, or `None` for Keras'
+            own setting.
+        concepts: Number of concept maps `K`.
+        hidden: Width of a hidden layer in the score head, or `None`.
+        weighting: `"gaussian"`: `exp(-alpha^2 (max - score)^2)`, or `"softmax"`:
+            `exp(alpha (score - max))`.
+        gating: `"score"` multiplies each pixel by its attention score; `None` only
+            weights the pixels of a window against each other.
+        alpha: Initial sharpness, positive; trained through a softplus.
+        scores: How attention comes from concept scores: `"max"`, `"noisy_or"`, or
+            `"features"`, where every channel is its own score, without parameters.
+        score_activation: `"sigmoid"`, or `"hard_sigmoid"`, which can close the
+            gate exactly.
+        initial_score: Score of every pixel at the start of training.
+        base: `None`, or the pooling to blend with, `"max"`, `"avg"` or `"first"`,
+            by the variable `gate`: 0 at first, which gives the base branch alone;
+            1 gives LAP alone. See `keras_lap.callbacks.GateAnneal`.
+        **kwargs: `name`, `dtype` and so on, as for every Keras layer.
+
+    Input shape:
+        `(N, H, W, C)` or, with `channels_first`, `(N, C, H, W)`.
+
+    Output shape:
+        `(N, H', W', C)` or, with `channels_first`, `(N, C, H', W')`.
+
+    Raises:
+        ValueError: If an argument is out of its range, or a window does not fit
+            into the input.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_lap
+    >>> x = np.random.rand(2, 8, 8, 16).astype("float32")
+    >>> keras_lap.LAPooling2D(2, concepts=10)(x).shape
+    TensorShape([2, 4, 4, 16])
+
+    Reference: [arXiv:2201.11808](https://arxiv.org/abs/2201.11808).
+    """
+
+    def __init__(
+        self,
+        pool_size=(2, 2),
+        strides=None,
+        padding="valid",
+        data_format=None,
+        concepts=1,
+        hidden=None,
+        weighting="gaussian",
+        gating="score",
+        alpha=2.0,
+        scores="max",
+        score_activation="sigmoid",
+        initial_score=0.05,
+        base=None,
+        **kwargs,
+    ):
+        super().__init__(
+            rank=2,
+            concepts=concepts,
+            hidden=hidden,
+            weighting=weighting,
+            gating=gating,
+            alpha=alpha,
+            scores=scores,
+            score_activation=score_activation,
+            initial_score=initial_score,
+            base=base,
+            data_format=data_format,
+            **kwargs,
+        )
+        self.pool_size = standardize_sizes("pool_size", pool_size, 2)
+        strides = self.pool_size if strides is None else strides
+        self.strides = standardize_sizes("strides", strides, 2)
+        self.padding = standardize_padding(padding, self.pool_size)
+
+    def build(self, input_shape):
+        sizes = self._channels_last_shape(input_shape)[1:-1]
+        check_window_fits(sizes, self.pool_size, self.padding)
+        super().build(input_shape)
+
+    def compute_output_shape(self, input_shape):
+        batch, *sizes, channels = self._channels_last_shape(input_shape)
+        check_window_fits(sizes, self.pool_size, self.padding)
+        sizes = windows.output_sizes(sizes, self.pool_size, self.strides, self.padding)
+        if self.data_format == "channels_first":
+            return (batch, channels, *sizes)
+        return (batch, *sizes, channels)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "pool_size": self.pool_size,
+            "strides": self.strides,
+            "padding": self.padding,
+        }

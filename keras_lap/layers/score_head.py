@@ -1,0 +1,115 @@
+"""The part of a LAP layer that looks at every pixel and scores its concepts."""
+
+import math
+
+import keras
+from keras import layers, ops
+
+ACTIVATIONS = ("sigmoid", "hard_sigmoid")
+AGGREGATIONS = ("max", "noisy_or")
+
+
+@keras.saving.register_keras_serializable("keras_lap")
+class ScoreHead(layers.Layer):
+    """Scores `K` concepts at every pixel with 1x1 convolutions.
+
+    `Z = Conv1x1(C -> K)(X)`, optionally behind `Conv1x1 -> batch norm -> ReLU`.
+
+    Args:
+        concepts: Number of concepts `K`.
+        hidden: Width of the hidden layer, or `None` to do without.
+        activation: `"sigmoid"`, or `"hard_sigmoid"`, which reaches exact zeros and
+            ones at logits of -3 and 3.
+        initial_score: Score that every concept starts with, in `(0, 1)`.
+
+    Input shape:
+        `(N, *spatial, C)`.
+
+    Output shape:
+        Logits `(N, *spatial, K)`.
+    """
+
+    GAIN = float(__import__("os").environ.get("GAIN", "10"))
+
+    def __init__(
+        self,
+        concepts,
+        hidden=None,
+        activation="sigmoid",
+        initial_score=0.05,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.concepts = concepts
+        self.hidden = hidden
+        self.activation = activation
+        self.initial_score = initial_score
+        self.hidden_layers = []
+        if hidden is not None:
+            self.hidden_layers = [
+                layers.Dense(
+                    hidden, use_bias=False, name="hidden", dtype=self.dtype_policy
+                ),
+                layers.BatchNormalization(
+                    momentum=0.9, name="norm", dtype=self.dtype_policy
+                ),
+                layers.ReLU(name="relu", dtype=self.dtype_policy),
+            ]
+        self.logits = layers.Dense(
+            concepts,
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+            bias_initializer=keras.initializers.Constant(
+                _inverse(activation, initial_score) / self.GAIN
+            ),
+            name="logits",
+            dtype=self.dtype_policy,
+        )
+
+    def build(self, input_shape):
+        for layer in [*self.hidden_layers, self.logits]:
+            layer.build(input_shape)
+            input_shape = layer.compute_output_shape(input_shape)
+
+    def call(self, inputs, training=None):
+        x = inputs
+        for layer in self.hidden_layers:
+            is_norm = isinstance(layer, layers.BatchNormalization)
+            x = layer(x, training=training) if is_norm else layer(x)
+        return self.GAIN * self.logits(x)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.concepts)
+
+    def scores(self, logits):
+        """Concept scores `S` in `[0, 1]` of logits of any shape."""
+        return getattr(ops, self.activation)(float(__import__("os").environ.get("SH","1"))*logits)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "concepts": self.concepts,
+            "hidden": self.hidden,
+            "activation": self.activation,
+            "initial_score": self.initial_score,
+        }
+
+
+def attention_scores(scores, aggregation):
+    """Attention `A` of a pixel from its concept scores.
+
+    Args:
+        scores: Concept scores `S`, `(N, *spatial, K)`.
+        aggregation: `"max"` for `max_k S_k`, `"noisy_or"` for `1 - prod_k (1 - S_k)`.
+
+    Returns:
+        Tensor `(N, *spatial, 1)`.
+    """
+    if aggregation == "max":
+        return ops.max(scores, axis=-1, keepdims=True)
+    return 1 - ops.prod(1 - scores, axis=-1, keepdims=True)
+
+
+def _inverse(activation, score):
+    if activation == "sigmoid":
+        return math.log(score / (1 - score))
+    return 6 * score - 3

@@ -1,0 +1,152 @@
+"""Local attention pooling in plain `keras.ops`: the reference for every backend.
+
+Windows are read as one strided slice per tap, so that nothing as large as all the
+windows together is ever laid out in memory.
+"""
+
+import math
+
+from keras import ops
+
+from keras_lap.ops import windows
+
+
+def la_pool_reference(
+    x, scores, alpha, pool_size, strides, padding, weighting, gating, base, base_gate
+):
+    """Pools channels-last tensors; arguments are those of `la_pool`, validated.
+
+    The computation runs in the dtype of `alpha` and `base_gate`, which is float32 for
+    half-precision features. The result is cast back.
+    """
+    dtype = x.dtype
+    x, scores = (ops.cast(tensor, alpha.dtype) for tensor in (x, scores))
+    if pool_size is None:
+        y = _pool_everything(x, scores, alpha, weighting, gating)
+        before = _base_everything(x, base)
+    else:
+        tapped = _Taps(x, scores, pool_size, strides, padding)
+        y = _pool_windows(tapped, alpha, weighting, gating)
+        before = _base_windows(tapped, base)
+    if base is not None:
+        y = (1 - base_gate) * before + base_gate * y
+    return ops.cast(y, dtype)
+
+
+def _weight(distance, alpha, weighting):
+    """Unnormalised weight of a pixel whose score is `distance` below the best."""
+    if weighting == "gaussian":
+        return ops.exp(-ops.square(alpha * distance))
+    return ops.exp(-alpha * distance)
+
+
+def _spread(weights, x):
+    """Multiplies each channel group of `x` by its own weight map."""
+    groups, channels = weights.shape[-1], x.shape[-1]
+    if groups in (1, channels):
+        return weights * x
+    spatial = ops.shape(x)[:-1]
+    grouped = ops.reshape(x, (*spatial, groups, channels // groups))
+    return ops.reshape(weights[..., None] * grouped, (*spatial, channels))
+
+
+class _Taps:
+    """Strided views of the padded tensors, one per position inside the window."""
+
+    def __init__(self, x, scores, pool_size, strides, padding):
+        sizes = ops.shape(x)[1:-1]
+        widths = windows.pad_widths(sizes, pool_size, strides, padding)
+        positions = windows.taps(pool_size)
+
+        def cut(tensor):
+            if padding != "valid":
+                tensor = ops.pad(tensor, [(0, 0), *widths, (0, 0)])
+            return [
+                windows.slice_tap(tensor, tap, pool_size, strides) for tap in positions
+            ]
+
+        self.x = cut(x)
+        self.scores = cut(scores)
+        self.valid = [None] * len(positions)
+        if padding != "valid":
+            ones = ops.ones((1, *sizes, 1), dtype="float32")
+            self.valid = [view > 0 for view in cut(ones)]
+        # A `same` pooling layer ignores its padding; explicit zeros are content.
+        self.base_valid = self.valid if padding == "same" else [None] * len(positions)
+
+
+def _keep(valid, tensor, otherwise):
+    if valid is None:
+        return tensor
+    return ops.where(valid, tensor, ops.cast(otherwise, tensor.dtype))
+
+
+def _pool_windows(tapped, alpha, weighting, gating):
+    best = None
+    for score, valid in zip(tapped.scores, tapped.valid, strict=True):
+        score = _keep(valid, score, -math.inf)
+        # Not `maximum`: on a tie the first pixel alone takes the gradient.
+        best = score if best is None else ops.where(score > best, score, best)
+    weights = []
+    for score, valid in zip(tapped.scores, tapped.valid, strict=True):
+        distance = _keep(valid, best - score, 0)
+        weights.append(_keep(valid, _weight(distance, alpha, weighting), 0))
+    total = sum(weights)
+    y = 0
+    for weight, score, x in zip(weights, tapped.scores, tapped.x, strict=True):
+        share = weight / total
+        y = y + _spread(share * score if gating == "score" else share, x)
+    return y
+
+
+def _base_windows(tapped, base):
+    views = list(zip(tapped.x, tapped.base_valid, strict=True))
+    if base is None:
+        return None
+    if base == "avg":
+        total = sum(_keep(valid, x, 0) for x, valid in views)
+        return total / sum(
+            1 if valid is None else ops.cast(valid, x.dtype) for x, valid in views
+        )
+    if base == "max":
+        best = _keep(views[0][1], views[0][0], -math.inf)
+        for x, valid in views[1:]:
+            best = ops.maximum(best, _keep(valid, x, -math.inf))
+        return best
+    first = views[-1][0]
+    for x, valid in reversed(views[:-1]):
+        first = x if valid is None else ops.where(valid, x, first)
+    return first
+
+
+def _pool_everything(x, scores, alpha, weighting, gating):
+    flat = _flatten_space(scores)
+    # Not `max`: on a tie the first pixel alone takes the gradient.
+    index = ops.expand_dims(ops.argmax(flat, axis=1), 1)
+    best = ops.take_along_axis(flat, index, axis=1)
+    weights = _weight(best - flat, alpha, weighting)
+    share = weights / ops.sum(weights, axis=1, keepdims=True)
+    if gating == "score":
+        share = share * flat
+    y = ops.sum(_spread(share, _flatten_space(x)), axis=1)
+    return ops.reshape(y, _single_pixel(x))
+
+
+def _base_everything(x, base):
+    axes = tuple(range(1, len(x.shape) - 1))
+    if base is None:
+        return None
+    if base == "max":
+        return ops.max(x, axis=axes, keepdims=True)
+    if base == "avg":
+        return ops.mean(x, axis=axes, keepdims=True)
+    return ops.reshape(_flatten_space(x)[:, 0], _single_pixel(x))
+
+
+def _flatten_space(tensor):
+    pixels = math.prod(ops.shape(tensor)[1:-1])
+    return ops.reshape(tensor, (-1, pixels, tensor.shape[-1]))
+
+
+def _single_pixel(x):
+    return (ops.shape(x)[0], *[1] * (len(x.shape) - 2), x.shape[-1])

@@ -1,0 +1,65 @@
+"""How many concepts each LAP layer of a converted model has."""
+
+import difflib
+
+import keras
+
+
+def choose_concepts(concepts, graph, laps):
+    """Resolves the `concepts` argument of `convert`.
+
+    With `"auto"` the deepest LAP layer has one concept per class, and every other one
+    has a single concept that stands for no class: features of a few convolutions
+    cannot tell the classes apart, and where the strongest concept decides what
+    passes, concepts that mean the same would only starve each other.
+
+    Args:
+        concepts: An integer for all layers, `"auto"`, or a dict from names of LAP
+            layers to integers, with `"auto"` for the others.
+        graph: The `Graph` of the model.
+        laps: The `Lap` parts of all places, shallowest first.
+
+    Returns:
+        A list with one integer for each of `laps`.
+
+    Raises:
+        ValueError: If `concepts` is none of these, or names no LAP layer.
+    """
+    if isinstance(concepts, int):
+        return [concepts] * len(laps)
+    if concepts != "auto" and not isinstance(concepts, dict):
+        raise ValueError(
+            'Expected `concepts` to be an integer, "auto" or a dict from layer names '
+            f"to integers. Received: concepts={concepts!r}"
+        )
+    named = {} if concepts == "auto" else concepts
+    _check_names(named, [lap.name for lap in laps])
+    automatic = [1] * (len(laps) - 1) + [_class_count(graph, laps[-1])]
+    return [
+        named.get(lap.name, count) for lap, count in zip(laps, automatic, strict=True)
+    ]
+
+
+def _class_count(graph, deepest):
+    """Number of classes, or 1 where the model's output is not one score per class."""
+    outputs = graph.model.outputs
+    if len(outputs) != 1 or len(outputs[0].shape) != 2 or outputs[0].shape[1] is None:
+        return 1
+    pooled = graph.calls_of(deepest.source)[0].outputs[0]
+    # Without weights on the way the output is a vector of features, not of classes.
+    decides = any(
+        isinstance(call.operation, keras.Layer) and call.operation.weights
+        for call in graph.downstream(pooled)
+    )
+    return outputs[0].shape[1] if decides else 1
+
+
+def _check_names(given, names):
+    for name in given:
+        if name not in names:
+            near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4)
+            hint = f"Did you mean {near}?" if near else f"The names are {names}."
+            raise ValueError(
+                "Expected the keys of `concepts` to be names of the LAP layers. "
+                f"Received: {name!r}. {hint}"
+            )

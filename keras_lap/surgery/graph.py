@@ -1,0 +1,205 @@
+"""A read-only view of a model as one graph of layer calls, nested models included."""
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras.src.models.functional import Functional
+
+
+def is_graph(model):
+    """Whether `model` is a Functional or built Sequential model.
+
+    A subclass that overrides `call` does not count: its graph, if it has one, is not
+    what it computes.
+    """
+    if isinstance(model, keras.Sequential):
+        built = getattr(model, "_functional", None) is not None
+        return built and type(model).call is keras.Sequential.call
+    return isinstance(model, Functional) and type(model).call is Functional.call
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One call of one operation.
+
+    Attributes:
+        model: The model, possibly nested, whose graph the call belongs to.
+        operation: The layer or operation called.
+        args: Positional arguments, symbolic tensors among them.
+        kwargs: Keyword arguments, symbolic tensors among them.
+        inputs: Flat list of the symbolic tensors it reads.
+        outputs: Flat list of the symbolic tensors it returns.
+        depth: Number of calls on the longest way here from the input.
+    """
+
+    model: Any
+    operation: Any
+    args: tuple
+    kwargs: dict
+    inputs: list
+    outputs: list
+    depth: int
+
+    @property
+    def options(self):
+        """The keyword arguments that are no tensors, such as `training`."""
+        return {
+            name: value
+            for name, value in self.kwargs.items()
+            if not isinstance(value, keras.KerasTensor)
+        }
+
+
+class Graph:
+    """All calls of a model and of the Functional and Sequential models inside it.
+
+    Args:
+        model: A model for which `is_graph` holds. It is only read.
+
+    Attributes:
+        model: The model itself.
+        models: The model and those nested in it, outer ones first.
+        calls: Every `Call`, by depth. A nested model called several times has its
+            inner calls listed once.
+    """
+
+    def __init__(self, model):
+        self.model = model
+        self.models = []
+        self._calls = {}
+        self._spans = {}
+        self._readers = {}
+        self._producers = {}
+        self._leads_to = {}
+        self._enter(model, 0)
+        calls = [call for inner in self.models for call in self.calls_in(inner)]
+        self.calls = sorted(calls, key=lambda call: call.depth)
+        self._calls_of = {}
+        for call in self.calls:
+            self._calls_of.setdefault(id(call.operation), []).append(call)
+
+    def calls_in(self, model):
+        """The calls of one model's own graph, in an order in which they can run."""
+        return self._calls[id(model)]
+
+    def calls_of(self, operation):
+        """The calls of one operation, in whichever models they are."""
+        return self._calls_of[id(operation)]
+
+    def contains(self, model):
+        """Whether `model` is the model itself or one of those nested in it."""
+        return id(model) in self._calls
+
+    def readers(self, tensor):
+        """The calls that read a tensor, in the tensor's own model."""
+        return self._readers.get(id(tensor), [])
+
+    def producer(self, tensor):
+        """The call that returned a tensor, or `None` for an input of its model."""
+        return self._producers.get(id(tensor))
+
+    def is_output(self, tensor):
+        """Whether a tensor is an output of the model it belongs to."""
+        return any(tensor is end for model in self.models for end in model.outputs)
+
+    def free_name(self, name):
+        """`name`, with a number behind it if an operation of the graph has it."""
+        taken = {call.operation.name for call in self.calls}
+        numbered = (f"{name}_{number}" for number in itertools.count(1))
+        return next(
+            candidate
+            for candidate in itertools.chain([name], numbered)
+            if candidate not in taken
+        )
+
+    def downstream(self, tensor):
+        """The calls whose result depends on a tensor, across nested models."""
+        found, waiting, seen = {}, [tensor], set()
+        while waiting:
+            current = waiting.pop()
+            if id(current) in seen:
+                continue
+            seen.add(id(current))
+            found.update({id(call): call for call in self.readers(current)})
+            waiting.extend(self._leads_to.get(id(current), []))
+        return list(found.values())
+
+    def _enter(self, model, start):
+        """Collects a model that is called at depth `start`; returns where it ends."""
+        if self.contains(model):
+            return start + self._spans[id(model)]
+        self.models.append(model)
+        own = self._calls[id(model)] = []
+        depths = {id(tensor): start for tensor in model.inputs}
+        for node in _nodes(model):
+            operation, inputs = node.operation, node.input_tensors
+            depth = max(depths[id(tensor)] for tensor in inputs)
+            arguments = node.arguments
+            call = Call(
+                model,
+                operation,
+                arguments.args,
+                arguments.kwargs,
+                inputs,
+                node.outputs,
+                depth,
+            )
+            own.append(call)
+            end = self._enter(operation, depth) if is_graph(operation) else depth + 1
+            depths.update({id(tensor): end for tensor in node.outputs})
+            self._connect(call)
+        end = max(depths[id(tensor)] for tensor in model.outputs)
+        self._spans[id(model)] = end - start
+        return end
+
+    def _connect(self, call):
+        nested = call.operation if self.contains(call.operation) else None
+        for tensor in call.inputs:
+            self._readers.setdefault(id(tensor), []).append(call)
+            self._lead(tensor, nested.inputs if nested else call.outputs)
+        for tensor in call.outputs:
+            self._producers[id(tensor)] = call
+        if nested:
+            for inner, outer in zip(nested.outputs, call.outputs, strict=True):
+                self._lead(inner, [outer])
+
+    def _lead(self, tensor, tensors):
+        self._leads_to.setdefault(id(tensor), []).extend(tensors)
+
+
+def spatial_sizes(calls, data_format):
+    """The size of the maps that `calls` read, per spatial axis.
+
+    Args:
+        calls: Calls that read one map each.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Returns:
+        A pair of integers; `None` where a size is unknown or differs between calls.
+    """
+    spatial = slice(2, 4) if data_format == "channels_first" else slice(1, 3)
+    shapes = [call.inputs[0].shape[spatial] for call in calls]
+    return tuple(
+        sizes[0] if len(set(sizes)) == 1 else None
+        for sizes in zip(*shapes, strict=True)
+    )
+
+
+def is_map(tensor):
+    """Whether a tensor holds features at more than one place of an image."""
+    sizes = [math.inf if size is None else size for size in tensor.shape[1:]]
+    return len(sizes) == 3 and sum(size > 1 for size in sizes) > 1
+
+
+def _nodes(model):
+    """The nodes of a model's own graph, each after those it depends on."""
+    by_depth = keras.Function(model.inputs, model.outputs)._nodes_by_depth
+    return [
+        node
+        for height in sorted(by_depth, reverse=True)
+        for node in by_depth[height]
+        if not node.is_input
+    ]

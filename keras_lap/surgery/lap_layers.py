@@ -1,0 +1,53 @@
+"""Finds the LAP layers of a model."""
+
+import keras
+
+from keras_lap.layers import BaseLAPooling
+from keras_lap.surgery.graph import Graph, is_graph
+
+
+def lap_layers(model):
+    """Lists the LAP layers of a model.
+
+    Functional and Sequential models are followed along the forward pass, nested ones
+    entered at any depth; layers inside a custom layer or a subclassed model are
+    listed in the order in which it created them. A shared layer is listed once.
+
+    Args:
+        model: A `keras.Model`.
+
+    Returns:
+        List of LAP layers, shallowest first.
+
+    Raises:
+        TypeError: If `model` is no Keras model.
+
+    Example:
+
+    >>> import keras, keras_lap
+    >>> model = keras.Sequential(
+    ...     [keras.Input((8, 8, 3)), keras_lap.LAPooling2D(2, name="pool")]
+    ... )
+    >>> [layer.name for layer in keras_lap.lap_layers(model)]
+    ['pool']
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            "Expected `model` to be a keras.Model. "
+            f"Received: model={model!r} of type {type(model).__name__}"
+        )
+    found = {}
+    operations = [model]
+    if is_graph(model):
+        graph = Graph(model)
+        operations = [
+            call.operation
+            for call in graph.calls
+            if isinstance(call.operation, keras.Layer)
+            and not graph.contains(call.operation)
+        ]
+    for operation in operations:
+        for layer in operation._flatten_layers():
+            if isinstance(layer, BaseLAPooling):
+                found.setdefault(id(layer), layer)
+    return list(found.values())

@@ -1,0 +1,63 @@
+"""Set-up shared by all tests: quiet logs, fixed seeds, the hypothesis profile."""
+
+import os
+import subprocess
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "keras_lap",
+    derandomize=True,
+    deadline=None,
+    max_examples=60,
+    # A slow shared machine is no reason to fail.
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("keras_lap")
+
+
+@pytest.fixture(autouse=True)
+def seeds():
+    """The same random numbers for every test, whichever tests ran before."""
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def rng():
+    """NumPy's random numbers, from the same seed for every test."""
+    return np.random.default_rng(0)
+
+
+CALL_SAVED_MODEL = """
+import sys
+import keras, numpy as np
+import keras_lap
+
+model_path, input_path, output_path = sys.argv[1:]
+outputs = keras.saving.load_model(model_path)(np.load(input_path))
+np.savez(output_path, **{name: np.array(y) for name, y in outputs.items()})
+"""
+
+
+@pytest.fixture
+def call_in_fresh_process(tmp_path):
+    """Saves a model, and calls the file's content in a process that knows only it.
+
+    The function takes a model with named outputs and its input, and returns a dict of
+    arrays.
+    """
+
+    def call(model, x):
+        paths = [tmp_path / name for name in ("model.keras", "x.npy", "y.npz")]
+        model.save(paths[0])
+        np.save(paths[1], x)
+        subprocess.run([sys.executable, "-c", CALL_SAVED_MODEL, *paths], check=True)
+        return dict(np.load(paths[2]))
+
+    return call

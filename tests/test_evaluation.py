@@ -1,0 +1,264 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from keras_lap.evaluation import MetricResult, energy_in_mask, pointing_game
+
+METRICS = pytest.mark.parametrize("metric", [pointing_game, energy_in_mask])
+
+
+def single_pixel(y, x, size=16):
+    picture = np.zeros((1, size, size))
+    picture[0, y, x] = 1
+    return picture
+
+
+class TestPointingGame:
+    def test_hit_and_miss(self):
+        maps = np.concatenate([single_pixel(3, 4), single_pixel(3, 4)])
+        masks = np.concatenate([single_pixel(3, 4), single_pixel(4, 3)]).astype(bool)
+        np.testing.assert_array_equal(pointing_game(maps, masks).values, [1, 0])
+
+    def test_maximum_of_negative_map(self):
+        maps = np.full((1, 4, 4), -5.0)
+        maps[0, 1, 2] = -1
+        masks = np.zeros((1, 4, 4))
+        masks[0, 1, 2] = 1
+        assert pointing_game(maps, masks).mean == 1
+
+    @pytest.mark.parametrize(
+        "dy, dx", [(0, 3), (3, 0), (3, 4), (-3, 4), (-1, -1), (5, 12), (2, -3)]
+    )
+    def test_tolerance_is_euclidean(self, dy, dx):
+        maps, masks = single_pixel(20, 20, 40), single_pixel(20 + dy, 20 + dx, 40)
+        distance = math.hypot(dy, dx)
+        assert pointing_game(maps, masks, tolerance=distance + 1e-9).mean == 1
+        assert pointing_game(maps, masks, tolerance=distance - 1e-9).mean == 0
+
+    def test_distance_equal_to_tolerance_is_a_hit(self):
+        maps, masks = single_pixel(2, 2), single_pixel(5, 6)
+        assert pointing_game(maps, masks, tolerance=5).mean == 1
+
+    def test_nearest_pixel_of_the_mask_counts(self):
+        masks = single_pixel(0, 0) + single_pixel(10, 12)
+        maps = single_pixel(10, 10)
+        assert pointing_game(maps, masks, tolerance=2).mean == 1
+        assert pointing_game(maps, masks, tolerance=1.9).mean == 0
+
+    @pytest.mark.parametrize("value", [0.0, -1.0, 0.5])
+    def test_constant_map_is_a_random_guess(self, value):
+        count, share = 4000, 3 / 16
+        masks = np.zeros((count, 4, 4), dtype=bool)
+        masks[:, 0, :3] = True
+        result = pointing_game(np.full(masks.shape, value), masks)
+        deviation = math.sqrt(share * (1 - share) / count)
+        assert abs(result.mean - share) < 4 * deviation
+
+    def test_ties_are_broken_evenly_among_the_maxima_only(self):
+        count = 4000
+        maps = np.zeros((count, 3, 3), dtype="float32")
+        maps[:, [0, 1, 2], [0, 2, 1]] = 7
+        hits = []
+        for y, x in [(0, 0), (1, 2), (2, 1)]:
+            masks = np.zeros(maps.shape)
+            masks[:, y, x] = 1
+            hits.append(pointing_game(maps, masks).values)
+        np.testing.assert_array_equal(np.sum(hits, axis=0), np.ones(count))
+        deviation = math.sqrt(2 / 9 / count)
+        assert np.abs(np.mean(hits, axis=1) - 1 / 3).max() < 4 * deviation
+
+    def test_seed_decides_ties(self):
+        maps, masks = np.zeros((64, 4, 4)), np.zeros((64, 4, 4))
+        masks[:, :2] = 1
+        first = pointing_game(maps, masks, seed=1).values
+        np.testing.assert_array_equal(pointing_game(maps, masks, seed=1).values, first)
+        assert (pointing_game(maps, masks, seed=2).values != first).any()
+
+    @pytest.mark.parametrize("tolerance", [-1, float("nan")])
+    def test_bad_tolerance(self, tolerance):
+        with pytest.raises(ValueError, match=r"at least 0 pixels\. Received"):
+            pointing_game(np.ones((1, 2, 2)), np.ones((1, 2, 2)), tolerance=tolerance)
+
+
+class TestEnergyInMask:
+    def test_known_share(self):
+        maps = np.array([[[1.0, 2.0], [3.0, 4.0]], [[0.0, 0.0], [0.0, 1e-3]]])
+        masks = np.array([[[1, 0], [0, 1]], [[1, 1], [1, 0]]])
+        np.testing.assert_allclose(energy_in_mask(maps, masks).values, [0.5, 0], 1e-15)
+
+    def test_constant_map_scores_the_area_of_the_mask(self):
+        masks = np.zeros((1, 5, 8))
+        masks[0, :3, :2] = 1
+        value = energy_in_mask(np.full(masks.shape, 0.3), masks).mean
+        assert value == pytest.approx(6 / 40, rel=1e-14)
+
+    def test_negative_values_are_clipped(self):
+        maps = np.array([[[2.0, -100.0], [-100.0, 6.0]]])
+        masks = np.array([[[True, True], [False, False]]])
+        assert energy_in_mask(maps, masks).mean == pytest.approx(0.25, rel=1e-15)
+
+    @pytest.mark.parametrize("value", [0.0, -2.0])
+    def test_map_without_positive_value_counts_as_zero(self, value):
+        result = energy_in_mask(np.full((1, 3, 3), value), np.ones((1, 3, 3)))
+        assert (result.mean, result.counted, result.left_out) == (0, 1, 0)
+
+    @pytest.mark.parametrize("scale", [1e308, 1e-308, 5e-324])
+    def test_extreme_values(self, scale):
+        maps = np.array([[[1.0, 1.0], [1.0, 1.0]]]) * scale
+        masks = np.array([[[1, 1], [1, 0]]])
+        assert energy_in_mask(maps, masks).mean == pytest.approx(0.75, rel=1e-12)
+
+
+@METRICS
+class TestBoth:
+    def test_empty_masks_are_left_out(self, metric):
+        maps = np.ones((3, 4, 4))
+        masks = np.ones((3, 4, 4))
+        masks[1] = 0
+        result = metric(maps, masks)
+        np.testing.assert_array_equal(result.values, [1, np.nan, 1])
+        assert (result.mean, result.counted, result.left_out) == (1, 2, 1)
+
+    def test_only_empty_masks(self, metric):
+        result = metric(np.ones((2, 4, 4)), np.zeros((2, 4, 4)))
+        assert math.isnan(result.mean)
+        assert (result.counted, result.left_out) == (0, 2)
+
+    def test_no_samples(self, metric):
+        assert metric(np.ones((0, 4, 4)), np.zeros((0, 4, 4))).values.shape == (0,)
+
+    @given(
+        maps=arrays(np.float64, (2, 3, 5), elements=st.integers(-9, 9)),
+        masks=arrays(np.bool_, (2, 3, 5)),
+        exponent=st.integers(-60, 60),
+    )
+    @settings(max_examples=50, deadline=None)
+    def test_scale_of_the_map_does_not_matter(self, metric, maps, masks, exponent):
+        expected = metric(maps, masks).values
+        scaled = metric(maps * 2.0**exponent, masks).values
+        np.testing.assert_array_equal(scaled, expected)
+
+    @given(
+        maps=arrays(np.float64, (2, 3, 5), elements=st.floats(-1e6, 1e6)),
+        masks=arrays(np.bool_, (2, 3, 5)),
+    )
+    @settings(max_examples=50, deadline=None)
+    def test_value_of_a_mask_and_of_its_complement(self, metric, maps, masks):
+        values = metric(maps, masks).values
+        counted = ~np.isnan(values)
+        np.testing.assert_array_equal(counted, masks.any(axis=(1, 2)))
+        assert ((values[counted] >= 0) & (values[counted] <= 1)).all()
+        whole = metric(maps, np.ones_like(masks)).values
+        parts = np.nan_to_num(values) + np.nan_to_num(metric(maps, ~masks).values)
+        distinct = [len(np.unique(map_)) == map_.size for map_ in maps]
+        exact = distinct if metric is pointing_game else [True, True]
+        np.testing.assert_allclose(parts[exact], whole[exact], rtol=1e-12)
+
+    @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+    @pytest.mark.parametrize("mask_dtype", ["bool", "uint8", "float32"])
+    def test_dtypes(self, metric, dtype, mask_dtype):
+        maps = np.array([[[0, 1], [0, 0]]], dtype=dtype)
+        masks = np.array([[[0, 1], [0, 0]]], dtype=mask_dtype)
+        result = metric(maps, masks)
+        assert result.values.dtype == np.float64
+        assert result.mean == 1
+
+    def test_inputs_are_not_changed(self, metric):
+        maps, masks = np.array([[[-1.0, 4.0]]]), np.array([[[0, 1]]])
+        metric(maps, masks)
+        np.testing.assert_array_equal(maps, [[[-1, 4]]])
+        np.testing.assert_array_equal(masks, [[[0, 1]]])
+
+    @pytest.mark.parametrize(
+        "map_shape, mask_shape, message",
+        [
+            ((2, 8, 8), (2, 64, 64), r"Received: maps.shape=\(2, 8, 8\).*Resize"),
+            ((2, 8, 8), (3, 8, 8), "as many maps as masks"),
+            ((2, 8, 8, 4), (2, 8, 8), r"pick one per image, such as `maps\[\.\.\., k"),
+            ((8, 8), (8, 8), r"shape \(N, H, W\)"),
+            ((2, 0, 8), (2, 0, 8), "at least one pixel"),
+        ],
+    )
+    def test_bad_shapes(self, metric, map_shape, mask_shape, message):
+        with pytest.raises(ValueError, match=message):
+            metric(np.ones(map_shape), np.ones(mask_shape))
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+    def test_maps_must_be_finite(self, metric, value):
+        maps = np.ones((3, 4, 4))
+        maps[2, 1, 1] = value
+        with pytest.raises(ValueError, match="1 of 3 maps, the first at index 2"):
+            metric(maps, np.ones((3, 4, 4)))
+
+    @pytest.mark.parametrize("value", [0.5, 255, -1, np.nan])
+    def test_masks_must_hold_zeros_and_ones(self, metric, value):
+        with pytest.raises(ValueError, match="zeros and ones only"):
+            metric(np.ones((1, 2, 2)), np.full((1, 2, 2), value))
+
+
+class TestMetricResult:
+    def test_mean_and_counts(self):
+        result = MetricResult([0.25, np.nan, 0.75])
+        assert (result.mean, result.counted, result.left_out) == (0.5, 2, 1)
+        assert repr(result) == "MetricResult(mean=0.5, counted=2, left_out=1)"
+
+    def test_is_frozen_and_keeps_a_copy(self):
+        values = np.array([1.0, 2.0])
+        result = MetricResult(values)
+        values[0] = 9
+        assert result.values[0] == 1
+        with pytest.raises(ValueError, match="read-only"):
+            result.values[0] = 9
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            result.values = values
+
+    def test_interval_is_that_of_the_binomial(self):
+        count, share = 2000, 0.3
+        values = np.arange(count) < share * count
+        low, high = MetricResult(values).interval(resamples=4000)
+        deviation = math.sqrt(share * (1 - share) / count)
+        assert low == pytest.approx(share - 1.96 * deviation, abs=0.1 * deviation)
+        assert high == pytest.approx(share + 1.96 * deviation, abs=0.1 * deviation)
+
+    def test_interval_leaves_out_what_the_mean_leaves_out(self):
+        values = [0.0, 1.0, 1.0, 0.5]
+        with_gaps = MetricResult([np.nan, *values, np.nan])
+        assert with_gaps.interval() == MetricResult(values).interval()
+
+    def test_interval_of_equal_values_is_a_point(self):
+        assert MetricResult([0.25] * 7).interval() == (0.25, 0.25)
+
+    def test_interval_narrows_with_the_level(self):
+        result = MetricResult(np.linspace(0, 1, 50))
+        low, high = result.interval(level=0.95)
+        narrow_low, narrow_high = result.interval(level=0.5)
+        assert low < narrow_low < result.mean < narrow_high < high
+
+    def test_interval_depends_on_the_seed_alone(self):
+        result = MetricResult(np.linspace(0, 1, 50) ** 2)
+        assert result.interval(seed=3) == result.interval(seed=3)
+        assert result.interval(seed=3) != result.interval(seed=4)
+
+    def test_nothing_counted(self):
+        result = MetricResult([np.nan])
+        assert math.isnan(result.mean)
+        assert all(math.isnan(end) for end in result.interval())
+
+    @pytest.mark.parametrize(
+        "values, message", [([[1.0]], r"shape \(N,\)"), ([1.0, np.inf], "1 infinite")]
+    )
+    def test_bad_values(self, values, message):
+        with pytest.raises(ValueError, match=message):
+            MetricResult(values)
+
+    @pytest.mark.parametrize(
+        "arguments", [{"level": 0}, {"level": 1}, {"level": 95}, {"resamples": 0}]
+    )
+    def test_bad_interval_arguments(self, arguments):
+        with pytest.raises(ValueError, match="Received"):
+            MetricResult([1.0]).interval(**arguments)

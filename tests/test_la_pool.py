@@ -1,0 +1,692 @@
+"""The function `la_pool` against the oracle, known limits and numeric derivatives."""
+
+import collections
+import dataclasses
+import math
+
+import keras
+import numpy as np
+import oracle
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import layers, ops
+from numeric_gradients import directional_derivative, numeric_gradient
+from tolerances import DTYPES, assert_close, tolerance
+
+from keras_lap import la_pool
+
+WEIGHTINGS = ("gaussian", "softmax")
+GATINGS = ("score", None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One call of `la_pool`: its arguments, and how its tensors are made up."""
+
+    batch: int
+    sizes: tuple
+    channels: int
+    groups: int
+    score_kind: str
+    alpha: float | list
+    base_gate: float | None
+    dtype: str
+    arguments: dict
+    seed: int
+
+    def values(self):
+        """Tensor arguments as float64 arrays that `dtype` represents exactly."""
+        rng = np.random.default_rng(self.seed)
+        x_shape = self._shape(self.channels)
+        scores = SCORE_KINDS[self.score_kind](rng, self._shape(self.groups))
+        values = {
+            "x": _rounded(4 * spaced(rng, x_shape) - 2, self.dtype),
+            "scores": _rounded(scores, self.dtype),
+            "alpha": np.float64(self.alpha),
+        }
+        if self.base_gate is not None:
+            values["base_gate"] = np.float64(self.base_gate)
+        return values
+
+    def tensors(self):
+        """The same, with features and scores as tensors of `dtype`."""
+        values = self.values()
+        for name in ("x", "scores"):
+            values[name] = ops.cast(values[name], self.dtype)
+        return values
+
+    def windows(self):
+        """Pixels under every window."""
+        geometry = ("pool_size", "strides", "padding")
+        return oracle.pooling_windows(
+            self.sizes,
+            **{key: self.arguments[key] for key in geometry if key in self.arguments},
+        )
+
+    def _shape(self, channels):
+        if self.arguments["data_format"] == "channels_first":
+            return (self.batch, channels, *self.sizes)
+        return (self.batch, *self.sizes, channels)
+
+
+def _rounded(array, dtype):
+    return np.float64(ops.convert_to_numpy(ops.cast(array, dtype)))
+
+
+def spaced(rng, shape):
+    """Distinct values in (0, 1), evenly spaced, none of them 1/2, in random order."""
+    size = math.prod(shape)
+    return ((rng.permutation(size) + 0.25) / size).reshape(shape)
+
+
+SCORE_KINDS = {
+    "spaced": spaced,
+    "tied": lambda rng, shape: rng.integers(0, 4, shape) / 4,
+    "constant": lambda rng, shape: np.full(shape, 0.625),
+    "signed": lambda rng, shape: rng.normal(size=shape),
+}
+
+
+@st.composite
+def geometries(draw, kind, rank, max_size, max_window):
+    """Spatial sizes, and pooling arguments that fit them."""
+    sizes = draw(st.tuples(*[st.integers(1, max_size)] * rank))
+    if kind == "global":
+        return sizes, {"pool_size": None}
+    pool_size = draw(st.tuples(*[st.integers(1, max_window)] * rank))
+    strides = draw(st.none() | st.tuples(*[st.integers(1, 4)] * rank))
+    arguments = {"pool_size": pool_size, "strides": strides, "padding": kind}
+    pairs = [(0, 0)] * rank
+    if kind == "explicit":
+        sides = [st.integers(0, window - 1) for window in pool_size]
+        pairs = draw(st.tuples(*[st.tuples(side, side) for side in sides]))
+        arguments["padding"] = pairs
+    if kind != "same":
+        axes = zip(sizes, pool_size, pairs, strict=True)
+        sizes = tuple(max(size, window - sum(pair)) for size, window, pair in axes)
+    return sizes, arguments
+
+
+@st.composite
+def cases(
+    draw,
+    dtypes=("float64",),
+    data_formats=("channels_last", "channels_first"),
+    score_kinds=tuple(SCORE_KINDS),
+    bases=(None, "max", "avg", "first"),
+    alphas=(0.0, 0.3, 2.0, 7.0, 100.0),
+    max_size=8,
+    max_window=5,
+    max_batch=2,
+):
+    """Configurations over everything that `la_pool` accepts."""
+    # Options without an order to shrink along are picked evenly by this.
+    pick = draw(st.randoms(use_true_random=True))
+    rank = pick.choice((1, 2, 2, 3))
+    if rank == 3:
+        max_size, max_window = min(max_size, 4), min(max_window, 3)
+    kind = pick.choice(("valid", "same", "explicit", "global"))
+    sizes, arguments = draw(geometries(kind, rank, max_size, max_window))
+    channels, groups = pick.choice(
+        ((1, 1), (3, 1), (4, 1), (2, 2), (4, 2), (6, 2), (3, 3))
+    )
+    base = pick.choice(bases)
+    arguments |= {
+        "weighting": pick.choice(WEIGHTINGS),
+        "gating": pick.choice(GATINGS),
+        "data_format": pick.choice(data_formats),
+        "base": base,
+    }
+    alpha = [pick.choice(alphas) for _ in range(groups)]
+    return Case(
+        batch=draw(st.integers(1, max_batch)),
+        sizes=sizes,
+        channels=channels,
+        groups=groups,
+        score_kind=pick.choice(score_kinds),
+        dtype=pick.choice(dtypes),
+        alpha=pick.choice((alpha[0], alpha)),
+        base_gate=None if base is None else pick.choice((0.0, 0.3, 0.3, 1.0)),
+        arguments=arguments,
+        seed=pick.randrange(1000),
+    )
+
+
+def assert_equals_the_oracle(y, case):
+    values = case.values()
+    window = len(next(iter(case.windows().values())))
+    magnitude = np.abs(values["x"]).max() * max(1, np.abs(values["scores"]).max())
+    assert keras.backend.standardize_dtype(y.dtype) == case.dtype
+    assert_close(
+        y,
+        oracle.la_pool(**values, **case.arguments),
+        **tolerance(case.dtype, window, magnitude),
+    )
+
+
+@settings(max_examples=200)
+@given(cases(dtypes=DTYPES))
+def test_equals_the_oracle(case):
+    assert_equals_the_oracle(la_pool(**case.tensors(), **case.arguments), case)
+
+
+@settings(max_examples=15)
+@given(cases(max_window=3))
+def test_sizes_unknown_to_the_graph_change_nothing(case):
+    tensors = case.tensors()
+    axis = 1 if case.arguments["data_format"] == "channels_first" else -1
+    shapes = []
+    for channels in (case.channels, case.groups):
+        shape = [None] * (len(case.sizes) + 2)
+        shape[axis] = channels
+        shapes.append(shape)
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, case.dtype) for shape in shapes])
+    def pool(x, scores):
+        return la_pool(**{**tensors, "x": x, "scores": scores}, **case.arguments)
+
+    assert pool.get_concrete_function().output_shapes[axis] == case.channels
+    assert_equals_the_oracle(pool(tensors["x"], tensors["scores"]), case)
+
+
+def test_assertions_name_the_worst_mismatch():
+    actual, expected = np.zeros((2, 3)), np.zeros((2, 3))
+    assert_close(actual, expected, rtol=0, atol=0)
+    actual[0, 1], actual[1, 2] = 1e-3, 0.5
+    with pytest.raises(AssertionError, match=r"2 of 6 .* worst at \(1, 2\): .*0\.5"):
+        assert_close(actual, expected, rtol=0, atol=1e-4)
+    actual[0, 0] = np.nan
+    with pytest.raises(AssertionError, match=r"worst at \(0, 0\): .*nan"):
+        assert_close(actual, expected, rtol=0, atol=1)
+
+
+@pytest.mark.parametrize("pool_size", [2, None])
+def test_python_numbers_count_in_full_precision(rng, pool_size):
+    x, scores = rng.normal(size=(2, 4, 4, 3)), rng.random((2, 4, 4, 3))
+    for alpha in (0.3, [0.1, 0.2, 0.3]):
+        y = la_pool(x, scores, alpha, pool_size, base="avg", base_gate=0.7)
+        expected = oracle.la_pool(
+            x, scores, alpha, pool_size, base="avg", base_gate=0.7
+        )
+        assert_close(y, expected, **tolerance("float64", 16, np.abs(x).max()))
+
+
+@pytest.mark.parametrize("pool_size", [2, None])
+def test_scores_keep_their_own_precision(rng, pool_size):
+    x = _rounded(rng.normal(size=(2, 4, 4, 3)), "float16")
+    scores = rng.random((2, 4, 4, 1)).astype("float32")
+    y = la_pool(x.astype("float16"), scores, 5.0, pool_size)
+    assert_close(
+        y,
+        oracle.la_pool(x, scores, 5.0, pool_size),
+        **tolerance("float16", 16, np.abs(x).max()),
+    )
+
+
+@pytest.mark.parametrize("padding", ["valid", "same", ((1, 0), (0, 1))])
+def test_empty_batch(padding):
+    y = la_pool(np.ones((0, 5, 5, 4)), np.ones((0, 5, 5, 1)), 1.0, 2, padding=padding)
+    known = la_pool(np.ones((1, 5, 5, 4)), np.ones((1, 5, 5, 1)), 1.0, 2, None, padding)
+    assert y.shape == (0, *known.shape[1:])
+
+
+def test_empty_batch_of_one_global_window():
+    y = la_pool(np.ones((0, 5, 5, 4)), np.ones((0, 5, 5, 1)), 1.0, None)
+    assert y.shape == (0, 1, 1, 4)
+
+
+def test_data_format_defaults_to_the_setting_of_keras(rng):
+    x, scores = rng.random((2, 3, 4, 5)), rng.random((2, 1, 4, 5))
+    keras.config.set_image_data_format("channels_first")
+    try:
+        y = la_pool(x, scores, 2.0, 2)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    expected = la_pool(x, scores, 2.0, 2, data_format="channels_first")
+    np.testing.assert_array_equal(y, expected)
+
+
+# Limits that are known without an oracle.
+
+GEOMETRIES = [
+    {"pool_size": 2},
+    {"pool_size": (3, 2), "strides": (2, 1), "padding": "same"},
+    {"pool_size": 3, "strides": 2, "padding": ((1, 0), (2, 1))},
+    {"pool_size": None},
+]
+geometry_cases = pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
+weighting_cases = pytest.mark.parametrize("weighting", WEIGHTINGS)
+gating_cases = pytest.mark.parametrize("gating", GATINGS)
+
+
+def features_and_scores(rng, dtype="float64", groups=1):
+    """Feature map of odd sizes and its scores, each without ties."""
+    x = 4 * spaced(rng, (2, 7, 5, 4)) - 2
+    return x.astype(dtype), spaced(rng, (2, 7, 5, groups)).astype(dtype)
+
+
+def pool_real_pixels(reduce, x, geometry):
+    """Plain pooling of the pixels under each window, padding of any kind ignored."""
+    windows = oracle.pooling_windows(x.shape[1:-1], **geometry)
+    y = np.empty((len(x), *oracle.window_grid(windows), x.shape[-1]))
+    for u, pixels in windows.items():
+        real = [p for p in pixels if oracle.lies_inside(p, x.shape[1:-1])]
+        y[:, *u] = reduce([x[:, *p] for p in real], axis=0)
+    return y
+
+
+@geometry_cases
+@weighting_cases
+@gating_cases
+def test_zero_alpha_is_average_pooling(rng, geometry, weighting, gating):
+    x, scores = features_and_scores(rng)
+    y = la_pool(x, scores, 0.0, **geometry, weighting=weighting, gating=gating)
+    passed = x * scores if gating == "score" else x
+    expected = pool_real_pixels(np.mean, passed, geometry)
+    assert_close(y, expected, **tolerance("float64", 35, 2))
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@weighting_cases
+@gating_cases
+def test_zero_alpha_is_average_pooling_of_keras(rng, padding, weighting, gating):
+    x, scores = features_and_scores(rng)
+    y = la_pool(x, scores, 0.0, 3, 2, padding, weighting=weighting, gating=gating)
+    passed = ops.convert_to_tensor(x * scores if gating == "score" else x)
+    expected = ops.average_pool(passed, 3, 2, padding, data_format="channels_last")
+    assert_close(y, expected, **tolerance("float64", 9, 2))
+
+
+@geometry_cases
+@weighting_cases
+def test_small_alpha_tends_to_average_pooling(rng, geometry, weighting):
+    x, scores = features_and_scores(rng)
+    expected = pool_real_pixels(np.mean, x * scores, geometry)
+    errors = [
+        np.abs(la_pool(x, scores, alpha, **geometry, weighting=weighting) - expected)
+        for alpha in (1e-2, 1e-3)
+    ]
+    # The first term of the weight's series: quadratic in alpha, or linear.
+    order = 2 if weighting == "gaussian" else 1
+    assert errors[1].max() > 0
+    assert errors[0].max() / errors[1].max() == pytest.approx(10**order, rel=0.02)
+
+
+@geometry_cases
+@weighting_cases
+def test_large_alpha_on_features_is_max_pooling(rng, geometry, weighting):
+    x, _ = features_and_scores(rng)
+    y = la_pool(x, x, 1e6, **geometry, weighting=weighting, gating=None)
+    np.testing.assert_array_equal(y, pool_real_pixels(np.max, x, geometry))
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@weighting_cases
+def test_large_alpha_on_features_is_max_pooling_of_keras(rng, padding, weighting):
+    x, _ = features_and_scores(rng)
+    y = la_pool(x, x, 1e6, 3, 2, padding, weighting=weighting, gating=None)
+    x = ops.convert_to_tensor(x)
+    expected = ops.max_pool(x, 3, 2, padding, data_format="channels_last")
+    np.testing.assert_array_equal(y, expected)
+
+
+@geometry_cases
+@weighting_cases
+@pytest.mark.parametrize("alpha", [0.0, 2.0, 1e3])
+def test_constant_scores_average(rng, geometry, weighting, alpha):
+    x, _ = features_and_scores(rng)
+    scores = np.full((2, 7, 5, 1), 0.7)
+    average = pool_real_pixels(np.mean, x, geometry)
+    for gating, factor in (("score", 0.7), (None, 1.0)):
+        y = la_pool(x, scores, alpha, **geometry, weighting=weighting, gating=gating)
+        assert_close(y, factor * average, **tolerance("float64", 35, 2))
+
+
+@geometry_cases
+@weighting_cases
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_score_of_zero_passes_nothing(rng, geometry, weighting, dtype, groups):
+    x, scores = (
+        ops.cast(array, dtype) for array in features_and_scores(rng, groups=groups)
+    )
+    closed = ops.cast(rng.random(scores.shape) < 0.5, dtype)
+    scores = scores * (1 - closed)
+    closed = ops.repeat(closed, 4 // groups, axis=-1)
+    other = ops.where(closed > 0, ops.cast(-3e4, dtype), x)
+    y, y_of_other = (
+        la_pool(tensor, scores, 2.0, **geometry, weighting=weighting)
+        for tensor in (x, other)
+    )
+    np.testing.assert_array_equal(*map(ops.convert_to_numpy, (y, y_of_other)))
+    ungated = la_pool(other, scores, 2.0, **geometry, weighting=weighting, gating=None)
+    assert np.abs(ops.convert_to_numpy(ungated)).max() > 1e3
+
+
+def keras_pooling(x, base, geometry):
+    """What Keras computes for a base branch, behind `ZeroPadding2D` if need be."""
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    if geometry["pool_size"] is None:
+        kind = {"max": layers.GlobalMaxPooling2D, "avg": layers.GlobalAveragePooling2D}
+        return kind[base](keepdims=True, dtype=dtype)(x)
+    kind = {"max": layers.MaxPooling2D, "avg": layers.AveragePooling2D}[base]
+    padding = geometry.get("padding", "valid")
+    if not isinstance(padding, str):
+        x = layers.ZeroPadding2D(padding, dtype=dtype)(x)
+        geometry = {**geometry, "padding": "valid"}
+    return kind(**geometry, dtype=dtype)(x)
+
+
+@geometry_cases
+@pytest.mark.parametrize(
+    "base, dtype",
+    [
+        *[("max", dtype) for dtype in DTYPES],
+        # In half precision Keras also sums in it, less exactly than la_pool.
+        ("avg", "float64"),
+        ("avg", "float32"),
+    ],
+)
+def test_closed_base_gate_is_the_base_to_the_last_bit(rng, geometry, base, dtype):
+    x, scores = (ops.cast(array, dtype) for array in features_and_scores(rng))
+    y = la_pool(x, scores, 2.0, **geometry, base=base, base_gate=0.0)
+    expected = keras_pooling(x, base, geometry)
+    np.testing.assert_array_equal(*map(ops.convert_to_numpy, (y, expected)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_first_base_is_what_a_strided_convolution_samples(rng, dtype):
+    x, scores = (ops.cast(array, dtype) for array in features_and_scores(rng))
+    first = {"base": "first", "base_gate": 0.0}
+    y = la_pool(x, scores, 2.0, 3, 2, ((1, 1), (1, 1)), **first)
+    padded = ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))[:, :-2:2, :-2:2]
+    np.testing.assert_array_equal(*map(ops.convert_to_numpy, (y, padded)))
+    y = la_pool(x, scores, 2.0, 2, 3, **first)
+    np.testing.assert_array_equal(*map(ops.convert_to_numpy, (y, x[:, :-1:3, :-1:3])))
+
+
+@geometry_cases
+@pytest.mark.parametrize("base", ["max", "avg", "first"])
+def test_open_base_gate_is_attention_to_the_last_bit(rng, geometry, base):
+    x, scores = features_and_scores(rng, "float32")
+    y = la_pool(x, scores, 2.0, **geometry, base=base, base_gate=1.0)
+    np.testing.assert_array_equal(y, la_pool(x, scores, 2.0, **geometry))
+
+
+# Derivatives.
+
+
+def tape_gradients(tensors, arguments, upstream):
+    """Gradients of `sum(upstream * la_pool)` for every tensor argument, by name."""
+    tensors = {name: ops.convert_to_tensor(value) for name, value in tensors.items()}
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        y = la_pool(**tensors, **arguments)
+    return tape.gradient(y, tensors, output_gradients=ops.cast(upstream, y.dtype))
+
+
+def random_upstream(case):
+    y = oracle.la_pool(**case.values(), **case.arguments)
+    upstream = np.random.default_rng(case.seed).normal(size=y.shape)
+    return _rounded(upstream, case.dtype)
+
+
+# At these sizes four differences per entry stay affordable.
+SMALL = {"max_size": 4, "max_window": 3, "max_batch": 1, "alphas": (0.0, 0.3, 2.0, 7.0)}
+
+
+@settings(max_examples=40)
+@given(cases(score_kinds=("spaced",), **SMALL))
+def test_gradients_equal_differences_of_the_oracle(case):
+    values, upstream = case.values(), random_upstream(case)
+    gradients = tape_gradients(case.tensors(), case.arguments, upstream)
+    for name, value in values.items():
+
+        def loss(changed, name=name):
+            changed = {**values, name: changed}
+            return np.sum(upstream * oracle.la_pool(**changed, **case.arguments))
+
+        assert_close(gradients[name], numeric_gradient(loss, value), 1e-9, 1e-9)
+
+
+def gradient_tolerances(case, upstream):
+    """Tolerances by argument, from the number and size of the terms in each sum."""
+    values, windows = case.values(), case.windows()
+    window = len(next(iter(windows.values())))
+    width = case.channels // case.groups
+    covering = collections.Counter(p for pixels in windows.values() for p in pixels)
+    overlap = max(covering.values())
+    alpha, spread = np.max(case.alpha), np.ptp(values["scores"])
+    gate = max(1, np.abs(values["scores"]).max())
+    dy = np.abs(upstream).max()
+    product = 2 * width * dy * np.abs(values["x"]).max() * gate
+    # A weight changes with its score by 2 alpha^2 d w < alpha, or by alpha w, and with
+    # alpha by 2 alpha d^2 w < 2 d, or by d w. Errors of different windows are
+    # independent and add up in quadrature.
+    summands = case.batch * len(windows) * case.groups
+    alpha_dtype = "float64" if case.dtype == "float64" else "float32"
+    return {
+        "x": tolerance(case.dtype, overlap + window, dy * gate),
+        "scores": tolerance(
+            case.dtype, window + width, math.sqrt(overlap) * product * (1 + alpha)
+        ),
+        "alpha": tolerance(
+            alpha_dtype, window + width, math.sqrt(summands) * product * spread
+        ),
+    }
+
+
+def assert_gradients_equal_the_closed_form(gradients, case, upstream):
+    arguments = {
+        key: case.arguments[key]
+        for key in case.arguments
+        if key not in ("base", "data_format")
+    }
+    expected = oracle.la_pool_gradients(**case.values(), **arguments, upstream=upstream)
+    tolerances = gradient_tolerances(case, upstream)
+    for name, value in zip(("x", "scores", "alpha"), expected, strict=True):
+        assert_close(gradients[name], value, **tolerances[name])
+
+
+@settings(max_examples=100)
+@given(
+    cases(
+        dtypes=DTYPES,
+        data_formats=("channels_last",),
+        bases=(None,),
+        alphas=(0.0, 0.3, 2.0, 7.0),
+        max_size=6,
+    )
+)
+def test_gradients_equal_the_closed_form(case):
+    upstream = random_upstream(case)
+    gradients = tape_gradients(case.tensors(), case.arguments, upstream)
+    assert_gradients_equal_the_closed_form(gradients, case, upstream)
+
+
+@pytest.mark.parametrize("geometry", [GEOMETRIES[1], GEOMETRIES[3]], ids=str)
+def test_compiles_with_xla(geometry):
+    case = Case(
+        batch=2,
+        sizes=(7, 5),
+        channels=4,
+        groups=2,
+        score_kind="tied",
+        dtype="float32",
+        alpha=2.0,
+        base_gate=None,
+        arguments={**geometry, "data_format": "channels_last"},
+        seed=0,
+    )
+    upstream = random_upstream(case)
+
+    @tf.function(jit_compile=True)
+    def compiled(tensors):
+        gradients = tape_gradients(tensors, case.arguments, upstream)
+        return la_pool(**tensors, **case.arguments), gradients
+
+    y, gradients = compiled(
+        {name: tf.cast(value, "float32") for name, value in case.tensors().items()}
+    )
+    assert_equals_the_oracle(y, case)
+    assert_gradients_equal_the_closed_form(gradients, case, upstream)
+
+
+# Each map is 2 x 3, in row-major order, and pooled as one window.
+one_window_cases = pytest.mark.parametrize("pool_size", [(2, 3), None])
+
+
+@one_window_cases
+def test_the_first_of_tied_pixels_takes_the_gradient(rng, pool_size):
+    tensors = {
+        "x": rng.normal(size=(1, 2, 3, 4)),
+        "scores": np.reshape([0.5, 0.9, 0.7, 0.3, 0.9, 0.6], (1, 2, 3, 1)),
+        "alpha": 2.0,
+    }
+    arguments = {"pool_size": pool_size, "gating": None}
+    gradients = tape_gradients(tensors, arguments, rng.normal(size=(1, 1, 1, 4)))
+    of_score = np.ravel(gradients["scores"])
+    assert of_score[4] == 0
+    assert abs(of_score[1]) > 0.01
+    # Only differences of scores count, so the gradients add up to nothing.
+    assert of_score[1] == pytest.approx(-(of_score[[0, 2, 3, 5]].sum()), abs=1e-14)
+
+
+@one_window_cases
+@weighting_cases
+@gating_cases
+def test_gradients_at_constant_scores(rng, pool_size, weighting, gating):
+    score, alpha = 0.4, 3.0
+    x, dy = rng.normal(size=(1, 2, 3, 4)), rng.normal(size=(1, 1, 1, 4))
+    tensors = {"x": x, "scores": np.full((1, 2, 3, 1), score), "alpha": alpha}
+    arguments = {"pool_size": pool_size, "weighting": weighting, "gating": gating}
+    gradients = tape_gradients(tensors, arguments, dy)
+    gate, through_gate = (score, dy * x / 6) if gating == "score" else (1, 0 * x)
+    # A Gaussian is flat at its top; an exponential has the slope alpha there.
+    through_weight = dy * gate * (x - x.mean(axis=(1, 2), keepdims=True)) / 6
+    slope = 0 if weighting == "gaussian" else alpha
+    of_score = np.sum(through_gate + slope * through_weight, axis=-1, keepdims=True)
+    assert_close(gradients["scores"], of_score, **tolerance("float64", 24, 10))
+    assert_close(
+        gradients["x"],
+        np.broadcast_to(gate * dy / 6, x.shape),
+        **tolerance("float64", 6),
+    )
+    assert_close(gradients["alpha"], 0.0, **tolerance("float64", 24, 10))
+
+
+@geometry_cases
+def test_a_score_of_zero_stops_the_gradient_of_the_features(rng, geometry):
+    x, scores = features_and_scores(rng)
+    closed = rng.random(scores.shape) < 0.5
+    tensors = {"x": x, "scores": np.where(closed, 0, scores), "alpha": 2.0}
+    y = la_pool(**tensors, **geometry)
+    of_x = np.abs(tape_gradients(tensors, geometry, rng.normal(size=y.shape))["x"])
+    assert of_x[np.broadcast_to(closed, x.shape)].max() == 0
+    assert of_x[np.broadcast_to(~closed, x.shape)].max() > 0.01
+
+
+@one_window_cases
+@weighting_cases
+@gating_cases
+def test_second_derivatives_equal_differences_of_the_first(
+    rng, pool_size, weighting, gating
+):
+    values = {
+        "x": rng.normal(size=(2, 4, 3, 2)),
+        "scores": spaced(rng, (2, 4, 3, 1)),
+        "alpha": np.float64(2.0),
+    }
+    arguments = {"pool_size": pool_size, "weighting": weighting, "gating": gating}
+    upstream = rng.normal(size=la_pool(**values, **arguments).shape)
+    along = {name: rng.normal(size=value.shape) for name, value in values.items()}
+
+    def slope(tensors):
+        first = tape_gradients(tensors, arguments, upstream)
+        return sum(ops.sum(first[name] * along[name]) for name in first)
+
+    tensors = {name: tf.constant(value) for name, value in values.items()}
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        total = slope(tensors)
+    second = tape.gradient(total, tensors)
+    for name, value in values.items():
+        direction = rng.normal(size=value.shape)
+        expected = directional_derivative(
+            lambda changed, name=name: slope({**values, name: changed}),
+            value,
+            direction,
+        )
+        actual = np.sum(second[name] * direction)
+        assert abs(actual) > 1e-3
+        assert_close(actual, expected, 1e-9, 1e-9)
+
+
+# What is refused.
+
+REFUSED = {
+    "x of rank 2": ({"x": np.ones((6, 4))}, "one rank, 3 to 5"),
+    "x of rank 6": ({"x": np.ones((1, 2, 2, 2, 2, 4))}, "one rank, 3 to 5"),
+    "scores of rank 3": ({"scores": np.ones((2, 6, 6))}, "one rank, 3 to 5"),
+    "integer x": ({"x": np.ones((2, 6, 6, 4), int)}, "a float dtype"),
+    "batch mismatch": ({"scores": np.ones((1, 6, 6, 1))}, "one score per pixel"),
+    "spatial mismatch": ({"scores": np.ones((2, 6, 5, 1))}, "one score per pixel"),
+    "groups": ({"scores": np.ones((2, 6, 6, 3))}, "divide the number of channels"),
+    "no groups": ({"scores": np.ones((2, 6, 6, 0))}, "divide the number of channels"),
+    "negative alpha": ({"alpha": -0.1}, "`alpha` to be finite, zero or positive"),
+    "one negative alpha": (
+        {"alpha": np.array([2.0, -1.0]), "scores": np.ones((2, 6, 6, 2))},
+        "`alpha` to be finite, zero or positive",
+    ),
+    "alpha nan": ({"alpha": math.nan}, "`alpha` to be finite, zero or positive"),
+    "alpha infinite": ({"alpha": math.inf}, "`alpha` to be finite, zero or positive"),
+    "two alphas": ({"alpha": [1.0, 2.0]}, "one value per score map"),
+    "large window": ({"pool_size": (2, 7)}, "every window to fit"),
+    "large padded window": (
+        {"pool_size": 9, "padding": ((1, 1), (1, 1))},
+        "every window to fit",
+    ),
+    "pool_size 0": ({"pool_size": 0}, "`pool_size` to be a positive integer or 2"),
+    "pool_size 2.5": ({"pool_size": 2.5}, "`pool_size` to be a positive integer or 2"),
+    "three sizes": ({"pool_size": (2, 2, 2)}, "`pool_size` to be a positive integer"),
+    "strides 0": ({"strides": 0}, "`strides` to be a positive integer or 2"),
+    "strides text": ({"strides": "ab"}, "`strides` to be a positive integer or 2"),
+    "padding word": ({"padding": "full"}, '`padding` to be "valid", "same" or'),
+    "padding number": ({"padding": 1}, '`padding` to be "valid", "same" or'),
+    "padding per axis": ({"padding": (1, 1)}, "one (before, after) pair"),
+    "one padding pair": ({"padding": ((1, 1),)}, "one (before, after) pair"),
+    "negative padding": ({"padding": ((0, 0), (-1, 0))}, "non-negative integers"),
+    "fractional padding": ({"padding": ((0.5, 0), (0, 0))}, "non-negative integers"),
+    "wide padding": ({"padding": ((0, 0), (0, 2))}, "smaller than the window"),
+    "global strides": ({"pool_size": None, "strides": 2}, "neither `strides` nor"),
+    "global padding": ({"pool_size": None, "padding": "same"}, "neither `strides` nor"),
+    "weighting": ({"weighting": "linear"}, "`weighting` to be one of ('gaussian',"),
+    "gating": ({"gating": "scores"}, "`gating` to be one of ('score', None)"),
+    "base": ({"base": "min", "base_gate": 0.5}, "`base` to be one of (None, 'max',"),
+    "base alone": ({"base": "max"}, "`base` and `base_gate` to be given together"),
+    "gate alone": ({"base_gate": 0.5}, "`base` and `base_gate` to be given together"),
+    "gate above 1": ({"base": "max", "base_gate": 1.5}, "`base_gate` to be in [0, 1]"),
+    "gate of channels": (
+        {"base": "max", "base_gate": np.full(4, 0.5)},
+        "`base_gate` to be a scalar",
+    ),
+    "data_format": ({"data_format": "NHWC"}, "`data_format` to be one of"),
+    "implementation": ({"implementation": "fast"}, "`implementation` to be one of"),
+}
+
+
+@pytest.mark.parametrize("changes, expected", REFUSED.values(), ids=REFUSED)
+def test_refuses(changes, expected):
+    arguments = {
+        "x": np.ones((2, 6, 6, 4)),
+        "scores": np.ones((2, 6, 6, 1)),
+        "alpha": 2.0,
+        "pool_size": 2,
+        "data_format": "channels_last",
+    }
+    with pytest.raises(ValueError) as caught:
+        la_pool(**{**arguments, **changes})
+    assert expected in str(caught.value)
+    assert "Received: " in str(caught.value)

@@ -1,0 +1,345 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from keras_lap import GlobalLAPooling2D, LAPooling2D
+from keras_lap.explanation.receptive_grid import (
+    IMAGE,
+    ReceptiveGrid,
+    receptive_grids,
+)
+
+
+def place_behind(model, **options):
+    """The `Place` of the model's output, found as the input of one more layer."""
+    end = layers.Identity(name="end")
+    longer = keras.Model(model.inputs, end(model.outputs[0]))
+    height, width = model.inputs[0].shape[1:3]
+    size = end.input.shape[1:3]
+    return receptive_grids(longer, (height, width), [(end, size)], **options)[0]
+
+
+def grid_behind(model):
+    return place_behind(model).grid
+
+
+def only_positive(model):
+    """Makes all kernels positive, so that no influence is cut off or cancels out."""
+    for layer in model._flatten_layers(include_self=False):
+        if not isinstance(layer, layers.BatchNormalization):
+            layer.set_weights([np.abs(weight) + 1e-3 for weight in layer.get_weights()])
+
+
+def receptive_field(model, pixel, batch=12):
+    """First and last pixel of the image, per axis, that an output pixel depends on."""
+    shape = (batch, *model.inputs[0].shape[1:])
+    # A maximum depends on one pixel at a time: each image shows another one.
+    images = tf.constant(np.random.default_rng(0).random(shape, "float32"))
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        outputs = model(images, training=False)[:, pixel[0], pixel[1]]
+    gradient = np.abs(tape.gradient(outputs, images)).sum((0, 3)) > 0
+    seen = [np.flatnonzero(gradient.any(1 - axis)) for axis in (0, 1)]
+    return [(int(places[0]), int(places[-1])) for places in seen]
+
+
+def assert_centred(model, pixel):
+    fields = receptive_field(model, pixel)
+    grid = grid_behind(model)
+    for axis, (first, last) in enumerate(fields):
+        size = model.inputs[0].shape[1 + axis]
+        assert 0 < first < last < size - 1, "cut off by the border"
+        position = grid.offset[axis] + grid.stride[axis] * pixel[axis]
+        assert position == (first + last) / 2
+
+
+def sequential(*stack, size=(26, 21)):
+    model = keras.Sequential([keras.Input((*size, 2)), *stack])
+    only_positive(model)
+    return model
+
+
+WINDOWS = {
+    "convolution": lambda **geometry: layers.Conv2D(2, (3, 4), **geometry),
+    "depthwise": lambda **geometry: layers.DepthwiseConv2D((5, 2), **geometry),
+    "separable": lambda **geometry: layers.SeparableConv2D(2, (4, 3), **geometry),
+    "max": lambda **geometry: layers.MaxPooling2D((3, 2), **geometry),
+    "average": lambda **geometry: layers.AveragePooling2D((2, 5), **geometry),
+    "lap": lambda **geometry: LAPooling2D((4, 3), **geometry),
+}
+
+
+@pytest.mark.parametrize("kind", WINDOWS)
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("strides", [1, 2, 3])
+def test_windows(kind, padding, strides):
+    for size in ((26, 21), (21, 26), (25, 23)):
+        layer = WINDOWS[kind](padding=padding, strides=strides)
+        assert_centred(sequential(layer, size=size), (3, 3))
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_dilation(padding):
+    convolution = layers.Conv2D(2, (3, 2), dilation_rate=(3, 4), padding=padding)
+    assert_centred(sequential(convolution), (10, 9))
+    depthwise = layers.DepthwiseConv2D(3, dilation_rate=2, padding=padding)
+    assert_centred(sequential(depthwise), (10, 9))
+
+
+def test_explicit_padding_of_lap():
+    pooling = LAPooling2D(3, strides=2, padding=((2, 0), (1, 2)))
+    assert_centred(sequential(pooling), (3, 4))
+
+
+def test_zero_padding_and_cropping():
+    grid = grid_behind(sequential(layers.ZeroPadding2D(((1, 2), (3, 0)))))
+    assert grid == ReceptiveGrid((29, 24), (-1, -3), (1, 1))
+    grid = grid_behind(sequential(layers.Cropping2D(((1, 2), (3, 0)))))
+    assert grid == ReceptiveGrid((23, 18), (1, 3), (1, 1))
+
+
+def test_stack_of_everything():
+    model = sequential(
+        layers.Rescaling(2.0),
+        layers.ZeroPadding2D(((0, 1), (0, 1))),
+        layers.Conv2D(2, 3, strides=2),
+        layers.BatchNormalization(),
+        layers.ReLU(),
+        layers.DepthwiseConv2D(3, padding="same"),
+        layers.MaxPooling2D(3, strides=2, padding="same"),
+        layers.Cropping2D(1),
+        layers.Dense(3),
+        layers.Dropout(0.5),
+        layers.AveragePooling2D(2),
+        size=(64, 61),
+    )
+    assert_centred(model, (2, 2))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Conv2DTranspose(2, 3, strides=2, padding="same"),
+        layers.Conv2DTranspose(2, 4, strides=2, padding="same"),
+        layers.Conv2DTranspose(2, (2, 5), strides=3, padding="same"),
+        layers.Conv2DTranspose(2, (4, 3), strides=2, padding="valid"),
+        layers.Conv2DTranspose(2, 3, dilation_rate=2, padding="valid"),
+        layers.UpSampling2D((2, 3)),
+    ],
+)
+def test_upsampling_layers(layer):
+    model = sequential(layer)
+    pixel = (12, 9)
+    image = np.zeros((1, 26, 21, 2), "float32")
+    image[:, pixel[0], pixel[1]] = 1
+    changed = np.abs(model(image) - model(0 * image)).sum((0, 3)) > 0
+    grid = grid_behind(model)
+    for axis in (0, 1):
+        reached = np.flatnonzero(changed.any(1 - axis))
+        centre = (reached[0] + reached[-1]) / 2
+        position = grid.offset[axis] + grid.stride[axis] * centre
+        assert position == pytest.approx(pixel[axis])
+
+
+def assert_centred_inside(backbone, names):
+    for name in names:
+        model = keras.Model(backbone.inputs, backbone.get_layer(name).output)
+        height, width = model.outputs[0].shape[1:3]
+        assert_centred(model, (height // 2, width // 2))
+
+
+def test_resnet():
+    backbone = keras.applications.ResNet50V2(
+        weights=None, include_top=False, input_shape=(96, 90, 3)
+    )
+    only_positive(backbone)
+    assert_centred_inside(
+        backbone, ["pool1_pool", "conv2_block2_out", "conv3_block1_out"]
+    )
+
+
+@pytest.mark.parametrize("size", [(96, 96), (97, 94)])
+def test_mobilenet_pads_on_one_side(size):
+    backbone = keras.applications.MobileNet(
+        alpha=0.25, weights=None, include_top=False, input_shape=(*size, 3)
+    )
+    only_positive(backbone)
+    # Its ReLU stops at 6, where nothing would depend on the image any more.
+    for layer in backbone.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.gamma.assign(1e-3 * keras.ops.ones_like(layer.gamma))
+    assert_centred_inside(backbone, ["conv_dw_2_relu", "conv_pw_5_relu"])
+
+
+def test_size_is_that_of_the_image_where_the_model_leaves_it_open():
+    inputs = keras.Input((None, None, 3))
+    layer = LAPooling2D(2)
+    layer(layers.Conv2D(2, 3, strides=2, padding="same")(inputs))
+    model = keras.Model(inputs, layer.output)
+    offsets = [
+        receptive_grids(model, size, [(layer, (half, half))])[0].grid.offset
+        for size, half in (((8, 8), 4), ((7, 7), 4))
+    ]
+    assert offsets == [(1, 1), (0, 0)]
+
+
+def test_merge_counts_the_map_of_its_own_size():
+    inputs = keras.Input((16, 16, 4))
+    x = layers.Conv2D(4, 3, strides=2)(inputs)
+    gate = layers.Dense(4)(layers.GlobalAveragePooling2D(keepdims=True)(x))
+    for merged in (layers.Multiply()([gate, x]), gate * x):
+        grid = grid_behind(keras.Model(inputs, merged))
+        assert grid == ReceptiveGrid((7, 7), (1, 1), (2, 2))
+    gate = layers.Reshape((1, 1, 4))(layers.GlobalAveragePooling2D()(x))
+    grid = grid_behind(keras.Model(inputs, layers.Add()([gate, x])))
+    assert grid == ReceptiveGrid((7, 7), (1, 1), (2, 2))
+
+
+def test_unknown_step_keeps_the_extent():
+    inputs = keras.Input((16, 16, 3))
+    x = layers.ZeroPadding2D(((2, 0), (0, 0)))(inputs)
+    x = layers.Lambda(lambda x: x[:, ::3, ::2])(x)
+    grid = grid_behind(keras.Model(inputs, x))
+    assert grid == ReceptiveGrid((6, 8), (-1, 0.5), (3, 2))
+    x = layers.Reshape((4, 4, 3))(layers.Dense(48)(layers.Flatten()(x)))
+    assert grid_behind(keras.Model(inputs, x)) == ReceptiveGrid((16, 16)).resized(
+        (4, 4)
+    )
+
+
+def test_nested_models_and_shared_layers():
+    block = keras.Sequential(
+        [keras.Input((None, None, 3)), layers.Conv2D(3, 3, strides=2), layers.ReLU()]
+    )
+    inner = keras.Input((None, None, 3))
+    twice = keras.Model(inner, block(block(inner)))
+    inputs = keras.Input((32, 32, 3))
+    model = keras.Model(inputs, layers.ReLU()(twice(layers.ZeroPadding2D(1)(inputs))))
+    calls = [(block.layers[-1], (16, 16)), (block.layers[-1], (7, 7))]
+    grids = [place.grid for place in receptive_grids(model, (32, 32), calls)]
+    assert grids == [
+        ReceptiveGrid((16, 16), (0, 0), (2, 2)),
+        ReceptiveGrid((7, 7), (2, 2), (4, 4)),
+    ]
+
+
+def test_channels_first():
+    inputs = keras.Input((3, 20, 18))
+    first = LAPooling2D(2, data_format="channels_first")
+    second = LAPooling2D(3, data_format="channels_first")
+    model = keras.Model(inputs, second(layers.ReLU()(first(inputs))))
+    calls = [(first, (20, 18)), (second, (10, 9))]
+    _, place = receptive_grids(model, (20, 18), calls, data_format="channels_first")
+    assert place.grid == ReceptiveGrid((10, 9), (0.5, 0.5), (2, 2))
+
+
+def test_change_of_layout_starts_from_the_whole_image():
+    inputs = keras.Input((3, 20, 18))
+    x = layers.Permute((2, 3, 1))(inputs)
+    pooling = LAPooling2D(2, data_format="channels_last")
+    model = keras.Model(inputs, pooling(x))
+    (place,) = receptive_grids(
+        model, (20, 18), [(pooling, (20, 18))], data_format="channels_first"
+    )
+    assert place.grid == ReceptiveGrid((20, 18))
+
+
+class Block(layers.Layer):
+    """A layer that calls others by itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.pools = [LAPooling2D(2), LAPooling2D(2)]
+
+    def call(self, inputs):
+        x = inputs
+        for pool in self.pools:
+            x = pool(x)
+        return x
+
+
+def test_layer_with_layers_inside():
+    inputs = keras.Input((34, 34, 3))
+    x = layers.Cropping2D(1)(inputs)
+    block, behind = Block(), LAPooling2D(2)
+    model = keras.Model(inputs, behind(block(x)))
+    calls = [(block.pools[0], (32, 32)), (block.pools[1], (16, 16)), (behind, (8, 8))]
+    places = receptive_grids(model, (34, 34), calls)
+    assert [place.grid.stride[0] for place in places] == [1, 2, 4]
+    assert [place.grid.offset[0] for place in places] == [1, 1.5, 2.5]
+    assert [set(place.sources) for place in places] == [{IMAGE}, {0}, {1}]
+
+
+def test_subclassed_model_and_hidden_layers():
+    class Subclassed(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.block = Block()
+
+        def call(self, inputs):
+            return self.block(inputs)
+
+    model = Subclassed()
+    model(np.zeros((1, 8, 8, 3)))
+    calls = [(model.block.pools[0], (8, 8)), (model.block.pools[1], (4, 4))]
+    places = receptive_grids(model, (8, 8), calls)
+    assert [place.grid for place in places] == [
+        ReceptiveGrid((8, 8)),
+        ReceptiveGrid((4, 4), (0.5, 0.5), (2, 2)),
+    ]
+    assert [set(place.sources) for place in places] == [{IMAGE}, {0}]
+
+    inputs = keras.Input((8, 8, 3))
+    first, hidden = LAPooling2D(2), LAPooling2D(2)
+    hidden.build((None, 4, 4, 3))
+    model = keras.Model(inputs, layers.Lambda(lambda x: hidden(x))(first(inputs)))
+    places = receptive_grids(model, (8, 8), [(first, (8, 8)), (hidden, (4, 4))])
+    assert places[1].grid == ReceptiveGrid((8, 8)).resized((4, 4))
+    assert places[1].sources == {0}
+
+
+def test_sources_follow_the_branches():
+    inputs = keras.Input((16, 16, 3))
+    stem, left, right = (LAPooling2D(2) for _ in range(3))
+    x = stem(inputs)
+    around = layers.Conv2D(3, 1, strides=2)(x)
+    end = GlobalLAPooling2D()
+    model = keras.Model(inputs, end(layers.Add()([around, left(x), right(x)])))
+    calls = [(stem, (16, 16)), (left, (8, 8)), (right, (8, 8)), (end, (4, 4))]
+    sources = [set(place.sources) for place in receptive_grids(model, (16, 16), calls)]
+    assert sources == [{IMAGE}, {0}, {0}, {0, 1, 2}]
+    places = receptive_grids(model, (16, 16), calls, followed=[1, 3])
+    assert [set(place.sources) for place in places] == [
+        {IMAGE},
+        {IMAGE},
+        {IMAGE},
+        {IMAGE, 1},
+    ]
+
+
+def test_sample_is_bilinear_and_stays_at_the_edge():
+    rng = np.random.default_rng(0)
+    grid = ReceptiveGrid((3, 4), (1.5, -0.5), (2, 3))
+    maps = rng.random((2, 3, 4, 5))
+    positions = ReceptiveGrid((7, 5), (-1, 1), (1.25, 2))
+    expected = np.empty((2, 7, 5, 5))
+    for i, j in np.ndindex(7, 5):
+        row = np.clip((-1 + 1.25 * i - 1.5) / 2, 0, 2)
+        column = np.clip((1 + 2 * j + 0.5) / 3, 0, 3)
+        top, left = min(int(row), 1), min(int(column), 2)
+        down, right = row - top, column - left
+        expected[:, i, j] = (
+            (1 - down) * (1 - right) * maps[:, top, left]
+            + (1 - down) * right * maps[:, top, left + 1]
+            + down * (1 - right) * maps[:, top + 1, left]
+            + down * right * maps[:, top + 1, left + 1]
+        )
+    np.testing.assert_allclose(grid.sample(maps, positions), expected, rtol=1e-12)
+    assert grid.sample(maps, grid) is maps
+    single = ReceptiveGrid((1, 1), (9, 9), (18, 18))
+    spread = single.sample(maps[:, :1, :1], positions)
+    np.testing.assert_array_equal(
+        spread, np.broadcast_to(maps[:, :1, :1], spread.shape)
+    )

@@ -1,0 +1,128 @@
+"""The score head, and how concept scores become attention."""
+
+import json
+
+import keras
+import numpy as np
+import oracle
+import pytest
+import tensorflow as tf
+from keras import ops
+from tolerances import assert_close, tolerance
+
+from keras_lap.layers.score_head import ScoreHead, attention_scores
+
+ACTIVATIONS = ("sigmoid", "hard_sigmoid")
+
+
+@pytest.fixture
+def x(rng):
+    """Features of a batch of two maps of 4 x 5 pixels and 3 channels."""
+    return rng.normal(size=(2, 4, 5, 3)).astype("float32")
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("initial_score", [0.01, 0.05, 0.5, 0.9])
+@pytest.mark.parametrize("hidden", [None, 8])
+def test_every_concept_starts_at_the_initial_score(
+    x, activation, initial_score, hidden
+):
+    head = ScoreHead(6, hidden, activation, initial_score)
+    scores = ops.convert_to_numpy(head.scores(head(x)))
+    assert scores.shape == (2, 4, 5, 6)
+    # The small random kernel lifts some pixels and concepts and lowers others.
+    assert scores.mean() == pytest.approx(initial_score, abs=0.03)
+    assert 0 < scores.std() < 0.1
+    scores_of_nothing = ops.convert_to_numpy(head.scores(head(0 * x)))
+    assert scores_of_nothing == pytest.approx(initial_score, rel=1e-4)
+
+
+def test_logits_are_affine_in_each_pixel_alone(x, rng):
+    head = ScoreHead(2)
+    head.build(x.shape)
+    kernel, bias = rng.normal(size=(3, 2)), rng.normal(size=2)
+    head.logits.set_weights([kernel, bias])
+    offset = ops.convert_to_numpy(head(0 * x))
+    gain = offset.ravel()[0] / bias[0]
+    assert_close(head(x), gain * (x @ kernel + bias), rtol=0, atol=1e-5 * gain)
+
+
+@pytest.mark.parametrize("hidden", [None, 8])
+@pytest.mark.parametrize("space", [(7,), (4, 5), (2, 3, 4)])
+def test_any_number_of_spatial_axes(rng, hidden, space):
+    head = ScoreHead(2, hidden)
+    x = rng.normal(size=(3, *space, 5))
+    assert tuple(head(x).shape) == (3, *space, 2)
+    assert head.compute_output_shape(x.shape) == (3, *space, 2)
+    assert head(keras.Input((*[None] * len(space), 5))).shape[-1] == 2
+
+
+def test_hidden_layer_normalises_in_training_only(x):
+    head = ScoreHead(2, hidden=4)
+    head.build(x.shape)
+    norm = head.hidden_layers[1]
+    at_rest = ops.convert_to_numpy(head(x, training=False))
+    np.testing.assert_array_equal(norm.moving_mean, np.zeros(4))
+    assert np.abs(ops.convert_to_numpy(head(x, training=True)) - at_rest).max() > 1e-4
+    assert np.abs(ops.convert_to_numpy(norm.moving_mean)).min() > 0
+    assert len(head.trainable_weights) == 5
+    assert len(head.non_trainable_weights) == 2
+
+
+def test_hard_sigmoid_reaches_zero_and_one():
+    logits = np.array([-9.0, -3.0, -2.999, 0.0, 1.5, 2.999, 3.0, 9.0], "float32")
+    hard = ops.convert_to_numpy(ScoreHead(1, activation="hard_sigmoid").scores(logits))
+    np.testing.assert_array_equal(hard[[0, 1, 3, 6, 7]], [0, 0, 0.5, 1, 1])
+    assert_close(hard[4], 0.75, **tolerance("float32", 1))
+    assert 0 < hard[2] < 1e-3
+    assert 1 - 1e-3 < hard[5] < 1
+    soft = ops.convert_to_numpy(ScoreHead(1).scores(logits))
+    assert_close(soft, 1 / (1 + np.exp(-np.float64(logits))), **tolerance("float32", 1))
+    assert 0 < soft.min() < soft.max() < 1
+
+
+@pytest.mark.parametrize("aggregation", ["max", "noisy_or"])
+@pytest.mark.parametrize("concepts", [1, 2, 5])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+def test_attention_equals_the_oracle(rng, aggregation, concepts, dtype):
+    scores = ops.cast(rng.random((2, 4, 5, concepts)), dtype)
+    expected = oracle.attention_scores(np.float64(scores), aggregation)
+    attention = attention_scores(scores, aggregation)
+    assert keras.backend.standardize_dtype(attention.dtype) == dtype
+    if aggregation == "max":
+        np.testing.assert_array_equal(np.float64(attention), expected)
+    else:
+        # Each factor and each product is rounded to the dtype.
+        rounding = tolerance(dtype, 0)["rtol"]
+        assert_close(attention, expected, rtol=0, atol=2 * concepts * rounding)
+
+
+@pytest.mark.parametrize("aggregation", ["max", "noisy_or"])
+def test_attention_of_exact_scores(aggregation):
+    scores = np.array([[0.0, 0.0], [0.0, 1.0], [0.5, 0.5], [1.0, 1.0]], "float32")
+    attention = attention_scores(scores, aggregation)
+    half = 0.5 if aggregation == "max" else 0.75
+    np.testing.assert_array_equal(np.ravel(attention), [0, 1, half, 1])
+
+
+def test_noisy_or_keeps_its_gradient_where_a_concept_is_certain():
+    scores = tf.constant([[1.0, 0.5, 0.25]])
+    with tf.GradientTape() as tape:
+        tape.watch(scores)
+        attention = attention_scores(scores, "noisy_or")
+    # The derivative by one score is the product of what the others miss.
+    np.testing.assert_array_equal(tape.gradient(attention, scores), [[0.375, 0, 0]])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_float16", "mixed_bfloat16"])
+def test_configuration_survives_json(x, dtype):
+    head = ScoreHead(3, 4, "hard_sigmoid", 0.3, dtype=dtype, name="head")
+    text = json.dumps(keras.saving.serialize_keras_object(head))
+    copy = keras.saving.deserialize_keras_object(json.loads(text))
+    assert copy.get_config() == head.get_config()
+    head.build(x.shape)
+    copy.build(x.shape)
+    copy.set_weights(head.get_weights())
+    logits = head(x)
+    assert keras.backend.standardize_dtype(logits.dtype) == head.compute_dtype
+    np.testing.assert_array_equal(*map(ops.convert_to_numpy, (copy(x), logits)))
