@@ -17,7 +17,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 
 bench: $(READY)
-	$(BIN)/python benchmarks/la_pool.py
+	$(BIN)/python benchmarks/bench_la_pool.py
 
 # Trains the demo's checkpoints anew; the demo itself only loads them.
 backbone: $(READY)

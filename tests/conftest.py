@@ -9,13 +9,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 settings.register_profile(
     "keras_lap",
     derandomize=True,
     deadline=None,
     max_examples=60,
+    phases=(Phase.explicit, Phase.generate, Phase.shrink),
     # A slow shared machine is no reason to fail.
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -626,12 +626,22 @@ def test_layer_options():
         "gating": None,
         "alpha": 3.0,
         "scores": "noisy_or",
-        "score_activation": "hard_sigmoid",
+        "score_activation": "ramp",
         "initial_score": 0.5,
+        "detach_scores": True,
     }
     for layer in lap_layers(convert(small_model(), **options)):
         assert {name: getattr(layer, name) for name in options} == options
     assert lap_layers(convert(small_model()))[0].initial_score == 0.95
+
+
+def test_skipped_layers_stay(rng):
+    model = small_model()
+    converted = convert(model, skip=["pool"])
+    assert isinstance(converted.get_layer("pool"), layers.MaxPooling2D)
+    assert "pool" not in [layer.name for layer in lap_layers(converted)]
+    x = random_inputs(model, rng)
+    np.testing.assert_array_equal(converted(x), model(x))
 
 
 # Errors.
@@ -688,10 +698,12 @@ def test_wrong_arguments():
         convert(model, concepts={"pol": 2})
     with pytest.raises(ValueError, match="concepts='all'"):
         convert(model, concepts="all")
-    with pytest.raises(TypeError, match=r"initial_score\. Received: sharpness"):
+    with pytest.raises(TypeError, match=r"detach_scores\. Received: sharpness"):
         convert(model, sharpness=3)
     with pytest.raises(ValueError, match="alpha=-1"):
         convert(model, alpha=-1)
+    with pytest.raises(ValueError, match=r"'pol'. Did you mean \['pool'\]"):
+        convert(model, skip=["pol"])
 
 
 # What the result can do.

@@ -9,12 +9,12 @@ from keras import layers
 from keras_lap import GlobalLAPooling2D, LAPooling2D, convert
 from keras_lap.explanation import combine, draw_maps, explain
 from keras_lap.explanation.combine import Reading
-from keras_lap.explanation.receptive_grid import (
+from keras_lap.layers import score_tape
+from keras_lap.layers.receptive_grid import (
     IMAGE,
     ReceptiveGrid,
     receptive_grids,
 )
-from keras_lap.layers import score_tape
 
 SLOPE = 8.0
 
@@ -291,9 +291,9 @@ def test_flow_reads_the_next_layer_where_the_pixels_lie():
     with score_tape() as records:
         model(image)
     scores, behind = (record.scores.numpy()[0, ..., 0] for record in records)
-    # The first layer's outputs lie at 0.5, 1.5, ..., and the second's inputs at
-    # -0.5, 1.5, ..., 13.5 of the image's pixels plus the half of the window.
-    at = (np.arange(15) + 0.5 - 0.0) / 2
+    # The first layer's outputs lie at 0.5, 1.5, ... and the second's inputs, after the
+    # zeros at -0.5 and the halving, at 0, 2, 4, ...
+    at = (np.arange(15) + 0.5) / 2
     low = np.minimum(at.astype(int), 6)
     part = np.minimum(at - low, 1)
     rows = (1 - part)[:, None] * behind[low] + part[:, None] * behind[low + 1]

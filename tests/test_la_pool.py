@@ -172,6 +172,40 @@ def test_equals_the_oracle(case):
     assert_equals_the_oracle(la_pool(**case.tensors(), **case.arguments), case)
 
 
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("base", ["max", "avg", "first"])
+@pytest.mark.parametrize("padding", ["valid", "same", ((2, 1), (0, 1), (1, 1))])
+def test_every_base_for_every_rank_and_dtype(rank, dtype, base, padding):
+    case = Case(
+        batch=2,
+        sizes=(5, 4, 3)[:rank],
+        channels=2,
+        groups=1,
+        score_kind="spaced",
+        alpha=2.0,
+        base_gate=0.25,
+        dtype=dtype,
+        arguments={
+            "pool_size": (3, 2, 2)[:rank],
+            "strides": (2, 1, 2)[:rank],
+            "padding": padding if isinstance(padding, str) else padding[:rank],
+            "base": base,
+            "gating": None,
+            "data_format": "channels_last",
+        },
+        seed=0,
+    )
+    tensors = case.tensors()
+    y = la_pool(**tensors, **case.arguments)
+    assert_equals_the_oracle(y, case)
+    gradients = tape_gradients(tensors, case.arguments, np.ones(y.shape))
+    if isinstance(padding, str):
+        # Ungated, every output is a weighted mean of real pixels.
+        total = np.sum(np.float64(gradients["x"]))
+        assert total == pytest.approx(math.prod(y.shape), rel=0.01)
+
+
 @settings(max_examples=15)
 @given(cases(max_window=3))
 def test_sizes_unknown_to_the_graph_change_nothing(case):
@@ -588,18 +622,24 @@ def test_a_score_of_zero_stops_the_gradient_of_the_features(rng, geometry):
     assert of_x[np.broadcast_to(~closed, x.shape)].max() > 0.01
 
 
-@one_window_cases
-@weighting_cases
-@gating_cases
-def test_second_derivatives_equal_differences_of_the_first(
-    rng, pool_size, weighting, gating
-):
+@pytest.mark.parametrize("pool_size", [(2, 3), None])
+@pytest.mark.parametrize(
+    "options",
+    [
+        *[{"weighting": w, "gating": g} for w in WEIGHTINGS for g in GATINGS],
+        *[{"base": base} for base in ("max", "avg", "first")],
+    ],
+    ids=str,
+)
+def test_second_derivatives_equal_differences_of_the_first(rng, pool_size, options):
     values = {
         "x": rng.normal(size=(2, 4, 3, 2)),
         "scores": spaced(rng, (2, 4, 3, 1)),
         "alpha": np.float64(2.0),
     }
-    arguments = {"pool_size": pool_size, "weighting": weighting, "gating": gating}
+    if "base" in options:
+        values["base_gate"] = np.float64(0.6)
+    arguments = {"pool_size": pool_size, **options}
     upstream = rng.normal(size=la_pool(**values, **arguments).shape)
     along = {name: rng.normal(size=value.shape) for name, value in values.items()}
 

@@ -17,7 +17,7 @@ from keras_lap.layers import score_tape
 CONFIGURATIONS = {
     "default": {},
     "noisy_or": {"concepts": 3, "scores": "noisy_or", "initial_score": 0.3},
-    "hard": {"score_activation": "hard_sigmoid", "concepts": 2, "alpha": 0.5},
+    "ramp": {"score_activation": "ramp", "concepts": 2, "alpha": 0.5},
     "hidden": {"concepts": 2, "hidden": 5, "weighting": "softmax"},
     "ungated": {"gating": None},
     "features": {"scores": "features", "gating": None},
@@ -54,7 +54,7 @@ def oracle_attention(layer, record):
     if layer.score_activation == "sigmoid":
         s = 1 / (1 + np.exp(-z))
     else:
-        s = np.clip(z / 6 + 1 / 2, 0, 1)
+        s = np.clip((z + 1) / 2, 0, 1)
     return oracle.attention_scores(s, layer.scores)
 
 
@@ -118,7 +118,7 @@ class LAPoolingContract:
             np.testing.assert_array_equal(reloaded[name], expected[name])
 
     @pytest.mark.parametrize(
-        "name", ["default", "noisy_or", "hard", "hidden", "ungated", "features"]
+        "name", ["default", "noisy_or", "ramp", "hidden", "ungated", "features"]
     )
     def test_equals_the_oracle(self, rng, name):
         layer, x = self.built(rng, **CONFIGURATIONS[name])
@@ -183,19 +183,36 @@ class LAPoolingContract:
         mixed.set_weights(layer.get_weights())
         y = mixed(x)
         assert {weight.dtype for weight in mixed.weights} == {"float32"}
+        if mixed.head is not None:
+            assert mixed.head.dtype_policy == mixed.dtype_policy
         assert keras.backend.standardize_dtype(y.dtype) == dtype
         assert_close(y, layer(x), **layer_tolerance(dtype, np.abs(x).max()))
 
     @pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16", "float64"])
-    def test_sharpness_is_not_rounded_to_the_compute_dtype(self, rng, dtype):
-        layer = self.make(scores="features", gating=None, alpha=20.123456, dtype=dtype)
+    @pytest.mark.parametrize("gate", [0.3003, 1.0])
+    def test_alpha_and_gate_are_not_rounded_to_the_compute_dtype(
+        self, rng, dtype, gate
+    ):
+        options = {"scores": "features", "gating": None, "base": "avg"}
+        layer = self.make(**options, alpha=20.055, dtype=dtype)
         x = ops.cast(rng.normal(size=(2, 7, 6, CHANNELS)), layer.compute_dtype)
-        y = layer(x)
-        arguments = (layer.pool_size, layer.strides, layer.padding)
-        expected = np.logaddexp(0, np.float64(layer.raw_alpha))
+        layer.build(x.shape)
+        layer.gate.assign(gate)
+        sharpness = np.logaddexp(0, np.float64(layer.raw_alpha))
         precision = 1e-14 if dtype == "float64" else 1e-7
-        assert float(layer.sharpness) == pytest.approx(expected, rel=precision)
-        expected = la_pool(x, x, float(layer.sharpness), *arguments, gating=None)
+        assert float(layer.sharpness) == pytest.approx(sharpness, rel=precision)
+        y = layer(x)
+        expected = la_pool(
+            x,
+            x,
+            float(layer.sharpness),
+            layer.pool_size,
+            layer.strides,
+            layer.padding,
+            gating=None,
+            base="avg",
+            base_gate=float(layer.gate),
+        )
         expected = ops.reshape(expected, y.shape)
         np.testing.assert_array_equal(*map(ops.convert_to_numpy, (y, expected)))
 
@@ -234,6 +251,37 @@ class LAPoolingContract:
             assert np.isfinite(gradient).all(), weight.path
             assert np.abs(gradient).max() > 1e-6, weight.path
 
+    @pytest.mark.parametrize("name", ["ramp", "noisy_or", "features"])
+    def test_detached_scores_learn_from_their_record_alone(self, rng, name):
+        attached, x = self.built(rng, **CONFIGURATIONS[name])
+        layer = self.make(**CONFIGURATIONS[name], detach_scores=True)
+        layer.build(x.shape)
+        layer.set_weights(attached.get_weights())
+        features = ops.convert_to_tensor(x)
+        with tf.GradientTape(persistent=True) as tape, score_tape() as records:
+            tape.watch(features)
+            y = layer(features)
+        np.testing.assert_array_equal(y, attached(x))
+        assert np.abs(tape.gradient(y, layer.raw_alpha.value)) > 0
+        attention = records[0].attention
+        expected, _, _ = oracle.la_pool_gradients(
+            x,
+            attention,
+            float(layer.sharpness),
+            layer.pool_size,
+            layer.strides,
+            layer.padding,
+            gating=layer.gating,
+            upstream=np.ones((3, *(tuple(y.shape)[1:-1] or (1, 1)), CHANNELS)),
+        )
+        assert_close(
+            tape.gradient(y, features), expected, **tolerance("float32", 42, 6)
+        )
+        if layer.head is not None:
+            kernel = layer.head.logits.kernel.value
+            assert tape.gradient(y, kernel) is None
+            assert np.abs(tape.gradient(attention, kernel)).max() > 0
+
     @pytest.mark.parametrize(
         "how", [{"jit_compile": True}, {"jit_compile": False}, {"run_eagerly": True}]
     )
@@ -269,7 +317,7 @@ class LAPoolingContract:
         layer.build((None, 7, 6, CHANNELS))
         assert float(layer.sharpness) == pytest.approx(alpha, rel=1e-6)
 
-    @pytest.mark.parametrize("activation", ["sigmoid", "hard_sigmoid"])
+    @pytest.mark.parametrize("activation", ["sigmoid", "ramp"])
     @pytest.mark.parametrize("initial_score", [0.05, 0.5, 0.95])
     def test_scores_start_at_the_initial_score(self, rng, activation, initial_score):
         layer = self.make(
@@ -283,8 +331,8 @@ class LAPoolingContract:
         )
         # What the small random kernel adds differs from pixel to pixel.
         assert scores_of_nothing == pytest.approx(initial_score, rel=1e-5)
-        assert scores.mean() == pytest.approx(initial_score, abs=0.02)
-        assert 0 < scores.std() < 0.05
+        assert scores.mean() == pytest.approx(initial_score, abs=0.05)
+        assert 0 < scores.std() < 0.1
 
     @pytest.mark.parametrize("base", ["max", "avg"])
     @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])

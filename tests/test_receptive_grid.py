@@ -5,7 +5,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D
-from keras_lap.explanation.receptive_grid import (
+from keras_lap.layers.receptive_grid import (
     IMAGE,
     ReceptiveGrid,
     receptive_grids,

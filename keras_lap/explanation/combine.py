@@ -1,4 +1,9 @@
-"""Fusion of the concept scores of several LAP layers into one map per concept."""
+"""Fusion of the concept scores of several LAP layers into one map per concept.
+
+Each way takes a non-empty list of `Reading` in the order of the forward pass, with
+equal numbers of concepts `K`, or a single one in those that serve them all, and the
+`ReceptiveGrid` of the image. It returns a float32 array `(N, *image.size, K)`.
+"""
 
 import functools
 from dataclasses import dataclass
@@ -6,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_lap.explanation.receptive_grid import IMAGE, ReceptiveGrid
+from keras_lap.layers.receptive_grid import IMAGE, ReceptiveGrid
 from keras_lap.ops import windows
 
 
@@ -34,7 +39,7 @@ class Reading:
 
 def last(readings, image):
     """The scores of the deepest reading alone."""
-    return _placed(readings[-1:], image)[0]
+    return readings[-1].grid.sample(readings[-1].scores, image)
 
 
 def mean(readings, image):
@@ -50,7 +55,9 @@ def product(readings, image):
 
 
 def _placed(readings, image):
-    return [reading.grid.sample(reading.scores, image) for reading in readings]
+    """The scores of one reading after the other, so that no two are kept."""
+    for reading in readings:
+        yield reading.grid.sample(reading.scores, image)
 
 
 def flow(readings, image):

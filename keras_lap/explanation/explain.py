@@ -1,6 +1,5 @@
 """Explanations read from the forward pass."""
 
-import difflib
 import operator
 
 import keras
@@ -8,13 +7,14 @@ import numpy as np
 from keras import ops
 
 from keras_lap.explanation.combine import COMBINATIONS, Reading
-from keras_lap.explanation.receptive_grid import (
+from keras_lap.layers import score_tape
+from keras_lap.layers.receptive_grid import (
     IMAGE,
     ReceptiveGrid,
     graph_of,
     receptive_grids,
 )
-from keras_lap.layers import score_tape
+from keras_lap.names import check_names
 from keras_lap.ops.la_pool import check_choice
 
 
@@ -45,14 +45,15 @@ def explain(model, images, concepts=None, layers=None, combine="flow", batch_siz
 
     Scores are placed at the centres of the receptive fields of their pixels, as far as
     the graph of the model tells them, see
-    `keras_lap.explanation.receptive_grid.receptive_grids`, with bilinear interpolation.
+    `keras_lap.layers.receptive_grid.receptive_grids`, with bilinear interpolation.
 
     Args:
         model: A `keras.Model` with a single input, the image. In a subclassed model
             every map is taken to extend over the whole image.
         images: Array or tensor `(N, H, W, C)`, in the range that the model expects, or
             `(N, C, H, W)` if the LAP layers are `channels_first`.
-        concepts: List of the indices of the concepts to return, or `None` for all.
+        concepts: List of the indices of the concepts to return, or `None` for all. The
+            maps of all of many classes take much memory.
         layers: List of names of LAP layers, or `None` for all of them. A name that
             several nested models use stands for each of these layers.
         combine: `"flow"`, `"mean"`, `"product"` or `"layer"`: the layer named in
@@ -143,9 +144,9 @@ class _Reader:
 
     def _wanted(self, scores):
         # A layer with a single concept among others serves all of them.
-        return (
-            scores[..., self._concepts] if scores.shape[-1] == self._count else scores
-        )
+        if scores.shape[-1] < self._count:
+            return scores
+        return scores[..., self._concepts]
 
 
 def _to_numpy(tensor):
@@ -165,7 +166,7 @@ def _choose(model, records, layers, combine):
         )
     if layers is not None:
         layers = [layers] if isinstance(layers, str) else list(layers)
-        _check_names(layers, [records[index].layer.name for index in readable])
+        _check_layers(layers, [records[index] for index in readable])
         readable = [index for index in readable if records[index].layer.name in layers]
     if combine != "layer":
         return readable
@@ -177,20 +178,14 @@ def _choose(model, records, layers, combine):
     return readable[-1:]
 
 
-def _check_names(layers, names):
+def _check_layers(layers, records):
+    names = list(dict.fromkeys(record.layer.name for record in records))
     if not layers:
         raise ValueError(
             "Expected `layers` to be a non-empty list of names, or None for all. "
             f"Received: layers={layers}"
         )
-    for name in layers:
-        if name not in names:
-            near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4)
-            hint = f"Did you mean {near}?" if near else f"The names are {names}."
-            raise ValueError(
-                "Expected `layers` to be names of LAP layers with concepts. "
-                f"Received: {name!r}. {hint}"
-            )
+    check_names("`layers` to be names of LAP layers with concepts", layers, names)
 
 
 def _concept_count(records):
@@ -198,7 +193,7 @@ def _concept_count(records):
     if any(record.scores.shape[-1] not in (1, count) for record in records):
         raise ValueError(
             "Expected the LAP layers to have the same number of concepts, or a single "
-            f"one. Received: {_listed(records)}. Choose layers that go together with "
+            f"one. Received: {_listed(records)}. Name those that go together in "
             "`layers`."
         )
     return count
@@ -223,7 +218,7 @@ def _checked_concepts(concepts, count):
         indices = []
     if not indices or min(indices) < 0 or max(indices) >= count:
         raise ValueError(
-            f"Expected `concepts` to be a non-empty list of indices from 0 to "
+            "Expected `concepts` to be a non-empty list of indices from 0 to "
             f"{count - 1}, or None for all. Received: concepts={concepts!r}"
         )
     return indices

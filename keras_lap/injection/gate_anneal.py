@@ -16,7 +16,9 @@ class GateAnneal(keras.callbacks.Callback):
     """Takes the gate of every LAP layer with a base branch from 0 to 1.
 
     At 0 a layer is the pooling that stood there before, at 1 it is LAP alone. The
-    gate is a variable, so nothing is traced anew.
+    gate is a variable, so nothing is traced anew. It moves before every step, or,
+    where `fit` does not know the number of steps beforehand, as with a generator,
+    after every epoch.
 
     Args:
         start: Epoch, counted from zero and possibly fractional, until which the
@@ -26,7 +28,7 @@ class GateAnneal(keras.callbacks.Callback):
 
     Raises:
         ValueError: If the epochs are not in order, the schedule is unknown, or the
-            model has no LAP layer with a base branch.
+            model is not built or has no LAP layer with a base branch.
     """
 
     def __init__(self, start=0.0, end=1.0, schedule="cosine"):
@@ -44,6 +46,7 @@ class GateAnneal(keras.callbacks.Callback):
         self.start = start
         self.end = end
         self.schedule = schedule
+        self._gates = []
 
     def on_train_begin(self, logs=None):
         layers = [layer for layer in lap_layers(self.model) if layer.base]
@@ -52,6 +55,12 @@ class GateAnneal(keras.callbacks.Callback):
                 "Expected a model with LAP layers that have a base branch to fade "
                 "out. Received a model without any: make one with "
                 "`keras_lap.convert(model)`, or leave GateAnneal out."
+            )
+        unbuilt = [layer.name for layer in layers if not layer.built]
+        if unbuilt:
+            raise ValueError(
+                "Expected a built model: begin it with a `keras.Input`. Received LAP "
+                f"layers that are not built yet: {unbuilt}"
             )
         self._gates = [layer.gate for layer in layers]
 
@@ -64,8 +73,16 @@ class GateAnneal(keras.callbacks.Callback):
         if steps:
             self._write(self._epoch + batch / steps)
 
+    def on_test_begin(self, logs=None):
+        if self._gates:
+            # Validation sees what the epoch has led to.
+            self._write(self._epoch + 1)
+
     def on_epoch_end(self, epoch, logs=None):
         self._write(epoch + 1)
+
+    def on_train_end(self, logs=None):
+        self._gates = []
 
     def value(self, epoch):
         """The gate at a (fractional) epoch, in `[0, 1]`."""

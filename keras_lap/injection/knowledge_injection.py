@@ -1,21 +1,27 @@
 """The callback that puts knowledge losses into the training step of `fit`."""
 
-import math
+import functools
 import threading
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_lap.injection.knowledge import (
+    FITTED,
+    Knowledge,
     default_class_concepts,
+    even_cells,
     layer_knowledge,
     split_targets,
 )
+from keras_lap.injection.losses import KnowledgeLoss
+from keras_lap.injection.step_function import StepFunction
 from keras_lap.layers import score_tape
+from keras_lap.layers.receptive_grid import receptive_grids
+from keras_lap.names import check_names
 from keras_lap.surgery.lap_layers import lap_layers
-
-_REPLACED = ("train_step", "test_step", "compute_loss")
 
 
 class KnowledgeInjection(keras.callbacks.Callback):
@@ -24,8 +30,10 @@ class KnowledgeInjection(keras.callbacks.Callback):
     `model.fit(dataset, callbacks=[KnowledgeInjection([...])])` trains on batches
     `(x, y)` where `y` is the label as ever, or a dict with `"label"` and what else
     is known: `"mask"`, `(N, H, W)` or `(N, H, W, K)`, and `"valid"`, flags `(N,)`
-    that say for which samples it is known. Pass the same callback to `evaluate` for
-    a data set with such dicts. The compiled loss and metrics see the label alone.
+    that say for which samples it is known. Values of a mask below 0 count as 0 and
+    those above 1 as 1, so masks of 0 and 255 will do. The compiled loss and metrics
+    see the label alone. Pass the same callback to `evaluate` for a data set with
+    such dicts; an evaluation without it is that of the model alone.
 
     The training loss becomes
 
@@ -33,21 +41,29 @@ class KnowledgeInjection(keras.callbacks.Callback):
 
     where a sample for which the needed knowledge is missing counts as zero, and
     sample weights multiply. Every term is logged under its name, averaged over the
-    samples that it applied to. When `fit` ends, or fails inside a step, the model's
-    own training step is put back.
+    samples that it applied to, or as NaN if there were none. Validation data
+    without what a term needs leaves it out of the validation loss.
+
+    Only the steps of this `fit` are changed: between them, after them and after an
+    error the model is as it was.
+
+    Keras does not take `class_weight` along with a dict `y`; pass the weights as
+    `sample_weight` instead.
 
     Args:
         losses: List of `keras_lap.losses` objects.
         weights: List of factors, one per loss, or one for all.
         layers: Names of the LAP layers to supervise, or `None` for all.
         class_concepts: Array `(classes, K)` of zeros and ones that maps classes to
-            concepts; by default one concept per class. Layers with a single concept
-            take it as "whatever class there is".
+            concepts; by default one concept per class. A layer with a single concept
+            takes it as "whatever class there is", unless `K` is 1. A model with a
+            single output has one class, which a label of 1 says is there.
 
     Raises:
-        ValueError: If there are no losses, names repeat, the weights do not match, a
-            layer is unknown, the model has no LAP layers, or the targets do not
-            hold what the losses need.
+        ValueError: If an argument is out of its range, the model has no LAP layers
+            or none of the names in `layers`, the targets do not hold what the
+            losses need or do not fit the images and layers, or another
+            `KnowledgeInjection` takes part in the same `fit`.
 
     Example:
 
@@ -60,71 +76,150 @@ class KnowledgeInjection(keras.callbacks.Callback):
 
     def __init__(self, losses, weights=1.0, layers=None, class_concepts=None):
         super().__init__()
-        self.losses = list(losses)
-        names = [loss.name for loss in self.losses]
-        if not names or len(set(names)) < len(names):
-            raise ValueError(
-                "Expected at least one loss, each with a name of its own (set it by "
-                f"`name=`). Received losses named: {names}"
-            )
-        self.weights = np.broadcast_to(weights, (len(names),)).tolist()
-        self.layers = layers
-        self.class_concepts = class_concepts
-        self._trackers = [keras.metrics.Mean(name=loss.name) for loss in self.losses]
-        self._original = None
-        self._fitting = False
-        self._step = threading.local()
+        self.losses = _standardize_losses(losses)
+        self.weights = _standardize_weights(weights, len(self.losses))
+        self.layers = _standardize_layers(layers)
+        self.class_concepts = _standardize_class_concepts(class_concepts)
+        self._trackers = [_Mean(name=loss.name) for loss in self.losses]
+        self._functions = {}
+        self._local = threading.local()
 
     def set_model(self, model):
         super().set_model(model)
         self._supervised = self._choose_layers(model)
-        self._original = {name: getattr(model, name) for name in _REPLACED}
-        model._metrics.extend(self._trackers)
-        model.train_step = self._with_knowledge(model.train_step)
-        model.test_step = self._with_knowledge(model.test_step)
-        model.compute_loss = self._compute_loss
-        model.make_train_function(force=True)
-        model.make_test_function(force=True)
-        model.train_function = self._restoring(model.train_function)
-        model.test_function = self._restoring(model.test_function)
 
-    def on_train_begin(self, logs=None):
-        self._fitting = True
+    def on_epoch_begin(self, epoch, logs=None):
+        self._reset()
 
-    def on_train_end(self, logs=None):
-        self._restore()
+    def on_test_begin(self, logs=None):
+        self._reset()
 
-    def on_test_end(self, logs=None):
-        if not self._fitting:
-            self._restore()
+    def on_train_batch_begin(self, batch, logs=None):
+        self._stand_in("train")
 
-    def on_predict_end(self, logs=None):
-        self._restore()
+    def on_test_batch_begin(self, batch, logs=None):
+        self._stand_in("test")
+
+    def _reset(self):
+        for tracker in self._trackers:
+            tracker.reset_state()
+
+    def _stand_in(self, kind):
+        """Makes the next step of the model one with knowledge."""
+        own = getattr(self.model, f"{kind}_function")
+        if isinstance(own, StepFunction):
+            own.make_way()
+            if own is not self._functions.get(kind):
+                raise ValueError(
+                    "Expected one KnowledgeInjection at a time, with all losses in "
+                    "its list. Received a model with another one at work."
+                )
+            own = own.own
+        function = self._functions.get(kind)
+        if function is None or function.own is not own:
+            function = self._functions[kind] = StepFunction(
+                self.model,
+                kind,
+                functools.partial(self._with_knowledge, kind == "train"),
+                self._compute_loss,
+            )
+        function.stand_in()
 
     def _choose_layers(self, model):
-        """Maps each supervised layer to its matrix of classes and concepts."""
-        found = {
-            layer.name: layer for layer in lap_layers(model) if layer.head is not None
-        }
+        """The layers to supervise."""
+        found = [layer for layer in lap_layers(model) if layer.head is not None]
         if not found:
             raise ValueError(
                 "Expected a model with LAP layers that score concepts. Received "
                 f"{model.name!r} without any: make one with "
                 "`keras_lap.convert(model)`, or use `keras_lap.LAPooling2D` layers."
             )
-        unknown = sorted(set(self.layers or ()) - set(found))
-        if unknown:
-            raise ValueError(
-                f"Expected `layers` out of {sorted(found)}. Received: {unknown}"
+        if self.layers is None:
+            return found
+        names = [layer.name for layer in found]
+        check_names("`layers` to be names of LAP layers", self.layers, names)
+        return [layer for layer in found if layer.name in self.layers]
+
+    def _with_knowledge(self, is_training, step):
+        """Hides from a step all of the targets but the label, and tapes the scores."""
+
+        def step_with_knowledge(data):
+            x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+            if isinstance(sample_weight, dict):
+                # What Keras makes of one array of weights for the targets of a dict.
+                sample_weight = sample_weight["label"]
+            knowledge = split_targets(y)
+            data = keras.utils.pack_x_y_sample_weight(x, knowledge.label, sample_weight)
+            with score_tape() as records:
+                self._local.step = current = _Step(is_training, knowledge, records)
+                logs = step(data)
+            self._local.step = None
+            if not current.is_counted:
+                raise ValueError(
+                    "Expected a model whose steps call `compute_loss`, into which the "
+                    f"knowledge goes. Received {self.model.name!r} of type "
+                    f"{type(self.model).__name__} with steps that do not."
+                )
+            return {**logs, **{mean.name: mean.result() for mean in self._trackers}}
+
+        return step_with_knowledge
+
+    def _compute_loss(
+        self, own, x=None, y=None, y_pred=None, sample_weight=None, **training
+    ):
+        """The model's own loss plus the weighted terms."""
+        loss = own(x, y, y_pred, sample_weight, **training)
+        step = self._local.step
+        step.is_counted = True
+        step.knowledge.check_against(x, self._supervised[0].data_format)
+        classes = _count_classes(y_pred)
+        step.cells = _cells(self.model, x, step.records)
+        for term, weight, tracker in zip(
+            self.losses, self.weights, self._trackers, strict=True
+        ):
+            missing = step.knowledge.missing(term.needs)
+            if missing and step.is_training:
+                raise ValueError(
+                    f"Expected targets with {missing} for the loss {term.name!r}: "
+                    'pass y as a dict such as {"label": ..., "mask": ...}. '
+                    "Received targets without."
+                )
+            if missing:
+                continue
+            values = self._evaluate(term, step, classes)
+            counts = step.knowledge.counts(term.needs, sample_weight, values)
+            tracker.update_state(values, sample_weight=counts)
+            loss = ops.add(loss, weight * ops.mean(values * counts))
+        return loss
+
+    def _evaluate(self, term, step, classes):
+        """Mean of a term over the supervised layers, `(N,)`."""
+        values = [
+            term(
+                record.logits,
+                **layer_knowledge(
+                    step.knowledge,
+                    cells,
+                    self._matrix(record.layer, classes),
+                    term.needs,
+                ),
             )
-        classes = model.output_shape[-1]
-        chosen = self.layers or found
-        return {found[name]: self._matrix(found[name], classes) for name in chosen}
+            for record, cells in zip(step.records, step.cells, strict=True)
+            if any(record.layer is layer for layer in self._supervised)
+        ]
+        if not values:
+            names = [layer.name for layer in self._supervised]
+            raise ValueError(
+                "Expected the model to call its LAP layers in its forward pass. "
+                f"Received no scores from any of {names}."
+            )
+        return sum(values) / len(values)
 
     def _matrix(self, layer, classes):
-        if self.class_concepts is None or layer.concepts == 1:
+        """Which class has which concept of a layer, `(classes, K)`."""
+        matrix = self.class_concepts
+        if matrix is None or (layer.concepts == 1 != matrix.shape[1]):
             return default_class_concepts(classes, layer.concepts)
-        matrix = np.asarray(self.class_concepts, "float32")
         if matrix.shape != (classes, layer.concepts):
             raise ValueError(
                 "Expected `class_concepts` of one row per class and one column per "
@@ -133,84 +228,107 @@ class KnowledgeInjection(keras.callbacks.Callback):
             )
         return matrix
 
-    def _with_knowledge(self, step):
-        """Hides from a step all of the targets but the label, and tapes the scores."""
 
-        def step_with_knowledge(*arguments):
-            *state, data = arguments
-            x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-            knowledge = split_targets(y)
-            with score_tape() as records:
-                self._step.knowledge, self._step.records = knowledge, records
-                data = keras.utils.pack_x_y_sample_weight(
-                    x, knowledge.label, sample_weight
-                )
-                return step(*state, data)
+@dataclass(eq=False)
+class _Step:
+    """What one step, running in one thread, knows and has recorded."""
 
-        return step_with_knowledge
+    is_training: bool
+    knowledge: Knowledge
+    records: list
+    cells: list | None = None
+    is_counted: bool = False
 
-    def _compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, **training
-    ):
-        loss = self._original["compute_loss"](x, y, y_pred, sample_weight, **training)
-        knowledge = self._step.knowledge
-        knowledge.check_against(x)
-        for term, weight, tracker in zip(
-            self.losses, self.weights, self._trackers, strict=True
-        ):
-            missing = knowledge.missing(term.needs)
-            if missing and training.get("training", True):
-                raise ValueError(
-                    f"Expected targets with {missing} for the loss {term.name!r}: "
-                    'pass y as a dict such as {"label": ..., "mask": ...}. '
-                    "Received targets without."
-                )
-            if missing:
-                tracker.update_state(math.nan)
-                continue
-            values = self._evaluate(term, knowledge)
-            counts = knowledge.counts(term.needs, sample_weight, values)
-            tracker.update_state(values, sample_weight=counts)
-            loss = loss + weight * ops.mean(values * counts)
-        return loss
 
-    def _evaluate(self, term, knowledge):
-        """Mean of a term over the supervised layers, `(N,)`."""
-        values = [
-            term(
-                record.logits,
-                **layer_knowledge(
-                    knowledge,
-                    record.logits.shape,
-                    self._supervised[record.layer],
-                    term.needs,
-                ),
+class _Mean(keras.metrics.Mean):
+    """A mean that is NaN, not zero, where there was nothing to average."""
+
+    def result(self):
+        return ops.divide(self.total, self.count)
+
+
+def _cells(model, images, records):
+    """Rows and columns of the image that the pixels of each layer stand for.
+
+    Where sizes are not known before the data, the layers' maps are taken to extend
+    over the image evenly.
+    """
+    maps = [tuple(ops.shape(record.logits)[1:3]) for record in records]
+    data_format = records[0].layer.data_format if records else None
+    image = _spatial_size(images, data_format)
+    if image is None or not all(isinstance(side, int) for side in sum(maps, ())):
+        return [even_cells(size) for size in maps]
+    calls = [(record.layer, size) for record, size in zip(records, maps, strict=True)]
+    return [
+        [place.grid.cells(axis, side) for axis, side in enumerate(image)]
+        for place in receptive_grids(model, image, calls, data_format=data_format)
+    ]
+
+
+def _spatial_size(images, data_format):
+    shape = tuple(getattr(images, "shape", ()))
+    size = shape[2:] if data_format == "channels_first" else shape[1:3]
+    return None if len(shape) != 4 or None in size else size
+
+
+def _count_classes(y_pred):
+    if not hasattr(y_pred, "shape"):
+        raise ValueError(
+            "Expected a model with one output, the classes. Received outputs of type "
+            f"{type(y_pred).__name__}."
+        )
+    return y_pred.shape[-1]
+
+
+def _standardize_losses(losses):
+    losses = list(losses) if isinstance(losses, list | tuple) else [losses]
+    for loss in losses:
+        if not isinstance(loss, KnowledgeLoss):
+            raise ValueError(
+                "Expected `losses` to be a list of `keras_lap.losses` objects. "
+                f"Received: {loss!r}"
             )
-            for record in self._step.records
-            if record.layer in self._supervised
-        ]
-        return sum(values) / len(values)
+        if not set(loss.needs) <= set(FITTED):
+            raise ValueError(
+                f"Expected the loss {loss.name!r} to have `needs` out of {FITTED}. "
+                f"Received: needs={loss.needs!r}"
+            )
+    names = [loss.name for loss in losses]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(
+            "Expected at least one loss, each with a name of its own (set it by "
+            f"`name=`). Received losses named: {names}"
+        )
+    return losses
 
-    def _restoring(self, function):
-        """A step function that puts the model back when a step fails."""
 
-        def run(*arguments):
-            try:
-                return function(*arguments)
-            except BaseException:
-                self._restore()
-                raise
+def _standardize_weights(weights, count):
+    if np.shape(weights) not in ((), (count,)):
+        raise ValueError(
+            f"Expected `weights` to be one number or a list of {count}, one per loss. "
+            f"Received: weights={weights!r}"
+        )
+    return np.broadcast_to(np.float64(weights), count).tolist()
 
-        return run
 
-    def _restore(self):
-        if self._original is None:
-            return
-        model = self.model
-        for name in _REPLACED:
-            delattr(model, name)
-        for tracker in self._trackers:
-            model._metrics.remove(tracker)
-        model.train_function = model.test_function = None
-        self._original = None
-        self._fitting = False
+def _standardize_layers(layers):
+    if layers is None:
+        return None
+    if isinstance(layers, str) or not list(layers):
+        raise ValueError(
+            "Expected `layers` to be a list of names of LAP layers, or None for all. "
+            f"Received: layers={layers!r}"
+        )
+    return list(layers)
+
+
+def _standardize_class_concepts(class_concepts):
+    if class_concepts is None:
+        return None
+    matrix = np.asarray(class_concepts, "float32")
+    if matrix.ndim != 2 or not np.isin(matrix, (0, 1)).all():
+        raise ValueError(
+            "Expected `class_concepts` to be an array (classes, concepts) of zeros "
+            f"and ones. Received: {class_concepts!r}"
+        )
+    return matrix

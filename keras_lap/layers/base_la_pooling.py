@@ -30,8 +30,6 @@ class BaseLAPooling(layers.Layer):
     `pool_size` of `None` is the whole map.
     """
 
-    DETACH = __import__("os").environ.get("DETACH", "0") == "1"
-
     def __init__(
         self,
         rank,
@@ -43,6 +41,7 @@ class BaseLAPooling(layers.Layer):
         scores="max",
         score_activation="sigmoid",
         initial_score=0.05,
+        detach_scores=False,
         base=None,
         data_format=None,
         **kwargs,
@@ -79,6 +78,7 @@ class BaseLAPooling(layers.Layer):
         self.scores = scores
         self.score_activation = score_activation
         self.initial_score = initial_score
+        self.detach_scores = detach_scores
         self.base = base
         self.data_format = standardize_data_format(data_format)
         self.pool_size = self.strides = None
@@ -135,16 +135,13 @@ class BaseLAPooling(layers.Layer):
         return ops.moveaxis(y, -1, 1) if channels_first else y
 
     def _attention(self, x, training):
-        if self.head is None:
-            record_scores(ScoreRecord(self, None, None, x))
-            return x
-        logits = self.head(x, training=training)
-        scores = self.head.scores(logits)
-        attention = attention_scores(scores, self.scores)
+        logits, scores, attention = None, None, x
+        if self.head is not None:
+            logits = self.head(x, training=training)
+            scores = self.head.scores(logits)
+            attention = attention_scores(scores, self.scores)
         record_scores(ScoreRecord(self, logits, scores, attention))
-        if self.DETACH:
-            return ops.stop_gradient(attention)
-        return attention
+        return ops.stop_gradient(attention) if self.detach_scores else attention
 
     @property
     def sharpness(self):
@@ -168,6 +165,7 @@ class BaseLAPooling(layers.Layer):
             "scores": self.scores,
             "score_activation": self.score_activation,
             "initial_score": self.initial_score,
+            "detach_scores": self.detach_scores,
             "base": self.base,
             "data_format": self.data_format,
         }

@@ -22,8 +22,9 @@ class GlobalLAPooling2D(BaseLAPooling):
         gating: `"score"` or `None`.
         alpha: Initial sharpness, positive.
         scores: `"max"`, `"noisy_or"` or `"features"`.
-        score_activation: `"sigmoid"` or `"hard_sigmoid"`.
+        score_activation: `"sigmoid"` or `"ramp"`.
         initial_score: Score of every pixel at the start of training.
+        detach_scores: Whether scores learn from knowledge losses alone.
         base: `None`, `"max"`, `"avg"` or `"first"`.
         **kwargs: `name`, `dtype` and so on, as for every Keras layer.
 
@@ -59,6 +60,7 @@ class GlobalLAPooling2D(BaseLAPooling):
         scores="max",
         score_activation="sigmoid",
         initial_score=0.05,
+        detach_scores=False,
         base=None,
         **kwargs,
     ):
@@ -72,6 +74,7 @@ class GlobalLAPooling2D(BaseLAPooling):
             scores=scores,
             score_activation=score_activation,
             initial_score=initial_score,
+            detach_scores=detach_scores,
             base=base,
             data_format=data_format,
             **kwargs,

@@ -41,9 +41,12 @@ class LAPooling2D(BaseLAPooling):
         alpha: Initial sharpness, positive; trained through a softplus.
         scores: How attention comes from concept scores: `"max"`, `"noisy_or"`, or
             `"features"`, where every channel is its own score, without parameters.
-        score_activation: `"sigmoid"`, or `"hard_sigmoid"`, which can close the
-            gate exactly.
+        score_activation: `"sigmoid"`, or `"ramp"`, `clip((z + 1) / 2, 0, 1)` of the
+            logit `z`, which can close the gate exactly.
         initial_score: Score of every pixel at the start of training.
+        detach_scores: Whether the output passes no gradient to the scores, so that
+            they learn from knowledge losses alone. Else the task loss keeps a
+            shortcut's scores up, against what knowledge says.
         base: `None`, or the pooling to blend with, `"max"`, `"avg"` or `"first"`,
             by the variable `gate`: 0 at first, which gives the base branch alone;
             1 gives LAP alone. See `keras_lap.callbacks.GateAnneal`.
@@ -84,6 +87,7 @@ class LAPooling2D(BaseLAPooling):
         scores="max",
         score_activation="sigmoid",
         initial_score=0.05,
+        detach_scores=False,
         base=None,
         **kwargs,
     ):
@@ -97,6 +101,7 @@ class LAPooling2D(BaseLAPooling):
             scores=scores,
             score_activation=score_activation,
             initial_score=initial_score,
+            detach_scores=detach_scores,
             base=base,
             data_format=data_format,
             **kwargs,

@@ -5,8 +5,11 @@ import math
 import keras
 from keras import layers, ops
 
-ACTIVATIONS = ("sigmoid", "hard_sigmoid")
+ACTIVATIONS = ("sigmoid", "ramp")
 AGGREGATIONS = ("max", "noisy_or")
+# An adaptive optimiser moves every weight at its own pace, whatever the gradient: this
+# factor on the logits lets a fresh head learn so much faster than a trained network.
+_GAIN = 10.0
 
 
 @keras.saving.register_keras_serializable("keras_lap")
@@ -18,8 +21,8 @@ class ScoreHead(layers.Layer):
     Args:
         concepts: Number of concepts `K`.
         hidden: Width of the hidden layer, or `None` to do without.
-        activation: `"sigmoid"`, or `"hard_sigmoid"`, which reaches exact zeros and
-            ones at logits of -3 and 3.
+        activation: `"sigmoid"`, or `"ramp"`: `(z + 1) / 2` clipped to `[0, 1]`,
+            which reaches exact zeros and ones at logits of -1 and 1.
         initial_score: Score that every concept starts with, in `(0, 1)`.
 
     Input shape:
@@ -28,8 +31,6 @@ class ScoreHead(layers.Layer):
     Output shape:
         Logits `(N, *spatial, K)`.
     """
-
-    GAIN = float(__import__("os").environ.get("GAIN", "10"))
 
     def __init__(
         self,
@@ -57,9 +58,9 @@ class ScoreHead(layers.Layer):
             ]
         self.logits = layers.Dense(
             concepts,
-            kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.001),
             bias_initializer=keras.initializers.Constant(
-                _inverse(activation, initial_score) / self.GAIN
+                _inverse(activation, initial_score) / _GAIN
             ),
             name="logits",
             dtype=self.dtype_policy,
@@ -75,14 +76,16 @@ class ScoreHead(layers.Layer):
         for layer in self.hidden_layers:
             is_norm = isinstance(layer, layers.BatchNormalization)
             x = layer(x, training=training) if is_norm else layer(x)
-        return self.GAIN * self.logits(x)
+        return _GAIN * self.logits(x)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.concepts)
 
     def scores(self, logits):
         """Concept scores `S` in `[0, 1]` of logits of any shape."""
-        return getattr(ops, self.activation)(float(__import__("os").environ.get("SH","1"))*logits)
+        if self.activation == "sigmoid":
+            return ops.sigmoid(logits)
+        return ops.clip((logits + 1) / 2, 0, 1)
 
     def get_config(self):
         return {
@@ -112,4 +115,4 @@ def attention_scores(scores, aggregation):
 def _inverse(activation, score):
     if activation == "sigmoid":
         return math.log(score / (1 - score))
-    return 6 * score - 3
+    return 2 * score - 1

@@ -4,6 +4,7 @@ Windows are read as one strided slice per tap, so that nothing as large as all t
 windows together is ever laid out in memory.
 """
 
+import functools
 import math
 
 from keras import ops
@@ -27,7 +28,7 @@ def la_pool_reference(
     else:
         tapped = _Taps(x, scores, pool_size, strides, padding)
         y = _pool_windows(tapped, alpha, weighting, gating)
-        before = _base_windows(tapped, base)
+        before = _base_windows(x, tapped, base, pool_size, strides, padding)
     if base is not None:
         y = (1 - base_gate) * before + base_gate * y
     return ops.cast(y, dtype)
@@ -58,21 +59,23 @@ class _Taps:
         widths = windows.pad_widths(sizes, pool_size, strides, padding)
         positions = windows.taps(pool_size)
 
+        def pad(tensor):
+            if padding == "valid":
+                return tensor
+            return ops.pad(tensor, [(0, 0), *widths, (0, 0)])
+
         def cut(tensor):
-            if padding != "valid":
-                tensor = ops.pad(tensor, [(0, 0), *widths, (0, 0)])
             return [
                 windows.slice_tap(tensor, tap, pool_size, strides) for tap in positions
             ]
 
-        self.x = cut(x)
-        self.scores = cut(scores)
+        self.padded_x = pad(x)
+        self.x = cut(self.padded_x)
+        self.scores = cut(pad(scores))
         self.valid = [None] * len(positions)
         if padding != "valid":
             ones = ops.ones((1, *sizes, 1), dtype="float32")
-            self.valid = [view > 0 for view in cut(ones)]
-        # A `same` pooling layer ignores its padding; explicit zeros are content.
-        self.base_valid = self.valid if padding == "same" else [None] * len(positions)
+            self.valid = [view > 0 for view in cut(pad(ones))]
 
 
 def _keep(valid, tensor, otherwise):
@@ -99,24 +102,42 @@ def _pool_windows(tapped, alpha, weighting, gating):
     return y
 
 
-def _base_windows(tapped, base):
-    views = list(zip(tapped.x, tapped.base_valid, strict=True))
+def _base_windows(x, tapped, base, pool_size, strides, padding):
     if base is None:
         return None
-    if base == "avg":
-        total = sum(_keep(valid, x, 0) for x, valid in views)
-        return total / sum(
-            1 if valid is None else ops.cast(valid, x.dtype) for x, valid in views
-        )
-    if base == "max":
-        best = _keep(views[0][1], views[0][0], -math.inf)
-        for x, valid in views[1:]:
-            best = ops.maximum(best, _keep(valid, x, -math.inf))
-        return best
-    first = views[-1][0]
-    for x, valid in reversed(views[:-1]):
-        first = x if valid is None else ops.where(valid, x, first)
+    if base == "first":
+        return _first_pixels(tapped, padding)
+    # TensorFlow has no three-dimensional pooling in float64.
+    if len(pool_size) == 3 and x.dtype == "float64":
+        return _pool_taps(tapped, base, padding)
+    if padding != "same":
+        x, padding = tapped.padded_x, "valid"
+    pool = ops.max_pool if base == "max" else ops.average_pool
+    return pool(x, pool_size, strides, padding, data_format="channels_last")
+
+
+def _first_pixels(tapped, padding):
+    """The first pixel of each window; with `same` padding, the first real one."""
+    first = tapped.x[0]
+    if padding == "same":
+        first = tapped.x[-1]
+        for x, valid in zip(tapped.x[-2::-1], tapped.valid[-2::-1], strict=True):
+            first = ops.where(valid, x, first)
     return first
+
+
+def _pool_taps(tapped, base, padding):
+    """Max or average pooling, tap by tap."""
+    valid = tapped.valid if padding == "same" else [None] * len(tapped.x)
+    views = list(zip(valid, tapped.x, strict=True))
+    if base == "max":
+        return functools.reduce(
+            ops.maximum, [_keep(valid, x, -math.inf) for valid, x in views]
+        )
+    total = sum(_keep(valid, x, 0) for valid, x in views)
+    return total / sum(
+        1 if valid is None else ops.cast(valid, x.dtype) for valid, x in views
+    )
 
 
 def _pool_everything(x, scores, alpha, weighting, gating):
@@ -144,8 +165,7 @@ def _base_everything(x, base):
 
 
 def _flatten_space(tensor):
-    pixels = math.prod(ops.shape(tensor)[1:-1])
-    return ops.reshape(tensor, (-1, pixels, tensor.shape[-1]))
+    return ops.reshape(tensor, (ops.shape(tensor)[0], -1, tensor.shape[-1]))
 
 
 def _single_pixel(x):

@@ -1,8 +1,8 @@
 """How many concepts each LAP layer of a converted model has."""
 
-import difflib
-
 import keras
+
+from keras_lap.names import check_names
 
 
 def choose_concepts(concepts, graph, laps):
@@ -33,7 +33,11 @@ def choose_concepts(concepts, graph, laps):
             f"to integers. Received: concepts={concepts!r}"
         )
     named = {} if concepts == "auto" else concepts
-    _check_names(named, [lap.name for lap in laps])
+    check_names(
+        "the keys of `concepts` to be names of the LAP layers",
+        named,
+        [lap.name for lap in laps],
+    )
     automatic = [1] * (len(laps) - 1) + [_class_count(graph, laps[-1])]
     return [
         named.get(lap.name, count) for lap, count in zip(laps, automatic, strict=True)
@@ -52,14 +56,3 @@ def _class_count(graph, deepest):
         for call in graph.downstream(pooled)
     )
     return outputs[0].shape[1] if decides else 1
-
-
-def _check_names(given, names):
-    for name in given:
-        if name not in names:
-            near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4)
-            hint = f"Did you mean {near}?" if near else f"The names are {names}."
-            raise ValueError(
-                "Expected the keys of `concepts` to be names of the LAP layers. "
-                f"Received: {name!r}. {hint}"
-            )

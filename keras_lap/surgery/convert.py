@@ -17,10 +17,11 @@ LAYER_DEFAULTS = {
     "score_activation": "sigmoid",
     # Near 1, so that an opening gate keeps the scale the trained network is used to.
     "initial_score": 0.95,
+    "detach_scores": False,
 }
 
 
-def convert(model, where="pooling", concepts="auto", **layer_options):
+def convert(model, where="pooling", skip=(), concepts="auto", **layer_options):
     """Puts LAP layers into a model without changing what it computes.
 
     The result is a new model with its own layers, weights and names copied; `model`
@@ -46,12 +47,13 @@ def convert(model, where="pooling", concepts="auto", **layer_options):
             class if its constructor is the standard one and comes back as a plain
             model otherwise.
         where: `"pooling"`, or `"all"` to include strided convolutions.
+        skip: Names of layers to leave as they are.
         concepts: Number of concepts of the LAP layers: an integer; `"auto"`, one
             concept per class in the deepest and a single one in each of the others;
             or a dict from names of LAP layers to integers, automatic for the rest.
         **layer_options: `hidden`, `weighting`, `gating`, `alpha`, `scores`,
-            `score_activation` and `initial_score` of the LAP layers, as for
-            `keras_lap.LAPooling2D`, but with `initial_score=0.95` by default.
+            `score_activation`, `initial_score` and `detach_scores` of the LAP layers,
+            as for `keras_lap.LAPooling2D`, but with `initial_score=0.95` by default.
 
     Returns:
         A Functional model, or a Sequential one if `model` is Sequential.
@@ -61,7 +63,7 @@ def convert(model, where="pooling", concepts="auto", **layer_options):
         ValueError: If `model` has no graph of layers to read, as a subclassed model;
             if it has no place for LAP, in which case the message says why each layer
             that was looked at stays; if one of its layers cannot be copied by its
-            config; or if `where`, `concepts` or an option is out of its range.
+            config; or if `where`, `skip`, `concepts` or an option is out of its range.
 
     Example:
 
@@ -84,7 +86,7 @@ def convert(model, where="pooling", concepts="auto", **layer_options):
     check_choice("where", where, WHERE)
     graph = _graph_of(model)
     options = _layer_options(layer_options)
-    places, left = find_places(graph, where)
+    places, left = find_places(graph, where, skip)
     if not places:
         raise ValueError(_nothing_to_convert(model, left))
     laps = [place.rewrite.lap for place in places]

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_lap.names import check_names
 from keras_lap.surgery.rewrite import LeftAloneError, Rewrite
 from keras_lap.surgery.rules import RULES
 
@@ -37,16 +38,22 @@ class Left:
     reason: str
 
 
-def find_places(graph, where):
+def find_places(graph, where, skip=()):
     """Asks the rules about every layer of a graph.
 
     Args:
         graph: A `Graph`.
         where: `"pooling"` or `"all"`.
+        skip: Names of layers to leave alone.
 
     Returns:
         A list of `Place` and a list of `Left`, both by depth.
+
+    Raises:
+        ValueError: If `skip` names a layer that the graph does not have.
     """
+    names = [call.operation.name for call in graph.calls]
+    check_names("`skip` to hold names of the model's layers", skip, names)
     places, left, seen = [], [], set()
     for layer in (call.operation for call in graph.calls):
         if id(layer) in seen:
@@ -56,6 +63,9 @@ def find_places(graph, where):
             left.extend(_out_of_reach(layer))
         rule = _rule_for(layer)
         if rule is None:
+            continue
+        if layer.name in skip:
+            left.append(Left(layer, "it was asked to be skipped"))
             continue
         if rule.where == "all" and where != "all":
             left.append(Left(layer, 'it is converted only with where="all"'))

@@ -4,13 +4,14 @@ import re
 
 from keras import ops
 
-_TINY = 1e-6
+_SMALLEST_REGION = 1e-4
 
 
 class KnowledgeLoss:
     """A penalty on the concept logits of one LAP layer, one value per sample.
 
-    A loss of one's own is a subclass with `needs` and `call`.
+    A loss of one's own is a subclass with `needs` and `call`, and with a
+    `get_config` if its constructor takes more than a name.
 
     Args:
         name: Name under which the term is logged; by default the class's name in
@@ -18,8 +19,19 @@ class KnowledgeLoss:
 
     Attributes:
         needs: Names of the knowledge that `call` takes besides the logits, out of
-            `"present"` and `"mask"` (see `LayerKnowledge`). Samples that lack one
-            of them are left out of the term.
+            `"present"`, `(N, K)`, and `"mask"`, `(N, H, W, K)` in `[0, 1]`. Samples
+            that lack one of them are left out of the term.
+
+    Example:
+
+    >>> import keras, numpy as np
+    >>> from keras_lap import losses
+    >>> @keras.saving.register_keras_serializable("my_package")
+    ... class SmallArea(losses.KnowledgeLoss):
+    ...     def call(self, logits):
+    ...         return keras.ops.mean(keras.ops.sigmoid(logits), axis=(1, 2, 3))
+    >>> float(SmallArea()(np.zeros((1, 4, 4, 2)))[0])
+    0.5
     """
 
     needs = ()
@@ -59,6 +71,9 @@ class KnowledgeLoss:
 def masked_mean(values, weights):
     """Mean of `values` over space under `weights`, zero where there is no weight.
 
+    A region of less than a ten-thousandth of the map counts in proportion, so that
+    rounding errors of a mask do not make one.
+
     Args:
         values: `(N, H, W, K)`.
         weights: Same shape, non-negative.
@@ -66,9 +81,9 @@ def masked_mean(values, weights):
     Returns:
         Tensor `(N, K)`.
     """
-    total = ops.sum(weights, axis=(1, 2))
-    weighted = ops.sum(values * weights, axis=(1, 2))
-    return weighted / ops.maximum(total, _TINY)
+    share = ops.mean(weights, axis=(1, 2))
+    weighted = ops.mean(values * weights, axis=(1, 2))
+    return weighted / ops.maximum(share, _SMALLEST_REGION)
 
 
 def concept_mean(term, present):

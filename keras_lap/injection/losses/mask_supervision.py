@@ -23,9 +23,10 @@ class MaskSupervision(KnowledgeLoss):
 
     averaged over the concepts with a mask and, apart from them, over those without,
     for which the outside term is left. The means inside and outside are weighted by
-    `m` and `1 - m`, so that a small object counts as much as a large background. Cross-entropy and Dice (Milletari
-    et al. 2016) are standard; balancing and the outside term are this library's own
-    design.
+    `m` and `1 - m`, so that a small object counts as much as a large background; one
+    of less than a ten-thousandth of the map counts in proportion. Cross-entropy and
+    Dice (Milletari et al. 2016) are standard; balancing and the outside term are this
+    library's own design.
 
     Args:
         mode: `"full"` or `"outside"`.
@@ -36,7 +37,8 @@ class MaskSupervision(KnowledgeLoss):
 
     Call arguments:
         logits: `(N, H, W, K)`.
-        mask: `(N, H, W, K)`, the share of each pixel that the concept covers.
+        mask: `(N, H, W, K)`, the share in `[0, 1]` of each pixel that the concept
+            covers.
 
     Returns:
         float32 tensor `(N,)`.

@@ -18,6 +18,7 @@ class Presence(KnowledgeLoss):
         unknown: 0
 
     averaged over the present concepts and, apart from them, over the absent ones.
+    Numbers of pixels are rounded down; a map of one pixel has no lowest half.
     This library's own design.
 
     Args:
@@ -61,10 +62,10 @@ class Presence(KnowledgeLoss):
         pixels = height * width
         flat = ops.reshape(logits, (samples, pixels, concepts))
         ordered = ops.sort(flat, axis=1)
-        top = _share(self.top_fraction, pixels)
-        low = _share(0.5, pixels)
+        top, low = _share(self.top_fraction, pixels), pixels // 2
         highest = ops.mean(ops.softplus(-ordered[:, pixels - top :]), axis=1)
-        lowest = ops.mean(ops.softplus(ordered[:, :low]), axis=1)
+        lowest = ops.sum(ops.softplus(ordered[:, :low]), axis=1)
+        lowest = lowest / ops.cast(ops.maximum(low, 1), lowest.dtype)
         everywhere = ops.mean(ops.softplus(flat), axis=1)
         term = ops.where(present > 0, highest + lowest, everywhere)
         return concept_mean(term, present)
@@ -77,4 +78,4 @@ def _share(fraction, pixels):
     """At least one of a number of pixels, which may be a tensor."""
     if isinstance(pixels, int):
         return max(int(fraction * pixels), 1)
-    return ops.maximum(ops.cast(fraction * ops.cast(pixels, "float32"), "int32"), 1)
+    return ops.maximum(ops.cast(fraction * ops.cast(pixels, "float64"), "int32"), 1)

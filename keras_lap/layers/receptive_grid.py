@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers, tree
 from keras.src.models.functional import Functional
 
-from keras_lap.layers import LAPooling2D
+from keras_lap.layers.la_pooling2d import LAPooling2D
 from keras_lap.ops import windows
 
 # The place among the sources of a map that stands for the image itself.
@@ -29,7 +29,7 @@ class ReceptiveGrid:
 
     Example:
     >>> import numpy as np
-    >>> from keras_lap.explanation.receptive_grid import ReceptiveGrid
+    >>> from keras_lap.layers.receptive_grid import ReceptiveGrid
     >>> image = ReceptiveGrid((4, 4))
     >>> halved = image.resized((2, 2))
     >>> halved.offset, halved.stride
@@ -81,6 +81,21 @@ class ReceptiveGrid:
         size = tuple(size)
         steps = [old / new for old, new in zip(self.size, size, strict=True)]
         return self.behind(size, [(step - 1) / 2 for step in steps], steps)
+
+    def cells(self, axis, length):
+        """The ground that each pixel stands for: half a stride to either side.
+
+        Args:
+            axis: 0 for rows, 1 for columns.
+            length: Height or width of the image.
+
+        Returns:
+            Array `(pixels, 2)` with the beginning and the end of each, as shares of
+            the image's length.
+        """
+        centres = np.arange(self.size[axis]) + np.array([[-0.5], [0.5]])
+        edges = self.offset[axis] + self.stride[axis] * centres
+        return ((edges + 0.5) / length).T
 
     def sample(self, maps, positions):
         """Reads maps at the pixels of another grid, bilinearly.
@@ -157,7 +172,7 @@ def receptive_grids(model, image_size, calls, followed=None, data_format=None):
 
     Example:
     >>> import keras
-    >>> from keras_lap.explanation.receptive_grid import receptive_grids
+    >>> from keras_lap.layers.receptive_grid import receptive_grids
     >>> model = keras.Sequential(
     ...     [
     ...         keras.Input((32, 32, 3)),
@@ -261,6 +276,7 @@ class _Walk:
         self._origins = {}
 
     def through(self, model):
+        """The list with the `Place` of each call."""
         graph = graph_of(model)
         if graph is not None:
             shape = list(graph.inputs[0].shape)
@@ -324,10 +340,8 @@ class _Walk:
 
     def _meet(self, operation, grid, sources):
         """Places the calls that an operation makes; returns the sources behind it."""
-        parts = (
-            operation._flatten_layers() if isinstance(operation, keras.Layer) else []
-        )
-        parts = {id(part) for part in parts}
+        is_layer = isinstance(operation, keras.Layer)
+        parts = {id(part) for part in operation._flatten_layers()} if is_layer else ()
         while id(layer := self._next_layer()) in parts:
             sources = self._place(grid, sources)
             if layer is operation:

@@ -1,0 +1,210 @@
+"""A trained network cheats, is shown to cheat, and is taught to look at the digit.
+
+The network has learned `cluttered_digits/decoy`, where a coloured patch in a corner
+gives the label away. On images whose patch has a random colour it fails. It is then
+converted to local attention pooling, which changes nothing yet, and fine-tuned with
+the labels of all training images and the masks of some.
+"""
+
+import argparse
+import json
+import pathlib
+import time
+
+import keras
+import numpy as np
+import tensorflow_datasets as tfds
+from digit_backbone import BATCH_SIZE, build_backbone, compile_for_digits
+
+import keras_lap
+from keras_lap.callbacks import GateAnneal, KnowledgeInjection
+from keras_lap.datasets import ClutteredDigits
+from keras_lap.evaluation import energy_in_mask, grad_cam, pointing_game
+from keras_lap.losses import MaskSupervision
+
+HERE = pathlib.Path(__file__).parent
+CHECKPOINT = HERE / "backbone" / "decoy.keras"
+CEILING_LOG = HERE / "backbone" / "log.json"
+
+
+def main(arguments=None, config="decoy"):
+    """Runs the whole story and writes the figure.
+
+    Args:
+        arguments: Command line, by default that of the process.
+        config: Configuration of the data set.
+    """
+    arguments = parse_arguments(arguments)
+    print("\n== 1. Real handwriting in clutter, with a patch that tells the label")
+    data = load_data(arguments.data_dir, config)
+
+    print("\n== 2. A trained network that cheats")
+    original = load_original(data, arguments.weights)
+    before = look_at(original, data)
+
+    print("\n== 3. The same network with local attention pooling, fine-tuned")
+    converted = convert(original, data)
+    fine_tune(converted, data, arguments.epochs, arguments.masks)
+    after = look_at(converted, data)
+
+    print("\n== 4. Before and after")
+    report(before, after, data, ceiling=json.loads(CEILING_LOG.read_text())["clutter"])
+    draw(before, after, data, arguments.figure)
+
+
+def parse_arguments(arguments):
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--epochs", type=int, default=6, help="of fine-tuning")
+    parser.add_argument(
+        "--masks", type=float, default=0.2, help="share of images with a mask"
+    )
+    parser.add_argument(
+        "--weights",
+        choices=["imagenet"],
+        help="fine-tune downloaded weights on the decoys instead of loading the "
+        "checkpoint",
+    )
+    parser.add_argument("--data-dir", help="folder for the data set")
+    parser.add_argument(
+        "--figure", default="results/quickstart.png", help="PNG to write"
+    )
+    return parser.parse_args(arguments)
+
+
+def load_data(data_dir, config):
+    """Builds the data set, once, and reads its splits as arrays."""
+    builder = ClutteredDigits(config=config, data_dir=data_dir)
+    builder.download_and_prepare()
+    return {
+        split: tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1))
+        for split in ("train", "validation_shifted", "test", "test_shifted")
+    }
+
+
+def load_original(data, weights=None):
+    """The network that the story starts with."""
+    if weights is None:
+        print(f"Loaded from {CHECKPOINT.name}, which `make backbone` makes.")
+        return keras.saving.load_model(CHECKPOINT)
+    model = build_backbone(weights=weights)
+    train = data["train"]
+    compile_for_digits(model, 3, len(train["label"]))
+    model.fit(train["image"], train["label"], batch_size=BATCH_SIZE, epochs=3)
+    return model
+
+
+def convert(original, data):
+    """Puts LAP into the network and shows that its outputs are the same."""
+    converted = keras_lap.convert(
+        original,
+        where="all",
+        skip=["conv1_conv"],
+        hidden=32,
+        score_activation="ramp",
+        initial_score=0.5,
+        detach_scores=True,
+    )
+    images = data["test"]["image"]
+    change = np.abs(
+        original.predict(images, verbose=0) - converted.predict(images, verbose=0)
+    ).max()
+    for layer in keras_lap.lap_layers(converted):
+        print(f"LAP at {layer.name}: {layer.concepts} concepts, base {layer.base!r}")
+    print(f"Largest change of an output at conversion: {change:.1e}")
+    return converted
+
+
+def fine_tune(model, data, epochs, share_with_mask):
+    """Trains with all labels and some masks, opening the gates in the first epoch."""
+    train, validation = data["train"], data["validation_shifted"]
+    count = len(train["label"])
+    compile_for_digits(model, epochs, count, learning_rate=2e-3)
+    has_mask = np.random.default_rng(0).random(count) < share_with_mask
+    print(f"Fine-tuning with {count} labels and {has_mask.sum()} masks.")
+    targets = {
+        "label": train["label"],
+        "mask": train["mask"],
+        "valid": {"mask": has_mask},
+    }
+    model.fit(
+        train["image"],
+        targets,
+        batch_size=BATCH_SIZE,
+        epochs=epochs,
+        validation_data=(
+            validation["image"],
+            {"label": validation["label"], "mask": validation["mask"]},
+        ),
+        callbacks=[
+            GateAnneal(start=0, end=1),
+            KnowledgeInjection([MaskSupervision()], weights=20.0),
+        ],
+    )
+
+
+def look_at(model, data):
+    """Accuracy on both test splits, and the maps that explain the true class."""
+    test, shifted = data["test"], data["test_shifted"]
+    found = {
+        split: float(np.mean(model.predict(images, verbose=0).argmax(-1) == labels))
+        for split, images, labels in (
+            ("test", test["image"], test["label"]),
+            ("test_shifted", shifted["image"], shifted["label"]),
+        )
+    }
+    found["maps"] = {"Grad-CAM": grad_cam(model, test["image"], test["label"])}
+    if keras_lap.lap_layers(model):
+        maps = keras_lap.explain(model, test["image"])
+        found["maps"]["LAP"] = maps[np.arange(len(maps)), ..., test["label"]]
+    return found
+
+
+def report(before, after, data, ceiling):
+    """Prints the table."""
+    masks = data["test"]["mask"][..., 0]
+    line = "{:<30}{:>8}{:>14}{:>11}{:>14}{:>16}".format
+    print(line("", "test", "test_shifted", "maps", "pointing", "energy in mask"))
+    for name, found in (("before", before), ("after", after)):
+        accuracies = (f"{found['test']:.3f}", f"{found['test_shifted']:.3f}")
+        for explainer, maps in found["maps"].items():
+            pointing = pointing_game(maps, masks).mean
+            energy = energy_in_mask(maps, masks).mean
+            print(
+                line(name, *accuracies, explainer, f"{pointing:.3f}", f"{energy:.3f}")
+            )
+            name, accuracies = "", ("", "")
+    print(
+        line("a map that is even everywhere", "", "", "", *[f"{masks.mean():.3f}"] * 2)
+    )
+    honest = ceiling["accuracy"]["test"]
+    print(
+        f"\nHonest ceiling, the backbone trained without any decoy for "
+        f"{ceiling['epochs']} epochs: {honest:.3f}"
+    )
+    print(f"Under shift, of that ceiling: {after['test_shifted'] / honest:.2f}")
+
+
+def draw(before, after, data, path, rows=6):
+    """Writes the figure: images, Grad-CAM before, LAP maps after."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    test = data["test"]
+    keras_lap.draw_maps(
+        test["image"][:rows],
+        {
+            "Grad-CAM, before": before["maps"]["Grad-CAM"][:rows],
+            "Grad-CAM, after": after["maps"]["Grad-CAM"][:rows],
+            "LAP, after": after["maps"]["LAP"][:rows],
+        },
+        masks=test["mask"][:rows, ..., 0],
+        captions=[f"digit {label}" for label in test["label"][:rows]],
+        path=path,
+    )
+    print(f"Figure written to {path}")
+
+
+if __name__ == "__main__":
+    start = time.perf_counter()
+    main()
+    print(f"Took {(time.perf_counter() - start) / 60:.1f} minutes")

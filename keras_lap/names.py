@@ -1,0 +1,21 @@
+"""Names that a user gives, checked against those that exist."""
+
+import difflib
+
+
+def check_names(what, given, names):
+    """Raises a `ValueError` that suggests near names if one is unknown.
+
+    Args:
+        what: What the names stand for, as in "`layers` to be names of LAP layers".
+        given: Names to check.
+        names: The names that exist.
+
+    Raises:
+        ValueError: If one of `given` is not in `names`.
+    """
+    for name in given:
+        if name not in names:
+            near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4)
+            hint = f"Did you mean {near}?" if near else f"The names are {list(names)}."
+            raise ValueError(f"Expected {what}. Received: {name!r}. {hint}")

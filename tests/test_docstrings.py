@@ -1,0 +1,23 @@
+"""The examples in the docstrings are right."""
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import keras_lap
+import keras_lap.datasets
+
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(keras_lap.__path__, "keras_lap.")
+    if not module.ispkg
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name):
+    module = importlib.import_module(name)
+    options = doctest.NORMALIZE_WHITESPACE
+    assert doctest.testmod(module, optionflags=options).failed == 0

@@ -1,0 +1,88 @@
+"""Every example and benchmark runs, on a small scale."""
+
+import csv
+import json
+import pathlib
+import re
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from keras_lap.datasets import ClutteredDigitsConfig
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def scripts_on_path(monkeypatch):
+    for folder in ("examples", "benchmarks"):
+        monkeypatch.syspath_prepend(str(ROOT / folder))
+    yield
+    for name in ("digit_backbone", "make_backbone", "quickstart", "bench_la_pool"):
+        sys.modules.pop(name, None)
+
+
+def tiny(name, decoy):
+    return ClutteredDigitsConfig(
+        name=name, decoy=decoy, train=128, validation=32, test=64
+    )
+
+
+def test_quickstart(tmp_path, capsys):
+    import quickstart
+
+    figure = tmp_path / "pictures" / "quickstart.png"
+    quickstart.main(
+        ["--epochs", "1", "--data-dir", str(tmp_path), "--figure", str(figure)],
+        config=tiny("tiny_decoy", decoy=True),
+    )
+    printed = capsys.readouterr().out
+    assert float(re.search(r"at conversion: (\S+)", printed).group(1)) <= 1e-5
+    before = re.search(r"before +(\S+) +(\S+) +Grad-CAM +(\S+) +(\S+)", printed)
+    test, shifted, *grad_cam = (float(figure) for figure in before.groups())
+    assert test >= 0.95
+    assert shifted <= 0.3
+    after = re.search(r"LAP +(\S+) +(\S+)", printed)
+    for value in (*grad_cam, *(float(figure) for figure in after.groups())):
+        assert 0 <= value <= 1
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_checkpoint_is_small_and_cheats_as_its_log_says():
+    log = json.loads((ROOT / "examples/backbone/log.json").read_text())
+    assert (ROOT / "examples/backbone/decoy.keras").stat().st_size < 5_000_000
+    assert log["decoy"]["accuracy"]["test"] > 0.95
+    assert log["decoy"]["accuracy"]["test_shifted"] < 0.2
+    assert log["clutter"]["accuracy"]["test"] > 0.9
+
+
+@pytest.mark.parametrize("decoy", [False, True])
+def test_make_backbone(tmp_path, decoy):
+    import make_backbone
+
+    model, history, accuracy = make_backbone.train(
+        tiny(f"tiny_{decoy}", decoy), data_dir=tmp_path, epochs=1
+    )
+    assert set(accuracy) == ({"test", "test_shifted"} if decoy else {"test"})
+    assert np.isfinite(history["loss"][0])
+    path = tmp_path / "bare.keras"
+    make_backbone.save_without_optimizer(model, path)
+    bare = keras.saving.load_model(path)
+    assert not bare.compiled
+    x = np.zeros((1, 64, 64, 3), "float32")
+    np.testing.assert_array_equal(bare(x), model(x))
+
+
+def test_benchmark(tmp_path):
+    import bench_la_pool
+
+    path = tmp_path / "la_pool.csv"
+    bench_la_pool.main(
+        ["--batch", "1", "--rounds", "3", "--shapes", "1", "--csv", str(path)]
+    )
+    rows = list(csv.DictReader(path.open()))
+    assert len(rows) == 4
+    assert all(float(row["lower"]) <= float(row["median"]) for row in rows)
+    assert all(float(row["median"]) > 0 for row in rows)

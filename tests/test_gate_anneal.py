@@ -1,0 +1,215 @@
+"""`GateAnneal` moves the gates of LAP layers along its schedule."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from keras_lap import GlobalLAPooling2D, LAPooling2D
+from keras_lap.callbacks import GateAnneal
+
+STEPS = 4
+X = np.zeros((2 * STEPS, 6, 6, 1), "float32")
+Y = np.zeros((2 * STEPS, 1), "float32")
+BATCHES = tf.data.Dataset.from_tensor_slices((X, Y)).batch(2)
+
+
+def make_model(*extra_layers, **compile_options):
+    """Two LAP layers with a gate and one without."""
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            LAPooling2D(2, base="max", name="first"),
+            LAPooling2D(1, name="without_gate"),
+            *extra_layers,
+            GlobalLAPooling2D(base="avg", name="last"),
+            layers.Dense(1),
+        ]
+    )
+    model.compile("sgd", "mse", **compile_options)
+    return model
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    """One model for all tests, since tracing a step takes the longest."""
+    return make_model()
+
+
+@pytest.fixture
+def model(compiled):
+    for name in ("first", "last"):
+        compiled.get_layer(name).gate.assign(0)
+    return compiled
+
+
+def gates(model):
+    return [float(model.get_layer(name).gate.value) for name in ("first", "last")]
+
+
+class Recorder(keras.callbacks.Callback):
+    """Writes down the gate that every batch of training and validation sees."""
+
+    def __init__(self):
+        super().__init__()
+        self.training, self.validation = [], []
+
+    def record(self, into):
+        first, last = gates(self.model)
+        assert first == last
+        into.append(first)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.record(self.training)
+
+    def on_test_batch_begin(self, batch, logs=None):
+        self.record(self.validation)
+
+
+def fit(model, callbacks, data=BATCHES, **options):
+    model.fit(data, shuffle=False, verbose=0, callbacks=callbacks, **options)
+
+
+def record_fit(model, anneal, data=BATCHES, **options):
+    recorder = Recorder()
+    fit(model, [anneal, recorder], data, **options)
+    return recorder
+
+
+@pytest.mark.parametrize(
+    "schedule, start, end, epoch, expected",
+    [
+        ("linear", 0, 1, 0.25, 0.25),
+        ("linear", 0.5, 2.5, 1.0, 0.25),
+        ("linear", 2, 6, 3, 0.25),
+        ("cosine", 0, 2, 1, 0.5),
+        ("cosine", 0, 1, 0.25, (1 - math.sqrt(0.5)) / 2),
+        ("cosine", 1, 4, 3, 0.75),
+    ],
+)
+def test_value(schedule, start, end, epoch, expected):
+    anneal = GateAnneal(start, end, schedule)
+    assert anneal.value(epoch) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+@pytest.mark.parametrize("start, end", [(0, 1), (0.3, 0.7), (2, 2), (0, 0)])
+def test_value_is_exact_outside_of_the_ramp_and_never_falls(schedule, start, end):
+    anneal = GateAnneal(start, end, schedule)
+    assert anneal.value(end) == anneal.value(end + 5) == 1.0
+    if start < end:
+        assert anneal.value(start) == anneal.value(0) == 0.0
+    values = [anneal.value(epoch) for epoch in np.linspace(0, 3, 50)]
+    assert values == sorted(values)
+
+
+def test_default_opens_the_gate_over_the_first_epoch():
+    anneal = GateAnneal()
+    assert [anneal.value(0), anneal.value(1)] == [0, 1]
+
+
+@pytest.mark.parametrize("start, end, schedule", [(0.5, 2, "linear"), (0, 3, "cosine")])
+def test_gates_follow_the_schedule(model, start, end, schedule):
+    anneal = GateAnneal(start, end, schedule)
+    recorder = record_fit(model, anneal, epochs=3, validation_data=BATCHES.take(1))
+    expected = [anneal.value(step / STEPS) for step in range(3 * STEPS)]
+    np.testing.assert_allclose(recorder.training, expected, rtol=1e-6)
+    expected = [anneal.value(epoch) for epoch in (1, 2, 3)]
+    np.testing.assert_allclose(recorder.validation, expected, rtol=1e-6)
+    assert recorder.training[0] == 0
+    assert gates(model) == [1, 1]
+
+
+def test_without_a_ramp_the_gate_jumps(model):
+    recorder = record_fit(model, GateAnneal(1, 1), epochs=2)
+    assert recorder.training == [0] * STEPS + [1] * STEPS
+
+
+def test_a_resumed_training_continues_the_schedule(model):
+    anneal = GateAnneal(0, 4, "linear")
+    recorder = record_fit(model, anneal, initial_epoch=2, epochs=3)
+    np.testing.assert_allclose(recorder.training, [0.5, 0.5625, 0.625, 0.6875])
+
+
+def test_several_steps_per_execution_share_a_gate():
+    model = make_model(steps_per_execution=2)
+    recorder = record_fit(model, GateAnneal(0, 1, "linear"))
+    assert recorder.training == [0, 0.5]
+    assert gates(model) == [1, 1]
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_with_an_unknown_number_of_steps_the_gate_moves_between_epochs(model):
+    batches = BATCHES.filter(lambda x, y: True)
+    recorder = record_fit(model, GateAnneal(0, 2, "linear"), batches, epochs=2)
+    # Keras begins one batch more, before it finds that there is none.
+    assert recorder.training[:STEPS] == [0] * STEPS
+    assert recorder.training[-STEPS:] == [0.5] * STEPS
+    assert gates(model) == [1, 1]
+
+
+def test_gates_rest_outside_of_training(model):
+    anneal = GateAnneal(0, 4, "linear")
+    model.evaluate(BATCHES, verbose=0, callbacks=[anneal])
+    assert gates(model) == [0, 0]
+    record_fit(model, anneal)
+    assert gates(model) == [0.25, 0.25]
+    model.get_layer("last").gate.assign(0.125)
+    model.evaluate(BATCHES, verbose=0, callbacks=[anneal])
+    assert gates(model) == [0.25, 0.125]
+
+
+@keras.saving.register_keras_serializable("keras_lap_tests")
+class CountCalls(layers.Layer):
+    """Counts how often its Python code runs, which in a graph is once per trace."""
+
+    calls = 0
+
+    def call(self, x):
+        self.calls += 1
+        return x
+
+
+def test_nothing_is_traced_anew():
+    counter = CountCalls()
+    model = make_model(counter)
+    calls = []
+    count = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: calls.append(counter.calls)
+    )
+    anneal = GateAnneal(0, 2)
+    fit(model, [anneal, count], epochs=3)
+    assert len(calls) == 3 * STEPS
+    assert calls == [calls[0]] * len(calls)
+
+
+REFUSED = {
+    "before the start": {"start": -0.5},
+    "end before start": {"start": 2, "end": 1},
+    "not a number": {"end": float("nan")},
+    "unknown schedule": {"schedule": "quadratic"},
+}
+
+
+@pytest.mark.parametrize("arguments", REFUSED.values(), ids=REFUSED)
+def test_refuses_bad_arguments(arguments):
+    with pytest.raises(ValueError, match=r"(?s)Expected.*Received"):
+        GateAnneal(**arguments)
+
+
+MODELS = {
+    "no LAP layer": [keras.Input((6, 6, 1)), layers.Flatten(), layers.Dense(1)],
+    "no base branch": [keras.Input((6, 6, 1)), GlobalLAPooling2D(), layers.Dense(1)],
+    "not built": [GlobalLAPooling2D(base="max"), layers.Dense(1)],
+}
+
+
+@pytest.mark.parametrize("model_layers", MODELS.values(), ids=MODELS)
+def test_refuses_a_model_without_gates(model_layers):
+    model = keras.Sequential(model_layers)
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"(?s)Expected.*model.*Received"):
+        fit(model, [GateAnneal()])
