@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# TensorFlow's notes about oneDNN and the like; errors reach Python anyway.
+export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: demo test lint bench backbone clean
 

@@ -62,7 +62,7 @@ def train(config, data_dir=None, epochs=None):
 
 def save_without_optimizer(model, path):
     """Saves a model at a third of the size that Adam's slots would bring it to."""
-    keras.Model(model.inputs, model.outputs, name=model.name).save(path)
+    keras.Model(model.input, model.output, name=model.name).save(path)
 
 
 def main():

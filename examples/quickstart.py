@@ -24,6 +24,7 @@ from keras_lap.losses import MaskSupervision
 
 HERE = pathlib.Path(__file__).parent
 CHECKPOINT = HERE / "backbone" / "decoy.keras"
+SPLITS = ("train", "validation_shifted", "test", "test_shifted")
 CEILING_LOG = HERE / "backbone" / "log.json"
 
 
@@ -35,6 +36,7 @@ def main(arguments=None, config="decoy"):
         config: Configuration of the data set.
     """
     arguments = parse_arguments(arguments)
+    keras.utils.set_random_seed(0)
     print("\n== 1. Real handwriting in clutter, with a patch that tells the label")
     data = load_data(arguments.data_dir, config)
 
@@ -72,13 +74,13 @@ def parse_arguments(arguments):
     return parser.parse_args(arguments)
 
 
-def load_data(data_dir, config):
+def load_data(data_dir, config, splits=SPLITS):
     """Builds the data set, once, and reads its splits as arrays."""
     builder = ClutteredDigits(config=config, data_dir=data_dir)
     builder.download_and_prepare()
     return {
         split: tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1))
-        for split in ("train", "validation_shifted", "test", "test_shifted")
+        for split in splits
     }
 
 
@@ -96,15 +98,7 @@ def load_original(data, weights=None):
 
 def convert(original, data):
     """Puts LAP into the network and shows that its outputs are the same."""
-    converted = keras_lap.convert(
-        original,
-        where="all",
-        skip=["conv1_conv"],
-        hidden=32,
-        score_activation="ramp",
-        initial_score=0.5,
-        detach_scores=True,
-    )
+    converted = put_lap_into(original)
     images = data["test"]["image"]
     change = np.abs(
         original.predict(images, verbose=0) - converted.predict(images, verbose=0)
@@ -113,6 +107,20 @@ def convert(original, data):
         print(f"LAP at {layer.name}: {layer.concepts} concepts, base {layer.base!r}")
     print(f"Largest change of an output at conversion: {change:.1e}")
     return converted
+
+
+def put_lap_into(original, **changes):
+    """Converts the network with the options that unlearning a shortcut takes."""
+    options = {
+        "where": "all",
+        # At the full resolution of the first convolution LAP would cost the most.
+        "skip": ["conv1_conv"],
+        "hidden": 32,
+        "score_activation": "ramp",
+        "initial_score": 0.5,
+        "detach_scores": True,
+    }
+    return keras_lap.convert(original, **{**options, **changes})
 
 
 def fine_tune(model, data, epochs, share_with_mask):
@@ -185,7 +193,7 @@ def report(before, after, data, ceiling):
     print(f"Under shift, of that ceiling: {after['test_shifted'] / honest:.2f}")
 
 
-def draw(before, after, data, path, rows=6):
+def draw(before, after, data, path, rows=4):
     """Writes the figure: images, Grad-CAM before, LAP maps after."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

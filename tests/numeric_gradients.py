@@ -3,9 +3,11 @@
 import numpy as np
 
 # Values at -2, -1, 1 and 2 steps; exact for polynomials up to degree four, so that a
-# step this long leaves errors of about 1e-11 from truncation and rounding alike.
+# step this long leaves errors of about 1e-11 from truncation and rounding alike. The
+# accuracy asked for leaves room for values and slopes larger than one.
 STENCIL = {-2: 1 / 12, -1: -8 / 12, 1: 8 / 12, 2: -1 / 12}
 STEP = 1e-4
+ACCURACY = {"rtol": 1e-9, "atol": 1e-9}
 
 
 def directional_derivative(function, point, direction):

@@ -20,7 +20,13 @@ def scripts_on_path(monkeypatch):
     for folder in ("examples", "benchmarks"):
         monkeypatch.syspath_prepend(str(ROOT / folder))
     yield
-    for name in ("digit_backbone", "make_backbone", "quickstart", "bench_la_pool"):
+    for name in (
+        "digit_backbone",
+        "make_backbone",
+        "quickstart",
+        "bench_la_pool",
+        "opening_the_gate",
+    ):
         sys.modules.pop(name, None)
 
 
@@ -86,3 +92,17 @@ def test_benchmark(tmp_path):
     assert len(rows) == 4
     assert all(float(row["lower"]) <= float(row["median"]) for row in rows)
     assert all(float(row["median"]) > 0 for row in rows)
+
+
+def test_opening_the_gate(tmp_path):
+    import opening_the_gate
+
+    path = tmp_path / "gate.csv"
+    arguments = ["--epochs", "1", "--data-dir", str(tmp_path), "--csv", str(path)]
+    variant = "scores learn from the task too"
+    opening_the_gate.main(
+        [*arguments, "--variants", variant], config=tiny("tiny_gate", decoy=True)
+    )
+    (row,) = csv.DictReader(path.open())
+    assert row["variant"] == variant
+    assert 0 <= float(row["validation_shifted"]) <= 1

@@ -13,6 +13,7 @@ import keras_lap
 from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.callbacks import GateAnneal, KnowledgeInjection
 from keras_lap.injection.knowledge import default_class_concepts
+from keras_lap.injection.step_function import StepFunction
 from keras_lap.layers import score_tape
 from keras_lap.losses import KnowledgeLoss, MaskSupervision, Presence
 
@@ -98,7 +99,7 @@ def by_hand(term, model, x, label, mask, names=("pool", "head"), matrix=None):
         model(x, training=False)
     values = []
     for record in records:
-        if record.layer.name not in names:
+        if record.logits is None or record.layer.name not in names:
             continue
         _, height, width, concepts = record.logits.shape
         default = default_class_concepts(CLASSES, concepts)
@@ -130,7 +131,7 @@ def call_at(hook, function):
     class CallAt(keras.callbacks.Callback):
         pass
 
-    setattr(CallAt, hook, lambda self, *_: function(self.model))
+    setattr(CallAt, hook, lambda self, *_, **__: function(self.model))
     return CallAt()
 
 
@@ -167,7 +168,7 @@ def test_loss_is_the_models_own_plus_weighted_terms(
 
 def test_terms_have_gradients(x, label, mask, targets):
     model = make_model(rate=1.0)
-    before = [np.array(weight) for weight in model.trainable_variables]
+    before = [ops.convert_to_numpy(v) + 0 for v in model.trainable_variables]
     with tf.GradientTape() as tape:
         with score_tape() as records:
             probabilities = model(x, training=True)
@@ -183,18 +184,30 @@ def test_terms_have_gradients(x, label, mask, targets):
         assert_close(weight, old - gradient, **ALLOWED)
 
 
-@pytest.mark.parametrize("extra", [{}, {"validation_split": 0.5}])
-def test_every_term_has_a_twin_in_validation(x, targets, extra):
-    model = make_model()
-    options = extra or {"validation_data": (x, targets)}
-    injection = KnowledgeInjection([Presence(), MaskSupervision(name="masks")])
-    logs = first(fit(model, x, targets, [injection], **options))
+def test_every_term_has_a_twin_in_validation(x, label, mask, targets):
+    model, other = make_model(), 3 * x
+    terms = [Presence(), MaskSupervision(name="masks")]
+    history = fit(
+        model,
+        x,
+        targets,
+        [KnowledgeInjection(terms)],
+        validation_data=(other, targets),
+        epochs=2,
+    )
     names = {"loss", "accuracy", "presence", "masks"}
-    assert logs.keys() == names | {f"val_{name}" for name in names}
-    assert np.isfinite(list(logs.values())).all()
-    if not extra:
-        for name in names:
-            assert_close(logs[f"val_{name}"], logs[name], **ALLOWED)
+    assert history.keys() == names | {f"val_{name}" for name in names}
+    for term in terms:
+        for images, name in ((x, term.name), (other, f"val_{term.name}")):
+            expected = by_hand(term, model, images, label, mask).mean()
+            assert_close(history[name], [expected] * 2, **ALLOWED)
+
+
+def test_targets_can_be_split_for_validation(x, targets):
+    injection = KnowledgeInjection([MaskSupervision()])
+    logs = first(fit(make_model(), x, targets, [injection], validation_split=0.5))
+    assert np.isfinite(logs["mask_supervision"])
+    assert np.isfinite(logs["val_mask_supervision"])
 
 
 def test_validation_by_labels_alone_leaves_masks_out(x, label, mask, targets):
@@ -450,9 +463,31 @@ def same_names():
     )
 
 
+class Block(layers.Layer):
+    """A layer with a LAP layer inside, which Keras builds by calling it."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.pool = LAPooling2D(2, name="pool")
+
+    def call(self, x):
+        return self.pool(x)
+
+
+def with_a_block():
+    return keras.Sequential([keras.Input((SIZE, SIZE, 1)), Block(), *body()[2:]])
+
+
+def with_a_layer_without_concepts():
+    features = LAPooling2D(2, scores="features", gating=None, name="features")
+    return keras.Sequential([keras.Input((SIZE, SIZE, 1)), features, *body()[2:]])
+
+
 MODELS = {
     "converted, nested": (converted, 2),
     "layers of the same name": (same_names, 2),
+    "layers inside a layer": (with_a_block, 2),
+    "a layer without concepts": (with_a_layer_without_concepts, 2),
     "subclassed": (Subclassed, 2),
     "not built": (lambda: keras.Sequential(body()), 2),
 }
@@ -519,7 +554,8 @@ def test_evaluate_takes_the_callback_for_targets_with_knowledge(
     assert_close(logs["loss"], own + 3 * values, **ALLOWED)
     assert_same_state(before, model)
     listed = model.evaluate(x, targets, callbacks=[injection], **options)
-    assert_close(listed, list(logs.values()), **ALLOWED)
+    names = ("loss", "accuracy", "mask_supervision")
+    assert_close(listed, [logs[name] for name in names], **ALLOWED)
     plain = model.evaluate(x, label, return_dict=True, **options)
     assert plain.keys() == {"loss", "accuracy"}
     assert_close(plain["loss"], own, **ALLOWED)
@@ -562,9 +598,9 @@ def state(model):
 def assert_same_state(before, model):
     after = state(model)
     for name, value in before.items():
-        if value is not None:
-            assert after[name] == value, name
-    assert after["metrics"] == before["metrics"]
+        assert not isinstance(after[name], StepFunction)
+        # Before its first step a model has no function for it yet.
+        assert value is None or after[name] == value, name
 
 
 def fitted_model(x, label):
@@ -706,17 +742,11 @@ def test_fits_with_and_without_the_callback_take_turns(x, label, targets):
 
 
 def test_one_callback_serves_several_models(x, targets):
-    injection = KnowledgeInjection([MaskSupervision()])
-    models = make_model(rate=0.1), compiled(converted(), rate=0.1)
-    histories = [fit(model, x, targets, [injection]) for model in (*models, *models)]
-    for index, model in enumerate((make_model(), make_model())):
-        model.set_weights(models[0].get_weights())
-        assert histories[index] != histories[index + 2]
-    again = fit(models[0], x, targets, [injection])["mask_supervision"]
-    new = KnowledgeInjection([MaskSupervision()])
-    # The weights have moved by one step in between.
-    assert again < histories[2]["mask_supervision"] < histories[0]["mask_supervision"]
-    assert set(fit(models[1], x, targets, [new])) == set(histories[1])
+    shared = KnowledgeInjection([MaskSupervision()])
+    models = [make_model(), compiled(converted())]
+    for model in models * 2:
+        new = KnowledgeInjection([MaskSupervision()])
+        assert fit(model, x, targets, [shared]) == fit(model, x, targets, [new])
 
 
 def test_traces_once(x, targets):
@@ -743,7 +773,7 @@ def test_follows_a_training_function_that_is_made_anew(x, targets):
             conv.trainable = False
             model.make_train_function(force=True)
 
-    record = call_at("on_epoch_end", lambda _: kernels.append(np.array(conv.kernel)))
+    record = call_at("on_epoch_end", lambda _: kernels.append(conv.get_weights()[0]))
     callbacks = [
         KnowledgeInjection([MaskSupervision()]),
         call_at("on_epoch_begin", freeze),
@@ -882,6 +912,7 @@ REFUSED_FITS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:`build..` was called on layer 'unused'")
 @pytest.mark.parametrize(
     "make, arguments, message", REFUSED_FITS.values(), ids=REFUSED_FITS
 )
@@ -922,9 +953,8 @@ REFUSED_TARGETS = {
 @pytest.mark.parametrize(
     "change, message", REFUSED_TARGETS.values(), ids=REFUSED_TARGETS
 )
-@pytest.mark.parametrize("options", [{}, GRAPH], ids=["eager", "graph"])
-def test_refuses_targets_that_do_not_fit(x, targets, change, message, options):
-    model = make_model(**options)
+def test_refuses_targets_that_do_not_fit(x, targets, change, message):
+    model = make_model(**GRAPH)
     before = state(model)
     with pytest.raises(ValueError, match=rf"(?s)Expected.*{message}"):
         fit(model, x, change(targets), [KnowledgeInjection([MaskSupervision()])])
@@ -934,7 +964,7 @@ def test_refuses_targets_that_do_not_fit(x, targets, change, message, options):
 # What it is for.
 
 
-def decoy_problem(rng, count=48):
+def decoy_problem(rng, count=32):
     """A bright or dark blob at a random place tells the class; so does a corner."""
     label = np.arange(count) % 2
     x = rng.normal(scale=0.1, size=(count, SIZE, SIZE, 1))
@@ -965,17 +995,19 @@ def test_masks_move_the_map_onto_the_object(rng):
             [
                 keras.Input((SIZE, SIZE, 1)),
                 layers.Conv2D(8, 5, padding="same", activation="relu"),
-                layers.Conv2D(8, 3, padding="same", activation="relu"),
                 GlobalLAPooling2D(concepts=2),
                 layers.Dense(2, activation="softmax"),
             ]
         )
-        optimizer = keras.optimizers.Adam(0.02)
-        model.compile(optimizer, "sparse_categorical_crossentropy", ["accuracy"])
+        optimizer = keras.optimizers.Adam(0.05)
+        loss = "sparse_categorical_crossentropy"
+        model.compile(optimizer, loss, metrics=["accuracy"])
         injection = KnowledgeInjection([MaskSupervision()], weights=weight)
-        targets = {"label": label, "mask": mask}
-        history = fit(model, x, targets, [injection], batch_size=48, epochs=80)
+        batch = (x, {"label": label, "mask": mask})
+        data = tf.data.Dataset.from_tensors(batch).repeat(10)
+        history = fit(model, data, callbacks=[injection], epochs=5)
         assert history["accuracy"][-1] > 0.95
         shares.append(share_in_mask(model, x, label, mask))
-    assert shares[0] < 0.4
-    assert shares[1] > 0.8
+    # The masks cover a sixteenth of the images.
+    assert shares[0] < 0.2
+    assert shares[1] > 0.5

@@ -12,7 +12,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers, ops
-from numeric_gradients import directional_derivative, numeric_gradient
+from numeric_gradients import ACCURACY, directional_derivative, numeric_gradient
 from tolerances import DTYPES, assert_close, tolerance
 
 from keras_lap import la_pool
@@ -482,7 +482,7 @@ def test_gradients_equal_differences_of_the_oracle(case):
             changed = {**values, name: changed}
             return np.sum(upstream * oracle.la_pool(**changed, **case.arguments))
 
-        assert_close(gradients[name], numeric_gradient(loss, value), 1e-9, 1e-9)
+        assert_close(gradients[name], numeric_gradient(loss, value), **ACCURACY)
 
 
 def gradient_tolerances(case, upstream):
@@ -661,7 +661,7 @@ def test_second_derivatives_equal_differences_of_the_first(rng, pool_size, optio
         )
         actual = np.sum(second[name] * direction)
         assert abs(actual) > 1e-3
-        assert_close(actual, expected, 1e-9, 1e-9)
+        assert_close(actual, expected, **ACCURACY)
 
 
 # What is refused.

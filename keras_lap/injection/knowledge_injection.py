@@ -150,6 +150,9 @@ class KnowledgeInjection(keras.callbacks.Callback):
                 sample_weight = sample_weight["label"]
             knowledge = split_targets(y)
             data = keras.utils.pack_x_y_sample_weight(x, knowledge.label, sample_weight)
+            if not self.model.built:
+                # Building may call the layers on placeholders, which no tape must see.
+                self.model(x)
             with score_tape() as records:
                 self._local.step = current = _Step(is_training, knowledge, records)
                 logs = step(data)
@@ -173,7 +176,9 @@ class KnowledgeInjection(keras.callbacks.Callback):
         step.is_counted = True
         step.knowledge.check_against(x, self._supervised[0].data_format)
         classes = _count_classes(y_pred)
-        step.cells = _cells(self.model, x, step.records)
+        with score_tape():
+            # Following the model may call layers on placeholders.
+            step.cells = _cells(self.model, x, step.records)
         for term, weight, tracker in zip(
             self.losses, self.weights, self._trackers, strict=True
         ):
@@ -253,7 +258,7 @@ def _cells(model, images, records):
     Where sizes are not known before the data, the layers' maps are taken to extend
     over the image evenly.
     """
-    maps = [tuple(ops.shape(record.logits)[1:3]) for record in records]
+    maps = [tuple(ops.shape(record.attention)[1:3]) for record in records]
     data_format = records[0].layer.data_format if records else None
     image = _spatial_size(images, data_format)
     if image is None or not all(isinstance(side, int) for side in sum(maps, ())):

@@ -54,7 +54,7 @@ def la_pool(
         alpha: Sharpness, scalar or `(G,)`, not negative. 0 averages, large values
             keep the best pixel alone.
         pool_size: Integer or one per spatial axis; `None` for one window over the
-            whole map.
+            whole map, without `strides` and `padding`.
         strides: Integer or one per spatial axis; `None` for `pool_size`.
         padding: `"valid"`, `"same"` (TensorFlow's placement; the base branch
             ignores padded pixels, as pooling layers do), or explicit zeros as one
