@@ -33,4 +33,4 @@ $(READY): pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info results
+	rm -rf $(VENV) build dist *.egg-info results .*_cache .hypothesis

@@ -1,5 +1,7 @@
 """Local Attention Pooling for Keras."""
 
+import importlib
+
 from keras_lap import callbacks, evaluation, losses
 from keras_lap.explanation import draw_maps, explain
 from keras_lap.layers import GlobalLAPooling2D, LAPooling, LAPooling2D
@@ -7,6 +9,14 @@ from keras_lap.ops import la_pool
 from keras_lap.surgery import convert, lap_layers
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name):
+    if name == "datasets":
+        # Not before it is asked for: it needs TensorFlow Datasets.
+        return importlib.import_module("keras_lap.datasets")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "GlobalLAPooling2D",

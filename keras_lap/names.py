@@ -3,6 +3,11 @@
 import difflib
 
 
+def listed(names):
+    """Names as a list; a single one, given as a string, is a list of one."""
+    return [names] if isinstance(names, str) else list(names)
+
+
 def check_names(what, given, names):
     """Raises a `ValueError` that suggests near names if one is unknown.
 
@@ -19,3 +24,11 @@ def check_names(what, given, names):
             near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4)
             hint = f"Did you mean {near}?" if near else f"The names are {list(names)}."
             raise ValueError(f"Expected {what}. Received: {name!r}. {hint}")
+
+
+def check_choice(name, value, choices):
+    """Raises a `ValueError` if `value` is none of `choices`."""
+    if value not in choices:
+        raise ValueError(
+            f"Expected `{name}` to be one of {choices}. Received: {name}={value!r}"
+        )

@@ -516,11 +516,15 @@ def test_frozen_models_stay_frozen_except_for_what_is_new(frozen, rng):
     base.get_layer("last").trainable = True
     converted = convert(model)
     copied = converted.get_layer("net")
-    assert (converted.trainable, copied.trainable) == (model.trainable, base.trainable)
+    assert (converted.trainable, copied.trainable) == (True, base.trainable)
     for name in ("conv", "norm", "last", "logits"):
         assert copied.get_layer(name).trainable == base.get_layer(name).trainable
     assert all(layer.trainable for layer in lap_layers(converted))
     assert not any(layer.gate.trainable for layer in lap_layers(converted))
+    new = [w.path for layer in lap_layers(converted) for w in layer.trainable_weights]
+    kept = [w.path for w in model.trainable_weights]
+    assert {w.path for w in converted.trainable_weights} == {*new, *kept}
+    assert len(converted.trainable_weights) == len(new) + len(kept) > 0
     assert_same_function(converted, model, rng)
 
 
@@ -606,7 +610,9 @@ def test_concepts():
     assert counts() == [1, 5]
     assert counts(where="all") == [1, 1, 5]
     assert counts(concepts=3) == [3, 3]
+    assert counts(concepts=np.int64(3)) == [3, 3]
     assert counts(concepts={"pool": 2}) == [2, 5]
+    assert counts(concepts={"pool": np.int32(2)}) == [2, 5]
     assert counts(concepts={"head": 7}) == [1, 7]
 
 
@@ -642,6 +648,29 @@ def test_skipped_layers_stay(rng):
     assert "pool" not in [layer.name for layer in lap_layers(converted)]
     x = random_inputs(model, rng)
     np.testing.assert_array_equal(converted(x), model(x))
+    assert lap_names(convert(model, skip="pool")) == lap_names(converted)
+
+
+def test_skipped_zero_padding_is_not_absorbed(rng):
+    x = inputs = keras.Input((12, 12, 3))
+    x = layers.ZeroPadding2D(1, name="zeros")(x)
+    model = classifier(inputs, layers.MaxPooling2D(3, strides=2, name="pool")(x))
+    converted = convert(model, skip="zeros")
+    assert isinstance(converted.get_layer("zeros"), layers.ZeroPadding2D)
+    assert converted.get_layer("pool").padding == "valid"
+    assert_same_function(converted, model, rng)
+
+
+def test_lap_is_not_named_after_a_skipped_sibling(rng):
+    inputs = keras.Input((8, 8, 3))
+    branches = [
+        layers.Conv2D(2, 1, strides=2, name=name)(inputs) for name in ("a", "b", "c")
+    ]
+    model = classifier(inputs, layers.Concatenate()(branches))
+    converted = convert(model, where="all", skip=["a"])
+    assert lap_names(converted) == ["b_lap", "head"]
+    assert converted.get_layer("a").strides == (2, 2)
+    assert_same_function(converted, model, rng)
 
 
 # Errors.
@@ -698,6 +727,11 @@ def test_wrong_arguments():
         convert(model, concepts={"pol": 2})
     with pytest.raises(ValueError, match="concepts='all'"):
         convert(model, concepts="all")
+    for count in (True, 0, 2.0, None):
+        with pytest.raises(ValueError, match=f"integer.*concepts={count}"):
+            convert(model, concepts=count)
+        with pytest.raises(ValueError, match=rf"integer.*concepts\['pool'\]={count}"):
+            convert(model, concepts={"pool": count})
     with pytest.raises(TypeError, match=r"detach_scores\. Received: sharpness"):
         convert(model, sharpness=3)
     with pytest.raises(ValueError, match="alpha=-1"):

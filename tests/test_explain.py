@@ -10,11 +10,8 @@ from keras_lap import GlobalLAPooling2D, LAPooling2D, convert
 from keras_lap.explanation import combine, draw_maps, explain
 from keras_lap.explanation.combine import Reading
 from keras_lap.layers import score_tape
-from keras_lap.layers.receptive_grid import (
-    IMAGE,
-    ReceptiveGrid,
-    receptive_grids,
-)
+from keras_lap.layers.grid_walk import IMAGE, receptive_grids
+from keras_lap.layers.receptive_grid import ReceptiveGrid
 
 SLOPE = 8.0
 

@@ -162,6 +162,30 @@ def test_gates_rest_outside_of_training(model):
     assert gates(model) == [0.25, 0.125]
 
 
+def test_a_failed_training_leaves_the_gates_to_the_user(model):
+    def fail(batch, logs):
+        raise RuntimeError("on purpose")
+
+    anneal = GateAnneal(0, 1, "linear")
+    failing = keras.callbacks.LambdaCallback(on_train_batch_end=fail)
+    with pytest.raises(RuntimeError, match="on purpose"):
+        fit(model, [anneal, failing])
+    model.evaluate(BATCHES, verbose=0, callbacks=[anneal])
+    assert gates(model) == [0, 0]
+
+
+def test_a_gate_that_is_open_stays_open(model):
+    anneal = GateAnneal(0, 2, "linear")
+    record_fit(model, anneal)
+    recorder = record_fit(model, anneal, epochs=2)
+    expected = np.maximum(np.arange(2 * STEPS) / (2 * STEPS), 0.5)
+    np.testing.assert_allclose(recorder.training, expected)
+    assert record_fit(model, anneal).training == [1] * STEPS
+    for name in ("first", "last"):
+        model.get_layer(name).gate.assign(0)
+    assert record_fit(model, anneal).training == [0, 0.125, 0.25, 0.375]
+
+
 @keras.saving.register_keras_serializable("keras_lap_tests")
 class CountCalls(layers.Layer):
     """Counts how often its Python code runs, which in a graph is once per trace."""

@@ -337,6 +337,18 @@ def subclassed_model():
     return Subclassed()
 
 
+class NegatedFunctional(keras.Model):
+    """Has a graph that is not what it computes."""
+
+    def call(self, inputs, training=None, mask=None):
+        return -super().call(inputs, training=training, mask=mask)
+
+
+def functional_with_its_own_call():
+    plain = small_network()
+    return NegatedFunctional(plain.input, plain.output)
+
+
 def two_outputs():
     inputs = keras.Input((16, 12, 3))
     x = keras.layers.Flatten()(inputs)
@@ -347,10 +359,35 @@ def unbuilt_sequential():
     return keras.Sequential([keras.layers.Conv2D(2, 3), keras.layers.Flatten()])
 
 
-@pytest.mark.parametrize("make", [subclassed_model, two_outputs, unbuilt_sequential])
+@pytest.mark.parametrize(
+    "make",
+    [
+        subclassed_model,
+        functional_with_its_own_call,
+        two_outputs,
+        unbuilt_sequential,
+    ],
+)
 def test_model_of_another_kind(make):
     with pytest.raises(ValueError, match="Expected a built Functional or Sequential"):
         grad_cam(make(), IMAGES, LABELS)
+
+
+def test_nested_functional_with_its_own_call_is_called():
+    plain = small_network()
+    late = plain.get_layer("late").output
+    inputs = keras.Input((16, 12, 3))
+    x = NegatedFunctional(plain.input, late, name="body")(inputs)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    head = keras.layers.Dense(CLASSES)
+    model = keras.Model(inputs, head(x))
+    features = -keras.Model(plain.input, late)(IMAGES).numpy()
+    weights = head.kernel.numpy().T[LABELS] / features[0, ..., 0].size
+    coarse = np.maximum(np.einsum("nhwc,nc->nhw", features, weights), 0)
+    expected = tf.image.resize(coarse[..., None], (16, 12))[..., 0].numpy()
+    assert_same_maps(grad_cam(model, IMAGES, LABELS), expected)
+    with pytest.raises(ValueError, match="Near names"):
+        grad_cam(model, IMAGES, LABELS, "late")
 
 
 def test_model_that_is_no_classifier():

@@ -179,7 +179,11 @@ def test_a_label_alone_is_all_there_is():
     assert knowledge.missing(("present", "mask")) == "mask"
 
 
-@pytest.mark.parametrize("wrap", [lambda flags: flags, lambda flags: {"mask": flags}])
+@pytest.mark.parametrize(
+    "wrap",
+    [lambda flags: flags, lambda flags: {"mask": flags}],
+    ids=["for all knowledge", "for masks"],
+)
 def test_a_dict_is_taken_apart(wrap):
     mask, flags = np.zeros((3, 4, 4)), np.array([1, 0, 1])
     knowledge = split_targets({"label": LABELS, "mask": mask, "valid": wrap(flags)})

@@ -297,7 +297,11 @@ def test_several_steps_per_execution_give_the_same(x, targets):
 # Which samples count, and how much.
 
 
-@pytest.mark.parametrize("wrap", [lambda flags: flags, lambda flags: {"mask": flags}])
+@pytest.mark.parametrize(
+    "wrap",
+    [lambda flags: flags, lambda flags: {"mask": flags}],
+    ids=["for all knowledge", "for masks"],
+)
 def test_samples_without_a_mask_have_no_influence(x, label, mask, wrap):
     valid = np.array([1, 0, 1, 1, 0, 0])
     results = []
@@ -365,7 +369,9 @@ def test_class_weights_count_in_every_term(x, label):
 # Which layers, and which concepts.
 
 
-@pytest.mark.parametrize("names", [["pool"], ["head"], ["head", "pool"], ("pool",)])
+@pytest.mark.parametrize(
+    "names", [["pool"], ["head"], ["head", "pool"], ("pool",), "head"], ids=str
+)
 def test_layers_restricts_to_the_layers_named(x, label, mask, targets, names):
     model, term = make_model(), MaskSupervision()
     logs = first(fit(model, x, targets, [KnowledgeInjection([term], layers=names)]))
@@ -716,6 +722,59 @@ def test_an_error_between_hook_and_step_does_not_harm_the_next_fit(x, label, tar
     assert_plain(model, x, label)
 
 
+@pytest.mark.parametrize("recompile", [False, True])
+def test_an_error_between_hook_and_step_leaves_a_plain_fit_plain(
+    x, label, targets, recompile
+):
+    model = fitted_model(x, label)
+    before = state(model)
+    injection = KnowledgeInjection([MaskSupervision()])
+    for kind in ("train", "test"):
+        failing = [injection, call_at(f"on_{kind}_batch_begin", fail)]
+        with pytest.raises(RuntimeError, match="on purpose"):
+            fit(model, x, targets, failing, validation_data=(x, targets))
+        if recompile:
+            compiled(model)
+        else:
+            assert model.evaluate(x, label, verbose=0, return_dict=True).keys() == {
+                "loss",
+                "accuracy",
+            }
+        assert_plain(model, x, label)
+        assert "make_train_function" not in vars(model)
+        if not recompile:
+            assert_same_state(before, model)
+
+
+class TwoPasses(keras.Model):
+    """A functional model whose steps look at every image twice."""
+
+    def train_step(self, data):
+        self(data[0], training=True)
+        return super().train_step(data)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_every_pass_of_a_step_has_its_masks_in_place(x, label, shared):
+    x, targets = 30 * x, {"label": label, "mask": np.tri(SIZE)[None].repeat(SAMPLES, 0)}
+
+    def make(kind):
+        keras.utils.set_random_seed(1)
+        inputs = keras.Input((SIZE, SIZE, 1))
+        maps = layers.Conv2D(4, 5, activation="relu")(inputs)
+        head = LAPooling2D(2, concepts=CLASSES, name="head")
+        maps = layers.Concatenate()([head(maps), head(-maps)]) if shared else head(maps)
+        features = layers.GlobalAveragePooling2D()(maps)
+        outputs = layers.Dense(CLASSES, activation="softmax")(features)
+        return compiled(kind(inputs, outputs))
+
+    once, twice = (
+        first(fit(make(kind), x, targets, [KnowledgeInjection([MaskSupervision()])]))
+        for kind in (keras.Model, TwoPasses)
+    )
+    assert_close(twice["mask_supervision"], once["mask_supervision"], **ALLOWED)
+
+
 def test_weights_of_zero_change_nothing(x, label, targets):
     models = [make_model(rate=0.1, **GRAPH) for _ in range(2)]
     terms = [Presence(), MaskSupervision()]
@@ -815,7 +874,6 @@ REFUSED_ARGUMENTS = {
     "too few weights": {"losses": [Presence(), MaskSupervision()], "weights": [1.0]},
     "too many weights": {"losses": [Presence()], "weights": [1.0, 2.0]},
     "no layers": {"losses": [Presence()], "layers": []},
-    "layers by a string": {"losses": [Presence()], "layers": "head"},
     "class_concepts of one axis": {"losses": [Presence()], "class_concepts": [0, 1]},
     "class_concepts of other numbers": {
         "losses": [Presence()],
@@ -881,7 +939,17 @@ REFUSED_FITS = {
     "no LAP layers with scores": (
         lambda: sequential(LAPooling2D(2, scores="features", gating=None)),
         {"losses": MASKS},
-        "score concepts",
+        "score concepts.*Received.*score none: .'la_pooling2d",
+    ),
+    "a loss named like a metric": (
+        plain_model,
+        {"losses": [Presence(name="accuracy")]},
+        "`name=`.*Received.*accuracy",
+    ),
+    "a loss named like the loss": (
+        plain_model,
+        {"losses": [Presence(name="loss")]},
+        "`name=`.*Received.*loss",
     ),
     "unknown layer": (
         plain_model,

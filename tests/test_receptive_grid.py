@@ -5,11 +5,8 @@ import tensorflow as tf
 from keras import layers
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D
-from keras_lap.layers.receptive_grid import (
-    IMAGE,
-    ReceptiveGrid,
-    receptive_grids,
-)
+from keras_lap.layers.grid_walk import IMAGE, receptive_grids
+from keras_lap.layers.receptive_grid import ReceptiveGrid
 
 
 def place_behind(model, **options):

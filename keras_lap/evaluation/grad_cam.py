@@ -5,6 +5,8 @@ import warnings
 import keras
 import numpy as np
 
+from keras_lap.layers.model_graph import graph_of
+
 
 def grad_cam(
     model: keras.Model,
@@ -170,12 +172,6 @@ class _AskedScore(keras.Operation):
         return keras.KerasTensor((scores.shape[0], 1), dtype=scores.dtype)
 
 
-def _is_graph(operation):
-    return isinstance(operation, keras.Model) and bool(
-        getattr(operation, "outputs", None)
-    )
-
-
 def _scorer(model):
     """Rebuilds a model without its nesting, with the score of one class as its output.
 
@@ -185,7 +181,8 @@ def _scorer(model):
         from the path of each operation with a rank-4 output to the layer of the new
         model that has this output.
     """
-    if not _is_graph(model) or len(model.inputs) != 1 or len(model.outputs) != 1:
+    graph = graph_of(model)
+    if graph is None or len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise ValueError(
             "Expected a built Functional or Sequential model with one input and one "
             f"output. Received: model={model}. Build a Sequential model with a "
@@ -204,8 +201,9 @@ def _scorer(model):
     def replay(graph, inputs, prefix):
         def call(operation, *args, **kwargs):
             path = prefix + operation.name
-            if _is_graph(operation) and not kwargs.get("training"):
-                outputs = keras.tree.flatten(replay(operation, args[0], f"{path}/"))
+            nested = graph_of(operation)
+            if nested is not None and not kwargs.get("training"):
+                outputs = keras.tree.flatten(replay(nested, args[0], f"{path}/"))
                 outputs = outputs[0] if len(outputs) == 1 else outputs
             else:
                 outputs = _Borrowed(operation)(*args, **kwargs)
@@ -225,13 +223,13 @@ def _scorer(model):
                 keras.tree.flatten(inputs), graph.inputs, strict=True
             )
         ]
-        # A Model of the inputs and outputs is Functional, also for a Sequential.
-        functional = keras.Model(graph.inputs, graph.outputs)
-        return functional._run_through_graph(inputs, call_fn=call)
+        # With lists of inputs and outputs, whatever the structure of the graph's own.
+        flat = keras.Model(graph.inputs, graph.outputs)
+        return flat._run_through_graph(inputs, call_fn=call)
 
-    reference = model.inputs[0]
+    reference = graph.inputs[0]
     inputs = keras.Input(batch_shape=reference.shape, dtype=reference.dtype)
-    (outputs,) = replay(model, inputs, prefix="")
+    (outputs,) = replay(graph, inputs, prefix="")
     if id(outputs) in origins:
         operation, args, _ = origins[id(outputs)]
         outputs = _without_squashing(operation, args, outputs)

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_lap.layers.receptive_grid import IMAGE, ReceptiveGrid
+from keras_lap.layers.grid_walk import IMAGE
+from keras_lap.layers.receptive_grid import ReceptiveGrid
 from keras_lap.ops import windows
 
 

@@ -8,14 +8,10 @@ from keras import ops
 
 from keras_lap.explanation.combine import COMBINATIONS, Reading
 from keras_lap.layers import score_tape
-from keras_lap.layers.receptive_grid import (
-    IMAGE,
-    ReceptiveGrid,
-    graph_of,
-    receptive_grids,
-)
-from keras_lap.names import check_names
-from keras_lap.ops.la_pool import check_choice
+from keras_lap.layers.grid_walk import IMAGE, receptive_grids
+from keras_lap.layers.model_graph import graph_of
+from keras_lap.layers.receptive_grid import ReceptiveGrid
+from keras_lap.names import check_choice, check_names, listed
 
 
 def explain(model, images, concepts=None, layers=None, combine="flow", batch_size=32):
@@ -45,7 +41,7 @@ def explain(model, images, concepts=None, layers=None, combine="flow", batch_siz
 
     Scores are placed at the centres of the receptive fields of their pixels, as far as
     the graph of the model tells them, see
-    `keras_lap.layers.receptive_grid.receptive_grids`, with bilinear interpolation.
+    `keras_lap.layers.grid_walk.receptive_grids`, with bilinear interpolation.
 
     Args:
         model: A `keras.Model` with a single input, the image. In a subclassed model
@@ -165,7 +161,7 @@ def _choose(model, records, layers, combine):
             f"{_listed(records) or 'no LAP layer'}"
         )
     if layers is not None:
-        layers = [layers] if isinstance(layers, str) else list(layers)
+        layers = listed(layers)
         _check_layers(layers, [records[index] for index in readable])
         readable = [index for index in readable if records[index].layer.name in layers]
     if combine != "layer":

@@ -3,6 +3,7 @@
 import math
 
 import keras
+from keras import ops
 
 from keras_lap.surgery.lap_layers import lap_layers
 
@@ -20,6 +21,10 @@ class GateAnneal(keras.callbacks.Callback):
     where `fit` does not know the number of steps beforehand, as with a generator,
     after every epoch.
 
+    A gate never closes: one that is open further than the schedule says stays as it
+    is, so that a second `fit`, whose epochs count from zero again, goes on with what
+    the first has led to. To start over, assign 0 to the gates of the layers.
+
     Args:
         start: Epoch, counted from zero and possibly fractional, until which the
             gate stays at 0.
@@ -29,6 +34,22 @@ class GateAnneal(keras.callbacks.Callback):
     Raises:
         ValueError: If the epochs are not in order, the schedule is unknown, or the
             model is not built or has no LAP layer with a base branch.
+
+    Example:
+
+    >>> import keras, numpy as np, keras_lap
+    >>> model = keras.Sequential(
+    ...     [
+    ...         keras.Input((4, 4, 1)),
+    ...         keras_lap.GlobalLAPooling2D(base="avg", name="pool"),
+    ...     ]
+    ... )
+    >>> model.compile("sgd", "mse")
+    >>> x, y = np.zeros((2, 4, 4, 1)), np.zeros((2, 1))
+    >>> anneal = keras_lap.callbacks.GateAnneal(end=2, schedule="linear")
+    >>> history = model.fit(x, y, verbose=0, callbacks=[anneal])
+    >>> float(model.get_layer("pool").gate.value)
+    0.5
     """
 
     def __init__(self, start=0.0, end=1.0, schedule="cosine"):
@@ -46,6 +67,11 @@ class GateAnneal(keras.callbacks.Callback):
         self.start = start
         self.end = end
         self.schedule = schedule
+        self._gates = []
+
+    def set_model(self, model):
+        super().set_model(model)
+        # A training that failed never came to its end.
         self._gates = []
 
     def on_train_begin(self, logs=None):
@@ -95,4 +121,4 @@ class GateAnneal(keras.callbacks.Callback):
 
     def _write(self, epoch):
         for gate in self._gates:
-            gate.assign(self.value(epoch))
+            gate.assign(ops.maximum(gate, self.value(epoch)))

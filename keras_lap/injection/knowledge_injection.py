@@ -19,8 +19,10 @@ from keras_lap.injection.knowledge import (
 from keras_lap.injection.losses import KnowledgeLoss
 from keras_lap.injection.step_function import StepFunction
 from keras_lap.layers import score_tape
-from keras_lap.layers.receptive_grid import receptive_grids
-from keras_lap.names import check_names
+from keras_lap.layers.grid_walk import receptive_grids
+from keras_lap.layers.model_graph import graph_of
+from keras_lap.names import check_names, listed
+from keras_lap.surgery.graph import Graph
 from keras_lap.surgery.lap_layers import lap_layers
 
 
@@ -44,8 +46,10 @@ class KnowledgeInjection(keras.callbacks.Callback):
     samples that it applied to, or as NaN if there were none. Validation data
     without what a term needs leaves it out of the validation loss.
 
-    Only the steps of this `fit` are changed: between them, after them and after an
-    error the model is as it was.
+    Only the steps of this `fit` are changed: between them and after them the model is
+    as it was, and after an error so is every `fit` and `evaluate` to come.
+
+    A step that calls the model several times is supervised in each of the calls.
 
     Keras does not take `class_weight` along with a dict `y`; pass the weights as
     `sample_weight` instead.
@@ -53,7 +57,8 @@ class KnowledgeInjection(keras.callbacks.Callback):
     Args:
         losses: List of `keras_lap.losses` objects.
         weights: List of factors, one per loss, or one for all.
-        layers: Names of the LAP layers to supervise, or `None` for all.
+        layers: Name or list of names of the LAP layers to supervise, or `None` for
+            all.
         class_concepts: Array `(classes, K)` of zeros and ones that maps classes to
             concepts; by default one concept per class. A layer with a single concept
             takes it as "whatever class there is", unless `K` is 1. A model with a
@@ -62,16 +67,31 @@ class KnowledgeInjection(keras.callbacks.Callback):
     Raises:
         ValueError: If an argument is out of its range, the model has no LAP layers
             or none of the names in `layers`, the targets do not hold what the
-            losses need or do not fit the images and layers, or another
-            `KnowledgeInjection` takes part in the same `fit`.
+            losses need or do not fit the images and layers, a loss has the name of
+            one of the model's own logs, or another `KnowledgeInjection` takes part in
+            the same `fit`.
 
     Example:
 
-        injection = keras_lap.callbacks.KnowledgeInjection(
-            [keras_lap.losses.Presence(), keras_lap.losses.MaskSupervision()],
-            weights=[0.1, 1.0],
-        )
-        model.fit(dataset, epochs=5, callbacks=[injection])
+    >>> import keras, numpy as np, keras_lap
+    >>> model = keras.Sequential(
+    ...     [
+    ...         keras.Input((8, 8, 1)),
+    ...         keras_lap.GlobalLAPooling2D(concepts=2),
+    ...         keras.layers.Dense(2, activation="softmax"),
+    ...     ]
+    ... )
+    >>> model.compile("sgd", "sparse_categorical_crossentropy")
+    >>> x, mask = np.zeros((4, 8, 8, 1)), np.zeros((4, 8, 8))
+    >>> mask[:, 2:5, 3:6] = 1
+    >>> y = {"label": np.array([0, 1, 0, 1]), "mask": mask}
+    >>> injection = keras_lap.callbacks.KnowledgeInjection(
+    ...     [keras_lap.losses.Presence(), keras_lap.losses.MaskSupervision()],
+    ...     weights=[0.1, 1.0],
+    ... )
+    >>> history = model.fit(x, y, verbose=0, callbacks=[injection])
+    >>> sorted(history.history)
+    ['loss', 'mask_supervision', 'presence']
     """
 
     def __init__(self, losses, weights=1.0, layers=None, class_concepts=None):
@@ -127,12 +147,15 @@ class KnowledgeInjection(keras.callbacks.Callback):
 
     def _choose_layers(self, model):
         """The layers to supervise."""
-        found = [layer for layer in lap_layers(model) if layer.head is not None]
+        pooling = lap_layers(model)
+        found = [layer for layer in pooling if layer.head is not None]
         if not found:
+            names = [layer.name for layer in pooling]
+            received = f"LAP layers that score none: {names}" if names else "none"
             raise ValueError(
-                "Expected a model with LAP layers that score concepts. Received "
-                f"{model.name!r} without any: make one with "
-                "`keras_lap.convert(model)`, or use `keras_lap.LAPooling2D` layers."
+                "Expected a model with LAP layers that score concepts: make one with "
+                "`keras_lap.convert(model)`, or use `keras_lap.LAPooling2D` layers. "
+                f"Received: {model.name!r} with {received}"
             )
         if self.layers is None:
             return found
@@ -155,15 +178,24 @@ class KnowledgeInjection(keras.callbacks.Callback):
                 self.model(x)
             with score_tape() as records:
                 self._local.step = current = _Step(is_training, knowledge, records)
-                logs = step(data)
-            self._local.step = None
+                try:
+                    logs = step(data)
+                finally:
+                    self._local.step = None
             if not current.is_counted:
                 raise ValueError(
                     "Expected a model whose steps call `compute_loss`, into which the "
                     f"knowledge goes. Received {self.model.name!r} of type "
                     f"{type(self.model).__name__} with steps that do not."
                 )
-            return {**logs, **{mean.name: mean.result() for mean in self._trackers}}
+            terms = {mean.name: mean.result() for mean in self._trackers}
+            clashes = sorted(logs.keys() & terms.keys())
+            if clashes:
+                raise ValueError(
+                    "Expected losses with other names than the model's own logs: set "
+                    f"`name=` of the loss. Received losses named: {clashes}"
+                )
+            return {**logs, **terms}
 
         return step_with_knowledge
 
@@ -264,10 +296,42 @@ def _cells(model, images, records):
     if image is None or not all(isinstance(side, int) for side in sum(maps, ())):
         return [even_cells(size) for size in maps]
     calls = [(record.layer, size) for record, size in zip(records, maps, strict=True)]
-    return [
+    passes = _count_passes(model, calls)
+    calls = calls[: len(calls) // passes]
+    cells = [
         [place.grid.cells(axis, side) for axis, side in enumerate(image)]
         for place in receptive_grids(model, image, calls, data_format=data_format)
     ]
+    return cells * passes
+
+
+def _count_passes(model, calls):
+    """How often the model was called, if it was the same each time, otherwise 1."""
+    layers = {id(layer) for layer, _ in calls}
+    if len(layers) == len(calls) or graph_of(model) is None:
+        return 1
+    graph, unknown = Graph(model), False
+
+    def count(inner):
+        nonlocal unknown
+        total = 0
+        for call in graph.calls_in(inner):
+            operation = call.operation
+            if graph.contains(operation):
+                total += count(operation)
+            elif id(operation) in layers:
+                total += 1
+            elif isinstance(operation, keras.Layer):
+                parts = operation._flatten_layers()
+                unknown |= any(id(part) in layers for part in parts)
+        return total
+
+    length = count(model)
+    # A layer with LAP layers inside may call them any number of times.
+    if unknown or not length or len(calls) % length:
+        return 1
+    passes = len(calls) // length
+    return passes if calls == calls[:length] * passes else 1
 
 
 def _spatial_size(images, data_format):
@@ -319,12 +383,13 @@ def _standardize_weights(weights, count):
 def _standardize_layers(layers):
     if layers is None:
         return None
-    if isinstance(layers, str) or not list(layers):
+    layers = listed(layers)
+    if not layers:
         raise ValueError(
             "Expected `layers` to be a list of names of LAP layers, or None for all. "
             f"Received: layers={layers!r}"
         )
-    return list(layers)
+    return layers
 
 
 def _standardize_class_concepts(class_concepts):

@@ -9,7 +9,9 @@ class StepFunction:
 
     `stand_in` is for the hook at the beginning of a batch: it makes the model use
     this function next. The call puts the model's own function back before it does
-    anything else, so between the steps the model is as it was, whatever fails.
+    anything else, so between the steps the model is as it was. If the call never
+    comes, because another callback fails in between, the model gets its own function
+    back once it is asked to make one, as every `fit` and `evaluate` begins by doing.
 
     Args:
         model: A compiled `keras.Model`.
@@ -27,19 +29,30 @@ class StepFunction:
         self._model = model
         self._compute_loss = compute_loss
         self._name = f"{kind}_function"
+        self._maker = f"make_{kind}_function"
+        self._standing_in = contextlib.ExitStack()
         self.own = getattr(model, self._name)
         step = wrap_step(getattr(model, f"{kind}_step"))
         with _replaced(model, **{f"{kind}_step": step, self._name: None}):
-            getattr(model, f"make_{kind}_function")(force=True)
+            getattr(model, self._maker)(force=True)
             self._function = getattr(model, self._name)
 
     def stand_in(self):
         """Lets the model run this function next."""
+        make = functools.partial(self._make_own, getattr(self._model, self._maker))
+        self._standing_in.enter_context(_replaced(self._model, **{self._maker: make}))
         setattr(self._model, self._name, self)
 
     def make_way(self):
         """Puts the model's own function back."""
-        setattr(self._model, self._name, self.own)
+        self._standing_in.close()
+        # Compiling the model may have taken this function away already.
+        if getattr(self._model, self._name) is self:
+            setattr(self._model, self._name, self.own)
+
+    def _make_own(self, make, *args, **kwargs):
+        self.make_way()
+        return make(*args, **kwargs)
 
     def __call__(self, iterator):
         self.make_way()

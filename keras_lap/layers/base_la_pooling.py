@@ -13,11 +13,11 @@ from keras_lap.layers.score_head import (
     attention_scores,
 )
 from keras_lap.layers.score_tape import ScoreRecord, record_scores
+from keras_lap.names import check_choice
 from keras_lap.ops.la_pool import (
     BASES,
     GATINGS,
     WEIGHTINGS,
-    check_choice,
     la_pool,
     standardize_data_format,
 )
@@ -52,9 +52,9 @@ class BaseLAPooling(layers.Layer):
         check_choice("base", base, BASES)
         check_choice("scores", scores, (*AGGREGATIONS, "features"))
         check_choice("score_activation", score_activation, ACTIVATIONS)
-        concepts = _standardize_count("concepts", concepts)
+        concepts = standardize_count("concepts", concepts)
         if hidden is not None:
-            hidden = _standardize_count("hidden", hidden)
+            hidden = standardize_count("hidden", hidden)
         if scores == "features" and gating is not None:
             raise ValueError(
                 'Expected `gating=None` with scores="features": features are no '
@@ -171,9 +171,21 @@ class BaseLAPooling(layers.Layer):
         }
 
 
-def _standardize_count(name, value):
+def standardize_count(name, value):
+    """Checks a number of things of which there is at least one.
+
+    Args:
+        name: Name of the argument, for the message.
+        value: Its value.
+
+    Returns:
+        An `int`.
+
+    Raises:
+        ValueError: If `value` is no integer, a boolean, or less than 1.
+    """
     try:
-        count = operator.index(value)
+        count = 0 if isinstance(value, bool) else operator.index(value)
     except TypeError:
         count = 0
     if count < 1:

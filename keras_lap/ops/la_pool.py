@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 from keras import backend, config, ops
 
+from keras_lap.names import check_choice
 from keras_lap.ops.reference import la_pool_reference
 
 WEIGHTINGS = ("gaussian", "softmax")
@@ -65,7 +66,8 @@ def la_pool(
         base: `None`, `"max"`, `"avg"` or `"first"` (the window's first pixel, which
             a strided convolution would have sampled).
         base_gate: Scalar in `[0, 1]`, required with `base`: 0 gives the base branch
-            alone, 1 gives LAP alone.
+            alone, 1 gives LAP alone. The two are added with these weights, so a
+            value that is not finite in one branch shows at any gate.
         data_format: `"channels_last"`, `"channels_first"`, or `None` for Keras'
             own setting.
         implementation: `"auto"` or `"reference"`.
@@ -161,14 +163,6 @@ def standardize_data_format(data_format):
         return config.image_data_format()
     check_choice("data_format", data_format, ("channels_last", "channels_first"))
     return data_format
-
-
-def check_choice(name, value, choices):
-    """Raises a `ValueError` if `value` is none of `choices`."""
-    if value not in choices:
-        raise ValueError(
-            f"Expected `{name}` to be one of {choices}. Received: {name}={value!r}"
-        )
 
 
 def standardize_sizes(name, value, rank):

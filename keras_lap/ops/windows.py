@@ -5,7 +5,6 @@ Everything here works on channels-last tensors of any spatial rank.
 
 import itertools
 
-import numpy as np
 from keras import ops
 
 
@@ -82,9 +81,3 @@ def slice_tap(tensor, tap, pool_size, strides):
         for offset, window, stride in zip(tap, pool_size, strides, strict=True)
     )
     return tensor[(slice(None), *cuts)]
-
-
-def window_origins(size, window, stride, pair):
-    """First covered pixel of every window along one axis (negative inside padding)."""
-    count = (size + sum(pair) - window) // stride + 1
-    return np.arange(count) * stride - pair[0]

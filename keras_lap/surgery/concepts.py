@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_lap.layers.base_la_pooling import standardize_count
 from keras_lap.names import check_names
 
 
@@ -23,14 +24,15 @@ def choose_concepts(concepts, graph, laps):
         A list with one integer for each of `laps`.
 
     Raises:
-        ValueError: If `concepts` is none of these, or names no LAP layer.
+        ValueError: If `concepts` is none of these, names no LAP layer, or a number is
+            no positive integer.
     """
-    if isinstance(concepts, int):
-        return [concepts] * len(laps)
-    if concepts != "auto" and not isinstance(concepts, dict):
+    if not isinstance(concepts, str | dict):
+        return [standardize_count("concepts", concepts)] * len(laps)
+    if isinstance(concepts, str) and concepts != "auto":
         raise ValueError(
-            'Expected `concepts` to be an integer, "auto" or a dict from layer names '
-            f"to integers. Received: concepts={concepts!r}"
+            'Expected `concepts` to be a positive integer, "auto" or a dict from layer '
+            f"names to positive integers. Received: concepts={concepts!r}"
         )
     named = {} if concepts == "auto" else concepts
     check_names(
@@ -38,6 +40,10 @@ def choose_concepts(concepts, graph, laps):
         named,
         [lap.name for lap in laps],
     )
+    named = {
+        name: standardize_count(f"concepts[{name!r}]", count)
+        for name, count in named.items()
+    }
     automatic = [1] * (len(laps) - 1) + [_class_count(graph, laps[-1])]
     return [
         named.get(lap.name, count) for lap, count in zip(laps, automatic, strict=True)

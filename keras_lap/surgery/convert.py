@@ -2,9 +2,10 @@
 
 import keras
 
-from keras_lap.ops.la_pool import check_choice
+from keras_lap.layers.model_graph import graph_of
+from keras_lap.names import check_choice, listed
 from keras_lap.surgery.concepts import choose_concepts
-from keras_lap.surgery.graph import Graph, is_graph
+from keras_lap.surgery.graph import Graph
 from keras_lap.surgery.places import WHERE, find_places
 from keras_lap.surgery.rebuild import rebuild
 
@@ -40,14 +41,15 @@ def convert(model, where="pooling", skip=(), concepts="auto", **layer_options):
 
     Compile the result anew: what `model` was compiled with is not copied. Layers keep
     their `trainable` flags, and LAP layers are trainable even inside a frozen model,
-    since their weights are new.
+    since their weights are new. For the same reason the result as a whole is trainable
+    even if `model` is not; the weights it has from `model` are then frozen one by one.
 
     Args:
         model: Functional or built Sequential model. A subclass of these keeps its
             class if its constructor is the standard one and comes back as a plain
             model otherwise.
         where: `"pooling"`, or `"all"` to include strided convolutions.
-        skip: Names of layers to leave as they are.
+        skip: Names of layers to leave as they are, or a single name.
         concepts: Number of concepts of the LAP layers: an integer; `"auto"`, one
             concept per class in the deepest and a single one in each of the others;
             or a dict from names of LAP layers to integers, automatic for the rest.
@@ -84,9 +86,9 @@ def convert(model, where="pooling", skip=(), concepts="auto", **layer_options):
     [('pool', 1), ('head', 10)]
     """
     check_choice("where", where, WHERE)
-    graph = _graph_of(model)
+    graph = _read_graph(model)
     options = _layer_options(layer_options)
-    places, left = find_places(graph, where, skip)
+    places, left = find_places(graph, where, listed(skip))
     if not places:
         raise ValueError(_nothing_to_convert(model, left))
     laps = [place.rewrite.lap for place in places]
@@ -102,13 +104,13 @@ def convert(model, where="pooling", skip=(), concepts="auto", **layer_options):
     return rebuild(graph, places, make_lap)
 
 
-def _graph_of(model):
+def _read_graph(model):
     if not isinstance(model, keras.Model):
         raise TypeError(
             "Expected `model` to be a keras.Model. "
             f"Received: model={model!r} of type {type(model).__name__}"
         )
-    if is_graph(model):
+    if graph_of(model) is not None:
         return Graph(model)
     received = f"Received: {model.name!r} of class {type(model).__name__}"
     if isinstance(model, keras.Sequential):

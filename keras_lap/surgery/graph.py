@@ -6,19 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-from keras.src.models.functional import Functional
 
-
-def is_graph(model):
-    """Whether `model` is a Functional or built Sequential model.
-
-    A subclass that overrides `call` does not count: its graph, if it has one, is not
-    what it computes.
-    """
-    if isinstance(model, keras.Sequential):
-        built = getattr(model, "_functional", None) is not None
-        return built and type(model).call is keras.Sequential.call
-    return isinstance(model, Functional) and type(model).call is Functional.call
+from keras_lap.layers.model_graph import graph_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +46,7 @@ class Graph:
     """All calls of a model and of the Functional and Sequential models inside it.
 
     Args:
-        model: A model for which `is_graph` holds. It is only read.
+        model: A model that has a graph, by `graph_of`. It is only read.
 
     Attributes:
         model: The model itself.
@@ -148,7 +137,8 @@ class Graph:
                 depth,
             )
             own.append(call)
-            end = self._enter(operation, depth) if is_graph(operation) else depth + 1
+            nested = graph_of(operation) is not None
+            end = self._enter(operation, depth) if nested else depth + 1
             depths.update({id(tensor): end for tensor in node.outputs})
             self._connect(call)
         end = max(depths[id(tensor)] for tensor in model.outputs)

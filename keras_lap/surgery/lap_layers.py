@@ -3,7 +3,8 @@
 import keras
 
 from keras_lap.layers import BaseLAPooling
-from keras_lap.surgery.graph import Graph, is_graph
+from keras_lap.layers.model_graph import graph_of
+from keras_lap.surgery.graph import Graph
 
 
 def lap_layers(model):
@@ -38,7 +39,7 @@ def lap_layers(model):
         )
     found = {}
     operations = [model]
-    if is_graph(model):
+    if graph_of(model) is not None:
         graph = Graph(model)
         operations = [
             call.operation

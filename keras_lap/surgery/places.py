@@ -71,7 +71,7 @@ def find_places(graph, where, skip=()):
             left.append(Left(layer, 'it is converted only with where="all"'))
             continue
         try:
-            places.append(Place(layer, rule.rewrite(layer, graph)))
+            places.append(Place(layer, rule.rewrite(layer, graph, skip)))
         except LeftAloneError as error:
             left.append(Left(layer, str(error)))
     return places, left

@@ -50,11 +50,14 @@ class _Rebuilder:
     def copy_state(self):
         """Copies weights and trainable flags once everything is built."""
         # A model passes its flag on to all inside it: inner models after outer ones,
-        # and their layers last.
-        for model, copy in reversed(self._copied_models):
+        # and their layers last. The outermost one stays trainable, as a frozen one has
+        # no trainable weights, whatever is inside it.
+        for model, copy in reversed(self._copied_models[:-1]):
             copy.trainable = model.trainable
         for layer, copy in self._copied_layers:
             copy_state(layer, copy)
+            if not self._graph.model.trainable:
+                _freeze_weights(copy)
         # New weights have learned nothing yet that freezing could keep.
         for lap in self._laps.values():
             lap.trainable = True
@@ -128,6 +131,12 @@ class _Rebuilder:
         if isinstance(operation, keras.Layer):
             self._copied_layers.append((operation, copy))
         return copy
+
+
+def _freeze_weights(layer):
+    """Freezes every weight of a layer and leaves the layer's own flag as it is."""
+    for weight in layer.weights:
+        weight.trainable = False
 
 
 def _copy_input(tensor):

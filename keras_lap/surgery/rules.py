@@ -34,12 +34,13 @@ class Rule(ABC):
         """
 
     @abstractmethod
-    def rewrite(self, layer, graph):
+    def rewrite(self, layer, graph, skip):
         """Says what takes the place of a layer that matches.
 
         Args:
             layer: The layer.
             graph: The `Graph` it is called in.
+            skip: Names of layers that stay, whatever their kind.
 
         Returns:
             A `Rewrite`.
@@ -61,10 +62,10 @@ class PoolingRule(Rule):
     def matches(self, layer):
         return type(layer) in self.bases
 
-    def rewrite(self, layer, graph):
+    def rewrite(self, layer, graph, skip):
         if max(layer.strides) == 1:
             raise LeftAloneError("its stride is 1, so it does not shrink the map")
-        zeros = self._zeros_in_front(layer, graph)
+        zeros = self._zeros_in_front(layer, graph, skip)
         config = {
             **_common_config(layer, layer.name, self.bases[type(layer)]),
             "pool_size": layer.pool_size,
@@ -73,24 +74,25 @@ class PoolingRule(Rule):
         }
         return Rewrite((Lap(LAPooling2D, layer, config),), absorbs=zeros)
 
-    def _zeros_in_front(self, pooling, graph):
+    def _zeros_in_front(self, pooling, graph, skip):
         """The calls of `ZeroPadding2D` whose zeros the pooling itself can add."""
         calls = tuple(
             graph.producer(call.inputs[0]) for call in graph.calls_of(pooling)
         )
         absorbable = pooling.padding == "valid" and all(
-            self._can_absorb(call, pooling, graph) for call in calls
+            self._can_absorb(call, pooling, graph, skip) for call in calls
         )
         if absorbable and len({call.operation.padding for call in calls}) == 1:
             return calls
         return ()
 
-    def _can_absorb(self, call, pooling, graph):
+    def _can_absorb(self, call, pooling, graph, skip):
         if call is None or type(call.operation) is not layers.ZeroPadding2D:
             return False
         zeros, padded = call.operation, call.outputs[0]
         return (
-            zeros.data_format == pooling.data_format
+            zeros.name not in skip
+            and zeros.data_format == pooling.data_format
             and all(
                 max(pair) < window
                 for pair, window in zip(zeros.padding, pooling.pool_size, strict=True)
@@ -116,7 +118,7 @@ class GlobalPoolingRule(Rule):
     def matches(self, layer):
         return type(layer) in self.bases
 
-    def rewrite(self, layer, graph):
+    def rewrite(self, layer, graph, skip):
         if any(self._feeds_map(call, graph) for call in graph.calls_of(layer)):
             raise LeftAloneError(
                 "its result goes back into a feature map, as in a squeeze-excite "
@@ -154,13 +156,13 @@ class PointwiseConvolutionRule(Rule):
     def matches(self, layer):
         return _is_strided_convolution(layer) and max(layer.kernel_size) == 1
 
-    def rewrite(self, layer, graph):
-        first = self._first_sibling(layer, graph)
+    def rewrite(self, layer, graph, skip):
+        first = self._first_sibling(layer, graph, skip)
         sizes = spatial_sizes(graph.calls_of(layer), layer.data_format)
         lap = _sampling(first, sizes, graph)
         return Rewrite((lap, Own({"strides": (1, 1)})))
 
-    def _first_sibling(self, layer, graph):
+    def _first_sibling(self, layer, graph, skip):
         calls = graph.calls_of(layer)
         if len(calls) > 1:
             return layer
@@ -168,6 +170,7 @@ class PointwiseConvolutionRule(Rule):
             call.operation
             for call in graph.readers(calls[0].inputs[0])
             if self.matches(call.operation)
+            and call.operation.name not in skip
             and len(graph.calls_of(call.operation)) == 1
             and call.operation.strides == layer.strides
             and call.operation.data_format == layer.data_format
@@ -187,7 +190,7 @@ class ConvolutionRule(Rule):
     def matches(self, layer):
         return _is_strided_convolution(layer) and max(layer.kernel_size) > 1
 
-    def rewrite(self, layer, graph):
+    def rewrite(self, layer, graph, skip):
         if layer.activity_regularizer is not None:
             raise LeftAloneError(
                 "its activity regulariser would see the pixels between the strides too"

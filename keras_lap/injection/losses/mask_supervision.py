@@ -28,6 +28,8 @@ class MaskSupervision(KnowledgeLoss):
     Dice (Milletari et al. 2016) are standard; balancing and the outside term are this
     library's own design.
 
+    The scores here are `sigmoid(z)`, whatever `score_activation` the layer has.
+
     Args:
         mode: `"full"` or `"outside"`.
         name: Name of the term in the logs.

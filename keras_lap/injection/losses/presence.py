@@ -21,6 +21,9 @@ class Presence(KnowledgeLoss):
     Numbers of pixels are rounded down; a map of one pixel has no lowest half.
     This library's own design.
 
+    The loss takes `sigmoid(z)` for the scores, whatever `score_activation` the layer
+    has.
+
     Args:
         top_fraction: Share of the pixels that a present concept must at least
             cover, in `(0, 0.5]`; at least one pixel is taken.

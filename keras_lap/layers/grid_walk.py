@@ -1,0 +1,251 @@
+"""The walk through a model that finds where its feature maps lie in the image."""
+
+from dataclasses import dataclass
+
+import keras
+from keras import layers, tree
+
+from keras_lap.layers.la_pooling2d import LAPooling2D
+from keras_lap.layers.model_graph import graph_of
+from keras_lap.layers.receptive_grid import ReceptiveGrid
+
+# The place among the sources of a map that stands for the image itself.
+IMAGE = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in the network one call of a layer stands.
+
+    Attributes:
+        grid: The `ReceptiveGrid` of the map that the layer reads.
+        sources: Where that map comes from without a followed call in between: set of
+            indices of followed calls, and `IMAGE`.
+    """
+
+    grid: ReceptiveGrid
+    sources: frozenset
+
+
+def receptive_grids(model, image_size, calls, followed=None, data_format=None):
+    """Finds the grids of the maps that given layers read in one forward pass.
+
+    Functional and Sequential models are walked, nested ones entered at any depth.
+    Known exactly: convolutions, depthwise, separable and transposed ones among them,
+    pooling, LAP, zero padding, cropping, and whatever keeps the size of a map. Where
+    maps merge, the first one of the result's size counts; in usual networks they
+    agree.
+
+    Any other step, such as a layer with layers inside, an attention or a slice, is
+    taken to keep the extent of the map and to change only its size, as upsampling and
+    `Resizing` do. A map made from something else than a map is taken to extend over
+    the whole image, and so is every map within a subclassed model.
+
+    Args:
+        model: A `keras.Model` with a single input, the image.
+        image_size: Height and width of the image.
+        calls: Pairs of a layer and the size of the map it read, in the order of the
+            forward pass.
+        followed: Indices into `calls` of those that count as sources of what comes
+            behind them, or `None` for all.
+        data_format: Layout of the image, `"channels_last"`, `"channels_first"` or
+            `None` for Keras' own setting.
+
+    Returns:
+        A list with the `Place` of each of `calls`.
+
+    Example:
+    >>> import keras
+    >>> from keras_lap.layers.grid_walk import receptive_grids
+    >>> model = keras.Sequential(
+    ...     [
+    ...         keras.Input((32, 32, 3)),
+    ...         keras.layers.Conv2D(8, 3, strides=2, padding="same"),
+    ...         keras.layers.ReLU(name="features"),
+    ...     ]
+    ... )
+    >>> calls = [(model.get_layer("features"), (16, 16))]
+    >>> receptive_grids(model, (32, 32), calls)[0].grid
+    ReceptiveGrid(size=(16, 16), offset=(1.0, 1.0), stride=(2.0, 2.0))
+    """
+    followed = range(len(calls)) if followed is None else followed
+    image = ReceptiveGrid(tuple(image_size))
+    data_format = data_format or keras.config.image_data_format()
+    return _Walk(image, _AXES[data_format], calls, followed).through(model)
+
+
+def _convolved(layer, grid, size):
+    return grid.behind_windows(
+        layer.kernel_size, layer.strides, layer.padding, layer.dilation_rate
+    )
+
+
+def _transposed(layer, grid, size):
+    if layer.output_padding is not None:
+        return grid.resized(size)
+    # Its output pixels are to its input pixels what a convolution reads and writes.
+    read = ReceptiveGrid(size).behind_windows(
+        layer.kernel_size, layer.strides, layer.padding, layer.dilation_rate
+    )
+    starts = [
+        -first / step for first, step in zip(read.offset, read.stride, strict=True)
+    ]
+    return grid.behind(size, starts, [1 / step for step in read.stride])
+
+
+def _pooled(layer, grid, size):
+    return grid.behind_windows(layer.pool_size, layer.strides, layer.padding)
+
+
+def _padded(layer, grid, size):
+    return grid.behind(size, [-before for before, _ in layer.padding], (1, 1))
+
+
+def _cropped(layer, grid, size):
+    return grid.behind(size, [before for before, _ in layer.cropping], (1, 1))
+
+
+_RULES = {
+    layers.Conv2D: _convolved,
+    layers.DepthwiseConv2D: _convolved,
+    layers.SeparableConv2D: _convolved,
+    layers.Conv2DTranspose: _transposed,
+    layers.MaxPooling2D: _pooled,
+    layers.AveragePooling2D: _pooled,
+    LAPooling2D: _pooled,
+    layers.ZeroPadding2D: _padded,
+    layers.Cropping2D: _cropped,
+}
+_AXES = {"channels_last": (1, 2), "channels_first": (2, 3)}
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """What the walk knows of a tensor.
+
+    Attributes:
+        sources: As for `Place`.
+        axes: The two axes along which the tensor is a map, if it is one.
+        grid: The `ReceptiveGrid` of the map, or `None`.
+    """
+
+    sources: frozenset
+    axes: tuple[int, int]
+    grid: ReceptiveGrid | None
+
+
+class _Walk:
+    """Sends a shape instead of an image through a model, and grids along with it."""
+
+    def __init__(self, image, axes, calls, followed):
+        self._image = image
+        self._axes = axes
+        self._calls = calls
+        self._followed = set(followed)
+        self._places = []
+        self._origins = {}
+
+    def through(self, model):
+        """The list with the `Place` of each call."""
+        graph = graph_of(model)
+        if graph is not None:
+            shape = list(graph.inputs[0].shape)
+            for axis, size in zip(self._axes, self._image.size, strict=True):
+                shape[axis] = size
+            image = keras.KerasTensor(shape, dtype=graph.inputs[0].dtype)
+            origin = _Origin(frozenset({IMAGE}), self._axes, self._image)
+            self._remember(image, origin)
+            graph._run_through_graph([image], operation_fn=self._runner)
+        met = self._followed.intersection(range(len(self._places)))
+        sources = frozenset({max(met, default=IMAGE)})
+        while self._next_layer() is not None:
+            sources = self._place(self._image, sources)
+        return self._places
+
+    def _runner(self, operation):
+        """What the walk does where a forward pass would call `operation`."""
+        graph = graph_of(operation)
+
+        def run(*args, **kwargs):
+            flat = tree.flatten((args, kwargs))
+            inputs = [value for value in flat if isinstance(value, keras.KerasTensor)]
+            if graph is not None:
+                return graph._run_through_graph(inputs, operation_fn=self._runner)
+            outputs = operation.compute_output_spec(*args, **kwargs)
+            self._step(operation, inputs, tree.flatten(outputs))
+            return outputs
+
+        return run
+
+    def _step(self, operation, inputs, outputs):
+        origins = [self._origins[id(tensor)][1] for tensor in inputs]
+        sources = frozenset().union(*(origin.sources for origin in origins))
+        axes = self._axes_of(operation, origins)
+        grids = [
+            self._grid_on(axes, tensor, origin)
+            for tensor, origin in zip(inputs, origins, strict=True)
+            if _size_on(axes, tensor) is not None
+        ] or [self._image]
+        size = _size_on(axes, outputs[0])
+        grid = next((grid for grid in grids if grid.size == size), grids[0])
+        sources = self._meet(operation, grid, sources)
+        for output in outputs:
+            size = _size_on(axes, output)
+            behind = None if size is None else _grid_behind(operation, grid, size)
+            self._remember(output, _Origin(sources, axes, behind))
+
+    def _axes_of(self, operation, origins):
+        """The axes of the maps that an operation reads."""
+        data_format = getattr(operation, "data_format", None)
+        if data_format is not None:
+            return _AXES[data_format]
+        return next(
+            (origin.axes for origin in origins if origin.grid is not None), self._axes
+        )
+
+    def _grid_on(self, axes, tensor, origin):
+        if origin.grid is not None and origin.axes == axes:
+            return origin.grid
+        return self._image.resized(_size_on(axes, tensor))
+
+    def _meet(self, operation, grid, sources):
+        """Places the calls that an operation makes; returns the sources behind it."""
+        is_layer = isinstance(operation, keras.Layer)
+        parts = {id(part) for part in operation._flatten_layers()} if is_layer else ()
+        while id(layer := self._next_layer()) in parts:
+            sources = self._place(grid, sources)
+            if layer is operation:
+                break
+        return sources
+
+    def _next_layer(self):
+        """The layer whose call is to come next, `None` behind the last."""
+        if len(self._places) == len(self._calls):
+            return None
+        return self._calls[len(self._places)][0]
+
+    def _place(self, grid, sources):
+        index = len(self._places)
+        size = self._calls[index][1]
+        self._places.append(Place(grid.resized(size), sources))
+        return frozenset({index}) if index in self._followed else sources
+
+    def _remember(self, tensor, origin):
+        # With the tensor itself, so that no other one gets its id.
+        self._origins[id(tensor)] = tensor, origin
+
+
+def _size_on(axes, tensor):
+    """Height and width of a tensor that is a map, `None` for any other."""
+    if len(tensor.shape) != 4:
+        return None
+    size = tuple(tensor.shape[axis] for axis in axes)
+    return None if None in size else size
+
+
+def _grid_behind(operation, grid, size):
+    """The grid of the map of a given size that an operation makes of another."""
+    for kind, rule in _RULES.items():
+        if isinstance(operation, kind):
+            return rule(operation, grid, size)
+    return grid.resized(size)
