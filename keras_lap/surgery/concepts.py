@@ -11,8 +11,8 @@ def choose_concepts(concepts, graph, laps):
 
     With `"auto"` the deepest LAP layer has one concept per class, and every other one
     has a single concept that stands for no class: features of a few convolutions
-    cannot tell the classes apart, and where the strongest concept decides what
-    passes, concepts that mean the same would only starve each other.
+    cannot tell the classes apart, so more concepts there would cost more and say no
+    more.
 
     Args:
         concepts: An integer for all layers, `"auto"`, or a dict from names of LAP
