@@ -3,13 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# TensorFlow's notes about oneDNN and the like; errors reach Python anyway.
+# Fewer of TensorFlow's notes; errors reach Python anyway.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: demo test lint bench backbone clean
 
 demo: $(READY)
-	$(BIN)/python examples/quickstart.py
+	$(BIN)/python examples/quickstart.py --data-dir data
 
 test: $(READY)
 	$(BIN)/python -m pytest
@@ -23,7 +23,7 @@ bench: $(READY)
 
 # Trains the demo's checkpoints anew; the demo itself only loads them.
 backbone: $(READY)
-	$(BIN)/python examples/make_backbone.py
+	$(BIN)/python examples/make_backbone.py --data-dir data
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
@@ -33,4 +33,4 @@ $(READY): pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info results .*_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info data results .*_cache .hypothesis

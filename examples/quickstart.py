@@ -104,7 +104,7 @@ def convert(original, data):
         original.predict(images, verbose=0) - converted.predict(images, verbose=0)
     ).max()
     for layer in keras_lap.lap_layers(converted):
-        print(f"LAP at {layer.name}: {layer.concepts} concepts, base {layer.base!r}")
+        print(f"LAP at {layer.name}, concepts: {layer.concepts}, base: {layer.base}")
     print(f"Largest change of an output at conversion: {change:.1e}")
     return converted
 
@@ -130,6 +130,7 @@ def fine_tune(model, data, epochs, share_with_mask):
     compile_for_digits(model, epochs, count, learning_rate=2e-3)
     has_mask = np.random.default_rng(0).random(count) < share_with_mask
     print(f"Fine-tuning with {count} labels and {has_mask.sum()} masks.")
+    print("All validation images have a mask, so val_loss is the larger one.")
     targets = {
         "label": train["label"],
         "mask": train["mask"],
@@ -190,7 +191,8 @@ def report(before, after, data, ceiling):
         f"\nHonest ceiling, the backbone trained without any decoy for "
         f"{ceiling['epochs']} epochs: {honest:.3f}"
     )
-    print(f"Under shift, of that ceiling: {after['test_shifted'] / honest:.2f}")
+    share = after["test_shifted"] / honest
+    print(f"Accuracy under shift, as a share of the ceiling: {share:.2f}")
 
 
 def draw(before, after, data, path, rows=4):

@@ -189,3 +189,9 @@ def test_float_rounding_is_forgiven():
     images = np.full((2, 6, 8), 1 + 1e-6)
     drawn = draw_maps(images, {"LAP": MAPS}).axes[0].images[0].get_array()
     assert drawn.max() == 1
+
+
+def test_maps_without_a_name(rng):
+    images = rng.random((2, 8, 8, 3))
+    with pytest.raises(ValueError, match=r"dict from names to maps.*Received: a nd"):
+        draw_maps(images, images[..., 0])

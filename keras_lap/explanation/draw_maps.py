@@ -65,6 +65,11 @@ def draw_maps(
     """
     figure_class = _figure_class()
     images = _checked_images(images)
+    if not isinstance(columns, dict):
+        raise ValueError(
+            'Expected `columns` to be a dict from names to maps, as {"LAP": maps}. '
+            f"Received: a {type(columns).__name__}"
+        )
     columns = {
         name: _checked_maps(name, maps, images) for name, maps in columns.items()
     }

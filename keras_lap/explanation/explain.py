@@ -2,14 +2,13 @@
 
 import operator
 
-import keras
 import numpy as np
 from keras import ops
 
 from keras_lap.explanation.combine import COMBINATIONS, Reading
 from keras_lap.layers import score_tape
 from keras_lap.layers.grid_walk import IMAGE, receptive_grids
-from keras_lap.layers.model_graph import graph_of
+from keras_lap.layers.model_graph import check_model, graph_of
 from keras_lap.layers.receptive_grid import ReceptiveGrid
 from keras_lap.names import check_choice, check_names, listed
 
@@ -234,11 +233,7 @@ def _checked_batch_size(batch_size):
 
 
 def _checked_images(images, model):
-    if not isinstance(model, keras.Model):
-        raise TypeError(
-            "Expected `model` to be a keras.Model. "
-            f"Received: model={model!r} of type {type(model).__name__}"
-        )
+    check_model(model)
     if not model.built:
         raise ValueError(
             f"Expected a model that is built. Received: {model.name!r}, which has no "

@@ -11,7 +11,7 @@ FLAGGED = ("mask",)
 FITTED = ("present", "mask")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Knowledge:
     """Labels of a batch together with what else is known about it.
 

@@ -19,3 +19,12 @@ def graph_of(operation):
     if isinstance(operation, Functional) and type(operation).call is Functional.call:
         return operation
     return None
+
+
+def check_model(model):
+    """Raises a `TypeError` if `model` is no Keras model."""
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            "Expected `model` to be a keras.Model. "
+            f"Received: model of type {type(model).__name__}"
+        )

@@ -8,7 +8,7 @@ from typing import Any
 _local = threading.local()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ScoreRecord:
     """What one LAP layer computed on the way to its output.
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_lap.layers.model_graph import graph_of
+from keras_lap.layers.model_graph import check_model, graph_of
 from keras_lap.names import check_choice, listed
 from keras_lap.surgery.concepts import choose_concepts
 from keras_lap.surgery.graph import Graph
@@ -105,11 +105,7 @@ def convert(model, where="pooling", skip=(), concepts="auto", **layer_options):
 
 
 def _read_graph(model):
-    if not isinstance(model, keras.Model):
-        raise TypeError(
-            "Expected `model` to be a keras.Model. "
-            f"Received: model={model!r} of type {type(model).__name__}"
-        )
+    check_model(model)
     if graph_of(model) is not None:
         return Graph(model)
     received = f"Received: {model.name!r} of class {type(model).__name__}"

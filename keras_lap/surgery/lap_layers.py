@@ -3,7 +3,7 @@
 import keras
 
 from keras_lap.layers import BaseLAPooling
-from keras_lap.layers.model_graph import graph_of
+from keras_lap.layers.model_graph import check_model, graph_of
 from keras_lap.surgery.graph import Graph
 
 
@@ -32,11 +32,7 @@ def lap_layers(model):
     >>> [layer.name for layer in keras_lap.lap_layers(model)]
     ['pool']
     """
-    if not isinstance(model, keras.Model):
-        raise TypeError(
-            "Expected `model` to be a keras.Model. "
-            f"Received: model={model!r} of type {type(model).__name__}"
-        )
+    check_model(model)
     found = {}
     operations = [model]
     if graph_of(model) is not None:
