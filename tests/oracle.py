@@ -11,6 +11,12 @@ import operator
 import numpy as np
 
 BASES = {"max": np.max, "avg": np.mean, "first": operator.itemgetter(0)}
+# What every value of a window contributes to its base.
+BASE_SHARES = {
+    "max": lambda values: np.eye(len(values))[np.argmax(values)],
+    "avg": lambda values: np.full(len(values), 1 / len(values)),
+    "first": lambda values: np.eye(len(values))[0],
+}
 
 
 def la_pool(
@@ -60,14 +66,39 @@ def la_pool_gradients(
     upstream,
     weighting="gaussian",
     gating="score",
+    base=None,
+    base_gate=None,
 ):
     """Derivatives of `sum(upstream * la_pool(...))` in closed form, channels last.
 
-    Where the best score of a window is tied, the first pixel takes its gradient.
+    Where the best score of a window is tied, the first pixel takes its gradient, and
+    so it is with the largest feature under the base `"max"`.
 
     Returns:
-        A tuple `(dx, dscores, dalpha)`; `dalpha` has the shape of `alpha`.
+        A tuple `(dx, dscores, dalpha)`, with a base followed by `dbase_gate`;
+        `dalpha` has the shape of `alpha`.
     """
+    if base is not None:
+        through_base = _base_gradients(
+            x, pool_size, strides, padding, base, (1 - base_gate) * upstream
+        )
+        lap, before = (
+            la_pool(
+                x,
+                scores,
+                alpha,
+                pool_size,
+                strides,
+                padding,
+                weighting=weighting,
+                gating=gating,
+                base=base,
+                base_gate=part,
+            )
+            for part in (1.0, 0.0)
+        )
+        dbase_gate = np.sum(upstream * (lap - before))
+        upstream = base_gate * upstream
     x, scores = np.float64(x), np.float64(scores)
     groups = scores.shape[-1]
     width = x.shape[-1] // groups
@@ -100,7 +131,29 @@ def la_pool_gradients(
                 dscores[n, *p, g] += w[i] * np.sum(dy * X[i]) / W
         dscores[n, *real[best], g] -= np.sum(through_weight)
         dalpha[g] -= np.sum(through_alpha)
-    return dx, dscores, dalpha if np.ndim(alpha) else np.sum(dalpha)
+    dalpha = dalpha if np.ndim(alpha) else np.sum(dalpha)
+    if base is None:
+        return dx, dscores, dalpha
+    return dx + through_base, dscores, dalpha, dbase_gate
+
+
+def _base_gradients(x, pool_size, strides, padding, base, upstream):
+    """Derivatives of `sum(upstream * base(x))`."""
+    x = np.float64(x)
+    dx = np.zeros(x.shape)
+    sizes = x.shape[1:-1]
+    windows = pooling_windows(sizes, pool_size, strides, padding)
+    for n, (u, pixels), c in itertools.product(
+        range(x.shape[0]), windows.items(), range(x.shape[-1])
+    ):
+        if padding == "same":
+            pixels = [p for p in pixels if lies_inside(p, sizes)]
+        values = [x[n, *p, c] if lies_inside(p, sizes) else 0.0 for p in pixels]
+        shares = BASE_SHARES[base](values)
+        for p, share in zip(pixels, shares, strict=True):
+            if lies_inside(p, sizes):
+                dx[n, *p, c] += share * upstream[n, *u, c]
+    return dx
 
 
 def weights(distance, alpha, weighting):

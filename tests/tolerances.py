@@ -86,3 +86,9 @@ def assert_close(actual, expected, rtol, atol):
         f"{tuple(map(int, worst))}: {actual[worst]!r}, expected {expected[worst]!r}, "
         f"off by {error[worst]:.3g}, allowed {allowed[worst]:.3g}"
     )
+
+
+def assert_identical(actual, expected):
+    """Compares two arrays or tensors of any backend to the last bit."""
+    __tracebackhide__ = True
+    np.testing.assert_array_equal(*map(ops.convert_to_numpy, (actual, expected)))

@@ -1,0 +1,1 @@
+"""Native code of the fused pooling, and what builds and launches it."""

@@ -1,0 +1,95 @@
+// The pixels under one window.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "channels.h"
+#include "stream.h"
+#include "window_row.h"
+
+namespace keras_lap::cpu {
+
+// Index of the first padded tap of a window, or -1.
+inline int64_t FirstPadded(const Pooling& p, Range rows, Range columns) {
+  if (rows.begin > 0 || columns.begin > 0) return 0;
+  if (columns.end < p.window_width) return columns.end;
+  return rows.end < p.window_height ? rows.end * p.window_width : -1;
+}
+
+// Lists the real taps of a window in row-major order and returns their number.
+//   features      first channel of the map's first pixel
+//   coefficients  the window's first coefficient for tap 0
+//   zeros         if given, stands for the padded taps, at the place of the first
+template <class T>
+inline int64_t ListTaps(const Pooling& p, const WindowRow& row, int64_t column,
+                        const T* features, const ComputeType<T>* coefficients,
+                        const void* zeros, Tap<T>* taps) {
+  using U = ComputeType<T>;
+  const Axis across = Columns(p);
+  const Range columns = across.RealTaps(column);
+  const int64_t length = row.length();
+  const int64_t top = Rows(p).Position(row.row, 0), left = across.Position(column, 0);
+  const int64_t padded = zeros == nullptr ? -1 : FirstPadded(p, row.real_rows, columns);
+  const Tap<T> zero{static_cast<const T*>(zeros), static_cast<const U*>(zeros), -1,
+                    nullptr};
+  int64_t count = 0;
+  bool missing = padded >= 0;
+  for (int64_t y = row.real_rows.begin; y < row.real_rows.end; ++y) {
+    const T* pixels = features + ((top + y) * p.width + left) * p.channels;
+    for (int64_t x = columns.begin; x < columns.end; ++x) {
+      const int64_t index = y * p.window_width + x;
+      if (missing && index > padded) {
+        taps[count++] = zero;
+        missing = false;
+      }
+      taps[count++] = {pixels + x * p.channels, coefficients + index * length, index,
+                       nullptr};
+    }
+  }
+  if (missing) taps[count++] = zero;
+  return count;
+}
+
+// Asks for the pixels of windows further on in a row. Processors do so by themselves
+// along long runs of memory, but a window is several short ones.
+template <class T>
+class WindowPrefetch {
+ public:
+  WindowPrefetch(const Pooling& p, int64_t channels)
+      : pooling_(p),
+        pixel_(p.channels * Size()),
+        bytes_((std::min(p.window_width, p.stride_width) - 1) * pixel_ +
+               channels * Size()),
+        ahead_((kAhead - 1) / (p.stride_width * pixel_) + 1) {}
+
+  // `features` is the map's first pixel.
+  void operator()(const WindowRow& row, int64_t column, const T* features) const {
+    if (bytes_ > kAhead) return;
+    const int64_t x = Columns(pooling_).Position(column + ahead_, 0);
+    const int64_t y = Rows(pooling_).Position(row.row, 0);
+    for (int64_t t = row.real_rows.begin; t < row.real_rows.end; ++t) {
+      const int64_t pixel = (y + t) * pooling_.width + x;
+      Prefetch(reinterpret_cast<uintptr_t>(features) + pixel * pixel_, bytes_);
+    }
+  }
+
+ private:
+  static constexpr int64_t kAhead = 2048;
+  static constexpr int64_t Size() { return sizeof(T); }
+
+  const Pooling& pooling_;
+  int64_t pixel_, bytes_, ahead_;
+};
+
+// Moves taps on to the next group.
+template <class T>
+inline void NextGroup(Tap<T>* taps, int64_t count, int64_t channels) {
+  for (int64_t t = 0; t < count; ++t) {
+    taps[t].values += channels;
+    taps[t].coefficients += 1;
+    if (taps[t].winners != nullptr) taps[t].winners += channels;
+  }
+}
+
+}  // namespace keras_lap::cpu
