@@ -1,36 +1,68 @@
-# Everything runs inside .venv, which the first target that needs it makes.
+# Everything runs inside .venv, which the first target that needs it makes, and the
+# tests on Keras' other backends in .venv-backends, where there is no TensorFlow.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BACKENDS := .venv-backends
+BACKENDS_READY := $(BACKENDS)/.ready
+BACKEND_TESTS := $(addprefix tests/,test_la_pool.py test_la_pool_symbolic.py \
+    test_dispatch.py test_cli.py test_la_pooling.py test_global_la_pooling.py \
+    test_score_head.py test_score_tape.py)
+# JAX compiles every operation anew for every shape: with these it takes minutes.
+TOO_SLOW_ON_JAX := every_rank or second_derivatives or zero_alpha or small_alpha or \
+    large_alpha or constant_scores or stops_the_gradient or 1D or 3D
+# All but generated ones.
+CXX_FILES = $(shell find kernels tests -name '*.cc' -o -name '*.h' -not -name '*_ptx.h')
 # Fewer of TensorFlow's notes; errors reach Python anyway.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test lint bench backbone clean
+.PHONY: demo test test-tensorflow test-jax test-torch lint bench backbone library clean
 
-demo: $(READY)
+demo: library
 	$(BIN)/python examples/quickstart.py --data-dir data
 
-test: $(READY)
+test: test-tensorflow test-jax test-torch
+
+test-tensorflow: library
 	$(BIN)/python -m pytest
+
+test-jax: $(BACKENDS_READY)
+	KERAS_BACKEND=jax $(BACKENDS)/bin/python -m pytest $(BACKEND_TESTS) \
+	    -k 'not ($(TOO_SLOW_ON_JAX))'
+
+test-torch: $(BACKENDS_READY)
+	KERAS_BACKEND=torch $(BACKENDS)/bin/python -m pytest $(BACKEND_TESTS) \
+	    tests/test_torch_la_pool.py
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $(CXX_FILES)
 
-bench: $(READY)
+bench: library
 	$(BIN)/python benchmarks/bench_la_pool.py
 
 # Trains the demo's checkpoints anew; the demo itself only loads them.
-backbone: $(READY)
+backbone: library
 	$(BIN)/python examples/make_backbone.py --data-dir data
 
-$(READY): pyproject.toml
+# Compiles the fused op; nothing happens if it is up to date. Without it everything
+# runs in keras.ops, so what depends on it goes on.
+library: $(READY)
+	-$(BIN)/python -m kernels.build
+
+$(READY): pyproject.toml setup.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	    "Python 3.11 or newer is needed; pass it as make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --editable '.[cpu,dev]'
+	$(BIN)/python -m pip install --editable '.[dev]'
+	touch $@
+
+$(BACKENDS_READY): pyproject.toml setup.py
+	$(PYTHON) -m venv $(BACKENDS)
+	$(BACKENDS)/bin/python -m pip install --editable '.[backends]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info data results .*_cache .hypothesis
+	rm -rf $(VENV) $(BACKENDS) build dist kernels/lib *.egg-info data results .*_cache .hypothesis

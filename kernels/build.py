@@ -1,0 +1,367 @@
+"""Compiles the fused op with the user's C++ compiler for the TensorFlow at hand.
+
+Runs as a module of the installed package, as a script, and inside an installation,
+where nothing but the standard library is at hand.
+"""
+
+import argparse
+import concurrent.futures
+import contextlib
+import dataclasses
+import datetime
+import hashlib
+import importlib.machinery
+import importlib.metadata
+import json
+import os
+import shlex
+import shutil
+import site
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+KERNELS = Path(__file__).parent
+LIBRARIES = KERNELS / "lib"
+FAILURE = "failure.json"
+COMPILERS = ("g++", "c++", "clang++")
+
+COMMON_FLAGS = ("-std=c++17", "-fPIC", "-DNDEBUG", "-fvisibility=hidden")
+# No flag here may assume finite values: NaN and infinity have to propagate.
+CORE_FLAGS = ("-O3", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd")
+# As `tf.sysconfig.get_compile_flags()` has them, which takes seconds to ask for.
+TENSORFLOW_FLAGS = ("-O2", "-D_GLIBCXX_USE_CXX11_ABI=1", "-DEIGEN_MAX_ALIGN_BYTES=64")
+TENSORFLOW_INCLUDES = (".", "external/highwayhash", "external/farmhash_archive/src")
+TENSORFLOW_LIBRARIES = ("libtensorflow_framework.so.2", "libtensorflow_cc.so.2")
+# Every symbol has to be found while linking, not when the library is loaded.
+LINK_FLAGS = ("-shared", "-s", "-Wl,-z,defs", "-Wl,--no-as-needed")
+
+LOAD = """
+import sys
+library, *paths = sys.argv[1:]
+sys.path += [path for path in paths if path not in sys.path]
+import tensorflow as tf
+tf.load_op_library(library)
+"""
+ERROR_LINES = 40
+
+
+class BuildError(RuntimeError):
+    """The library could not be built; the message says why."""
+
+
+class NoTensorFlowError(BuildError):
+    """There is no TensorFlow to build for."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorFlow:
+    """An installed TensorFlow."""
+
+    version: str
+    directory: Path
+
+    @property
+    def minor(self):
+        """Version without the patch: what a library fits, as in `"2.21"`."""
+        return ".".join(self.version.split(".")[:2])
+
+
+@dataclasses.dataclass(frozen=True)
+class Compiler:
+    """A C++ compiler: its command as a list of words, and its version line."""
+
+    command: tuple
+    version: str
+
+
+def build(directory=LIBRARIES, *, jobs=None, force=False, report=print):
+    """Builds the library unless an up-to-date one is there.
+
+    A failed attempt leaves an older library as it was, and its reason in the directory.
+
+    Args:
+        directory: Where the library and its record go.
+        jobs: Files compiled at a time; by default one per processor, 4 at most.
+        force: Whether to compile although nothing changed.
+        report: Function called with each line of progress.
+
+    Returns:
+        Path of the library.
+
+    Raises:
+        BuildError: If there is no TensorFlow, no compiler, or one of them does not do.
+    """
+    directory = Path(directory)
+    try:
+        path = _build(directory, jobs, force, report)
+    except NoTensorFlowError:
+        raise
+    except BuildError as error:
+        _record_failure(directory, error)
+        raise
+    (directory / FAILURE).unlink(missing_ok=True)
+    return path
+
+
+def library_path(minor, directory=LIBRARIES):
+    """Path of the library for a TensorFlow of the given minor version."""
+    return Path(directory) / f"keras_lap_ops_tf{minor}.so"
+
+
+def read_record(path):
+    """What the build of a library noted down, as a dict; empty if there is nothing.
+
+    Keys: `tensorflow`, `compiler`, `sources` and `key` (digests), `xla` (`None` if
+    XLA can compile the ops, else the message why not), `seconds`, `time`.
+    """
+    try:
+        return json.loads(Path(path).with_suffix(".json").read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def read_failure(directory=LIBRARIES):
+    """Message of the last attempt if it failed, else `None`."""
+    return read_record(Path(directory) / FAILURE).get("message")
+
+
+def find_tensorflow():
+    """Finds the installed TensorFlow without importing it.
+
+    Raises:
+        BuildError: If there is none.
+    """
+    spec = importlib.machinery.PathFinder.find_spec("tensorflow", _search_paths())
+    if spec is None or spec.origin is None:
+        raise NoTensorFlowError(
+            "Expected TensorFlow in this environment, which the fused op is compiled "
+            "for. Install it."
+        )
+    directory = Path(spec.origin).parent
+    for distribution in importlib.metadata.distributions(path=[str(directory.parent)]):
+        if "tensorflow" in (distribution.read_text("top_level.txt") or "").split():
+            return TensorFlow(distribution.version, directory)
+    raise BuildError(
+        f"Expected a version of the TensorFlow in {directory}; found none."
+    )
+
+
+def find_compiler():
+    """Finds `$CXX` or one of the usual C++ compilers.
+
+    Raises:
+        BuildError: If there is none, or it does not run.
+    """
+    named = os.environ.get("CXX")
+    for command in [shlex.split(named)] if named else [[name] for name in COMPILERS]:
+        if shutil.which(command[0]):
+            version = _run([*command, "--version"], f"`{shlex.join(command)}`")
+            return Compiler(tuple(command), version.partition("\n")[0])
+    received = f"CXX={named}" if named else f"none of {', '.join(COMPILERS)}"
+    raise BuildError(
+        f"Expected a C++ compiler. Received: {received} on the PATH. Install one (for "
+        "instance the package g++), or name it in the environment variable CXX."
+    )
+
+
+def sources():
+    """C++ files to compile; the one that takes longest comes first."""
+    files = [
+        path
+        for part in ("tensorflow", "gpu", "cpu")
+        for path in sorted((KERNELS / part).glob("*.cc"))
+    ]
+    return sorted(files, key=lambda path: path.name != "xla_kernels.cc")
+
+
+def sources_digest():
+    """Changes whenever a C++ file or header does."""
+    digest = hashlib.sha256()
+    for path in sorted([*KERNELS.rglob("*.h"), *sources()]):
+        digest.update(f"\0{path.relative_to(KERNELS)}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _build(directory, jobs, force, report):
+    if sys.platform != "linux":
+        raise BuildError(
+            "Expected Linux: the fused op is not built elsewhere, where the pooling "
+            f"runs in keras.ops. Received: {sys.platform}"
+        )
+    started = time.monotonic()
+    tensorflow, compiler = find_tensorflow(), find_compiler()
+    target = library_path(tensorflow.minor, directory)
+    digest = sources_digest()
+    key = _key(tensorflow, compiler, digest)
+    if not force and target.exists() and read_record(target).get("key") == key:
+        report(f"{target} is up to date")
+        return target
+    report(f"Building for TensorFlow {tensorflow.version} with {compiler.version}")
+    with _scratch(directory) as scratch:
+        objects, xla = _compile_all(tensorflow, compiler, scratch, jobs, report)
+        library, xla = _link(tensorflow, compiler, objects, xla, scratch)
+        _run([sys.executable, "-c", LOAD, library, *_search_paths()], "The new library")
+        record = {
+            "tensorflow": tensorflow.version,
+            "compiler": compiler.version,
+            "sources": digest,
+            "key": key,
+            "xla": xla,
+            "seconds": round(time.monotonic() - started, 1),
+            "time": _now(),
+        }
+        os.replace(library, target)
+        _write(target.with_suffix(".json"), record)
+    if xla is not None:
+        report(f"Built without XLA: {xla}")
+    report(f"Built {target} in {record['seconds']:.0f} s")
+    return target
+
+
+def _compile_all(tensorflow, compiler, scratch, jobs, report):
+    """Compiles every source; returns objects by source, and why XLA is left out."""
+    files, objects, xla = sources(), {}, None
+    jobs = jobs or min(4, os.cpu_count() or 1)
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        running = {
+            pool.submit(_compile, tensorflow, compiler, path, scratch): path
+            for path in files
+        }
+        completed = concurrent.futures.as_completed(running)
+        for count, done in enumerate(completed, start=1):
+            path = running[done]
+            try:
+                objects[path] = done.result()
+                outcome = "compiled"
+            except BuildError as error:
+                if not _is_optional(path):
+                    pool.shutdown(cancel_futures=True)
+                    raise
+                xla, outcome = str(error), "left out"
+            report(f"[{count}/{len(files)}] {path.relative_to(KERNELS)} {outcome}")
+    return objects, xla
+
+
+def _compile(tensorflow, compiler, path, scratch):
+    target = scratch / f"{path.parent.name}_{path.stem}.o"
+    flags = [*COMMON_FLAGS, *_flags(path), f"-I{KERNELS.parent}"]
+    if path.parent.name == "tensorflow":
+        include = tensorflow.directory / "include"
+        flags += [f"-isystem{include / part}" for part in TENSORFLOW_INCLUDES]
+    command = [*compiler.command, *flags, "-c", path, "-o", target]
+    _run(command, f"{path.relative_to(KERNELS)} with {compiler.version}")
+    return target
+
+
+def _link(tensorflow, compiler, objects, xla, scratch):
+    """Links the library, without XLA's part if that is where it fails."""
+    target = scratch / "library.so"
+    libraries = [f"-l:{name}" for name in TENSORFLOW_LIBRARIES]
+    libraries = [f"-L{tensorflow.directory}", *libraries, "-ldl"]
+
+    def link(objects):
+        command = [*compiler.command, *LINK_FLAGS, *objects, "-o", target, *libraries]
+        _run(command, "Linking")
+
+    if xla is None:
+        try:
+            link(objects.values())
+            return target, None
+        except BuildError as error:
+            xla = str(error)
+    link([built for path, built in objects.items() if not _is_optional(path)])
+    return target, xla
+
+
+def _run(command, what):
+    """Runs a command and returns its output, or raises a `BuildError` with it."""
+    try:
+        done = subprocess.run(
+            [str(word) for word in command], capture_output=True, text=True
+        )
+    except OSError as error:
+        raise BuildError(f"{what} could not be run: {error}") from error
+    if done.returncode == 0:
+        return done.stdout
+    lines = (done.stderr or done.stdout).strip().splitlines()
+    if len(lines) > ERROR_LINES:
+        lines = [*lines[:ERROR_LINES], f"... {len(lines) - ERROR_LINES} lines more"]
+    raise BuildError(f"{what} failed:\n" + "\n".join(lines))
+
+
+def _is_optional(path):
+    return path.name.startswith("xla_")
+
+
+def _flags(path):
+    return TENSORFLOW_FLAGS if path.parent.name == "tensorflow" else CORE_FLAGS
+
+
+def _key(tensorflow, compiler, digest):
+    """Changes whenever the library would come out differently."""
+    words = [tensorflow.version, compiler.version, *compiler.command, digest]
+    words += [*COMMON_FLAGS, *CORE_FLAGS, *TENSORFLOW_FLAGS, *LINK_FLAGS]
+    return hashlib.sha256("\0".join(words).encode()).hexdigest()
+
+
+def _search_paths():
+    """Where modules of this environment lie, also while pip hides them from a build."""
+    paths = [*sys.path, *site.getsitepackages()]
+    if sys.prefix == sys.base_prefix:
+        paths.append(site.getusersitepackages())
+    return paths
+
+
+@contextlib.contextmanager
+def _scratch(directory):
+    """A temporary directory on the file system where the library will lie."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(dir=directory, prefix=".build-")
+    except OSError as error:
+        raise BuildError(
+            f"Expected a directory that can be written to. Received: {directory} "
+            f"({error}). Build as the user who installed keras-lap."
+        ) from error
+    with scratch as path:
+        yield Path(path)
+
+
+def _record_failure(directory, error):
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        _write(directory / FAILURE, {"message": str(error), "time": _now()})
+    except OSError:
+        pass  # The error itself is raised; there is only no place to keep it.
+
+
+def _write(path, record):
+    scratch = path.with_suffix(".json.new")
+    scratch.write_text(json.dumps(record, indent=2) + "\n")
+    os.replace(scratch, path)
+
+
+def _now():
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def main(arguments=None):
+    """Builds from the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description="Build the fused op.")
+    parser.add_argument("--force", action="store_true", help="although up to date")
+    parser.add_argument("--jobs", type=int, help="files compiled at a time")
+    options = parser.parse_args(arguments)
+    try:
+        build(jobs=options.jobs, force=options.force)
+    except BuildError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""Which built library, if any, fits the installed TensorFlow."""
+
+import dataclasses
+from pathlib import Path
+
+from keras_lap.kernels.build import (
+    LIBRARIES,
+    BuildError,
+    find_tensorflow,
+    library_path,
+    read_failure,
+    read_record,
+    sources_digest,
+)
+
+REBUILD = "Run `keras-lap build`."
+
+
+@dataclasses.dataclass(frozen=True)
+class Library:
+    """What was found.
+
+    Attributes:
+        path: The library, or `None`.
+        reason: Why there is none, in plain words, or `None`.
+        xla_reason: Why XLA cannot compile the ops in it, or `None` if it can.
+    """
+
+    path: Path | None
+    reason: str | None = None
+    xla_reason: str | None = None
+
+
+def find(directory=LIBRARIES):
+    """Finds the library for the installed TensorFlow without loading either.
+
+    Args:
+        directory: Where built libraries lie.
+
+    Returns:
+        A `Library`, with a `path` or a `reason`.
+    """
+    try:
+        tensorflow = find_tensorflow()
+    except BuildError as error:
+        return Library(None, f"{error} {REBUILD}")
+    path = library_path(tensorflow.minor, directory)
+    record = read_record(path)
+    if path.exists() and record.get("sources") == sources_digest():
+        return Library(path, xla_reason=record["xla"])
+    return Library(None, _why_missing(directory, tensorflow, path))
+
+
+def _why_missing(directory, tensorflow, path):
+    others = [
+        read_record(other).get("tensorflow", other.stem)
+        for other in sorted(Path(directory).glob(library_path("*").name))
+    ]
+    if path.exists():
+        reason = "The fused op was built from other sources than those that are here."
+    elif others:
+        reason = (
+            f"The fused op was built for TensorFlow {', '.join(others)}, but "
+            f"{tensorflow.version} is installed."
+        )
+    else:
+        reason = f"The fused op is not built for TensorFlow {tensorflow.version}."
+    failure = read_failure(directory)
+    if failure:
+        return f"{reason} The last attempt failed: {failure}\n{REBUILD}"
+    return f"{reason} {REBUILD}"

@@ -1,0 +1,120 @@
+// What XLA's compiled programs call on the CPU, over XLA's threads.
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+
+#include "kernels/tensorflow/host.h"
+#include "kernels/tensorflow/xla_calls.h"
+
+namespace keras_lap {
+namespace {
+
+namespace ffi = xla::ffi;
+using Result = ffi::Result<ffi::AnyBuffer>;
+
+// Blocks of work that whoever has time takes on.
+class Blocks {
+ public:
+  Blocks(int64_t units, int64_t count, const host::Work& work)
+      : units_(units), count_(count), work_(work), unfinished_(count) {}
+
+  // Works until there is no block left to begin. `work` is not touched after the last
+  // block is done, so helpers may come late.
+  void Help() {
+    for (int64_t block = next_++; block < count_; block = next_++) {
+      work_(block * units_ / count_, (block + 1) * units_ / count_);
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (--unfinished_ == 0) all_finished_.notify_all();
+    }
+  }
+
+  void Wait() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    all_finished_.wait(lock, [&] { return unfinished_ == 0; });
+  }
+
+ private:
+  const int64_t units_, count_;
+  const host::Work& work_;
+  std::atomic<int64_t> next_{0};
+  std::mutex mutex_;
+  std::condition_variable all_finished_;
+  int64_t unfinished_;
+};
+
+// Below this many cycles, handing a block to another thread does not pay.
+constexpr int64_t kLeastBlockCost = 20000;
+constexpr int64_t kBlocksPerThread = 4;
+
+// The calling thread works too, so that it gets done even if all others are busy.
+host::ParallelFor OnThreadsOf(ffi::ThreadPool& threads) {
+  return [&threads](int64_t units, int64_t cost, const host::Work& work) {
+    if (units == 0) return;
+    const int64_t most = std::min(units, threads.num_threads() * kBlocksPerThread);
+    const int64_t paying = units * std::max<int64_t>(cost, 1) / kLeastBlockCost;
+    const int64_t count = std::max<int64_t>(std::min(most, paying), 1);
+    const auto blocks = std::make_shared<Blocks>(units, count, work);
+    const int64_t helpers = std::min(threads.num_threads(), count) - 1;
+    for (int64_t i = 0; i < helpers; ++i) {
+      threads.Schedule([blocks] { blocks->Help(); });
+    }
+    blocks->Help();
+    blocks->Wait();
+  };
+}
+
+// Calls `run` with a value of the core's type for features stored in `type`.
+template <class Run>
+ffi::Error WithStorageType(ffi::DataType type, const Run& run) {
+  switch (type) {
+    case ffi::F16:
+      run(cpu::Half());
+      break;
+    case ffi::BF16:
+      run(cpu::BFloat16());
+      break;
+    case ffi::F32:
+      run(float());
+      break;
+    case ffi::F64:
+      run(double());
+      break;
+    default:
+      return ffi::Error::InvalidArgument("Expected features of a float type.");
+  }
+  return ffi::Error::Success();
+}
+
+ffi::Error Forward(ffi::ThreadPool threads, ffi::AnyBuffer x, ffi::AnyBuffer scores,
+                   ffi::AnyBuffer alpha, ffi::AnyBuffer gate, Result y,
+                   Pooling pooling) {
+  const ForwardArguments arguments = {x.untyped_data(), scores.untyped_data(),
+                                      alpha.untyped_data(), gate.untyped_data(),
+                                      y->untyped_data()};
+  return WithStorageType(x.element_type(), [&](auto stored) {
+    host::Forward<decltype(stored)>(pooling, arguments, OnThreadsOf(threads));
+  });
+}
+
+ffi::Error Backward(ffi::ThreadPool threads, ffi::AnyBuffer x, ffi::AnyBuffer scores,
+                    ffi::AnyBuffer alpha, ffi::AnyBuffer gate, ffi::AnyBuffer dy,
+                    Result dx, Result dscores, Result dalpha, Result dgate,
+                    Result /*scratch*/, Pooling pooling) {
+  const BackwardArguments arguments = {
+      x.untyped_data(),        scores.untyped_data(),  alpha.untyped_data(),
+      gate.untyped_data(),     dy.untyped_data(),      dx->untyped_data(),
+      dscores->untyped_data(), dalpha->untyped_data(), dgate->untyped_data()};
+  return WithStorageType(x.element_type(), [&](auto stored) {
+    host::Backward<decltype(stored)>(pooling, arguments, OnThreadsOf(threads));
+  });
+}
+
+XLA_FFI_DEFINE_HANDLER(kForward, Forward, ForwardBinding<ffi::ThreadPool>());
+XLA_FFI_DEFINE_HANDLER(kBackward, Backward, BackwardBinding<ffi::ThreadPool>());
+XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), kForwardTarget, "Host", kForward);
+XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), kBackwardTarget, "Host", kBackward);
+
+}  // namespace
+}  // namespace keras_lap
