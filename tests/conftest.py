@@ -5,11 +5,17 @@ import subprocess
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# JAX has no float64 without it; for the processes that tests start as well.
+os.environ.setdefault("JAX_ENABLE_X64", "1")
+# On tensors this small compiling takes longer than computing.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import keras
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+pytest.register_assert_rewrite("layer_contract")
 
 settings.register_profile(
     "keras_lap",
@@ -42,7 +48,8 @@ import keras_lap
 
 model_path, input_path, output_path = sys.argv[1:]
 outputs = keras.saving.load_model(model_path)(np.load(input_path))
-np.savez(output_path, **{name: np.array(y) for name, y in outputs.items()})
+arrays = {name: keras.ops.convert_to_numpy(y) for name, y in outputs.items()}
+np.savez(output_path, **arrays)
 """
 
 

@@ -4,7 +4,7 @@ import math
 import operator
 
 import keras
-from keras import backend, layers, ops
+from keras import layers, ops
 
 from keras_lap.layers.score_head import (
     ACTIVATIONS,
@@ -14,13 +14,15 @@ from keras_lap.layers.score_head import (
 )
 from keras_lap.layers.score_tape import ScoreRecord, record_scores
 from keras_lap.names import check_choice
-from keras_lap.ops.la_pool import (
+from keras_lap.ops import la_pool
+from keras_lap.ops.arguments import (
     BASES,
     GATINGS,
     WEIGHTINGS,
-    la_pool,
+    compute_dtype,
     standardize_data_format,
 )
+from keras_lap.ops.dispatch import supports_jit
 
 
 class BaseLAPooling(layers.Layer):
@@ -28,25 +30,31 @@ class BaseLAPooling(layers.Layer):
 
     Subclasses fix the windows: `pool_size`, `strides` and `padding`, where a
     `pool_size` of `None` is the whole map.
+
+    Attributes:
+        rank: Number of spatial axes.
     """
+
+    rank = None
 
     def __init__(
         self,
-        rank,
-        concepts=1,
-        hidden=None,
-        weighting="gaussian",
-        gating="score",
-        alpha=2.0,
-        scores="max",
-        score_activation="sigmoid",
-        initial_score=0.05,
-        detach_scores=False,
-        base=None,
-        data_format=None,
+        *,
+        data_format,
+        concepts,
+        hidden,
+        weighting,
+        gating,
+        alpha,
+        scores,
+        score_activation,
+        initial_score,
+        detach_scores,
+        base,
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.supports_jit = supports_jit()
         check_choice("weighting", weighting, WEIGHTINGS)
         check_choice("gating", gating, GATINGS)
         check_choice("base", base, BASES)
@@ -81,19 +89,18 @@ class BaseLAPooling(layers.Layer):
         self.detach_scores = detach_scores
         self.base = base
         self.data_format = standardize_data_format(data_format)
-        self.pool_size = self.strides = None
-        self.padding = "valid"
-        self.input_spec = layers.InputSpec(ndim=rank + 2)
+        self.input_spec = layers.InputSpec(ndim=self.rank + 2)
         self.head = None
         if scores != "features":
-            self.head = ScoreHead(
-                concepts,
-                hidden,
-                score_activation,
-                initial_score,
-                name="score_head",
-                dtype=self.dtype_policy,
-            )
+            with keras.RematScope(None):
+                self.head = ScoreHead(
+                    concepts,
+                    hidden,
+                    score_activation,
+                    initial_score,
+                    name="score_head",
+                    dtype=self.dtype_policy,
+                )
 
     def build(self, input_shape):
         if self.head is not None:
@@ -115,13 +122,17 @@ class BaseLAPooling(layers.Layer):
             )
 
     def call(self, inputs, training=None):
-        x = inputs
         channels_first = self.data_format == "channels_first"
-        if channels_first:
-            x = ops.moveaxis(x, 1, -1)
-        y = la_pool(
+        # Once for the score head and the pooling.
+        x = ops.moveaxis(inputs, 1, -1) if channels_first else inputs
+        pool = super().rematerialized_call(self._pool, inputs)
+        y = pool(x, self._attention(x, training))
+        return ops.moveaxis(y, -1, 1) if channels_first else y
+
+    def _pool(self, x, attention):
+        return la_pool(
             x,
-            self._attention(x, training),
+            attention,
             self.sharpness,
             self.pool_size,
             self.strides,
@@ -132,7 +143,10 @@ class BaseLAPooling(layers.Layer):
             base_gate=self.gate,
             data_format="channels_last",
         )
-        return ops.moveaxis(y, -1, 1) if channels_first else y
+
+    def rematerialized_call(self, layer_call, *args, **kwargs):
+        # Only `_pool` is recomputed: records of scores recomputed have no gradient.
+        return layer_call
 
     def _attention(self, x, training):
         logits, scores, attention = None, None, x
@@ -146,8 +160,19 @@ class BaseLAPooling(layers.Layer):
     @property
     def sharpness(self):
         """The current, trained value of alpha: `softplus` of a free variable."""
-        dtype = backend.result_type(self.raw_alpha.dtype, "float32")
+        dtype = compute_dtype(self.raw_alpha.dtype)
         return ops.softplus(ops.cast(self.raw_alpha, dtype))
+
+    def compute_output_shape(self, input_shape):
+        batch, *sizes, channels = self._channels_last_shape(input_shape)
+        sizes = self._output_sizes(sizes)
+        if self.data_format == "channels_first":
+            return (batch, channels, *sizes)
+        return (batch, *sizes, channels)
+
+    def _output_sizes(self, sizes):
+        """Spatial sizes of the output for those of the input."""
+        raise NotImplementedError
 
     def _channels_last_shape(self, shape):
         if self.data_format == "channels_first":

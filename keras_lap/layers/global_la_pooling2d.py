@@ -1,13 +1,12 @@
-"""Local attention pooling over whole feature maps."""
+"""Local attention pooling of whole feature maps."""
 
 import keras
-from keras import ops
 
-from keras_lap.layers.base_la_pooling import BaseLAPooling
+from keras_lap.layers.base_global_la_pooling import BaseGlobalLAPooling
 
 
 @keras.saving.register_keras_serializable("keras_lap")
-class GlobalLAPooling2D(BaseLAPooling):
+class GlobalLAPooling2D(BaseGlobalLAPooling):
     """Local attention pooling with one window over the whole 2D map.
 
     Stands where a `GlobalAveragePooling2D` or `GlobalMaxPooling2D` would. Scores,
@@ -48,53 +47,4 @@ class GlobalLAPooling2D(BaseLAPooling):
     Reference: [arXiv:2201.11808](https://arxiv.org/abs/2201.11808).
     """
 
-    def __init__(
-        self,
-        data_format=None,
-        keepdims=False,
-        concepts=1,
-        hidden=None,
-        weighting="gaussian",
-        gating="score",
-        alpha=2.0,
-        scores="max",
-        score_activation="sigmoid",
-        initial_score=0.05,
-        detach_scores=False,
-        base=None,
-        **kwargs,
-    ):
-        super().__init__(
-            rank=2,
-            concepts=concepts,
-            hidden=hidden,
-            weighting=weighting,
-            gating=gating,
-            alpha=alpha,
-            scores=scores,
-            score_activation=score_activation,
-            initial_score=initial_score,
-            detach_scores=detach_scores,
-            base=base,
-            data_format=data_format,
-            **kwargs,
-        )
-        self.keepdims = keepdims
-
-    def call(self, inputs, training=None):
-        y = super().call(inputs, training=training)
-        if self.keepdims:
-            return y
-        axes = (2, 3) if self.data_format == "channels_first" else (1, 2)
-        return ops.squeeze(y, axis=axes)
-
-    def compute_output_shape(self, input_shape):
-        batch, *_, channels = self._channels_last_shape(input_shape)
-        if not self.keepdims:
-            return (batch, channels)
-        if self.data_format == "channels_first":
-            return (batch, channels, 1, 1)
-        return (batch, 1, 1, channels)
-
-    def get_config(self):
-        return {**super().get_config(), "keepdims": self.keepdims}
+    rank = 2

@@ -2,17 +2,11 @@
 
 import keras
 
-from keras_lap.layers.base_la_pooling import BaseLAPooling
-from keras_lap.ops import windows
-from keras_lap.ops.la_pool import (
-    check_window_fits,
-    standardize_padding,
-    standardize_sizes,
-)
+from keras_lap.layers.base_windowed_la_pooling import BaseWindowedLAPooling
 
 
 @keras.saving.register_keras_serializable("keras_lap")
-class LAPooling2D(BaseLAPooling):
+class LAPooling2D(BaseWindowedLAPooling):
     """Local attention pooling (LAP) for 2D feature maps.
 
     Every pixel is scored for `concepts` concepts by a 1x1 convolution. Inside each
@@ -73,61 +67,4 @@ class LAPooling2D(BaseLAPooling):
     Reference: [arXiv:2201.11808](https://arxiv.org/abs/2201.11808).
     """
 
-    def __init__(
-        self,
-        pool_size=(2, 2),
-        strides=None,
-        padding="valid",
-        data_format=None,
-        concepts=1,
-        hidden=None,
-        weighting="gaussian",
-        gating="score",
-        alpha=2.0,
-        scores="max",
-        score_activation="sigmoid",
-        initial_score=0.05,
-        detach_scores=False,
-        base=None,
-        **kwargs,
-    ):
-        super().__init__(
-            rank=2,
-            concepts=concepts,
-            hidden=hidden,
-            weighting=weighting,
-            gating=gating,
-            alpha=alpha,
-            scores=scores,
-            score_activation=score_activation,
-            initial_score=initial_score,
-            detach_scores=detach_scores,
-            base=base,
-            data_format=data_format,
-            **kwargs,
-        )
-        self.pool_size = standardize_sizes("pool_size", pool_size, 2)
-        strides = self.pool_size if strides is None else strides
-        self.strides = standardize_sizes("strides", strides, 2)
-        self.padding = standardize_padding(padding, self.pool_size)
-
-    def build(self, input_shape):
-        sizes = self._channels_last_shape(input_shape)[1:-1]
-        check_window_fits(sizes, self.pool_size, self.padding)
-        super().build(input_shape)
-
-    def compute_output_shape(self, input_shape):
-        batch, *sizes, channels = self._channels_last_shape(input_shape)
-        check_window_fits(sizes, self.pool_size, self.padding)
-        sizes = windows.output_sizes(sizes, self.pool_size, self.strides, self.padding)
-        if self.data_format == "channels_first":
-            return (batch, channels, *sizes)
-        return (batch, *sizes, channels)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "pool_size": self.pool_size,
-            "strides": self.strides,
-            "padding": self.padding,
-        }
+    rank = 2

@@ -3,7 +3,7 @@
 import math
 
 import keras
-from keras import layers, ops
+from keras import backend, layers, ops
 
 ACTIVATIONS = ("sigmoid", "ramp")
 AGGREGATIONS = ("max", "noisy_or")
@@ -109,7 +109,9 @@ def attention_scores(scores, aggregation):
     """
     if aggregation == "max":
         return ops.max(scores, axis=-1, keepdims=True)
-    return 1 - ops.prod(1 - scores, axis=-1, keepdims=True)
+    # Keras' product of float64 is of float32 on torch unless told otherwise.
+    dtype = backend.standardize_dtype(scores.dtype)
+    return 1 - ops.prod(1 - scores, axis=-1, keepdims=True, dtype=dtype)
 
 
 def _inverse(activation, score):

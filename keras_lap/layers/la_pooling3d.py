@@ -1,0 +1,54 @@
+"""Local attention pooling of volumes."""
+
+import keras
+
+from keras_lap.layers.base_windowed_la_pooling import BaseWindowedLAPooling
+
+
+@keras.saving.register_keras_serializable("keras_lap")
+class LAPooling3D(BaseWindowedLAPooling):
+    """Local attention pooling (LAP) for volumes.
+
+    Each voxel is scored, weighted and gated as `LAPooling2D` does with pixels.
+
+    Args:
+        pool_size: Integer or three of them, `(depth, height, width)` of the window.
+        strides: Integer, three of them, or `None` for `pool_size`.
+        padding: `"valid"`, `"same"`, or explicit zeros, one `(before, after)` pair
+            per axis, each smaller than the window. Padded voxels carry no weight; a
+            base branch sees explicit zeros.
+        data_format: As for `LAPooling2D`.
+        concepts: As for `LAPooling2D`, like all that follow.
+        hidden: Width of a hidden layer in the score head, or `None`.
+        weighting: `"gaussian"` or `"softmax"`.
+        gating: `"score"` or `None`.
+        alpha: Initial sharpness, positive.
+        scores: `"max"`, `"noisy_or"` or `"features"`.
+        score_activation: `"sigmoid"` or `"ramp"`.
+        initial_score: Score of every voxel at the start of training.
+        detach_scores: Whether scores learn from knowledge losses alone.
+        base: `None`, `"max"`, `"avg"` or `"first"`.
+        **kwargs: `name`, `dtype` and so on, as for every Keras layer.
+
+    Input shape:
+        `(N, D, H, W, C)` or, with `channels_first`, `(N, C, D, H, W)`.
+
+    Output shape:
+        `(N, D', H', W', C)` or, with `channels_first`, `(N, C, D', H', W')`.
+
+    Raises:
+        ValueError: If an argument is out of its range, or a window does not fit
+            into the input.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_lap
+    >>> x = np.random.rand(2, 8, 8, 8, 16).astype("float32")
+    >>> keras_lap.LAPooling3D(2, concepts=10)(x).shape
+    TensorShape([2, 4, 4, 4, 16])
+
+    Reference: [arXiv:2201.11808](https://arxiv.org/abs/2201.11808).
+    """
+
+    rank = 3

@@ -1,0 +1,208 @@
+"""The LAP layers in what TensorFlow alone has: graphs, XLA, replicas, SavedModel."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from layer_cases import (
+    CHANNELS,
+    CONFIGURATIONS,
+    LAYER_CASES,
+    in_layout_of,
+    randomize,
+)
+from layer_contract import assert_training_moves_every_weight, every_configuration
+from tolerances import assert_close, assert_identical, tolerance
+
+from keras_lap import la_pool
+from keras_lap.layers import score_tape
+from keras_lap.ops import which
+
+if keras.config.backend() != "tensorflow":
+    pytest.skip("TensorFlow itself is tested", allow_module_level=True)
+
+import tensorflow as tf
+
+every_layer = pytest.mark.parametrize("case", LAYER_CASES.values(), ids=LAYER_CASES)
+IMAGES = LAYER_CASES["LAPooling2D"]
+
+
+@every_layer
+@every_configuration
+def test_sizes_unknown_to_the_graph_change_nothing(rng, case, options):
+    layer, x = case.built(rng, **options)
+    unknown = in_layout_of(layer, np.empty((0, *[0] * case.rank, CHANNELS)))
+    spec = tf.TensorSpec([size or None for size in unknown.shape], "float32")
+    traced = tf.function(layer, input_signature=[spec])
+    last = x if layer.data_format == "channels_last" else np.moveaxis(x, 1, -1)
+    for part in (last, last[:2, 1:]):
+        part = in_layout_of(layer, part)
+        y = layer(part)
+        assert layer.compute_output_shape(part.shape) == tuple(y.shape)
+        allowed = tolerance("float32", case.pixels, np.abs(x).max())
+        assert_close(traced(part), y, **allowed)
+
+
+def test_gradients_flow_through_the_records_inside_a_graph(rng):
+    layer, x = IMAGES.built(rng)
+
+    @tf.function
+    def gradient_of_logits(x):
+        with tf.GradientTape() as tape, score_tape() as records:
+            layer(x)
+            loss = tf.reduce_sum(records[0].logits)
+        return tape.gradient(loss, layer.head.logits.bias.value)
+
+    expected = [10.0 * x[..., 0].size]
+    assert_close(gradient_of_logits(x), expected, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"jit_compile": j} for j in (True, False, "auto")] + [{"run_eagerly": True}],
+    ids=str,
+)
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_fit(rng, how, data_format):
+    layer = IMAGES.make(concepts=2, hidden=3, base="avg", data_format=data_format)
+    model = IMAGES.classifier(layer)
+    layer.gate.assign(0.5)
+    assert_training_moves_every_weight(model, rng, **how)
+
+
+@every_layer
+def test_fit_under_xla(rng, case):
+    layer = case.make(base="max")
+    model = case.classifier(layer)
+    layer.gate.assign(0.5)
+    assert_training_moves_every_weight(model, rng, jit_compile=True)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("jit_compile", [True, False])
+def test_fit_in_mixed_precision(rng, policy, jit_compile):
+    keras.config.set_dtype_policy(policy)
+    try:
+        layer = IMAGES.make(concepts=2, hidden=3, base="avg")
+        model = IMAGES.classifier(layer)
+        layer.gate.assign(0.5)
+        assert layer.compute_dtype == policy.removeprefix("mixed_")
+        assert_training_moves_every_weight(model, rng, jit_compile=jit_compile)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize("how", [{"jit_compile": True}, {"jit_compile": False}])
+def test_fit_with_gradient_checkpointing(rng, how):
+    with keras.RematScope("full"):
+        layer = IMAGES.make(concepts=2, hidden=3, base="max")
+    model = IMAGES.classifier(layer)
+    layer.gate.assign(0.5)
+    assert_training_moves_every_weight(model, rng, **how)
+
+
+@pytest.mark.parametrize("mode", ["full", "larger_than"])
+def test_gradient_checkpointing_recomputes_the_pooling(rng, monkeypatch, mode):
+    calls = []
+
+    def counted(*args, **kwargs):
+        calls.append(args)
+        return la_pool(*args, **kwargs)
+
+    monkeypatch.setattr("keras_lap.layers.base_la_pooling.la_pool", counted)
+    with keras.RematScope(mode, output_size_threshold=1):
+        layer = IMAGES.make()
+    x = IMAGES.features(rng)
+    with tf.GradientTape() as tape:
+        y = layer(x)
+    assert len(calls) == 1
+    tape.gradient(y, layer.head.logits.kernel.value)
+    assert len(calls) == 2
+
+
+def run(script, *arguments):
+    """Runs a script in a process of its own."""
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
+    subprocess.run(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        check=True,
+        env=environment,
+    )
+
+
+TRAIN_ON_TWO_DEVICES = """
+import contextlib, sys
+import keras, numpy as np, tensorflow as tf
+import keras_lap
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+devices = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(cpu, devices)
+rng = np.random.default_rng(0)
+x, y = rng.normal(size=(8, 6, 6, 4)), rng.normal(size=(8, 2))
+data = tf.data.Dataset.from_tensor_slices((x, y)).batch(4)
+two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+assert two.num_replicas_in_sync == 2
+
+weights = []
+for scope in (contextlib.nullcontext(), two.scope()):
+    keras.utils.set_random_seed(0)
+    with scope:
+        layer = keras_lap.LAPooling2D(3, 2, "same", base="max")
+        model = keras.Sequential(
+            [
+                keras.Input((6, 6, 4)),
+                layer,
+                keras_lap.GlobalLAPooling2D(),
+                keras.layers.Dense(2),
+            ]
+        )
+        layer.gate.assign(0.5)
+        model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=False)
+    before = model.get_weights()
+    model.fit(data, epochs=2, verbose=0)
+    weights.append(model.get_weights())
+    assert any(np.abs(a - b).max() > 1e-3 for a, b in zip(before, weights[-1]))
+np.savez(sys.argv[1], *map(np.stack, zip(*weights)))
+"""
+
+
+def test_two_replicas_train_as_one(tmp_path):
+    run(TRAIN_ON_TWO_DEVICES, tmp_path / "weights.npz")
+    for one, two in np.load(tmp_path / "weights.npz").values():
+        assert_close(two, one, rtol=1e-4, atol=1e-5)
+
+
+CALL_SAVED_MODEL = """
+import sys
+import numpy as np, tensorflow as tf
+import keras_lap
+
+model_path, input_path, output_path, fused = sys.argv[1:]
+if fused == "fused":
+    keras_lap.load_ops()
+serve = tf.saved_model.load(model_path).signatures["serving_default"]
+(y,) = serve(tf.constant(np.load(input_path))).values()
+np.save(output_path, y)
+"""
+
+
+@pytest.mark.parametrize("save", ["model.export", "tf.saved_model.save"])
+@pytest.mark.parametrize("name", ["default", "avg base", "channels_first", "features"])
+def test_saved_model_computes_the_same_in_a_fresh_process(rng, tmp_path, save, name):
+    paths = [tmp_path / part for part in ("model", "x.npy", "y.npy")]
+    layer = IMAGES.make(**CONFIGURATIONS[name])
+    x = in_layout_of(layer, IMAGES.features(rng))
+    sizes = [None if size != CHANNELS else size for size in x.shape[1:]]
+    model = keras.Sequential([keras.Input(sizes), layer])
+    randomize(model, rng)
+    if save == "model.export":
+        model.export(paths[0], verbose=False)
+    else:
+        tf.saved_model.save(model, str(paths[0]))
+    np.save(paths[1], x)
+    run(CALL_SAVED_MODEL, *paths, which().implementation)
+    assert_identical(np.load(paths[2]), model(x))
