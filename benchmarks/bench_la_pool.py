@@ -1,16 +1,20 @@
-"""Times `keras_lap.la_pool` against TensorFlow's max pooling on the CPU.
+"""Times `keras_lap.la_pool` against TensorFlow's poolings on the CPU.
 
-The two are alternated in one process and compared call by call, since machines are
-noisy: what is reported is the median of the ratios, with their quartiles.
+Everything is called in turn in one process and compared round by round, since machines
+are noisy: what is reported is the median of the ratios, with their quartiles. A copy
+of as many bytes as the pooling has to read and write shows the memory roof.
 """
 
 import argparse
+import concurrent.futures
 import csv
 import dataclasses
+import os
 import pathlib
 import platform
 import statistics
 import time
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -21,80 +25,244 @@ import keras_lap
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """A pooling of a known network: input `(H, W, C)`, window and stride."""
+    """A pooling of a known network: input `(H, W, C)`, window, stride, padding."""
 
     name: str
     size: tuple[int, int, int]
     window: int
     stride: int
+    padding: str = "valid"
 
 
 SHAPES = (
+    Shape("VGG16 block1_pool", (224, 224, 64), 2, 2),
     Shape("VGG16 block2_pool", (112, 112, 128), 2, 2),
-    Shape("ResNet50 pool1_pool", (112, 112, 64), 3, 2),
+    Shape("ResNet50 pool1_pool", (112, 112, 64), 3, 2, "same"),
+    Shape("InceptionV3 stem pool", (147, 147, 64), 3, 2),
+    Shape("InceptionV3 mixed3 pool", (35, 35, 288), 3, 2),
     Shape("DenseNet121 pool3_pool", (28, 28, 256), 2, 2),
+    Shape("MobileNet conv_dw_2", (112, 112, 64), 2, 2),
+    Shape("MobileNet conv_dw_6", (28, 28, 256), 2, 2),
     Shape("ResNet50 head", (7, 7, 2048), 7, 7),
 )
 
 
+def _pooling(implementation):
+    def pool(shape, x, scores):
+        return keras_lap.la_pool(
+            x,
+            scores,
+            2.0,
+            shape.window,
+            shape.stride,
+            shape.padding,
+            implementation=implementation,
+        )
+
+    return pool
+
+
+def _max_pool(shape, x, scores):
+    return tf.nn.max_pool2d(x, shape.window, shape.stride, shape.padding.upper())
+
+
+def _average_pool(shape, x, scores):
+    return tf.nn.avg_pool2d(x, shape.window, shape.stride, shape.padding.upper())
+
+
+@dataclasses.dataclass(frozen=True)
+class Provider:
+    """Something that pools, and in which rounds it is timed."""
+
+    name: str
+    pool: Callable
+    every: int = 1
+
+
+BASELINE = Provider("tf.nn.max_pool2d", _max_pool)
+PROVIDERS = (
+    BASELINE,
+    Provider("la_pool", _pooling("fused")),
+    Provider("tf.nn.avg_pool2d", _average_pool),
+    # Without XLA it is an order of magnitude slower than the rest.
+    Provider("la_pool reference", _pooling("reference"), every=5),
+)
+COPY = "copy of the same bytes"
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """Seconds of every round and the peak memory of one provider."""
+
+    provider: str
+    seconds: dict
+    peak_bytes: int | None = None
+
+
 def measure(shape, batch, rounds, jit_compile, gradient):
-    """Ratios of the time of LAP to that of max pooling.
+    """Times every provider, and a copy.
 
     Args:
         shape: A `Shape`.
         batch: Number of images.
-        rounds: Number of pairs of calls.
-        jit_compile: Whether XLA compiles both.
+        rounds: Number of rounds.
+        jit_compile: Whether XLA compiles the providers.
         gradient: Whether the gradient is computed too.
 
     Returns:
-        List of ratios, one per round.
+        List of `Measurement`, the baseline first and the copy last; peak memory is
+        what a call holds beside its inputs.
     """
-    height, width, channels = shape.size
     rng = np.random.default_rng(0)
-    x = tf.constant(rng.normal(size=(batch, height, width, channels)), tf.float32)
-    scores = tf.constant(rng.random((batch, height, width, 1)), tf.float32)
+    height, width, channels = shape.size
+    x = tf.constant(rng.random((batch, height, width, channels), "float32"))
+    scores = tf.constant(rng.random((batch, height, width, 1), "float32"))
+    runs = {
+        provider: _compiled(provider, shape, gradient, jit_compile)
+        for provider in PROVIDERS
+    }
+    results = runs[BASELINE](x, scores)
+    copy = _Copy(_bytes_to_move(x, scores, results, gradient))
+    del results
+    peaks = {provider: _peak_bytes(run, x, scores) for provider, run in runs.items()}
+    seconds = {provider: {} for provider in runs}
+    copied = {}
+    for index in range(rounds):
+        for provider, run in runs.items():
+            if index % provider.every == 0:
+                seconds[provider][index] = _seconds(lambda run=run: run(x, scores))
+        copied[index] = _seconds(copy)
+    return [
+        *(Measurement(p.name, seconds[p], peaks[p]) for p in PROVIDERS),
+        Measurement(COPY, copied),
+    ]
 
-    def lap(x, scores):
-        return keras_lap.la_pool(x, scores, 2.0, shape.window, shape.stride)
 
-    def max_pool(x, scores):
-        return tf.nn.max_pool2d(x, shape.window, shape.stride, "VALID")
-
-    runs = [_compiled(f, gradient, jit_compile) for f in (lap, max_pool)]
-    for run in runs * 2:
-        run(x, scores)
-    ratios = []
-    for _ in range(rounds):
-        ours, theirs = (_seconds(run, x, scores) for run in runs)
-        ratios.append(ours / theirs)
-    return ratios
-
-
-def _compiled(function, gradient, jit_compile):
+def _compiled(provider, shape, gradient, jit_compile):
     def run(x, scores):
         if not gradient:
-            return function(x, scores)
+            return [provider.pool(shape, x, scores)]
         with tf.GradientTape() as tape:
             tape.watch([x, scores])
-            y = function(x, scores)
-        return tape.gradient(y, [x, scores], unconnected_gradients="zero")
+            y = provider.pool(shape, x, scores)
+        # Constant gradients are no work; XLA would fold them away.
+        return [y, *tape.gradient(y, [x, scores], y, unconnected_gradients="none")]
 
     return tf.function(run, jit_compile=jit_compile, autograph=False)
 
 
-def _seconds(run, x, scores):
+def _bytes_to_move(x, scores, results, gradient):
+    """What pooling must read and write, at the least, if caches hold nothing."""
+    read, y = _bytes(x) + _bytes(scores), _bytes(results[0])
+    forward = read + y
+    return forward + (2 * read + y if gradient else 0)
+
+
+def _bytes(tensor):
+    return int(tf.size(tensor)) * tensor.dtype.size
+
+
+class _Copy:
+    """Copies so many bytes that reads and writes add up to `total`, in threads."""
+
+    def __init__(self, total):
+        source = np.ones(total // 2, "uint8")
+        workers = os.cpu_count()
+        self._pool = concurrent.futures.ThreadPoolExecutor(workers)
+        self._parts = list(
+            zip(
+                np.array_split(np.empty_like(source), workers),
+                np.array_split(source, workers),
+                strict=True,
+            )
+        )
+
+    def __call__(self):
+        list(self._pool.map(lambda part: np.copyto(*part), self._parts))
+
+
+def _peak_bytes(run, x, scores):
+    run(x, scores)
+    tf.config.experimental.reset_memory_stats("CPU:0")
+    before = tf.config.experimental.get_memory_info("CPU:0")["current"]
+    run(x, scores)
+    return tf.config.experimental.get_memory_info("CPU:0")["peak"] - before
+
+
+def _seconds(run):
     start = time.perf_counter()
-    for tensor in tf.nest.flatten(run(x, scores)):
-        tensor.numpy()
+    run()
     return time.perf_counter() - start
 
 
+def ratios(measurement, baseline):
+    """Quartiles of the time ratios of the rounds that both were timed in."""
+    return statistics.quantiles(
+        [
+            seconds / baseline.seconds[index]
+            for index, seconds in measurement.seconds.items()
+        ],
+        n=4,
+    )
+
+
+FIELDS = (
+    "shape",
+    "xla",
+    "mode",
+    "provider",
+    "milliseconds",
+    "ratio_lower",
+    "ratio_median",
+    "ratio_upper",
+    "peak_mib",
+)
+
+
+def rows(shape, batch, rounds, jit_compile, gradient):
+    """Measures one case and yields a CSV row per provider."""
+    measurements = measure(shape, batch, rounds, jit_compile, gradient)
+    for measurement in measurements:
+        quartiles = ratios(measurement, measurements[0])
+        peak = measurement.peak_bytes
+        yield {
+            "shape": shape.name,
+            "xla": jit_compile,
+            "mode": "forward+backward" if gradient else "forward",
+            "provider": measurement.provider,
+            "milliseconds": 1e3 * statistics.median(measurement.seconds.values()),
+            **dict(zip(FIELDS[5:8], quartiles, strict=True)),
+            "peak_mib": None if peak is None else peak / 2**20,
+        }
+
+
+def table(results):
+    """Markdown: per shape and mode, the time of each provider over the baseline's."""
+    names = [p.name for p in PROVIDERS[1:]] + [COPY]
+    lines = [
+        "| | XLA | | max pooling, ms | " + " | ".join(names) + " | peak MiB |",
+        "|---" * (len(names) + 5) + "|",
+    ]
+    for start in range(0, len(results), len(names) + 1):
+        baseline, *others = results[start : start + len(names) + 1]
+        cells = [
+            "{ratio_median:.2f} [{ratio_lower:.2f}, {ratio_upper:.2f}]".format(**row)
+            for row in others
+        ]
+        lines.append(
+            f"| {baseline['shape']} | {'yes' if baseline['xla'] else 'no'} "
+            f"| {baseline['mode']} | {baseline['milliseconds']:.2f} | "
+            + " | ".join(cells)
+            + f" | {others[0]['peak_mib']:.0f} / {baseline['peak_mib']:.0f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
 def main(arguments=None):
-    """Measures every shape and writes a CSV file."""
+    """Measures every shape and writes a CSV file and a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--rounds", type=int, default=31)
     parser.add_argument("--shapes", type=int, default=len(SHAPES), help="how many")
     parser.add_argument("--csv", default="results/la_pool.csv")
     arguments = parser.parse_args(arguments)
@@ -107,18 +275,15 @@ def main(arguments=None):
         for gradient in (False, True)
     ]
     print(f"{platform.processor() or platform.machine()}, TensorFlow {tf.__version__}")
+    results = []
+    for shape, jit_compile, gradient in tqdm(cases, unit="case"):
+        results += rows(shape, arguments.batch, arguments.rounds, jit_compile, gradient)
     with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["shape", "xla", "mode", "lower", "median", "upper"])
-        for shape, jit_compile, gradient in tqdm(cases, unit="case"):
-            ratios = measure(
-                shape, arguments.batch, arguments.rounds, jit_compile, gradient
-            )
-            quartiles = statistics.quantiles(ratios, n=4)
-            mode = "forward+backward" if gradient else "forward"
-            row = [shape.name, jit_compile, mode, *(f"{q:.2f}" for q in quartiles)]
-            writer.writerow(row)
-            tqdm.write("{:<24} xla={!s:<6} {:<17} {} [{}] {}".format(*row))
+        writer = csv.DictWriter(file, FIELDS)
+        writer.writeheader()
+        writer.writerows(results)
+    path.with_suffix(".md").write_text(table(results))
+    print(table(results))
 
 
 if __name__ == "__main__":

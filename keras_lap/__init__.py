@@ -4,8 +4,16 @@ import importlib
 
 from keras_lap import callbacks, evaluation, losses
 from keras_lap.explanation import draw_maps, explain
-from keras_lap.layers import GlobalLAPooling2D, LAPooling, LAPooling2D
-from keras_lap.ops import la_pool
+from keras_lap.layers import (
+    GlobalLAPooling1D,
+    GlobalLAPooling2D,
+    GlobalLAPooling3D,
+    LAPooling,
+    LAPooling1D,
+    LAPooling2D,
+    LAPooling3D,
+)
+from keras_lap.ops import la_pool, load_ops
 from keras_lap.surgery import convert, lap_layers
 
 __version__ = "0.1.0"
@@ -19,9 +27,13 @@ def __getattr__(name):
 
 
 __all__ = [
+    "GlobalLAPooling1D",
     "GlobalLAPooling2D",
+    "GlobalLAPooling3D",
     "LAPooling",
+    "LAPooling1D",
     "LAPooling2D",
+    "LAPooling3D",
     "callbacks",
     "convert",
     "draw_maps",
@@ -29,5 +41,6 @@ __all__ = [
     "explain",
     "la_pool",
     "lap_layers",
+    "load_ops",
     "losses",
 ]

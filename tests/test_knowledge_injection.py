@@ -1004,6 +1004,25 @@ def test_refuses_a_model_with_several_outputs(x):
         fit(model, x, {"label": label}, [KnowledgeInjection([Presence()])])
 
 
+def test_refuses_layers_that_pool_no_images(label):
+    sequences = keras.Sequential(
+        [
+            keras.Input((8, 4)),
+            keras_lap.LAPooling1D(2, name="pool"),
+            keras_lap.GlobalLAPooling1D(concepts=3),
+            keras.layers.Dense(3),
+        ]
+    )
+    message = r"(?s)Expected.*two spatial axes.*Received.*'pool': 1"
+    with pytest.raises(ValueError, match=message):
+        fit(
+            compiled(sequences),
+            np.zeros((len(label), 8, 4)),
+            label,
+            [KnowledgeInjection([Presence()])],
+        )
+
+
 REFUSED_TARGETS = {
     "label alone": (lambda y: y["label"], "targets with mask"),
     "no mask": (lambda y: {"label": y["label"]}, "targets with mask"),

@@ -157,11 +157,18 @@ class KnowledgeInjection(keras.callbacks.Callback):
                 "`keras_lap.convert(model)`, or use `keras_lap.LAPooling2D` layers. "
                 f"Received: {model.name!r} with {received}"
             )
-        if self.layers is None:
-            return found
-        names = [layer.name for layer in found]
-        check_names("`layers` to be names of LAP layers", self.layers, names)
-        return [layer for layer in found if layer.name in self.layers]
+        if self.layers is not None:
+            names = [layer.name for layer in found]
+            check_names("`layers` to be names of LAP layers", self.layers, names)
+            found = [layer for layer in found if layer.name in self.layers]
+        others = {layer.name: layer.rank for layer in found if layer.rank != 2}
+        if others:
+            raise ValueError(
+                "Expected LAP layers that pool images, with two spatial axes: name "
+                "those to supervise in `layers`. Received layers with other numbers "
+                f"of axes: {others}"
+            )
+        return found
 
     def _with_knowledge(self, is_training, step):
         """Hides from a step all of the targets but the label, and tapes the scores."""

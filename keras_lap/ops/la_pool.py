@@ -1,18 +1,25 @@
 """Local attention pooling as a function: argument checks and dispatch."""
 
-import operator
-from collections.abc import Iterable
-
+import keras
 import numpy as np
-from keras import backend, config, ops
+from keras import ops
 
 from keras_lap.names import check_choice
-from keras_lap.ops.reference import la_pool_reference
-
-WEIGHTINGS = ("gaussian", "softmax")
-GATINGS = ("score", None)
-BASES = (None, "max", "avg", "first")
-IMPLEMENTATIONS = ("auto", "reference")
+from keras_lap.ops import windows
+from keras_lap.ops.arguments import (
+    BASES,
+    GATINGS,
+    IMPLEMENTATIONS,
+    WEIGHTINGS,
+    check_dtype,
+    check_gate,
+    check_shapes,
+    check_sharpness,
+    compute_dtype,
+    standardize_data_format,
+    standardize_window,
+)
+from keras_lap.ops.dispatch import implementation_for
 
 
 def la_pool(
@@ -51,7 +58,7 @@ def la_pool(
             `(N, C, *spatial)` otherwise; 1 to 3 spatial axes; any float dtype.
         scores: Attention scores `A` in `x`'s layout with `G` channels; `G` divides
             `C` and channel group `g` is weighted by score map `g`. Usually in
-            `[0, 1]`.
+            `[0, 1]`. Computed with in float32, or in float64 if `x` is of float64.
         alpha: Sharpness, scalar or `(G,)`, not negative. 0 averages, large values
             keep the best pixel alone.
         pool_size: Integer or one per spatial axis; `None` for one window over the
@@ -67,16 +74,19 @@ def la_pool(
             a strided convolution would have sampled).
         base_gate: Scalar in `[0, 1]`, required with `base`: 0 gives the base branch
             alone, 1 gives LAP alone. The two are added with these weights, so a
-            value that is not finite in one branch shows at any gate.
+            feature that is not finite shows at any gate.
         data_format: `"channels_last"`, `"channels_first"`, or `None` for Keras'
             own setting.
-        implementation: `"auto"` or `"reference"`.
+        implementation: `"fused"` for the compiled kernels, `"reference"` for plain
+            `keras.ops`, `"auto"` for the fused one wherever it can run. What that
+            is, and why, `keras_lap.ops.which` tells.
 
     Returns:
         Tensor in `x`'s layout and dtype with the pooled spatial sizes.
 
     Raises:
         ValueError: If an argument is unknown, or shapes do not fit each other.
+        RuntimeError: If `implementation="fused"` cannot run here; says why.
 
     Example:
 
@@ -95,185 +105,98 @@ def la_pool(
     check_choice("gating", gating, GATINGS)
     check_choice("base", base, BASES)
     check_choice("implementation", implementation, IMPLEMENTATIONS)
-    if (base is None) != (base_gate is None):
-        raise ValueError(
-            "Expected `base` and `base_gate` to be given together: pass both, or "
-            f"neither for LAP alone. Received: base={base!r}, base_gate={base_gate!r}"
+    check_sharpness(alpha)
+    check_gate(base, base_gate)
+    data_format = standardize_data_format(data_format)
+    tensors = (x, scores, alpha, base_gate)
+    if any(isinstance(tensor, keras.KerasTensor) for tensor in tensors):
+        operation = LaPool(
+            pool_size,
+            strides,
+            padding,
+            weighting=weighting,
+            gating=gating,
+            base=base,
+            data_format=data_format,
+            implementation=implementation,
         )
-    _check_values(
-        "alpha", alpha, lambda a: (a >= 0) & np.isfinite(a), "finite, zero or positive"
-    )
-    _check_values("base_gate", base_gate, lambda g: (g >= 0) & (g <= 1), "in [0, 1]")
+        return operation(*tensors)
     x, scores = (ops.convert_to_tensor(tensor) for tensor in (x, scores))
-    if not backend.is_float_dtype(x.dtype):
-        raise ValueError(
-            "Expected `x` to be of a float dtype. "
-            f"Received: x.dtype={backend.standardize_dtype(x.dtype)}"
-        )
-    compute_dtype = backend.result_type(x.dtype, "float32")
-    alpha = ops.convert_to_tensor(alpha, compute_dtype)
+    check_dtype(x)
+    dtype = compute_dtype(x.dtype)
+    scores, alpha = ops.cast(scores, dtype), ops.convert_to_tensor(alpha, dtype)
     if base is not None:
-        base_gate = ops.convert_to_tensor(base_gate, compute_dtype)
-        if base_gate.shape != ():
-            raise ValueError(
-                "Expected `base_gate` to be a scalar. "
-                f"Received: base_gate.shape={tuple(base_gate.shape)}"
-            )
-    rank = len(x.shape) - 2
-    if rank not in (1, 2, 3) or len(scores.shape) != rank + 2:
-        raise ValueError(
-            "Expected `x` and `scores` of one rank, 3 to 5: batch, 1 to 3 spatial "
-            f"axes, channels. Received: x.shape={tuple(x.shape)}, "
-            f"scores.shape={tuple(scores.shape)}"
-        )
-    channels_first = standardize_data_format(data_format) == "channels_first"
+        base_gate = ops.convert_to_tensor(base_gate, dtype)
+    shapes = [_channels_last(tensor.shape, data_format) for tensor in (x, scores)]
+    check_shapes(*shapes, alpha.shape, None if base is None else base_gate.shape)
+    window = standardize_window(shapes[0], pool_size, strides, padding)
+    channels_first = data_format == "channels_first"
     if channels_first:
         x, scores = (ops.moveaxis(tensor, 1, -1) for tensor in (x, scores))
-    if pool_size is None:
-        _check_no_window_arguments(strides, padding)
-    else:
-        pool_size = standardize_sizes("pool_size", pool_size, rank)
-        strides = pool_size if strides is None else strides
-        strides = standardize_sizes("strides", strides, rank)
-        padding = standardize_padding(padding, pool_size)
-        check_window_fits(x.shape[1:-1], pool_size, padding)
-    _check_shapes(x.shape, scores.shape, alpha.shape)
-    y = la_pool_reference(
-        x,
-        scores,
-        alpha,
-        pool_size,
-        strides,
-        padding,
-        weighting,
-        gating,
-        base,
-        base_gate,
-    )
+    pool = implementation_for(x, implementation)
+    y = pool(x, scores, alpha, *window, weighting, gating, base, base_gate)
     return ops.moveaxis(y, -1, 1) if channels_first else y
 
 
-def standardize_data_format(data_format):
-    """Fills in Keras' own setting for `None` and checks the value.
+@keras.saving.register_keras_serializable("keras_lap")
+class LaPool(keras.Operation):
+    """`la_pool` as a node of a Functional model; takes its keyword arguments."""
 
-    Raises:
-        ValueError: If it is neither `"channels_last"` nor `"channels_first"`.
-    """
-    if data_format is None:
-        return config.image_data_format()
-    check_choice("data_format", data_format, ("channels_last", "channels_first"))
-    return data_format
-
-
-def standardize_sizes(name, value, rank):
-    """Turns an integer or a sequence of them into a tuple of `rank` positive ones.
-
-    Args:
-        name: Argument name for the error message.
-        value: Integer, or sequence of `rank` integers.
-        rank: Number of spatial axes.
-
-    Raises:
-        ValueError: If there are not `rank` positive integers.
-    """
-    try:
-        values = value if isinstance(value, Iterable) else (value,) * rank
-        sizes = tuple(operator.index(size) for size in values)
-    except TypeError:
-        sizes = ()
-    if len(sizes) != rank or min(sizes) < 1:
-        raise ValueError(
-            f"Expected `{name}` to be a positive integer or {rank} of them. "
-            f"Received: {name}={value!r}"
-        )
-    return sizes
-
-
-def standardize_padding(padding, pool_size):
-    """Checks a padding argument.
-
-    Args:
-        padding: `"valid"`, `"same"`, or one `(before, after)` pair per axis.
-        pool_size: Tuple of window sizes.
-
-    Raises:
-        ValueError: If it is none of these, or if a window could lie in the padding
-            altogether, where there is nothing to pay attention to.
-    """
-    if isinstance(padding, str) and padding.lower() in ("valid", "same"):
-        return padding.lower()
-    try:
-        pairs = tuple(
-            (operator.index(before), operator.index(after)) for before, after in padding
-        )
-    except (TypeError, ValueError):
-        pairs = ()
-    if len(pairs) != len(pool_size) or any(min(pair) < 0 for pair in pairs):
-        raise ValueError(
-            'Expected `padding` to be "valid", "same" or one (before, after) pair of '
-            f"non-negative integers per spatial axis. Received: padding={padding!r}"
-        )
-    if any(max(pair) >= size for pair, size in zip(pairs, pool_size, strict=True)):
-        raise ValueError(
-            "Expected `padding` to be smaller than the window on every side, so that "
-            f"each window holds a real pixel. Received: padding={padding!r}, "
-            f"pool_size={pool_size}"
-        )
-    return pairs
-
-
-def check_window_fits(sizes, pool_size, padding):
-    """Raises a `ValueError` if a window is larger than the (padded) map."""
-    if padding == "same":
-        return
-    extra = [(0, 0)] * len(sizes) if padding == "valid" else padding
-    for size, window, pair in zip(sizes, pool_size, extra, strict=True):
-        if size is not None and size + sum(pair) < window:
-            raise ValueError(
-                "Expected every window to fit into the map. Received: "
-                f"pool_size={pool_size} on a map of {tuple(sizes)} with "
-                f'padding={padding!r}. Use a smaller window, padding="same" or a '
-                "global pooling."
-            )
-
-
-def _check_values(name, value, in_range, expected):
-    """Raises a `ValueError` for a number or array out of range; tensors pass."""
-    known = isinstance(value, (int, float, list, tuple, np.generic, np.ndarray))
-    if known and not np.all(in_range(np.asarray(value))):
-        raise ValueError(
-            f"Expected `{name}` to be {expected}. Received: {name}={value}"
-        )
-
-
-def _check_no_window_arguments(strides, padding):
-    if strides is not None or padding != "valid":
-        raise ValueError(
-            "Expected neither `strides` nor `padding` with `pool_size=None`, which is "
-            "one window over the whole map. "
-            f"Received: strides={strides!r}, padding={padding!r}"
-        )
-
-
-def _check_shapes(x_shape, scores_shape, alpha_shape):
-    *x_pixels, channels = x_shape
-    *scored_pixels, groups = scores_shape
-    if any(
-        a is not None and b is not None and a != b
-        for a, b in zip(x_pixels, scored_pixels, strict=True)
+    def __init__(
+        self,
+        pool_size,
+        strides=None,
+        padding="valid",
+        *,
+        weighting="gaussian",
+        gating="score",
+        base=None,
+        data_format=None,
+        implementation="auto",
+        name=None,
     ):
-        raise ValueError(
-            "Expected one score per pixel of `x`. Received: batch and spatial sizes "
-            f"{tuple(x_pixels)} for `x` and {tuple(scored_pixels)} for `scores`"
+        super().__init__(name=name)
+        self.window = (pool_size, strides, padding)
+        self.data_format = data_format
+        self.options = {
+            "weighting": weighting,
+            "gating": gating,
+            "base": base,
+            "implementation": implementation,
+        }
+
+    def call(self, x, scores, alpha, base_gate=None):
+        return la_pool(
+            x,
+            scores,
+            alpha,
+            *self.window,
+            base_gate=base_gate,
+            data_format=self.data_format,
+            **self.options,
         )
-    if not channels or not groups or channels % groups:
-        raise ValueError(
-            "Expected the number of score maps to divide the number of channels, "
-            f"since each serves one channel group. Received: {groups} score maps "
-            f"for {channels} channels"
-        )
-    if tuple(alpha_shape) not in ((), (groups,)):
-        raise ValueError(
-            "Expected `alpha` to be a scalar or to hold one value per score map, "
-            f"of which there are {groups}. Received: alpha.shape={tuple(alpha_shape)}"
-        )
+
+    def compute_output_spec(self, x, scores, alpha, base_gate=None):
+        check_dtype(x)
+        shapes = [_channels_last(t.shape, self.data_format) for t in (x, scores)]
+        gate_shape = None if base_gate is None else _shape(base_gate)
+        check_shapes(*shapes, _shape(alpha), gate_shape)
+        window = standardize_window(shapes[0], *self.window)
+        batch, *sizes, channels = shapes[0]
+        sizes = [1] * len(sizes) if window[0] is None else sizes
+        if window[0] is not None:
+            sizes = windows.output_sizes(sizes, *window)
+        if self.data_format == "channels_first":
+            return keras.KerasTensor((batch, channels, *sizes), x.dtype)
+        return keras.KerasTensor((batch, *sizes, channels), x.dtype)
+
+
+def _shape(value):
+    return value.shape if hasattr(value, "shape") else np.shape(value)
+
+
+def _channels_last(shape, data_format):
+    shape = tuple(shape)
+    if data_format == "channels_first":
+        return (*shape[:1], *shape[2:], *shape[1:2])
+    return shape

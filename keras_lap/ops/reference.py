@@ -7,7 +7,7 @@ windows together is ever laid out in memory.
 import functools
 import math
 
-from keras import ops
+from keras import config, ops
 
 from keras_lap.ops import windows
 
@@ -107,13 +107,20 @@ def _base_windows(x, tapped, base, pool_size, strides, padding):
         return None
     if base == "first":
         return _first_pixels(tapped, padding)
-    # TensorFlow has no three-dimensional pooling in float64.
-    if len(pool_size) == 3 and x.dtype == "float64":
+    if _lacks_pooling(base, len(pool_size), padding, x.dtype):
         return _pool_taps(tapped, base, padding)
     if padding != "same":
         x, padding = tapped.padded_x, "valid"
     pool = ops.max_pool if base == "max" else ops.average_pool
     return pool(x, pool_size, strides, padding, data_format="channels_last")
+
+
+def _lacks_pooling(base, rank, padding, dtype):
+    """Whether Keras' pooling is missing, or another one, on this backend."""
+    if config.backend() == "torch":
+        # It repeats pixels into the padding and averages over them as well.
+        return base == "avg" and padding == "same"
+    return config.backend() == "tensorflow" and rank == 3 and dtype == "float64"
 
 
 def _first_pixels(tapped, padding):
@@ -160,12 +167,15 @@ def _base_everything(x, base):
     if base == "max":
         return ops.max(x, axis=axes, keepdims=True)
     if base == "avg":
-        return ops.mean(x, axis=axes, keepdims=True)
+        # Not `mean`, which knows float64 on TensorFlow alone.
+        count = math.prod(ops.shape(x)[1:-1])
+        return ops.sum(x, axis=axes, keepdims=True) / ops.cast(count, x.dtype)
     return ops.reshape(_flatten_space(x)[:, 0], _single_pixel(x))
 
 
 def _flatten_space(tensor):
-    return ops.reshape(tensor, (ops.shape(tensor)[0], -1, tensor.shape[-1]))
+    batch, *sizes, channels = ops.shape(tensor)
+    return ops.reshape(tensor, (batch, math.prod(sizes), channels))
 
 
 def _single_pixel(x):

@@ -1,0 +1,68 @@
+"""What this installation has, what runs, and why."""
+
+import importlib.metadata
+import platform
+import sys
+
+import keras
+import numpy as np
+
+from keras_lap.kernels import library
+from keras_lap.kernels.build import read_record
+from keras_lap.ops import la_pool, which
+
+PACKAGES = ("keras-lap", "keras", "numpy", "tensorflow", "torch", "jax", "triton")
+
+
+def doctor():
+    """Describes the installation and tries the pooling on a small input.
+
+    Returns:
+        A list of pairs of strings: what, and its state.
+    """
+    choice = which()
+    return [
+        ("Python", f"{platform.python_version()}, {sys.executable}"),
+        ("machine", f"{platform.system()} {platform.machine()}"),
+        *((name, _version(name)) for name in PACKAGES),
+        ("Keras backend", keras.config.backend()),
+        ("TensorFlow op", _library()),
+        ("la_pool", str(choice)),
+        ("la_pool in 3D", str(which(rank=3))),
+        ("trial", _trial(choice.implementation)),
+    ]
+
+
+def _version(package):
+    # TensorFlow goes by several names.
+    for name in (package, f"{package}-cpu"):
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "not installed"
+
+
+def _library():
+    found = library.find()
+    if found.path is None:
+        return found.reason
+    record = read_record(found.path)
+    state = f"{found.path}, built by {record.get('compiler', 'an unknown compiler')}"
+    if found.xla_reason:
+        state += f"; XLA cannot compile it: {found.xla_reason}"
+    return state
+
+
+def _trial(implementation):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 9, 9, 8)).astype("float32")
+    scores = rng.random((2, 9, 9, 1)).astype("float32")
+    results = [
+        keras.ops.convert_to_numpy(
+            la_pool(x, scores, 2.0, 3, 2, implementation=implementation)
+        )
+        for implementation in (implementation, "reference")
+    ]
+    difference = np.abs(results[0] - results[1]).max()
+    return f"{implementation} differs from the reference by at most {difference:.1e}"

@@ -1,0 +1,50 @@
+"""The fused pooling of Keras on TensorFlow: one op for CPU, GPU and XLA."""
+
+import tensorflow as tf
+
+from keras_lap.ops.as_image import as_image
+from keras_lap.ops.load_ops import find_library, library_obstacle, load_ops
+
+DESCRIPTION = "TensorFlow op, in C++ on the CPU and by Triton's kernels on a GPU."
+
+
+def obstacle(dtype, x):
+    """What keeps the op from pooling, or `None`.
+
+    Args:
+        dtype: Dtype of the features.
+        x: Features, or `None` if they are not known yet.
+    """
+    if tf.config.list_logical_devices("TPU"):
+        return "The TensorFlow op has no kernel for TPUs."
+    if dtype == "float64" and tf.config.list_physical_devices("GPU"):
+        return "The TensorFlow op has no float64 kernel for the GPU that is here."
+    return library_obstacle()
+
+
+def supports_jit():
+    """Whether the library was built with what XLA needs."""
+    return find_library().xla_reason is None
+
+
+def la_pool(
+    x, scores, alpha, pool_size, strides, padding, weighting, gating, base, base_gate
+):
+    """Pools channels-last tensors; arguments are those of `la_pool`, validated."""
+    x, scores, window, restore = as_image(x, scores, pool_size, strides, padding)
+    pool_size, strides, padding = window
+    explicit = not isinstance(padding, str)
+    y = load_ops().keras_lap_la_pool(
+        x=x,
+        scores=scores,
+        alpha=alpha,
+        gate=tf.ones((), alpha.dtype) if base is None else base_gate,
+        pool_size=pool_size or (),
+        strides=strides or (),
+        padding="explicit" if explicit else padding,
+        explicit_paddings=sum(padding, ()) if explicit else (),
+        weighting=weighting,
+        gating=gating or "none",
+        base=base or "none",
+    )
+    return restore(y)

@@ -1,0 +1,114 @@
+"""Which implementation `la_pool` takes, what it says of it, and when it refuses."""
+
+import subprocess
+import sys
+import warnings
+
+import keras
+import numpy as np
+import pytest
+
+from keras_lap import la_pool
+from keras_lap.kernels import library
+from keras_lap.ops import dispatch, which
+
+X, SCORES = np.ones((1, 4, 4, 2), "float32"), np.ones((1, 4, 4, 1), "float32")
+
+
+@pytest.fixture(autouse=True)
+def nothing_said_yet():
+    dispatch._say_once.cache_clear()
+
+
+@pytest.fixture
+def obstacle(monkeypatch):
+    """Puts a sentence in the way of the fused kernels."""
+
+    class Fused:
+        DESCRIPTION = "kernels of a test."
+
+        @staticmethod
+        def obstacle(dtype, x):
+            return "Something is missing."
+
+    monkeypatch.setattr(dispatch, "_fused_module", lambda: Fused)
+    return "Something is missing."
+
+
+@pytest.mark.skipif(
+    keras.config.backend() != "tensorflow", reason="the op is one of TensorFlow"
+)
+def test_the_op_is_there_and_taken():
+    found = library.find()
+    assert found.path is not None, found.reason
+    assert which().implementation == "fused"
+
+
+def test_reference_when_asked_for():
+    assert which(implementation="reference").implementation == "reference"
+
+
+def test_three_axes_are_pooled_by_the_reference_without_a_word():
+    choice = which(rank=3)
+    assert choice.implementation == "reference"
+    assert str(choice).startswith("reference: ")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        la_pool(np.ones((1, 2, 2, 2, 1)), np.ones((1, 2, 2, 2, 1)), 1.0, 2)
+
+
+def test_falls_back_and_says_so_once(obstacle):
+    with pytest.warns(UserWarning, match=obstacle) as caught:
+        la_pool(X, SCORES, 1.0, 2)
+        la_pool(X, SCORES, 1.0, 2)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert which() == dispatch.Choice("reference", obstacle)
+
+
+def test_fused_refuses_with_the_reason(obstacle):
+    with pytest.raises(RuntimeError, match=f"Expected .* Received: {obstacle}"):
+        la_pool(X, SCORES, 1.0, 2, implementation="fused")
+    with pytest.raises(RuntimeError, match=obstacle):
+        which(implementation="fused")
+
+
+def test_a_backend_without_kernels(monkeypatch):
+    monkeypatch.setattr(dispatch, "_fused_module", lambda: None)
+    choice = which()
+    assert choice.implementation == "reference"
+    assert keras.config.backend() in choice.reason
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        ({"rank": 4}, "`rank` to be one of"),
+        ({"implementation": "fast"}, "`implementation` to be one of"),
+        ({"dtype": "float31"}, "float31"),
+    ],
+)
+def test_refuses_unknown_arguments(arguments, expected):
+    with pytest.raises(ValueError, match=expected):
+        which(**arguments)
+
+
+FIRST_USE = """
+import sys
+import keras_lap
+native = lambda: [line for line in open("/proc/self/maps") if "keras_lap_ops" in line]
+print(len(native()) > 0)
+keras_lap.load_ops()
+print(len(native()) > 0)
+"""
+
+
+@pytest.mark.skipif(
+    keras.config.backend() != "tensorflow" or sys.platform != "linux",
+    reason="the library is one of TensorFlow ops, and /proc is Linux's",
+)
+def test_the_library_is_loaded_when_first_needed():
+    run = subprocess.run(
+        [sys.executable, "-c", FIRST_USE], check=True, capture_output=True, text=True
+    )
+    assert run.stdout.split() == ["False", "True"]

@@ -1,0 +1,66 @@
+"""The function `la_pool` inside TensorFlow's graphs and XLA."""
+
+import keras
+import pytest
+from cases import Case, cases, random_upstream
+from hypothesis import given, settings
+from test_la_pool import (
+    GEOMETRIES,
+    assert_equals_the_oracle,
+    assert_gradients_equal_the_closed_form,
+    pool_gradients,
+)
+
+from keras_lap import la_pool
+
+if keras.config.backend() != "tensorflow":
+    pytest.skip("TensorFlow itself is tested", allow_module_level=True)
+
+import tensorflow as tf
+
+
+@settings(max_examples=15)
+@given(cases(max_window=3))
+def test_sizes_unknown_to_the_graph_change_nothing(case):
+    tensors = case.tensors()
+    axis = 1 if case.arguments["data_format"] == "channels_first" else -1
+    shapes = []
+    for channels in (case.channels, case.groups):
+        shape = [None] * (len(case.sizes) + 2)
+        shape[axis] = channels
+        shapes.append(shape)
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, case.dtype) for shape in shapes])
+    def pool(x, scores):
+        return la_pool(**{**tensors, "x": x, "scores": scores}, **case.arguments)
+
+    assert pool.get_concrete_function().output_shapes[axis] == case.channels
+    assert_equals_the_oracle(pool(tensors["x"], tensors["scores"]), case)
+
+
+@pytest.mark.parametrize("geometry", [GEOMETRIES[1], GEOMETRIES[3]], ids=str)
+def test_compiles_with_xla(geometry):
+    case = Case(
+        batch=2,
+        sizes=(7, 5),
+        channels=4,
+        groups=2,
+        score_kind="tied",
+        dtype="float32",
+        alpha=2.0,
+        base_gate=None,
+        arguments={**geometry, "data_format": "channels_last"},
+        seed=0,
+    )
+    upstream = random_upstream(case)
+
+    @tf.function(jit_compile=True)
+    def compiled(tensors):
+        gradients = pool_gradients(tensors, case.arguments, upstream)
+        return la_pool(**tensors, **case.arguments), gradients
+
+    y, gradients = compiled(
+        {name: tf.cast(value, "float32") for name, value in case.tensors().items()}
+    )
+    assert_equals_the_oracle(y, case)
+    assert_gradients_equal_the_closed_form(gradients, case, upstream)
