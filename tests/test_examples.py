@@ -14,6 +14,7 @@ from keras_lap.datasets import ClutteredDigitsConfig
 from keras_lap.datasets.cluttered_digits import render_example
 
 ROOT = pathlib.Path(__file__).parent.parent
+QUARTILES = ("lower", "median", "upper")
 
 
 @pytest.fixture(autouse=True)
@@ -102,9 +103,20 @@ def test_benchmark(tmp_path):
         ["--batch", "1", "--rounds", "3", "--shapes", "1", "--csv", str(path)]
     )
     rows = list(csv.DictReader(path.open()))
-    assert len(rows) == 4
-    assert all(float(row["lower"]) <= float(row["median"]) for row in rows)
-    assert all(float(row["median"]) > 0 for row in rows)
+    assert len(rows) == 4 * (len(bench_la_pool.PROVIDERS) + 1)
+    for row in rows:
+        quartiles = [float(row[f"ratio_{name}"]) for name in QUARTILES]
+        assert 0 < quartiles[0] <= quartiles[1] <= quartiles[2]
+        if row["provider"] == bench_la_pool.BASELINE.name:
+            assert quartiles == [1, 1, 1]
+        if row["provider"] == bench_la_pool.COPY:
+            assert row["peak_mib"] == ""
+        else:
+            # The result at least, a quarter of the input.
+            assert float(row["peak_mib"]) >= 224 * 224 * 64 * 4 / 4 / 2**20
+    table = path.with_suffix(".md").read_text().splitlines()
+    assert len(table) == 2 + 4
+    assert len({line.count("|") for line in table}) == 1
 
 
 def test_opening_the_gate(tmp_path):
