@@ -28,11 +28,15 @@ LIBRARIES = KERNELS / "lib"
 FAILURE = "failure.json"
 COMPILERS = ("g++", "c++", "clang++")
 
-COMMON_FLAGS = ("-std=c++17", "-fPIC", "-DNDEBUG", "-fvisibility=hidden")
+COMMON_FLAGS = (
+    *("-std=c++17", "-fPIC", "-DNDEBUG", "-fvisibility=hidden"),
+    # Of the strings that TensorFlow takes and that the rest of the sources gives.
+    "-D_GLIBCXX_USE_CXX11_ABI=1",
+)
 # No flag here may assume finite values: NaN and infinity have to propagate.
 CORE_FLAGS = ("-O3", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd")
 # As `tf.sysconfig.get_compile_flags()` has them, which takes seconds to ask for.
-TENSORFLOW_FLAGS = ("-O2", "-D_GLIBCXX_USE_CXX11_ABI=1", "-DEIGEN_MAX_ALIGN_BYTES=64")
+TENSORFLOW_FLAGS = ("-O2", "-DEIGEN_MAX_ALIGN_BYTES=64")
 TENSORFLOW_INCLUDES = (".", "external/highwayhash", "external/farmhash_archive/src")
 TENSORFLOW_LIBRARIES = ("libtensorflow_framework.so.2", "libtensorflow_cc.so.2")
 # Every symbol has to be found while linking, not when the library is loaded.
@@ -340,7 +344,7 @@ def _record_failure(directory, error):
 
 
 def _write(path, record):
-    scratch = path.with_suffix(".json.new")
+    scratch = path.with_suffix(f".{os.getpid()}.new")
     scratch.write_text(json.dumps(record, indent=2) + "\n")
     os.replace(scratch, path)
 

@@ -13,7 +13,7 @@ from keras_lap.kernels.build import (
     sources_digest,
 )
 
-REBUILD = "Run `keras-lap build`."
+REBUILD = "Run `keras-lap build`, then start Python anew."
 
 
 @dataclasses.dataclass(frozen=True)

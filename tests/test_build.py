@@ -245,7 +245,8 @@ def test_find_before_any_build(directory, tensorflow):
     found = library.find(directory)
     assert found.path is None
     assert found.reason == (
-        "The fused op is not built for TensorFlow 2.21.0. Run `keras-lap build`."
+        "The fused op is not built for TensorFlow 2.21.0. Run `keras-lap build`, then "
+        "start Python anew."
     )
 
 

@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from keras_lap import cli
+from keras_lap import cli, doctor
 from keras_lap.kernels.build import BuildError
 from keras_lap.ops import which
 
@@ -20,6 +20,15 @@ def test_doctor_says_what_runs_and_tries_it(capsys):
     difference = float(states["trial"].rsplit(" ", 1)[1])
     assert states["trial"].startswith(which().implementation)
     assert difference < 1e-6
+
+
+def test_doctor_tells_of_a_trial_that_fails(monkeypatch, capsys):
+    def fail(*args, **kwargs):
+        raise RuntimeError("The driver is broken.")
+
+    monkeypatch.setattr(doctor, "la_pool", fail)
+    assert cli.main(["doctor"]) == 0
+    assert "failed: The driver is broken." in capsys.readouterr().out
 
 
 def test_build_passes_on_what_was_asked_for(monkeypatch):

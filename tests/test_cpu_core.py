@@ -383,6 +383,21 @@ def test_a_score_of_zero_passes_nothing(core, dtype):
     )
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("base", ["max", "avg", "first"])
+def test_a_gate_of_one_leaves_no_base(core, dtype, base):
+    def run(base, gate):
+        case = simple_case(dtype=dtype, arguments={"base": base})
+        values, upstream = case.values(), random_upstream(case)
+        # The base would take this times zero.
+        values["x"][1, 2, 3, 5] = np.inf
+        inputs = [values[name] for name in ("x", "scores", "alpha")]
+        return core(pooling_of(case), dtype, *inputs, gate, upstream)["y"].tobytes()
+
+    assert run(base, 1.0) == run(None, np.nan)
+    assert run(base, 0.5) != run(None, np.nan)
+
+
 IDENTITY = simple_case(
     batch=1,
     sizes=(256,),

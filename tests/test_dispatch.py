@@ -1,5 +1,6 @@
 """Which implementation `la_pool` takes, what it says of it, and when it refuses."""
 
+import re
 import subprocess
 import sys
 import warnings
@@ -11,6 +12,7 @@ import pytest
 from keras_lap import la_pool
 from keras_lap.kernels import library
 from keras_lap.ops import dispatch, which
+from keras_lap.ops.gpu_obstacle import gpu_obstacle
 
 X, SCORES = np.ones((1, 4, 4, 2), "float32"), np.ones((1, 4, 4, 1), "float32")
 
@@ -93,13 +95,101 @@ def test_refuses_unknown_arguments(arguments, expected):
         which(**arguments)
 
 
+def test_no_fused_kernels_for_other_dtypes():
+    assert which(dtype="float8_e4m3fn").implementation == "reference"
+
+
+@pytest.mark.parametrize(
+    "capability, expected",
+    [
+        ((9, 0), None),
+        ((8, 0), None),
+        ((7, 5), r"need compute capability 8\.0 .* has 7\.5"),
+        (None, "another's"),
+    ],
+)
+def test_kernels_run_on_recent_gpus_of_nvidia(capability, expected):
+    obstacle = gpu_obstacle(capability)
+    if expected is None:
+        assert obstacle is None
+    else:
+        assert re.search(expected, obstacle)
+
+
+@pytest.mark.skipif(
+    keras.config.backend() != "tensorflow", reason="TensorFlow's devices are tested"
+)
+@pytest.mark.parametrize(
+    "details, dtype, expected",
+    [
+        ({"compute_capability": (7, 5)}, "float32", "has 7.5"),
+        ({}, "float32", "another's"),
+        ({"compute_capability": (9, 0)}, "float64", "no float64 kernel"),
+        ({"compute_capability": (9, 0)}, "float32", None),
+    ],
+)
+def test_what_gpus_keep_the_op_from(monkeypatch, details, dtype, expected):
+    import tensorflow as tf
+
+    config = tf.config
+    gpu = config.PhysicalDevice(str((details, dtype)), "GPU")
+    monkeypatch.setattr(config, "get_visible_devices", lambda kind: [gpu])
+    monkeypatch.setattr(config.experimental, "get_device_details", lambda gpu: details)
+    choice = which(dtype=dtype)
+    if expected is None:
+        assert choice.implementation == "fused"
+    else:
+        assert choice.implementation == "reference"
+        assert expected in choice.reason
+
+
+@pytest.mark.skipif(
+    keras.config.backend() != "tensorflow", reason="the strategy is one of TensorFlow"
+)
+def test_tpus_take_the_reference(monkeypatch):
+    import tensorflow as tf
+
+    strategy = object.__new__(tf.distribute.TPUStrategy)
+    monkeypatch.setattr(tf.distribute, "get_strategy", lambda: strategy)
+    assert "TPU" in which().reason
+
+
+@pytest.mark.skipif(
+    keras.config.backend() != "torch", reason="the devices are those of torch"
+)
+@pytest.mark.parametrize(
+    "cuda, capability, expected",
+    [
+        ("13.0", (9, 0), None),
+        ("13.0", (7, 5), "has 7.5"),
+        # As on AMD's GPUs.
+        (None, (9, 4), "another's"),
+    ],
+)
+def test_gpus_that_torch_may_have(monkeypatch, cuda, capability, expected):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    choice = which()
+    assert choice.implementation == ("reference" if expected else "fused")
+    assert expected is None or expected in choice.reason
+
+
 FIRST_USE = """
+import concurrent.futures
 import sys
 import keras_lap
 native = lambda: [line for line in open("/proc/self/maps") if "keras_lap_ops" in line]
 print(len(native()) > 0)
-keras_lap.load_ops()
+with concurrent.futures.ThreadPoolExecutor(4) as threads:
+    list(threads.map(lambda _: keras_lap.load_ops(), range(4)))
 print(len(native()) > 0)
+
+import tensorflow as tf
+x = tf.ones((1, 2, 2, 1))
+tf.function(keras_lap.la_pool)(x, x, 1.0, 2)
 """
 
 
@@ -112,3 +202,4 @@ def test_the_library_is_loaded_when_first_needed():
         [sys.executable, "-c", FIRST_USE], check=True, capture_output=True, text=True
     )
     assert run.stdout.split() == ["False", "True"]
+    assert "AutoGraph" not in run.stderr

@@ -129,6 +129,7 @@ GEOMETRIES = (
         for size in ((4, 4), (17, 1), (8, 8), (13, 5))
     ),
     {"pool_size": None},
+    {"pool_size": (2, 2), "strides": (1 << 20, 1 << 20)},
 )
 CHANNELS = ((1, 1), (64, 1), (128, 1), (136, 1), (96, 3), (6, 2), (5, 5), (32, 32))
 
@@ -209,7 +210,9 @@ def test_the_sweep_takes_every_variant():
 
 SMALL = Pooling.of((2, 4, 4, 8), 1, (2, 2))
 TOO_LARGE = {
-    "input pixels": Pooling.of((1 << 20, 64, 64, 8), 1, (2, 2)),
+    "pixels with their padding": Pooling.of(
+        (1 << 30, 1, 1, 8), 1, (3, 3), (2, 2), ((2, 0), (2, 0))
+    ),
     "windows": Pooling.of((1 << 18, 64, 64, 8), 1, (1, 1), (1, 1), ((64, 64), (0, 0))),
     "pixels along one side": Pooling.of((0, 2, (1 << 30) + 1, 8), 1, (2, 2)),
     "channels": Pooling.of((1, 2, 2, 1 << 31), 1, (2, 2)),

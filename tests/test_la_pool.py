@@ -271,6 +271,28 @@ def test_a_score_of_zero_passes_nothing(rng, geometry, weighting, dtype, groups)
     assert np.abs(ops.convert_to_numpy(ungated)).max() > 1e3
 
 
+@geometry_cases
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_feature_that_is_not_finite_shows_in_its_windows_at_any_gate(
+    rng, geometry, bad
+):
+    x, scores = features_and_scores(rng)
+    x[0, 2, 1, 3] = bad
+    y = la_pool(x, scores, 2.0, **geometry, base="max", base_gate=0.0)
+    hit = pool_real_pixels(np.max, ~np.isfinite(x), geometry) > 0
+    np.testing.assert_array_equal(~np.isfinite(ops.convert_to_numpy(y)), hit)
+
+
+@geometry_cases
+@gating_cases
+def test_a_nan_score_shows_in_its_windows_and_group(rng, geometry, gating):
+    x, scores = features_and_scores(rng, groups=2)
+    scores[0, 2, 1, 1] = np.nan
+    y = la_pool(x, scores, 2.0, **geometry, gating=gating)
+    hit = pool_real_pixels(np.max, np.isnan(np.repeat(scores, 2, -1)), geometry) > 0
+    np.testing.assert_array_equal(np.isnan(ops.convert_to_numpy(y)), hit)
+
+
 def keras_pooling(x, base, geometry):
     """What Keras computes for a base branch, behind `ZeroPadding2D` if need be."""
     dtype = keras.backend.standardize_dtype(x.dtype)
@@ -401,6 +423,19 @@ def test_the_first_of_tied_pixels_takes_the_gradient(rng, pool_size):
 
 
 @one_window_cases
+def test_the_first_of_tied_features_takes_the_gradient_of_the_max_base(pool_size):
+    tensors = {
+        "x": np.reshape([1.0, 3.0, 2.0, 3.0, 0.0, 3.0], (1, 2, 3, 1)),
+        "scores": np.full((1, 2, 3, 1), 0.5),
+        "alpha": 2.0,
+        "base_gate": 0.0,
+    }
+    gradients = pool_gradients(tensors, {"pool_size": pool_size, "base": "max"}, 1.0)
+    of_x = ops.convert_to_numpy(ops.ravel(gradients["x"]))
+    np.testing.assert_array_equal(of_x, [0, 1, 0, 0, 0, 0])
+
+
+@one_window_cases
 @weighting_cases
 @gating_cases
 def test_gradients_at_constant_scores(rng, pool_size, weighting, gating):
@@ -436,24 +471,29 @@ def test_a_score_of_zero_stops_the_gradient_of_the_features(rng, geometry):
     assert of_x[np.broadcast_to(~closed, x.shape)].max() > 0.01
 
 
-@pytest.mark.parametrize("pool_size", [(2, 3), None])
+OPTIONS = [
+    *[{"weighting": w, "gating": g} for w in WEIGHTINGS for g in GATINGS],
+    *[{"base": base} for base in ("max", "avg", "first")],
+]
+
+
 @pytest.mark.parametrize(
-    "options",
+    "arguments",
     [
-        *[{"weighting": w, "gating": g} for w in WEIGHTINGS for g in GATINGS],
-        *[{"base": base} for base in ("max", "avg", "first")],
+        *[{"pool_size": size, **more} for size in ((2, 3), None) for more in OPTIONS],
+        {"pool_size": (3, 2), "strides": (2, 1), "padding": "same", "base": "avg"},
+        {"pool_size": (2, 3), "strides": 2, "padding": ((1, 0), (0, 2))},
     ],
     ids=str,
 )
-def test_second_derivatives_equal_differences_of_the_first(rng, pool_size, options):
+def test_second_derivatives_equal_differences_of_the_first(rng, arguments):
     values = {
         "x": rng.normal(size=(2, 4, 3, 2)),
         "scores": spaced(rng, (2, 4, 3, 1)),
         "alpha": np.float64(2.0),
     }
-    if "base" in options:
+    if "base" in arguments:
         values["base_gate"] = np.float64(0.6)
-    arguments = {"pool_size": pool_size, **options}
     upstream = rng.normal(size=tuple(la_pool(**values, **arguments).shape))
     along = {
         name: ops.convert_to_tensor(rng.normal(size=value.shape))
@@ -502,6 +542,18 @@ REFUSED = {
     "large padded window": (
         {"pool_size": 9, "padding": ((1, 1), (1, 1))},
         "every window to fit",
+    ),
+    "padded map without a pixel": (
+        {
+            "x": np.ones((2, 0, 6, 4)),
+            "scores": np.ones((2, 0, 6, 1)),
+            "padding": ((1, 1), (1, 1)),
+        },
+        "a padded map to hold a pixel",
+    ),
+    "huge window": (
+        {"pool_size": 2**20, "padding": "same"},
+        "a window of at most 1048576 pixels",
     ),
     "pool_size 0": ({"pool_size": 0}, "`pool_size` to be a positive integer or 2"),
     "pool_size 2.5": ({"pool_size": 2.5}, "`pool_size` to be a positive integer or 2"),

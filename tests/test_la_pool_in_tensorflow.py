@@ -6,6 +6,7 @@ from cases import Case, cases, random_upstream
 from hypothesis import given, settings
 from test_la_pool import (
     GEOMETRIES,
+    IMPLEMENTATIONS,
     assert_equals_the_oracle,
     assert_gradients_equal_the_closed_form,
     pool_gradients,
@@ -18,11 +19,17 @@ if keras.config.backend() != "tensorflow":
 
 import tensorflow as tf
 
+implementations = pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 
+
+@implementations
 @settings(max_examples=15)
 @given(cases(max_window=3))
-def test_sizes_unknown_to_the_graph_change_nothing(case):
+def test_sizes_unknown_to_the_graph_change_nothing(implementation, case):
     tensors = case.tensors()
+    arguments = {**case.arguments, "implementation": implementation}
+    if len(case.sizes) == 3:
+        arguments["implementation"] = "reference"
     axis = 1 if case.arguments["data_format"] == "channels_first" else -1
     shapes = []
     for channels in (case.channels, case.groups):
@@ -32,14 +39,15 @@ def test_sizes_unknown_to_the_graph_change_nothing(case):
 
     @tf.function(input_signature=[tf.TensorSpec(shape, case.dtype) for shape in shapes])
     def pool(x, scores):
-        return la_pool(**{**tensors, "x": x, "scores": scores}, **case.arguments)
+        return la_pool(**{**tensors, "x": x, "scores": scores}, **arguments)
 
     assert pool.get_concrete_function().output_shapes[axis] == case.channels
     assert_equals_the_oracle(pool(tensors["x"], tensors["scores"]), case)
 
 
+@implementations
 @pytest.mark.parametrize("geometry", [GEOMETRIES[1], GEOMETRIES[3]], ids=str)
-def test_compiles_with_xla(geometry):
+def test_compiles_with_xla(implementation, geometry):
     case = Case(
         batch=2,
         sizes=(7, 5),
@@ -52,12 +60,13 @@ def test_compiles_with_xla(geometry):
         arguments={**geometry, "data_format": "channels_last"},
         seed=0,
     )
+    arguments = {**case.arguments, "implementation": implementation}
     upstream = random_upstream(case)
 
     @tf.function(jit_compile=True)
     def compiled(tensors):
-        gradients = pool_gradients(tensors, case.arguments, upstream)
-        return la_pool(**tensors, **case.arguments), gradients
+        gradients = pool_gradients(tensors, arguments, upstream)
+        return la_pool(**tensors, **arguments), gradients
 
     y, gradients = compiled(
         {name: tf.cast(value, "float32") for name, value in case.tensors().items()}

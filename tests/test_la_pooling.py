@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 from layer_cases import CHANNELS, LAYER_CASES
 from layer_contract import LAPoolingContract
-from tolerances import assert_identical
+from tolerances import assert_close, assert_identical, tolerance
 
 from keras_lap import LAPooling, LAPooling2D
 
@@ -36,7 +36,12 @@ class WindowedLAPoolingContract(LAPoolingContract):
         zeros = getattr(layers, f"ZeroPadding{rank}D")
         zeros = zeros(padding[0] if rank == 1 else padding)
         expected = self.case.bases[base](3, 2)(zeros(x))
-        assert_identical(self.case.layer(3, 2, padding, base=base)(x), expected)
+        y = self.case.layer(3, 2, padding, base=base)(x)
+        if base == "avg":
+            # Divided before or after the sum: a matter of rounding.
+            assert_close(y, expected, **tolerance("float32", 3**rank, np.abs(x).max()))
+        else:
+            assert_identical(y, expected)
 
     @pytest.mark.parametrize(
         "options, expected",

@@ -138,6 +138,8 @@ import contextlib, sys
 import keras, numpy as np, tensorflow as tf
 import keras_lap
 
+# A layer that is not built yet leaves TensorFlow's devices open to configuration.
+keras_lap.LAPooling2D(2)
 cpu = tf.config.list_physical_devices("CPU")[0]
 devices = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(cpu, devices)

@@ -1,8 +1,10 @@
 """The committed PTX: that it is what the kernels compile to, and that it assembles."""
 
+import functools
 import importlib.metadata
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -54,10 +56,19 @@ def test_the_code_runs_on_every_later_architecture():
         assert f".reqntid {shipped.threads}\n" in shipped.ptx
 
 
+@functools.cache
+def known_to_ptxas():
+    """Architectures that ptxas assembles for."""
+    usage = subprocess.run(["ptxas", "--help"], stdout=subprocess.PIPE, text=True)
+    return set(re.findall(r"sm_\d+", usage.stdout))
+
+
 @pytest.mark.skipif(shutil.which("ptxas") is None, reason="no ptxas was found")
 @pytest.mark.parametrize("place", range(len(ARCHITECTURES)), ids=ARCHITECTURES)
 def test_the_code_assembles(place, tmp_path):
     """Each architecture takes its share of the kernels, and all kernels are taken."""
+    if ARCHITECTURES[place] not in known_to_ptxas():
+        pytest.skip(f"this ptxas does not know {ARCHITECTURES[place]}")
     kernels = list(shipped_kernels().values())[place :: len(ARCHITECTURES)]
     source, output = tmp_path / "kernel.ptx", tmp_path / "kernel.cubin"
     for shipped in kernels:

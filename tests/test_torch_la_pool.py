@@ -31,6 +31,7 @@ def launched(monkeypatch):
     def run(plan, buffers):
         plans.append(plan)
         assert all(tensor.is_contiguous() for tensor in buffers.values())
+        assert all(tensor.data_ptr() % 16 == 0 for tensor in buffers.values())
         inputs = {name: buffers[name] for name in INPUTS}
         inputs["dy"] = buffers["dy"] if "dy" in buffers else buffers["y"]
         for name, value in gpu_parity.exact(run.pooling, inputs).items():
@@ -118,6 +119,21 @@ def test_alpha_may_need_no_gradient(launched):
     assert dx.requires_grad
     expected = gpu_parity.exact(POOLING, {**inputs, "dy": dy})["dx"]
     torch.testing.assert_close(dx, expected.to(dx.dtype))
+
+
+def test_tensors_may_begin_anywhere_in_memory(launched):
+    run, _ = launched
+    run.pooling = POOLING
+    inputs, dy = leaves(POOLING)
+    expected = torch_la_pool.la_pool(*inputs.values(), POOLING, None)
+    x = inputs["x"].detach()
+    moved = torch.empty(x.numel() + 1)[1:].view(x.shape).copy_(x)
+    assert moved.is_contiguous() and moved.data_ptr() % 16
+    inputs["x"] = moved.requires_grad_()
+    y = torch_la_pool.la_pool(*inputs.values(), POOLING, None)
+    torch.testing.assert_close(y, expected)
+    y.backward(torch.empty(dy.numel() + 1)[1:].view(dy.shape).copy_(dy))
+    assert moved.grad.abs().max() > 0
 
 
 def test_a_pooling_without_base_needs_no_gate(launched):

@@ -219,6 +219,31 @@ def test_extreme_sharpness_keeps_the_best_pixel_alone(
 
 
 @LAYOUTS
+@pytest.mark.parametrize("weighting", ["gaussian", "softmax"])
+@pytest.mark.parametrize("scale, alpha", [(1e20, 1.0), (1e30, 1e30)])
+def test_scores_far_apart_do_not_overflow(
+    rng, channels, groups, options, weighting, scale, alpha
+):
+    x = rng.normal(size=(1, 4, 6, channels))
+    scores = scale * rng.random((1, 4, 6, groups))
+    options = {"weighting": weighting, "gating": None, **options}
+    of = gradients(x, scores, alpha, **options)
+    assert all(np.isfinite(gradient).all() for gradient in of.values())
+    assert of["dalpha"] == 0
+
+
+@pytest.mark.parametrize("channels, groups", [(8, 1), (3, 1), (4, 4)])
+def test_what_no_window_sees_gets_no_gradient(rng, channels, groups):
+    x, scores = rng.normal(size=(1, 6, 6, channels)), rng.random((1, 6, 6, groups))
+    x[:, 2::3], scores[:, :, 2::3] = np.nan, np.nan
+    of = gradients(x, scores, strides=(3, 3))
+    for name in ("dx", "dscores"):
+        assert (
+            np.abs(of[name][:, 2::3]).max() == np.abs(of[name][:, :, 2::3]).max() == 0
+        )
+
+
+@LAYOUTS
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("base", [None, "max"])
 def test_what_is_not_finite_shows_in_its_channel(
@@ -243,6 +268,15 @@ def test_a_score_that_is_no_number_spoils_its_group(rng, channels, groups, optio
     at[0, 1, 1, : channels // groups] = 1
     seen = pool(at, np.ones(scores.shape), alpha=0.0, **options) != 0
     np.testing.assert_array_equal(np.isnan(pool(x, scores, **options)), seen)
+
+
+@pytest.mark.parametrize("groups", [1, 8])
+def test_strides_may_lead_far_out_of_the_map(rng, groups):
+    x, scores = rng.normal(size=(1, 5, 6, 8)), rng.random((1, 5, 6, groups))
+    near, far = (gradients(x, scores, strides=(s, s)) for s in (6, 1 << 20))
+    for name, gradient in near.items():
+        np.testing.assert_array_equal(far[name], gradient)
+    assert np.abs(far["dx"][:, 2:]).max() == np.abs(far["dx"][:, :, 2:]).max() == 0
 
 
 def test_an_empty_batch_gives_gradients_of_zero():

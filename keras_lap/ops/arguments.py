@@ -1,5 +1,6 @@
 """Arguments of the pooling: filled in, checked, and refused in plain words."""
 
+import math
 import operator
 from collections.abc import Iterable
 
@@ -11,6 +12,8 @@ from keras_lap.names import check_choice
 WEIGHTINGS = ("gaussian", "softmax")
 GATINGS = ("score", None)
 BASES = (None, "max", "avg", "first")
+# A window's weights are held at once.
+LARGEST_WINDOW = 2**20
 IMPLEMENTATIONS = ("auto", "fused", "reference")
 
 
@@ -84,9 +87,14 @@ def standardize_padding(padding, pool_size):
 
 
 def check_window_fits(sizes, pool_size, padding):
-    """Raises a `ValueError` if a window is larger than the (padded) map."""
+    """Raises a `ValueError` if a window is larger than the map or all padding."""
     if padding == "same":
         return
+    if padding != "valid" and 0 in sizes:
+        raise ValueError(
+            "Expected a padded map to hold a pixel. "
+            f"Received: a map of {tuple(sizes)} with padding={padding!r}"
+        )
     extra = [(0, 0)] * len(sizes) if padding == "valid" else padding
     for size, window, pair in zip(sizes, pool_size, extra, strict=True):
         if size is not None and size + sum(pair) < window:
@@ -121,6 +129,11 @@ def standardize_window(x_shape, pool_size, strides, padding):
     pool_size = standardize_sizes("pool_size", pool_size, len(sizes))
     strides = pool_size if strides is None else strides
     strides = standardize_sizes("strides", strides, len(sizes))
+    if math.prod(pool_size) > LARGEST_WINDOW:
+        raise ValueError(
+            f"Expected a window of at most {LARGEST_WINDOW} pixels. Received: "
+            f"pool_size={pool_size}. A global pooling takes maps of any size."
+        )
     padding = standardize_padding(padding, pool_size)
     check_window_fits(sizes, pool_size, padding)
     return pool_size, strides, padding

@@ -40,6 +40,8 @@ FUSED = {
     "torch": "keras_lap.ops.fused_torch",
 }
 
+DTYPES = ("float16", "bfloat16", "float32", "float64")
+
 THREE_AXES = "The fused kernels pool along one or two spatial axes, not three."
 
 
@@ -115,9 +117,13 @@ def _obstacle(rank, dtype, x):
         return THREE_AXES
     if _fused_module() is None:
         return f"There are no fused kernels for Keras on {keras.config.backend()}."
+    if dtype not in DTYPES:
+        return f"There are no fused kernels for features of {dtype}."
     return _fused_module().obstacle(dtype, x)
 
 
+# AutoGraph leaves cached functions alone; of the import it would complain.
+@functools.cache
 def _fused_module():
     name = FUSED.get(keras.config.backend())
     return None if name is None else importlib.import_module(name)

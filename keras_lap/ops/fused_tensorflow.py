@@ -1,8 +1,11 @@
 """The fused pooling of Keras on TensorFlow: one op for CPU, GPU and XLA."""
 
+import functools
+
 import tensorflow as tf
 
 from keras_lap.ops.as_image import as_image
+from keras_lap.ops.gpu_obstacle import gpu_obstacle
 from keras_lap.ops.load_ops import find_library, library_obstacle, load_ops
 
 DESCRIPTION = "TensorFlow op, in C++ on the CPU and by Triton's kernels on a GPU."
@@ -15,11 +18,19 @@ def obstacle(dtype, x):
         dtype: Dtype of the features.
         x: Features, or `None` if they are not known yet.
     """
-    if tf.config.list_logical_devices("TPU"):
+    # Listing logical devices would start TensorFlow, which fixes their configuration.
+    if isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy):
         return "The TensorFlow op has no kernel for TPUs."
-    if dtype == "float64" and tf.config.list_physical_devices("GPU"):
+    gpus = tf.config.get_visible_devices("GPU")
+    if gpus and dtype == "float64":
         return "The TensorFlow op has no float64 kernel for the GPU that is here."
-    return library_obstacle()
+    obstacles = [gpu_obstacle(_capability(gpu)) for gpu in gpus]
+    return next(filter(None, obstacles), None) or library_obstacle()
+
+
+@functools.cache
+def _capability(gpu):
+    return tf.config.experimental.get_device_details(gpu).get("compute_capability")
 
 
 def supports_jit():

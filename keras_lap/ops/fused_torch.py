@@ -5,6 +5,7 @@ import torch
 from keras_lap.kernels.gpu import torch_la_pool
 from keras_lap.kernels.pooling import Pooling
 from keras_lap.ops.as_image import as_image
+from keras_lap.ops.gpu_obstacle import gpu_obstacle
 from keras_lap.ops.reference import la_pool_reference
 
 DESCRIPTION = "Triton's kernels, compiled ahead, on CUDA tensors."
@@ -22,7 +23,12 @@ def obstacle(dtype, x):
         return "The kernels for torch pool tensors on a CUDA device."
     if dtype == "float64":
         return "The kernels for torch pool in float32 and half precision."
-    return None
+    return gpu_obstacle(_capability(None if x is None else x.device))
+
+
+def _capability(device):
+    # AMD's GPUs are CUDA devices to torch.
+    return torch.version.cuda and torch.cuda.get_device_capability(device)
 
 
 def supports_jit():

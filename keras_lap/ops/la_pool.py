@@ -51,7 +51,9 @@ def la_pool(
         y_u = (1 - base_gate) P(X)_u + base_gate y_u.
 
     Padded pixels never carry weight. Where the best score of a window is tied, the
-    first of the tied pixels in row-major order receives its gradient.
+    first of the tied pixels in row-major order receives its gradient. A feature that
+    is NaN or infinite makes every output over it NaN or infinite, and a NaN score all
+    outputs that it weights.
 
     Args:
         x: Features, `(N, *spatial, C)` with `data_format="channels_last"`,

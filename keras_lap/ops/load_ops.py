@@ -1,11 +1,13 @@
 """The compiled library of TensorFlow ops, loaded when it is first needed."""
 
 import functools
+import threading
 
 from keras_lap.kernels import library
 
+_loading = threading.Lock()
 
-@functools.cache
+
 def load_ops():
     """Loads the library of compiled TensorFlow ops, once.
 
@@ -19,6 +21,13 @@ def load_ops():
         RuntimeError: If there is no library for the TensorFlow that is installed, or
             if it does not load; says what to do.
     """
+    # TensorFlow takes a gradient once; threads may come at the same time.
+    with _loading:
+        return _load_ops()
+
+
+@functools.cache
+def _load_ops():
     found = find_library()
     if found.path is None:
         raise RuntimeError(found.reason)

@@ -149,9 +149,7 @@ def _pool_taps(tapped, base, padding):
 
 def _pool_everything(x, scores, alpha, weighting, gating):
     flat = _flatten_space(scores)
-    # Not `max`: on a tie the first pixel alone takes the gradient.
-    index = ops.expand_dims(ops.argmax(flat, axis=1), 1)
-    best = ops.take_along_axis(flat, index, axis=1)
+    best = _first_maximum(flat)
     weights = _weight(best - flat, alpha, weighting)
     share = weights / ops.sum(weights, axis=1, keepdims=True)
     if gating == "score":
@@ -165,12 +163,18 @@ def _base_everything(x, base):
     if base is None:
         return None
     if base == "max":
-        return ops.max(x, axis=axes, keepdims=True)
+        return ops.reshape(_first_maximum(_flatten_space(x)), _single_pixel(x))
     if base == "avg":
         # Not `mean`, which knows float64 on TensorFlow alone.
         count = math.prod(ops.shape(x)[1:-1])
         return ops.sum(x, axis=axes, keepdims=True) / ops.cast(count, x.dtype)
     return ops.reshape(_flatten_space(x)[:, 0], _single_pixel(x))
+
+
+def _first_maximum(flat):
+    """Largest value along axis 1. On a tie the first alone takes the gradient."""
+    index = ops.expand_dims(ops.argmax(flat, axis=1), 1)
+    return ops.take_along_axis(flat, index, axis=1)
 
 
 def _flatten_space(tensor):

@@ -42,8 +42,9 @@ int64_t Product(std::initializer_list<int64_t> factors) {
 
 std::string CheckSizes(const Pooling& p) {
   const std::pair<const char*, int64_t> counts[] = {
-      {"input pixels", Product({p.batch, p.height, p.width})},
       {"windows", Product({p.batch, p.out_height, p.out_width})},
+      {"pixels with their padding",
+       Product({p.batch, p.height + p.pad_top, p.width + p.pad_left})},
       {"channels", p.channels},
       {"pixels in a window", Product({p.window_height, p.window_width})},
   };
@@ -59,6 +60,16 @@ std::string CheckSizes(const Pooling& p) {
     }
   }
   return "";
+}
+
+// The same pooling with strides that lead no further than just out of the map: kernels
+// clear what lies between windows, and count it in 32 bits.
+Pooling WithinReach(Pooling p) {
+  p.stride_height =
+      std::min(p.stride_height, std::max(p.window_height, p.height + p.pad_top));
+  p.stride_width =
+      std::min(p.stride_width, std::max(p.window_width, p.width + p.pad_left));
+  return p;
 }
 
 // What a variant is chosen by, besides its name and the dtype of features.
@@ -116,7 +127,7 @@ class Plan {
 
  private:
   Plan(const Pooling& pooling, DataType dtype)
-      : p_(pooling), dtype_(dtype), error_(CheckSizes(pooling)) {
+      : p_(WithinReach(pooling)), dtype_(dtype), error_(CheckSizes(pooling)) {
     per_channel_ = p_.groups > 1 && p_.groups == p_.channels;
     groups_ = per_channel_ ? 1 : p_.groups;
     span_ = p_.channels / groups_;

@@ -29,6 +29,7 @@ FEW_CHANNELS = 128
 LARGEST_COUNT = 2**31 - 2**16
 LARGEST_SIDE = 2**30
 SCRATCH_ALIGNMENT = 256
+PLANS_KEPT = 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +81,7 @@ class _Choice:
 
     def __init__(self, pooling, dtype):
         check_sizes(pooling)
+        pooling = within_reach(pooling)
         self.pooling, self.dtype = pooling, dtype
         self.per_channel = 1 < pooling.groups == pooling.channels
         self.groups = 1 if self.per_channel else pooling.groups
@@ -135,9 +137,10 @@ def check_sizes(pooling):
 
     Offsets of features have 64 bits, so that features may have any number of values.
     """
+    rows, columns = pooling.height + pooling.pad_top, pooling.width + pooling.pad_left
     counts = {
-        "input pixels": pooling.pixels,
         "windows": pooling.windows,
+        "pixels with their padding": pooling.batch * rows * columns,
         "channels": pooling.channels,
         "pixels in a window": pooling.taps,
     }
@@ -149,13 +152,31 @@ def check_sizes(pooling):
             raise ValueError(_too_large("pixels along one side", value, LARGEST_SIDE))
 
 
+def within_reach(pooling):
+    """The same pooling with strides that lead no further than just out of the map.
+
+    Kernels clear what lies between windows, and count it in 32 bits.
+    """
+    return dataclasses.replace(
+        pooling,
+        stride_height=min(
+            pooling.stride_height,
+            max(pooling.window_height, pooling.height + pooling.pad_top),
+        ),
+        stride_width=min(
+            pooling.stride_width,
+            max(pooling.window_width, pooling.width + pooling.pad_left),
+        ),
+    )
+
+
 def _too_large(what, count, limit=LARGEST_COUNT):
     return (
         f"Expected at most {limit} {what} on a GPU. Received: {count}. Split the batch"
     )
 
 
-@functools.cache
+@functools.lru_cache(PLANS_KEPT)
 def plan_forward(pooling, dtype):
     """The launches of the forward pass.
 
@@ -180,7 +201,7 @@ def plan_forward(pooling, dtype):
     return Plan(tuple(choice.launch(variant, programs)), {})
 
 
-@functools.cache
+@functools.lru_cache(PLANS_KEPT)
 def plan_backward(pooling, dtype):
     """The launches of the backward pass; arguments as for `plan_forward`."""
     choice = _Choice(pooling, dtype)

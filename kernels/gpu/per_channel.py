@@ -174,7 +174,7 @@ def pixel_gradients(
             largest_taps + offset, mask=tl.where(has_max, there, False), other=-1
         )
         weight = weight_at(tl.where(there, best - score, 0.0), sharpness, geometry)
-        factor = weight * passed_score(score, geometry) * share
+        factor = tl.where(there, weight * passed_score(score, geometry) * share, 0.0)
         _image, top, left = window_corner(u, geometry)
         factor += kept * base_share(tap, top, left, there, geometry)
         of_feature += factor * upstream

@@ -12,6 +12,7 @@ DTYPES = {
     torch.float16: "float16",
     torch.bfloat16: "bfloat16",
 }
+ALIGNMENT = 16
 
 
 @torch.compiler.disable
@@ -54,7 +55,7 @@ class _LaPool(torch.autograd.Function):
         ctx.pooling, ctx.reference = pooling, reference
         shape = pooling.batch, pooling.out_height, pooling.out_width, pooling.channels
         y = x.new_empty(shape)
-        inputs = _contiguous(x=x, scores=scores, alpha=alpha, gate=gate)
+        inputs = _as_kernels_read(x=x, scores=scores, alpha=alpha, gate=gate)
         _run(plan_forward(pooling, DTYPES[x.dtype]), {**inputs, "y": y})
         return y
 
@@ -71,7 +72,7 @@ class _LaPool(torch.autograd.Function):
             "dalpha": torch.empty_like(alpha, memory_format=torch.contiguous_format),
             "dgate": torch.empty_like(gate),
         }
-        buffers = _contiguous(x=x, scores=scores, alpha=alpha, gate=gate, dy=dy)
+        buffers = _as_kernels_read(x=x, scores=scores, alpha=alpha, gate=gate, dy=dy)
         plan = plan_backward(ctx.pooling, DTYPES[x.dtype])
         _run(plan, {**buffers, **outputs})
         return *outputs.values(), None, None
@@ -94,8 +95,13 @@ def _differentiable_gradients(ctx, inputs, dy):
     return [next(gradients) if needed else None for needed in wanted]
 
 
-def _contiguous(**tensors):
-    return {name: tensor.contiguous() for name, tensor in tensors.items()}
+def _as_kernels_read(**tensors):
+    """The tensors, or copies: dense, and where 16 bytes can be loaded at once."""
+    dense = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    return {
+        name: tensor.clone() if tensor.data_ptr() % ALIGNMENT else tensor
+        for name, tensor in dense.items()
+    }
 
 
 def _run(plan, buffers):

@@ -180,11 +180,12 @@ def weight_slope(weight, distance, passed, dot, mean, share, alpha, geometry):
 
     Times `alpha` it is what a score gets through its own weight, and times `-distance`
     what alpha gets. `dot` is the upstream gradient times the pixel, `mean` the same of
-    the pooled pixel, `share` the branch's factor over the sum of the weights.
+    the pooled pixel, `share` the branch's factor over the sum of the weights. Products
+    begin with the weight: one that vanished keeps what is far away from overflowing.
     """
-    slope = weight * (share * (passed * dot - mean))
-    steeper = 2.0 * (alpha * distance) * slope
-    return tl.where(geometry.weighting == GAUSSIAN, steeper, slope)
+    excess = share * (passed * dot - mean)
+    steeper = 2.0 * (alpha * (distance * weight)) * excess
+    return tl.where(geometry.weighting == GAUSSIAN, steeper, weight * excess)
 
 
 @triton.jit
@@ -276,12 +277,14 @@ def add_tap(sums, score, best, dot, inside, alpha, geometry):
     d = tl.where(inside, best - score, 0.0)
     w = tl.where(inside, weight_at(d, alpha, geometry), 0.0)
     v = dot * tl.where(inside, passed_score(score, geometry), 0.0)
+    dw = d * w
+    ddw = d * dw
     return (
         sums[0] + w * v,
-        sums[1] + d * w,
-        sums[2] + d * w * v,
-        sums[3] + d * d * w,
-        sums[4] + d * d * w * v,
+        sums[1] + dw,
+        sums[2] + dw * v,
+        sums[3] + ddw,
+        sums[4] + ddw * v,
     )
 
 

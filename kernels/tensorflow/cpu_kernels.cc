@@ -13,20 +13,23 @@ host::ParallelFor OnThreadsOf(tensorflow::OpKernelContext* context) {
   };
 }
 
+absl::Status Checked(bool enough_memory) {
+  return enough_memory ? absl::OkStatus()
+                       : absl::ResourceExhaustedError(host::kOutOfMemory);
+}
+
 template <class T>
 struct Cpu {
   static absl::Status Forward(tensorflow::OpKernelContext* context,
                               const Pooling& pooling,
                               const ForwardArguments& arguments) {
-    host::Forward<T>(pooling, arguments, OnThreadsOf(context));
-    return absl::OkStatus();
+    return Checked(host::Forward<T>(pooling, arguments, OnThreadsOf(context)));
   }
 
   static absl::Status Backward(tensorflow::OpKernelContext* context,
                                const Pooling& pooling,
                                const BackwardArguments& arguments) {
-    host::Backward<T>(pooling, arguments, OnThreadsOf(context));
-    return absl::OkStatus();
+    return Checked(host::Backward<T>(pooling, arguments, OnThreadsOf(context)));
   }
 };
 

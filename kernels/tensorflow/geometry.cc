@@ -14,6 +14,9 @@ namespace {
 // overflow.
 constexpr int64_t kSizeLimit = int64_t{1} << 31;
 
+// A window's weights are held at once.
+constexpr int64_t kWindowLimit = int64_t{1} << 20;
+
 // The largest storage type has eight bytes.
 constexpr int64_t kElementLimit = INT64_MAX / 8;
 
@@ -63,6 +66,12 @@ absl::Status CheckSizes(const char* name, const Dims& sizes) {
   if (sizes.size() == 2 && AllBetween(sizes, 1, kSizeLimit)) return absl::OkStatus();
   return Refused("Expected `", name, "` to hold two positive integers below 2^31. ",
                  "Received: ", name, "=", Text(sizes));
+}
+
+absl::Status CheckWindow(const Dims& window) {
+  if (window.empty() || window[0] * window[1] <= kWindowLimit) return absl::OkStatus();
+  return Refused("Expected a window of at most 2^20 pixels. Received: pool_size=",
+                 Text(window), ". A global pooling takes maps of any size.");
 }
 
 absl::Status CheckExplicitPaddings(const Attributes& attributes) {
@@ -202,6 +211,7 @@ absl::Status CheckAttributes(const Attributes& attributes) {
   absl::Status status = CheckTypes(attributes);
   status.Update(CheckSizes("pool_size", attributes.pool_size));
   status.Update(CheckSizes("strides", attributes.strides));
+  if (status.ok()) status = CheckWindow(attributes.pool_size);
   if (!status.ok()) return status;
   const bool global = attributes.pool_size.empty();
   if (global && !(attributes.strides.empty() && attributes.padding == "valid")) {

@@ -68,23 +68,26 @@ host::ParallelFor OnThreadsOf(ffi::ThreadPool& threads) {
 // Calls `run` with a value of the core's type for features stored in `type`.
 template <class Run>
 ffi::Error WithStorageType(ffi::DataType type, const Run& run) {
+  bool enough_memory;
   switch (type) {
     case ffi::F16:
-      run(cpu::Half());
+      enough_memory = run(cpu::Half());
       break;
     case ffi::BF16:
-      run(cpu::BFloat16());
+      enough_memory = run(cpu::BFloat16());
       break;
     case ffi::F32:
-      run(float());
+      enough_memory = run(float());
       break;
     case ffi::F64:
-      run(double());
+      enough_memory = run(double());
       break;
     default:
       return ffi::Error::InvalidArgument("Expected features of a float type.");
   }
-  return ffi::Error::Success();
+  return enough_memory
+             ? ffi::Error::Success()
+             : ffi::Error(ffi::ErrorCode::kResourceExhausted, host::kOutOfMemory);
 }
 
 ffi::Error Forward(ffi::ThreadPool threads, ffi::AnyBuffer x, ffi::AnyBuffer scores,
@@ -94,7 +97,7 @@ ffi::Error Forward(ffi::ThreadPool threads, ffi::AnyBuffer x, ffi::AnyBuffer sco
                                       alpha.untyped_data(), gate.untyped_data(),
                                       y->untyped_data()};
   return WithStorageType(x.element_type(), [&](auto stored) {
-    host::Forward<decltype(stored)>(pooling, arguments, OnThreadsOf(threads));
+    return host::Forward<decltype(stored)>(pooling, arguments, OnThreadsOf(threads));
   });
 }
 
@@ -107,7 +110,7 @@ ffi::Error Backward(ffi::ThreadPool threads, ffi::AnyBuffer x, ffi::AnyBuffer sc
       gate.untyped_data(),     dy.untyped_data(),      dx->untyped_data(),
       dscores->untyped_data(), dalpha->untyped_data(), dgate->untyped_data()};
   return WithStorageType(x.element_type(), [&](auto stored) {
-    host::Backward<decltype(stored)>(pooling, arguments, OnThreadsOf(threads));
+    return host::Backward<decltype(stored)>(pooling, arguments, OnThreadsOf(threads));
   });
 }
 
