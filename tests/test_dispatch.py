@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_lap import la_pool
+from keras_lap import LAPooling2D, LAPooling3D, la_pool
 from keras_lap.kernels import library
 from keras_lap.ops import dispatch, which
 from keras_lap.ops.gpu_obstacle import gpu_obstacle
@@ -203,3 +203,16 @@ def test_the_library_is_loaded_when_first_needed():
     )
     assert run.stdout.split() == ["False", "True"]
     assert "AutoGraph" not in run.stderr
+
+
+@pytest.mark.parametrize("xla", [True, False])
+def test_layers_keep_out_of_xla_where_the_kernels_cannot_go(monkeypatch, xla):
+    class Fused:
+        DESCRIPTION = "kernels of a test."
+        obstacle = staticmethod(lambda dtype, x: None)
+        supports_jit = staticmethod(lambda: xla)
+
+    monkeypatch.setattr(dispatch, "_fused_module", lambda: Fused)
+    assert LAPooling2D(2).supports_jit is xla
+    # These are pooled by the reference, which XLA compiles.
+    assert LAPooling3D(2).supports_jit is True

@@ -54,7 +54,7 @@ class BaseLAPooling(layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.supports_jit = supports_jit()
+        self.supports_jit = supports_jit(self.rank)
         check_choice("weighting", weighting, WEIGHTINGS)
         check_choice("gating", gating, GATINGS)
         check_choice("base", base, BASES)

@@ -71,9 +71,10 @@ def which(rank=2, dtype="float32", implementation="auto"):
     return _choose(implementation, rank, backend.standardize_dtype(dtype), None)
 
 
-def supports_jit():
-    """Whether XLA can compile what `la_pool` runs here."""
-    return which().implementation == "reference" or _fused_module().supports_jit()
+def supports_jit(rank):
+    """Whether XLA can compile what `la_pool` runs here for `rank` spatial axes."""
+    choice = which(rank)
+    return choice.implementation == "reference" or _fused_module().supports_jit()
 
 
 def implementation_for(x, implementation):

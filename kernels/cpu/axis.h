@@ -32,10 +32,21 @@ struct Axis {
             std::min(windows, Ceil(size + pad - tap))};
   }
 
+  // Windows without padding.
+  Range InnerWindows() const {
+    return {WindowsWithReal(0).begin, WindowsWithReal(window - 1).end};
+  }
+
   // Windows that lie over a position.
   Range WindowsOver(int64_t position) const {
     return {std::min(windows, Ceil(position + pad - window + 1)),
             std::min(windows, Ceil(position + pad + 1))};
+  }
+
+  // Positions at which a window more or less beyond either end would change nothing:
+  // one stride further on, the same windows lie over a position, moved on by one.
+  Range InnerPositions() const {
+    return {Clip(window - stride - pad), Clip(windows * stride - pad)};
   }
 
   // Positions that belong to window `w` when every one belongs to the last window that

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <limits>
 #include <vector>
 
 #include "blocks.h"
@@ -7,7 +6,6 @@
 #include "la_pool_cpu.h"
 #include "pixel_sums.h"
 #include "row_scratch.h"
-#include "tap_reader.h"
 #include "window_taps.h"
 
 namespace keras_lap::cpu {
@@ -32,6 +30,8 @@ class MapGradients {
         rows_(Rows(pooling)),
         across_(Columns(pooling)),
         kept_rows_(rows_.Overlap() + 1),
+        windows_at_once_(
+            std::max<int64_t>(1, kBytesAtOnce / (blocks.max_channels() * sizeof(T)))),
         length_(pooling.out_width * blocks.max_groups()),
         channels_(blocks.max_channels()),
         max_base_(pooling.base == Base::kMax),
@@ -40,11 +40,8 @@ class MapGradients {
         dalpha_(blocks.max_groups()),
         kept_(2 * kept_rows_ * TapCount(pooling) * length_),
         winners_(max_base_ ? kept_rows_ * pooling.out_width * channels_ : 0),
-        largest_(max_base_ ? channels_ : 0),
         zeros_(channels_),
         taps_(TapCount(pooling) + 1),
-        reader_(channels_),
-        dy_reader_(channels_),
         sums_(dx, pooling.batch * pooling.height * pooling.width, pooling.channels,
               channels_, kept_rows_ * (across_.Overlap() + 1),
               max_base_ ? Extra::kWinners : Extra::kNone, 1 - openness),
@@ -102,6 +99,8 @@ class MapGradients {
   }
 
  private:
+  static constexpr int64_t kBytesAtOnce = 16384;
+
   // A row of windows that lies over the current row of pixels.
   struct RowOver {
     RowRecord<U> record;
@@ -127,50 +126,46 @@ class MapGradients {
   // Dot products of dy with the features under every window. Returns that with the
   // largest features, under the base max.
   double DotRow(const WindowRow& row, const RowRecord<U>& record) {
-    const void* zeros = pooling_.base_sees_padding ? zeros_.get() : nullptr;
-    const WindowPrefetch<T> prefetch(pooling_, channels());
+    const RowBelow<T> below(pooling_, row.row, channels(), x_);
+    const Range inner = across_.InnerWindows();
     double with_largest = 0;
-    for (int64_t w = 0; w < pooling_.out_width; ++w) {
-      prefetch(row, w, x_);
-      const U* dy = dy_reader_.Pixel(Dy(row.row, w), channels());
-      int64_t count =
-          ListTaps<T>(pooling_, row, w, x_, record.coefficients, nullptr, taps_.get());
-      DotWindow(count, dy, record.dscores + w * groups(), row.length());
+    for (int64_t w = 0, windows; w < pooling_.out_width; w += windows) {
+      windows = inner.contains(w) ? std::min(inner.end - w, windows_at_once_) : 1;
+      DotWindows(row, w, windows, below.From(w), record);
       if (!max_base_) continue;
-      count =
-          ListTaps<T>(pooling_, row, w, x_, record.coefficients, zeros, taps_.get());
-      with_largest += WinWindow(count, dy, record.winners + w * channels());
+      for (int64_t i = 0; i < windows; ++i)
+        with_largest += WinWindow(row, w + i, record);
     }
     return with_largest;
   }
 
-  void DotWindow(int64_t count, const U* dy, U* dots, int64_t length) {
-    const int64_t width = group_width();
+  void DotWindows(const WindowRow& row, int64_t first, int64_t windows, Ahead ahead,
+                  const RowRecord<U>& record) {
+    const Run run{windows, pooling_.stride_width * pooling_.channels, 0, 0, groups()};
+    const int64_t width = group_width(), step = pooling_.channels;
+    const T* dy = Dy(row.row, first);
+    U* dots = record.dscores + first * groups();
+    const int64_t count =
+        ListTaps(pooling_, row, first, x_, record.coefficients, nullptr, taps_.get());
     if (width == 1) {
-      reader_.ForSome(taps_.get(), count, channels(),
-                      [&](const Tap<U>* taps, int64_t some) {
-                        Products(dy, taps, some, channels(), dots, length);
-                      });
+      Products(dy, step, taps_.get(), count, run, channels(), ahead, dots,
+               row.length());
       return;
     }
-    for (int64_t g = 0; g < groups(); ++g) {
-      reader_.ForSome(taps_.get(), count, width, [&](const Tap<U>* taps, int64_t some) {
-        Dots(dy + g * width, taps, some, width, dots + g, length);
-      });
+    for (int64_t g = 0; g < groups(); ++g, ahead = {}) {
+      Dots(dy + g * width, step, taps_.get(), count, run, width, ahead, dots + g,
+           row.length());
       NextGroup(taps_.get(), count, width);
     }
   }
 
-  double WinWindow(int64_t count, const U* dy, IndexType<U>* winners) {
-    std::fill_n(largest_.get(), channels(), -std::numeric_limits<U>::infinity());
-    std::fill_n(winners, channels(), static_cast<IndexType<U>>(taps_.get()->index));
-    reader_.ForSome(taps_.get(), count, channels(),
-                    [&](const Tap<U>* taps, int64_t some) {
-                      FindWinners(taps, some, channels(), largest_.get(), winners);
-                    });
-    const Tap<U> largest{largest_.get(), nullptr, 0, nullptr};
+  U WinWindow(const WindowRow& row, int64_t w, const RowRecord<U>& record) {
+    const void* zeros = pooling_.base_sees_padding ? zeros_.get() : nullptr;
+    const int64_t count =
+        ListTaps(pooling_, row, w, x_, record.coefficients, zeros, taps_.get());
     U dot;
-    Dots(dy, &largest, 1, channels(), &dot, 1);
+    FindWinners(Dy(row.row, w), taps_.get(), count, channels(),
+                record.winners + w * channels(), &dot);
     return dot;
   }
 
@@ -210,11 +205,11 @@ class MapGradients {
   }
 
   void GatherFeatures(int64_t y) {
-    for (int64_t x = 0; x < pooling_.width; ++x) {
-      sums_.Add(ListWindows(x, sums_.next_taps()),
-                dx_ + (y * pooling_.width + x) * pooling_.channels);
-    }
-    sums_.Finish();
+    const PixelRow row{{0, pooling_.width}, across_.InnerPositions(), across_.stride};
+    const Run steps{0, pooling_.channels, groups(), channels(), 0};
+    sums_.Fill(
+        row, steps, [&](int64_t x, Tap<T>* taps) { return ListWindows(x, taps); },
+        [](int64_t) { return Ahead{}; }, dx_ + y * pooling_.width * pooling_.channels);
   }
 
   // Lists what the windows over a pixel of the current row bring to its gradient.
@@ -236,6 +231,7 @@ class MapGradients {
   const Pooling& pooling_;
   const Axis rows_, across_;
   const int64_t kept_rows_;  // rows of windows that may lie over one pixel
+  const int64_t windows_at_once_;
   const int64_t length_, channels_;
   const bool max_base_;
   RowScratch<U> scratch_;
@@ -243,9 +239,8 @@ class MapGradients {
   Buffer<double> dalpha_;
   Buffer<U> kept_;
   Buffer<IndexType<U>> winners_;
-  Buffer<U> largest_, zeros_;
+  Buffer<U> zeros_;
   Buffer<Tap<T>> taps_;
-  TapReader<T> reader_, dy_reader_;
   PixelSums<T> sums_;
   const U openness_;
   std::vector<Range> windows_over_;

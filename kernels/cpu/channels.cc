@@ -1,75 +1,86 @@
 #include "channels.h"
 
-#include <algorithm>
-#include <cstring>
 #include <limits>
 #include <utility>
 
 #include "clones.h"
-#include "half.h"
+#include "lanes.h"
 
 namespace keras_lap::cpu {
 namespace {
 
-// A few taps, laid out so that a loop over channels keeps them in registers.
-template <bool kPerChannel, Extra kExtra, class U, size_t... I>
-class TapSum {
- public:
-  TapSum(const Tap<U>* taps, U rest)
-      : values_{taps[I].values...},
-        each_{taps[I].coefficients...},
-        common_{*taps[I].coefficients...},
-        winners_{taps[I].winners...},
-        index_{static_cast<IndexType<U>>(taps[I].index)...},
-        rest_(rest) {}
-
-  U At(int64_t c) const { return (... + (Coefficient<I>(c) * values_[I][c])); }
-
-  U Largest(int64_t c, U largest) const {
-    ((largest = values_[I][c] > largest ? values_[I][c] : largest), ...);
-    return largest;
-  }
-
- private:
-  template <size_t J>
-  U Coefficient(int64_t c) const {
-    const U coefficient = kPerChannel ? each_[J][c] : common_[J];
-    if constexpr (kExtra == Extra::kWinners) {
-      return coefficient + (winners_[J][c] == index_[J] ? rest_ : U{0});
-    }
-    return coefficient;
-  }
-
-  const U* values_[sizeof...(I)];
-  const U* each_[sizeof...(I)];
-  U common_[sizeof...(I)];
-  const IndexType<U>* winners_[sizeof...(I)];
-  IndexType<U> index_[sizeof...(I)];
-  U rest_;
+// As many vectors of channels as a loop over taps keeps in registers.
+template <int kCount, size_t... I>
+struct Block {
+  static constexpr int kLanes = kCount;
+  static constexpr int64_t kChannels = kCount * sizeof...(I);
 };
 
-template <bool kPerChannel, Extra kExtra, class U, size_t... I>
-void SumFixed(const Tap<U>* taps, int64_t channels, U rest, U* out,
-              std::index_sequence<I...>) {
-  const TapSum<kPerChannel, kExtra, U, I...> sum(taps, rest);
-#pragma omp simd
-  for (int64_t c = 0; c < channels; ++c) {
-    U total = sum.At(c);
-    if constexpr (kExtra == Extra::kLargest) {
-      total += rest * sum.Largest(c, -std::numeric_limits<U>::infinity());
-    }
-    out[c] = total;
-  }
+template <int kCount, size_t... I, class Function>
+int64_t ForWhole(Block<kCount, I...> block, int64_t c, int64_t channels,
+                 Function function) {
+  for (; c + block.kChannels <= channels; c += block.kChannels) function(block, c);
+  return c;
 }
 
-template <bool kPerChannel, Extra kExtra, class U, size_t... I>
-void AddFixed(const Tap<U>* taps, int64_t channels, U rest, U* sums, U* largest,
-              std::index_sequence<I...>) {
-  const TapSum<kPerChannel, kExtra, U, I...> sum(taps, rest);
-#pragma omp simd
-  for (int64_t c = 0; c < channels; ++c) {
-    sums[c] += sum.At(c);
-    if constexpr (kExtra == Extra::kLargest) largest[c] = sum.Largest(c, largest[c]);
+// Calls `function(block, first channel)` for all channels, widest blocks first.
+template <class U, class Function>
+void ForBlocks(int64_t channels, Function function) {
+  constexpr int kWide = 32 / sizeof(U), kNarrow = 16 / sizeof(U);
+  int64_t c = 0;
+  c = ForWhole(Block<kWide, 0, 1, 2, 3, 4, 5, 6, 7>(), c, channels, function);
+  c = ForWhole(Block<kWide, 0>(), c, channels, function);
+  c = ForWhole(Block<kNarrow, 0>(), c, channels, function);
+  ForWhole(Block<1, 0>(), c, channels, function);
+}
+
+template <bool kPerChannel, Extra kExtra, class T, int kCount, size_t... I>
+void SumBlock(Block<kCount, I...>, const Tap<T>* taps, int64_t count, const Run& run,
+              int64_t pixel, int64_t c, ComputeType<T> rest, T* out) {
+  using U = ComputeType<T>;
+  using Values = Vector<U, kCount>;
+  using Indices = Vector<IndexType<U>, kCount>;
+  // Nothing but -0 leaves any first summand as it is.
+  Values start, lowest, rests;
+  Spread<kCount>(count == 0 ? U{0} : -U{0}, &start);
+  Spread<kCount>(-std::numeric_limits<U>::infinity(), &lowest);
+  Spread<kCount>(rest, &rests);
+  Values sums[] = {(void(I), start)...};
+  Values largest[] = {(void(I), lowest)...};
+  for (int64_t t = 0; t < count; ++t) {
+    const T* values = taps[t].values + pixel * run.values + c;
+    const U* coefficients = taps[t].coefficients + pixel * run.coefficients;
+    Values features[sizeof...(I)], factors[] = {(void(I), Values{})...};
+    (Load<kCount>(values + I * kCount, &features[I]), ...);
+    if constexpr (kPerChannel) {
+      (Load<kCount>(coefficients + c + I * kCount, &factors[I]), ...);
+    } else {
+      (Spread<kCount>(*coefficients, &factors[I]), ...);
+    }
+    if constexpr (kExtra == Extra::kLargest) {
+      ((largest[I] = features[I] > largest[I] ? features[I] : largest[I]), ...);
+    }
+    if constexpr (kExtra == Extra::kWinners) {
+      const auto* winners = taps[t].winners + pixel * run.winners + c;
+      Indices indices, found[sizeof...(I)];
+      Spread<kCount>(static_cast<IndexType<U>>(taps[t].index), &indices);
+      (Load<kCount>(winners + I * kCount, &found[I]), ...);
+      ((factors[I] += found[I] == indices ? rests : Values{}), ...);
+    }
+    ((sums[I] += factors[I] * features[I]), ...);
+  }
+  if constexpr (kExtra == Extra::kLargest) ((sums[I] += rests * largest[I]), ...);
+  (Store<kCount>(sums[I], out + c + I * kCount), ...);
+}
+
+template <bool kPerChannel, Extra kExtra, class T>
+void SumPixelsOf(const Tap<T>* taps, int64_t count, const Run& run, int64_t channels,
+                 ComputeType<T> rest, const Ahead& ahead, T* out) {
+  for (int64_t i = 0; i < run.pixels; ++i, out += run.out) {
+    ahead.Prefetch(i);
+    ForBlocks<ComputeType<T>>(channels, [=](auto block, int64_t c) {
+      SumBlock<kPerChannel, kExtra>(block, taps, count, run, i, c, rest, out);
+    });
   }
 }
 
@@ -91,149 +102,57 @@ void WithKind(Sum kind, Function function) {
                                : with_extra(std::false_type());
 }
 
-template <bool kPerChannel, Extra kExtra, class U>
-void AddAll(const Tap<U>* taps, int64_t count, int64_t channels, U rest, U* sums,
-            U* largest) {
-  for (; count >= 8; count -= 8, taps += 8) {
-    AddFixed<kPerChannel, kExtra>(taps, channels, rest, sums, largest,
-                                  std::make_index_sequence<8>());
-  }
-  for (; count > 0; --count, ++taps) {
-    AddFixed<kPerChannel, kExtra>(taps, channels, rest, sums, largest,
-                                  std::make_index_sequence<1>());
-  }
-}
+}  // namespace
 
-template <class U>
-void AddTapsImpl(Sum kind, const Tap<U>* taps, int64_t count, int64_t channels, U rest,
-                 U* sums, U* largest) {
-  WithKind(kind, [=](auto per_channel, auto extra) {
-    AddAll<per_channel, extra>(taps, count, channels, rest, sums, largest);
+template <class T>
+KERAS_LAP_CLONES void SumPixels(Sum kind, const Tap<T>* taps, int64_t count,
+                                const Run& run, int64_t channels, ComputeType<T> rest,
+                                const Ahead& ahead, T* out) {
+  WithKind(kind, [&](auto per_channel, auto extra) {
+    SumPixelsOf<per_channel, extra>(taps, count, run, channels, rest, ahead, out);
   });
 }
 
-template <class U>
-void StartSumImpl(int64_t channels, U* sums, U* largest) {
-  std::fill_n(sums, channels, U{0});
-  std::fill_n(largest, channels, -std::numeric_limits<U>::infinity());
-}
+namespace {
 
-template <class U>
-void AddLargestImpl(int64_t channels, U rest, const U* largest, U* sums) {
-#pragma omp simd
-  for (int64_t c = 0; c < channels; ++c) sums[c] += rest * largest[c];
-}
-
-template <bool kPerChannel, Extra kExtra, class U>
-void SumPixel(const Tap<U>* taps, int64_t count, int64_t channels, U rest, U* out) {
-  const auto fixed = [=](auto indices) {
-    SumFixed<kPerChannel, kExtra>(taps, channels, rest, out, indices);
-  };
-  static_assert(kTapsAtOnce == 9);
-  switch (count) {
-    case 0:
-      std::fill_n(out, channels, U{0});
-      return;
-    case 1:
-      return fixed(std::make_index_sequence<1>());
-    case 2:
-      return fixed(std::make_index_sequence<2>());
-    case 3:
-      return fixed(std::make_index_sequence<3>());
-    case 4:
-      return fixed(std::make_index_sequence<4>());
-    case 5:
-      return fixed(std::make_index_sequence<5>());
-    case 6:
-      return fixed(std::make_index_sequence<6>());
-    case 7:
-      return fixed(std::make_index_sequence<7>());
-    case 8:
-      return fixed(std::make_index_sequence<8>());
-    case 9:
-      return fixed(std::make_index_sequence<9>());
-  }
-}
-
-template <class U>
-void SumPixelsImpl(Sum kind, const Tap<U>* taps, const int64_t* counts, int64_t pixels,
-                   int64_t channels, U rest, U* out, int64_t step) {
-  WithKind(kind, [=](auto per_channel, auto extra) {
-    const Tap<U>* pixel_taps = taps;
-    for (int64_t i = 0; i < pixels; ++i) {
-      SumPixel<per_channel, extra>(pixel_taps, counts[i], channels, rest,
-                                   out + i * step);
-      pixel_taps += counts[i];
-    }
-  });
-}
-
-// A vector register's worth of sums, kept apart until the end.
-template <class U>
-struct Lanes {
-  static constexpr int64_t kCount = 64 / sizeof(U);
-  typedef U Vector __attribute__((vector_size(64)));
-
-  void Load(const U* from) { std::memcpy(&values, from, sizeof(values)); }
-
-  // The first `count` values, and zeros.
-  void LoadSome(const U* from, int64_t count) {
-    U some[kCount] = {};
-    for (int64_t i = 0; i < count; ++i) some[i] = from[i];
-    Load(some);
-  }
-
-  U Total() const { return Fold(values); }
-
- private:
-  // Adds the upper half of a vector to the lower until two values are left.
-  template <class Wide>
-  static U Fold(const Wide& wide) {
-    constexpr int64_t kHalf = sizeof(Wide) / 2;
-    if constexpr (kHalf == sizeof(U)) {
-      return wide[0] + wide[1];
-    } else {
-      typedef U Half __attribute__((vector_size(kHalf)));
-      Half low, high;
-      std::memcpy(&low, &wide, kHalf);
-      std::memcpy(&high, reinterpret_cast<const char*>(&wide) + kHalf, kHalf);
-      return Fold<Half>(low + high);
-    }
-  }
-
- public:
-  Vector values;
-};
-
-template <class U, size_t... I>
-void DotsFixed(const U* dy, const Tap<U>* taps, int64_t channels, U* out, int64_t step,
-               std::index_sequence<I...>) {
-  constexpr int64_t kCount = Lanes<U>::kCount;
-  const U* const values[] = {taps[I].values...};
-  Lanes<U> sums[] = {(void(I), Lanes<U>{})...};
-  Lanes<U> gradient, features[sizeof...(I)];
-  int64_t c = 0;
+// Adds dot products of a few taps over as many channels as make up whole vectors.
+template <int kCount, class T, size_t... I>
+int64_t AddDots(const T* dy, const T* const* values, int64_t c, int64_t channels,
+                ComputeType<T>* totals) {
+  using Values = Vector<ComputeType<T>, kCount>;
+  if (c + kCount > channels) return c;
+  Values sums[] = {(void(I), Values{})...};
   for (; c + kCount <= channels; c += kCount) {
-    gradient.Load(dy + c);
-    (features[I].Load(values[I] + c), ...);
-    ((sums[I].values += gradient.values * features[I].values), ...);
+    Values gradient, features[sizeof...(I)];
+    Load<kCount>(dy + c, &gradient);
+    (Load<kCount>(values[I] + c, &features[I]), ...);
+    ((sums[I] += gradient * features[I]), ...);
   }
-  if (c < channels) {
-    gradient.LoadSome(dy + c, channels - c);
-    (features[I].LoadSome(values[I] + c, channels - c), ...);
-    ((sums[I].values += gradient.values * features[I].values), ...);
-  }
-  ((out[taps[I].index * step] = sums[I].Total()), ...);
+  ((totals[I] += Fold<kCount, ComputeType<T>>(sums[I])), ...);
+  return c;
 }
 
-template <class U>
-void DotsImpl(const U* dy, const Tap<U>* taps, int64_t count, int64_t channels, U* out,
-              int64_t step) {
+template <class T, size_t... I>
+void DotsFixed(const T* dy, const Tap<T>* taps, int64_t shift, int64_t channels,
+               ComputeType<T>* out, int64_t tap_step, std::index_sequence<I...>) {
+  using U = ComputeType<T>;
+  const T* const values[] = {taps[I].values + shift...};
+  U totals[] = {(void(I), U{0})...};
+  int64_t c = 0;
+  c = AddDots<32 / sizeof(U), T, I...>(dy, values, c, channels, totals);
+  c = AddDots<16 / sizeof(U), T, I...>(dy, values, c, channels, totals);
+  AddDots<1, T, I...>(dy, values, c, channels, totals);
+  ((out[taps[I].index * tap_step] = totals[I]), ...);
+}
+
+template <class T>
+void DotWindow(const T* dy, const Tap<T>* taps, int64_t count, int64_t shift,
+               int64_t channels, ComputeType<T>* out, int64_t tap_step) {
   for (; count > 5; count -= 4, taps += 4) {
-    DotsFixed(dy, taps, channels, out, step, std::make_index_sequence<4>());
+    DotsFixed(dy, taps, shift, channels, out, tap_step, std::make_index_sequence<4>());
   }
   const auto fixed = [=](auto indices) {
-    DotsFixed(dy, taps, channels, out, step, indices);
+    DotsFixed(dy, taps, shift, channels, out, tap_step, indices);
   };
   switch (count) {
     case 1:
@@ -247,134 +166,118 @@ void DotsImpl(const U* dy, const Tap<U>* taps, int64_t count, int64_t channels, 
     case 5:
       return fixed(std::make_index_sequence<5>());
   }
-}
-
-template <class U>
-void ProductsImpl(const U* dy, const Tap<U>* taps, int64_t count, int64_t channels,
-                  U* out, int64_t step) {
-  for (; count > 0; --count, ++taps) {
-    const U* values = taps->values;
-    U* to = out + taps->index * step;
-#pragma omp simd
-    for (int64_t c = 0; c < channels; ++c) to[c] = dy[c] * values[c];
-  }
-}
-
-template <class U>
-void FindWinnersImpl(const Tap<U>* taps, int64_t count, int64_t channels, U* largest,
-                     IndexType<U>* winners) {
-  for (; count > 0; --count, ++taps) {
-    const U* values = taps->values;
-    const IndexType<U> index = taps->index;
-#pragma omp simd
-    for (int64_t c = 0; c < channels; ++c) {
-      const bool larger = values[c] > largest[c];
-      largest[c] = larger ? values[c] : largest[c];
-      winners[c] = larger ? index : winners[c];
-    }
-  }
-}
-
-template <class T>
-void LoadImpl(const T* from, int64_t count, float* to) {
-#pragma omp simd
-  for (int64_t i = 0; i < count; ++i) to[i] = ToCompute(from[i]);
-}
-
-template <class T>
-void StoreImpl(const float* from, int64_t count, T* to) {
-#pragma omp simd
-  for (int64_t i = 0; i < count; ++i) to[i] = ToStorage<T>(from[i]);
 }
 
 }  // namespace
 
-KERAS_LAP_CLONES void SumPixels(Sum kind, const Tap<float>* taps, const int64_t* counts,
-                                int64_t pixels, int64_t channels, float rest,
-                                float* out, int64_t step) {
-  SumPixelsImpl(kind, taps, counts, pixels, channels, rest, out, step);
+template <class T>
+KERAS_LAP_CLONES void Dots(const T* dy, int64_t dy_step, const Tap<T>* taps,
+                           int64_t count, const Run& run, int64_t channels,
+                           const Ahead& ahead, ComputeType<T>* out, int64_t tap_step) {
+  for (int64_t i = 0; i < run.pixels; ++i, dy += dy_step, out += run.out) {
+    ahead.Prefetch(i);
+    DotWindow(dy, taps, count, i * run.values, channels, out, tap_step);
+  }
 }
 
-KERAS_LAP_CLONES void SumPixels(Sum kind, const Tap<double>* taps,
-                                const int64_t* counts, int64_t pixels, int64_t channels,
-                                double rest, double* out, int64_t step) {
-  SumPixelsImpl(kind, taps, counts, pixels, channels, rest, out, step);
+template <class T>
+KERAS_LAP_CLONES void Products(const T* dy, int64_t dy_step, const Tap<T>* taps,
+                               int64_t count, const Run& run, int64_t channels,
+                               const Ahead& ahead, ComputeType<T>* out,
+                               int64_t tap_step) {
+  using U = ComputeType<T>;
+  for (int64_t i = 0; i < run.pixels; ++i, dy += dy_step, out += run.out) {
+    ahead.Prefetch(i);
+    for (int64_t t = 0; t < count; ++t) {
+      const T* values = taps[t].values + i * run.values;
+      U* to = out + taps[t].index * tap_step;
+      ForBlocks<U>(channels, [=](auto block, int64_t c) {
+        for (int64_t end = c + block.kChannels; c < end; c += block.kLanes) {
+          Vector<U, block.kLanes> gradient, features;
+          Load<block.kLanes>(dy + c, &gradient);
+          Load<block.kLanes>(values + c, &features);
+          Store<block.kLanes>(gradient * features, to + c);
+        }
+      });
+    }
+  }
 }
 
-KERAS_LAP_CLONES void StartSum(int64_t channels, float* sums, float* largest) {
-  StartSumImpl(channels, sums, largest);
+namespace {
+
+template <class T, int kCount, size_t... I>
+void FindInBlock(Block<kCount, I...>, const T* dy, const Tap<T>* taps, int64_t count,
+                 int64_t c, IndexType<ComputeType<T>>* winners, ComputeType<T>* dot) {
+  using U = ComputeType<T>;
+  using Values = Vector<U, kCount>;
+  using Indices = Vector<IndexType<U>, kCount>;
+  Values lowest;
+  Indices first;
+  Spread<kCount>(-std::numeric_limits<U>::infinity(), &lowest);
+  Spread<kCount>(static_cast<IndexType<U>>(taps[0].index), &first);
+  Values largest[] = {(void(I), lowest)...};
+  Indices found[] = {(void(I), first)...};
+  for (int64_t t = 0; t < count; ++t) {
+    Values features[sizeof...(I)];
+    Indices index;
+    Spread<kCount>(static_cast<IndexType<U>>(taps[t].index), &index);
+    (Load<kCount>(taps[t].values + c + I * kCount, &features[I]), ...);
+    ((found[I] = features[I] > largest[I] ? index : found[I]), ...);
+    ((largest[I] = features[I] > largest[I] ? features[I] : largest[I]), ...);
+  }
+  Values gradient[sizeof...(I)], products{};
+  (Load<kCount>(dy + c + I * kCount, &gradient[I]), ...);
+  ((products += gradient[I] * largest[I]), ...);
+  (Store<kCount>(found[I], winners + c + I * kCount), ...);
+  *dot += Fold<kCount, U>(products);
 }
 
-KERAS_LAP_CLONES void StartSum(int64_t channels, double* sums, double* largest) {
-  StartSumImpl(channels, sums, largest);
+}  // namespace
+
+template <class T>
+KERAS_LAP_CLONES void FindWinners(const T* dy, const Tap<T>* taps, int64_t count,
+                                  int64_t channels, IndexType<ComputeType<T>>* winners,
+                                  ComputeType<T>* dot) {
+  *dot = 0;
+  ForBlocks<ComputeType<T>>(channels, [=](auto block, int64_t c) {
+    FindInBlock(block, dy, taps, count, c, winners, dot);
+  });
 }
 
-KERAS_LAP_CLONES void AddTaps(Sum kind, const Tap<float>* taps, int64_t count,
-                              int64_t channels, float rest, float* sums,
-                              float* largest) {
-  AddTapsImpl(kind, taps, count, channels, rest, sums, largest);
-}
+template void SumPixels(Sum, const Tap<float>*, int64_t, const Run&, int64_t, float,
+                        const Ahead&, float*);
+template void Dots(const float*, int64_t, const Tap<float>*, int64_t, const Run&,
+                   int64_t, const Ahead&, float*, int64_t);
+template void Products(const float*, int64_t, const Tap<float>*, int64_t, const Run&,
+                       int64_t, const Ahead&, float*, int64_t);
+template void FindWinners(const float*, const Tap<float>*, int64_t, int64_t, int32_t*,
+                          float*);
 
-KERAS_LAP_CLONES void AddTaps(Sum kind, const Tap<double>* taps, int64_t count,
-                              int64_t channels, double rest, double* sums,
-                              double* largest) {
-  AddTapsImpl(kind, taps, count, channels, rest, sums, largest);
-}
+template void SumPixels(Sum, const Tap<double>*, int64_t, const Run&, int64_t, double,
+                        const Ahead&, double*);
+template void Dots(const double*, int64_t, const Tap<double>*, int64_t, const Run&,
+                   int64_t, const Ahead&, double*, int64_t);
+template void Products(const double*, int64_t, const Tap<double>*, int64_t, const Run&,
+                       int64_t, const Ahead&, double*, int64_t);
+template void FindWinners(const double*, const Tap<double>*, int64_t, int64_t, int64_t*,
+                          double*);
 
-KERAS_LAP_CLONES void AddLargest(int64_t channels, float rest, const float* largest,
-                                 float* sums) {
-  AddLargestImpl(channels, rest, largest, sums);
-}
+template void SumPixels(Sum, const Tap<Half>*, int64_t, const Run&, int64_t, float,
+                        const Ahead&, Half*);
+template void Dots(const Half*, int64_t, const Tap<Half>*, int64_t, const Run&, int64_t,
+                   const Ahead&, float*, int64_t);
+template void Products(const Half*, int64_t, const Tap<Half>*, int64_t, const Run&,
+                       int64_t, const Ahead&, float*, int64_t);
+template void FindWinners(const Half*, const Tap<Half>*, int64_t, int64_t, int32_t*,
+                          float*);
 
-KERAS_LAP_CLONES void AddLargest(int64_t channels, double rest, const double* largest,
-                                 double* sums) {
-  AddLargestImpl(channels, rest, largest, sums);
-}
-
-KERAS_LAP_CLONES void Dots(const float* dy, const Tap<float>* taps, int64_t count,
-                           int64_t channels, float* out, int64_t step) {
-  DotsImpl(dy, taps, count, channels, out, step);
-}
-
-KERAS_LAP_CLONES void Dots(const double* dy, const Tap<double>* taps, int64_t count,
-                           int64_t channels, double* out, int64_t step) {
-  DotsImpl(dy, taps, count, channels, out, step);
-}
-
-KERAS_LAP_CLONES void Products(const float* dy, const Tap<float>* taps, int64_t count,
-                               int64_t channels, float* out, int64_t step) {
-  ProductsImpl(dy, taps, count, channels, out, step);
-}
-
-KERAS_LAP_CLONES void Products(const double* dy, const Tap<double>* taps, int64_t count,
-                               int64_t channels, double* out, int64_t step) {
-  ProductsImpl(dy, taps, count, channels, out, step);
-}
-
-KERAS_LAP_CLONES void FindWinners(const Tap<float>* taps, int64_t count,
-                                  int64_t channels, float* largest, int32_t* winners) {
-  FindWinnersImpl(taps, count, channels, largest, winners);
-}
-
-KERAS_LAP_CLONES void FindWinners(const Tap<double>* taps, int64_t count,
-                                  int64_t channels, double* largest, int64_t* winners) {
-  FindWinnersImpl(taps, count, channels, largest, winners);
-}
-
-KERAS_LAP_CLONES void Load(const Half* from, int64_t count, float* to) {
-  LoadImpl(from, count, to);
-}
-
-KERAS_LAP_CLONES void Load(const BFloat16* from, int64_t count, float* to) {
-  LoadImpl(from, count, to);
-}
-
-KERAS_LAP_CLONES void Store(const float* from, int64_t count, Half* to) {
-  StoreImpl(from, count, to);
-}
-
-KERAS_LAP_CLONES void Store(const float* from, int64_t count, BFloat16* to) {
-  StoreImpl(from, count, to);
-}
+template void SumPixels(Sum, const Tap<BFloat16>*, int64_t, const Run&, int64_t, float,
+                        const Ahead&, BFloat16*);
+template void Dots(const BFloat16*, int64_t, const Tap<BFloat16>*, int64_t, const Run&,
+                   int64_t, const Ahead&, float*, int64_t);
+template void Products(const BFloat16*, int64_t, const Tap<BFloat16>*, int64_t,
+                       const Run&, int64_t, const Ahead&, float*, int64_t);
+template void FindWinners(const BFloat16*, const Tap<BFloat16>*, int64_t, int64_t,
+                          int32_t*, float*);
 
 }  // namespace keras_lap::cpu

@@ -1,10 +1,11 @@
-// What is done to the channels of the pixels under one window, in the compute type.
+// What is done to the channels of pixels.
 #pragma once
 
 #include <cstdint>
 #include <type_traits>
 
 #include "la_pool_cpu.h"
+#include "stream.h"
 
 namespace keras_lap::cpu {
 
@@ -34,48 +35,35 @@ struct Sum {
   Extra extra;
 };
 
-// Up to this many taps of a pixel can be summed by `SumPixels`.
-constexpr int64_t kTapsAtOnce = 9;
+// Pixels in a row whose taps lie alike: from one to the next, everything moves on by
+// a constant step.
+struct Run {
+  int64_t pixels;
+  int64_t values, coefficients, winners, out;  // steps
+};
 
-// out = sum over taps, for pixels in a row: their taps follow each other, `counts` of
-// them for each pixel, and their sums are `step` apart.
-void SumPixels(Sum kind, const Tap<float>* taps, const int64_t* counts, int64_t pixels,
-               int64_t channels, float rest, float* out, int64_t step);
-void SumPixels(Sum kind, const Tap<double>* taps, const int64_t* counts, int64_t pixels,
-               int64_t channels, double rest, double* out, int64_t step);
+// out = sum over taps, for all pixels of a run.
+template <class T>
+void SumPixels(Sum kind, const Tap<T>* taps, int64_t count, const Run& run,
+               int64_t channels, ComputeType<T> rest, const Ahead& ahead, T* out);
 
-// The same in steps, for any number of taps; `largest` only counts for kLargest.
-void StartSum(int64_t channels, float* sums, float* largest);
-void StartSum(int64_t channels, double* sums, double* largest);
-void AddTaps(Sum kind, const Tap<float>* taps, int64_t count, int64_t channels,
-             float rest, float* sums, float* largest);
-void AddTaps(Sum kind, const Tap<double>* taps, int64_t count, int64_t channels,
-             double rest, double* sums, double* largest);
-void AddLargest(int64_t channels, float rest, const float* largest, float* sums);
-void AddLargest(int64_t channels, double rest, const double* largest, double* sums);
-
-// Dot products of dy with pixels; the one of tap t goes to out[t.index * step].
-void Dots(const float* dy, const Tap<float>* taps, int64_t count, int64_t channels,
-          float* out, int64_t step);
-void Dots(const double* dy, const Tap<double>* taps, int64_t count, int64_t channels,
-          double* out, int64_t step);
+// Dot products of dy with the taps of the windows of a run, in which dy moves on by
+// `dy_step`. That of tap t goes to out[t.index * tap_step].
+template <class T>
+void Dots(const T* dy, int64_t dy_step, const Tap<T>* taps, int64_t count,
+          const Run& run, int64_t channels, const Ahead& ahead, ComputeType<T>* out,
+          int64_t tap_step);
 
 // The same with every channel by itself: products.
-void Products(const float* dy, const Tap<float>* taps, int64_t count, int64_t channels,
-              float* out, int64_t step);
-void Products(const double* dy, const Tap<double>* taps, int64_t count,
-              int64_t channels, double* out, int64_t step);
+template <class T>
+void Products(const T* dy, int64_t dy_step, const Tap<T>* taps, int64_t count,
+              const Run& run, int64_t channels, const Ahead& ahead, ComputeType<T>* out,
+              int64_t tap_step);
 
-// Takes taps into account in the largest values so far and where they were found first.
-void FindWinners(const Tap<float>* taps, int64_t count, int64_t channels,
-                 float* largest, int32_t* winners);
-void FindWinners(const Tap<double>* taps, int64_t count, int64_t channels,
-                 double* largest, int64_t* winners);
-
-// Conversions to and from storage.
-void Load(const Half* from, int64_t count, float* to);
-void Load(const BFloat16* from, int64_t count, float* to);
-void Store(const float* from, int64_t count, Half* to);
-void Store(const float* from, int64_t count, BFloat16* to);
+// Finds per channel the first tap with the largest value, and the dot product of dy
+// with these values.
+template <class T>
+void FindWinners(const T* dy, const Tap<T>* taps, int64_t count, int64_t channels,
+                 IndexType<ComputeType<T>>* winners, ComputeType<T>* dot);
 
 }  // namespace keras_lap::cpu

@@ -3,9 +3,8 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <limits>
-
-#include "half.h"
 
 namespace keras_lap::cpu {
 
@@ -27,8 +26,12 @@ inline float Exp(float x) {
   tail = tail * r + 5.0000001201e-1f;
   const float power = tail * r * r + r + 1.0f;
   // The shift leaves n alone of the bits and moves it to where the exponent is.
-  const uint32_t scale = (BitCast<uint32_t>(shifted) << 23) + 0x3f800000;
-  float result = power * BitCast<float>(scale);
+  uint32_t bits;
+  std::memcpy(&bits, &shifted, sizeof(bits));
+  bits = (bits << 23) + 0x3f800000;
+  float scale;
+  std::memcpy(&scale, &bits, sizeof(scale));
+  float result = power * scale;
   result = x < -87.0f ? 0.0f : result;
   return x > 88.0f ? std::numeric_limits<float>::infinity() : result;
 }

@@ -16,6 +16,13 @@ int64_t ColumnsAtOnce(const Pooling& p, int64_t groups) {
   return std::clamp<int64_t>(fitting, 1, p.out_width);
 }
 
+// The problem without its base where the gate lets nothing of it through.
+template <class U>
+Pooling WithoutClosedBase(Pooling pooling, const U* gate) {
+  if (pooling.base != Base::kNone && *gate == 1) pooling.base = Base::kNone;
+  return pooling;
+}
+
 }  // namespace
 
 int64_t ForwardUnits(const Pooling& pooling) {
@@ -29,10 +36,11 @@ int64_t ForwardUnitCost(const Pooling& pooling) {
 }
 
 template <class T>
-void Forward(const Pooling& pooling, const T* x, const ComputeType<T>* scores,
+void Forward(const Pooling& problem, const T* x, const ComputeType<T>* scores,
              const ComputeType<T>* alpha, const ComputeType<T>* gate, T* y,
              int64_t begin, int64_t end) {
   using U = ComputeType<T>;
+  const Pooling pooling = WithoutClosedBase(problem, gate);
   const Blocks blocks = ForwardBlocks(pooling);
   const int64_t step = ColumnsAtOnce(pooling, blocks.max_groups());
   const int64_t length = step * blocks.max_groups(), channels = blocks.max_channels();
@@ -49,6 +57,7 @@ void Forward(const Pooling& pooling, const T* x, const ComputeType<T>* scores,
   PixelSums<T> sums(y, pooling.batch * windows, pooling.channels, channels,
                     TapCount(pooling) + (padding != nullptr),
                     max_base ? Extra::kLargest : Extra::kNone, 1 - openness);
+  const Range inner = Columns(pooling).InnerWindows();
   int64_t current_block = -1;
   for (int64_t index = begin; index < end; ++index) {
     const Unit unit = blocks.unit(index);
@@ -68,14 +77,23 @@ void Forward(const Pooling& pooling, const T* x, const ComputeType<T>* scores,
       const RowWeights<U> weights = scratch.weights(coefficients.get());
       Weigh(pooling, row, map_scores, weights);
       Blend(pooling, row, openness, scratch.base(pooling, row), weights);
-      const WindowPrefetch<T> prefetch(pooling, block.channels.size());
-      for (int64_t w = columns.begin; w < columns.end; ++w) {
-        prefetch(row, w, map);
-        const U* first = coefficients.get() + (w - columns.begin) * block.groups.size();
-        sums.Add(ListTaps(pooling, row, w, map, first, padding, sums.next_taps()),
-                 y_row + w * pooling.channels);
-      }
-      sums.Finish();
+      const RowBelow<T> below(pooling, unit.row, block.channels.size(), map);
+      const bool steady =
+          padding == nullptr || row.real_rows.size() == pooling.window_height;
+      const PixelRow pixel_row{
+          columns,
+          steady ? Range{inner.begin, std::min(inner.end, columns.end)} : Range{0, 0},
+          1};
+      const Run steps{0, pooling.stride_width * pooling.channels, block.groups.size(),
+                      0, 0};
+      sums.Fill(
+          pixel_row, steps,
+          [&](int64_t w, Tap<T>* taps) {
+            const U* first =
+                coefficients.get() + (w - columns.begin) * block.groups.size();
+            return ListTaps(pooling, row, w, map, first, padding, taps);
+          },
+          [&](int64_t w) { return below.From(w); }, y_row);
     }
   }
 }

@@ -1,18 +1,22 @@
-// Weighted sums of taps, written pixel after pixel. Small sums are made several at
-// once.
+// Weighted sums of taps, written row after row of pixels.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
-#include <type_traits>
 
 #include "buffer.h"
 #include "channels.h"
 #include "pixel_writer.h"
-#include "tap_reader.h"
 #include "window_taps.h"
 
 namespace keras_lap::cpu {
+
+// A row of pixels. Those inside `inner` have taps like the pixel `period` before, moved
+// on by constant steps.
+struct PixelRow {
+  Range all, inner;
+  int64_t period;
+};
 
 template <class T>
 class PixelSums {
@@ -25,74 +29,62 @@ class PixelSums {
             int64_t taps, Extra extra, U rest)
       : extra_(extra),
         rest_(rest),
-        capacity_(Capacity(all_channels, channels, taps)),
-        taps_(capacity_ * taps),
-        reader_(channels),
-        writer_(tensor, pixels, all_channels, channels, capacity_) {}
+        all_channels_(all_channels),
+        at_once_(std::max<int64_t>(1, kBytesAtOnce / (channels * sizeof(T)))),
+        taps_(taps),
+        writer_(tensor, pixels, all_channels, channels, at_once_) {}
 
   void SetBlock(int64_t groups, int64_t channels) {
     groups_ = groups;
     channels_ = channels;
   }
 
-  // Where to list the taps of the next pixel.
-  Tap<T>* next_taps() { return taps_.get() + used_; }
-
-  // Sums up the taps just listed. Targets follow each other in memory until `Finish`.
-  void Add(int64_t count, T* target) {
-    if (pixels_ == 0) target_ = target;
-    counts_[pixels_++] = count;
-    used_ += count;
-    if (pixels_ == capacity_) Finish();
-  }
-
-  void Finish() {
-    if (pixels_ == 0) return;
-    T* out = writer_.Place(target_);
-    const int64_t width = channels_ / groups_;
-    if (width == 1) {
-      SumUp(true, channels_, out);
-    } else {
-      for (int64_t g = 0; g < groups_; ++g) {
-        SumUp(false, width, out + g * width);
-        NextGroup(taps_.get(), used_, width);
+  // Fills a row.
+  //   steps   of the taps' arrays, from one pixel to that one period later
+  //   list    list(x, taps) lists the taps of pixel x and returns their number
+  //   ahead   ahead(x) is what to ask for from pixel x on
+  //   target  first channel of pixel 0
+  template <class List, class AheadOf>
+  void Fill(const PixelRow& row, const Run& steps, List list, AheadOf ahead,
+            T* target) {
+    const int64_t most = std::max(int64_t{1}, at_once_ / row.period * row.period);
+    const int64_t step = writer_.step(channels_);
+    for (int64_t x = row.all.begin, pixels; x < row.all.end; x += pixels) {
+      pixels = row.inner.contains(x) ? std::min(row.inner.end - x, most) : 1;
+      T* const to = target + x * all_channels_;
+      T* const out = writer_.Place(to);
+      for (int64_t phase = 0; phase < std::min(pixels, row.period); ++phase) {
+        Run run = steps;
+        run.pixels = (pixels - phase - 1) / row.period + 1;
+        run.out = row.period * step;
+        const int64_t count = list(x + phase, taps_.get());
+        SumUp(count, run, ahead(x), out + phase * step);
       }
+      writer_.Write(to, pixels, channels_);
     }
-    writer_.Write(target_, pixels_ * channels_);
-    pixels_ = used_ = 0;
   }
 
  private:
-  static constexpr int64_t kMostAtOnce = 16, kBytesAtOnce = 4096;
+  static constexpr int64_t kBytesAtOnce = 16384;
 
-  static int64_t Capacity(int64_t all_channels, int64_t channels, int64_t taps) {
-    if (!std::is_same_v<T, U> || channels != all_channels || taps > kTapsAtOnce)
-      return 1;
-    const int64_t bytes = channels * sizeof(U);
-    return std::clamp<int64_t>(kBytesAtOnce / bytes, 1, kMostAtOnce);
-  }
-
-  void SumUp(bool per_channel, int64_t channels, T* out) {
-    const Sum kind{per_channel, extra_};
-    if constexpr (std::is_same_v<T, U>) {
-      if (capacity_ > 1) {
-        SumPixels(kind, taps_.get(), counts_, pixels_, channels, rest_, out, channels_);
-        return;
-      }
+  void SumUp(int64_t count, const Run& run, Ahead ahead, T* out) {
+    const int64_t width = channels_ / groups_;
+    if (width == 1) {
+      SumPixels({true, extra_}, taps_.get(), count, run, channels_, rest_, ahead, out);
+      return;
     }
-    reader_.SumAll(kind, taps_.get(), used_, channels, rest_, out);
+    for (int64_t g = 0; g < groups_; ++g, out += width, ahead = {}) {
+      SumPixels({false, extra_}, taps_.get(), count, run, width, rest_, ahead, out);
+      NextGroup(taps_.get(), count, width);
+    }
   }
 
   Extra extra_;
   U rest_;
-  int64_t capacity_;
+  int64_t all_channels_, at_once_;
   Buffer<Tap<T>> taps_;
-  TapReader<T> reader_;
   PixelWriter<T> writer_;
   int64_t groups_ = 1, channels_ = 1;
-  int64_t counts_[kMostAtOnce];
-  int64_t pixels_ = 0, used_ = 0;
-  T* target_ = nullptr;
 };
 
 }  // namespace keras_lap::cpu

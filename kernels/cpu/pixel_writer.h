@@ -17,6 +17,7 @@ class PixelWriter {
   PixelWriter(const T* tensor, int64_t pixels, int64_t all_channels, int64_t channels,
               int64_t at_once)
       : stage_(channels * at_once),
+        all_channels_(all_channels),
         streaming_(pixels * all_channels * Size() >= kStreamedBytes &&
                    all_channels * Size() % kCacheLine == 0 &&
                    channels * Size() % kCacheLine == 0 &&
@@ -25,10 +26,20 @@ class PixelWriter {
     if (streaming_) FinishStreaming();
   }
 
-  // Where to put what `Write` shall bring to `target`.
+  // Where to put what `Write` shall bring to `target`, and how far apart its pixels.
   T* Place(T* target) const { return streaming_ ? stage_.get() : target; }
-  void Write(T* target, int64_t count) const {
-    if (streaming_) StreamLines(stage_.get(), target, count * Size());
+  int64_t step(int64_t channels) const { return streaming_ ? channels : all_channels_; }
+
+  void Write(T* target, int64_t pixels, int64_t channels) const {
+    if (!streaming_) return;
+    if (channels == all_channels_) {
+      StreamLines(stage_.get(), target, pixels * channels * Size());
+      return;
+    }
+    for (int64_t i = 0; i < pixels; ++i) {
+      StreamLines(stage_.get() + i * channels, target + i * all_channels_,
+                  channels * Size());
+    }
   }
 
  private:
@@ -36,6 +47,7 @@ class PixelWriter {
   static constexpr int64_t Size() { return sizeof(T); }
 
   Buffer<T> stage_;
+  int64_t all_channels_;
   bool streaming_;
 };
 

@@ -51,35 +51,38 @@ inline int64_t ListTaps(const Pooling& p, const WindowRow& row, int64_t column,
   return count;
 }
 
-// Asks for the pixels of windows further on in a row. Processors do so by themselves
-// along long runs of memory, but a window is several short ones.
+// The pixels that the row of windows below reads first: asked for in time, as
+// processors do by themselves along long runs of memory only.
 template <class T>
-class WindowPrefetch {
+class RowBelow {
  public:
-  WindowPrefetch(const Pooling& p, int64_t channels)
-      : pooling_(p),
-        pixel_(p.channels * Size()),
-        bytes_((std::min(p.window_width, p.stride_width) - 1) * pixel_ +
-               channels * Size()),
-        ahead_((kAhead - 1) / (p.stride_width * pixel_) + 1) {}
+  // `channels` of every pixel are read; `features` is the first pixel of the map.
+  RowBelow(const Pooling& p, int64_t row, int64_t channels, const T* features)
+      : columns_(Columns(p)), pixel_(p.channels * sizeof(T)) {
+    const Axis rows = Rows(p);
+    const int64_t fresh = std::min(rows.window, rows.stride);
+    const int64_t first = rows.Position(row + 1, rows.window - fresh);
+    const int64_t row_bytes = p.width * pixel_;
+    if (channels < p.channels || fresh * row_bytes > kMostBytes) return;
+    ahead_ = {reinterpret_cast<uintptr_t>(features) + first * row_bytes,
+              columns_.stride * pixel_, fresh, row_bytes,
+              std::min(columns_.window, columns_.stride) * pixel_};
+  }
 
-  // `features` is the map's first pixel.
-  void operator()(const WindowRow& row, int64_t column, const T* features) const {
-    if (bytes_ > kAhead) return;
-    const int64_t x = Columns(pooling_).Position(column + ahead_, 0);
-    const int64_t y = Rows(pooling_).Position(row.row, 0);
-    for (int64_t t = row.real_rows.begin; t < row.real_rows.end; ++t) {
-      const int64_t pixel = (y + t) * pooling_.width + x;
-      Prefetch(reinterpret_cast<uintptr_t>(features) + pixel * pixel_, bytes_);
-    }
+  // From one window on.
+  Ahead From(int64_t column) const {
+    Ahead ahead = ahead_;
+    ahead.begin += columns_.Position(column, 0) * pixel_;
+    return ahead;
   }
 
  private:
-  static constexpr int64_t kAhead = 2048;
-  static constexpr int64_t Size() { return sizeof(T); }
+  // What fits into a processor's second cache beside everything else.
+  static constexpr int64_t kMostBytes = int64_t{1} << 18;
 
-  const Pooling& pooling_;
-  int64_t pixel_, bytes_, ahead_;
+  const Axis columns_;
+  const int64_t pixel_;
+  Ahead ahead_;
 };
 
 // Moves taps on to the next group.
