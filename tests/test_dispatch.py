@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from keras_lap import LAPooling2D, LAPooling3D, la_pool
-from keras_lap.kernels import library
+from keras_lap.kernels import build, library
 from keras_lap.ops import dispatch, which
-from keras_lap.ops.gpu_obstacle import gpu_obstacle
+from keras_lap.ops.gpu_obstacle import OLDEST, gpu_obstacle
 
 X, SCORES = np.ones((1, 4, 4, 2), "float32"), np.ones((1, 4, 4, 1), "float32")
 
@@ -216,3 +216,9 @@ def test_layers_keep_out_of_xla_where_the_kernels_cannot_go(monkeypatch, xla):
     assert LAPooling2D(2).supports_jit is xla
     # These are pooled by the reference, which XLA compiles.
     assert LAPooling3D(2).supports_jit is True
+
+
+def test_the_oldest_gpu_is_the_one_that_the_kernels_were_compiled_for():
+    compiled = build.KERNELS.joinpath("gpu", "la_pool_ptx.h").read_text()
+    targets = set(re.findall(r"\.target sm_(\d+)", compiled))
+    assert targets == {"".join(map(str, OLDEST))}

@@ -556,6 +556,7 @@ REFUSED = {
         "a window of at most 1048576 pixels",
     ),
     "pool_size 0": ({"pool_size": 0}, "`pool_size` to be a positive integer or 2"),
+    "pool_size True": ({"pool_size": True}, "`pool_size` to be a positive integer"),
     "pool_size 2.5": ({"pool_size": 2.5}, "`pool_size` to be a positive integer or 2"),
     "three sizes": ({"pool_size": (2, 2, 2)}, "`pool_size` to be a positive integer"),
     "strides 0": ({"strides": 0}, "`strides` to be a positive integer or 2"),

@@ -41,11 +41,11 @@ def standardize_sizes(name, value, rank):
         ValueError: If there are not `rank` positive integers.
     """
     try:
-        values = value if isinstance(value, Iterable) else (value,) * rank
+        values = tuple(value) if isinstance(value, Iterable) else (value,) * rank
         sizes = tuple(operator.index(size) for size in values)
     except TypeError:
-        sizes = ()
-    if len(sizes) != rank or min(sizes) < 1:
+        values = sizes = ()
+    if len(sizes) != rank or min(sizes) < 1 or any(v is True for v in values):
         raise ValueError(
             f"Expected `{name}` to be a positive integer or {rank} of them. "
             f"Received: {name}={value!r}"
@@ -229,7 +229,7 @@ def _check_values(name, value, in_range, expected):
 
 
 def _check_global_window(sizes, strides, padding):
-    if strides is not None or padding != "valid":
+    if strides is not None or str(padding).lower() != "valid":
         raise ValueError(
             "Expected neither `strides` nor `padding` with `pool_size=None`, which is "
             "one window over the whole map. "
