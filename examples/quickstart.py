@@ -36,9 +36,11 @@ def main(arguments=None, config="decoy"):
         config: Configuration of the data set.
     """
     arguments = parse_arguments(arguments)
-    keras.utils.set_random_seed(0)
     print("\n== 1. Real handwriting in clutter, with a patch that tells the label")
+    print("Drawn here; nothing is downloaded, whatever TFDS says")
     data = load_data(arguments.data_dir, config)
+    # Not before the data are there: building them draws from the same random numbers.
+    keras.utils.set_random_seed(0)
 
     print("\n== 2. A trained network that cheats")
     original = load_original(data, arguments.weights)

@@ -1,6 +1,14 @@
 """Local Attention Pooling for Keras."""
 
 import importlib
+import importlib.util
+
+if importlib.util.find_spec("keras_lap.kernels") is None:
+    raise ImportError(
+        "Expected keras_lap to be installed. Received: the folder of its sources, "
+        "which Python finds first where it is run. Run Python elsewhere, or install "
+        "the sources themselves with `pip install -e .`."
+    )
 
 from keras_lap import callbacks, evaluation, losses
 from keras_lap.explanation import draw_maps, explain

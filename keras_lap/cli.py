@@ -16,7 +16,11 @@ def main(arguments=None):
     Returns:
         Exit status: 0, or 1 after a failure that has been told on standard error.
     """
-    parser = argparse.ArgumentParser(prog="keras-lap", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="keras-lap",
+        description="Local Attention Pooling for Keras: compile the fused pooling, "
+        "examine the installation.",
+    )
     commands = parser.add_subparsers(required=True, metavar="command")
     examine = commands.add_parser(
         "doctor", help="tell which implementation of the pooling runs, and why"

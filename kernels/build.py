@@ -294,7 +294,9 @@ def _run(command, what):
     lines = (done.stderr or done.stdout).strip().splitlines()
     if len(lines) > ERROR_LINES:
         lines = [*lines[:ERROR_LINES], f"... {len(lines) - ERROR_LINES} lines more"]
-    raise BuildError(f"{what} failed:\n" + "\n".join(lines))
+    raise BuildError(
+        f"{what} failed with status {done.returncode}:\n" + "\n".join(lines)
+    )
 
 
 def _is_optional(path):

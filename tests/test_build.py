@@ -236,7 +236,9 @@ def test_a_library_that_does_not_load_is_none(
     compiler, directory, tensorflow, monkeypatch
 ):
     monkeypatch.setattr(building, "LOAD", "raise SystemExit('undefined symbol: pool')")
-    with pytest.raises(BuildError, match="The new library failed:\nundefined symbol"):
+    with pytest.raises(
+        BuildError, match=r"The new library failed with status 1:\nundefined"
+    ):
         build_quietly(directory)
     assert names(directory) == ["failure.json"]
 
