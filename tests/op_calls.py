@@ -6,10 +6,12 @@ import tensorflow as tf
 from cases import gradient_tolerances
 from tolerances import assert_close, tolerance
 
+from keras_lap.ops.arguments import compute_dtype
+
 
 def inputs_of(case, upstream):
     """Tensors of the gradient op; the forward op takes the first four."""
-    values, computed = case.values(), _compute_dtype(case.dtype)
+    values, computed = case.values(), compute_dtype(case.dtype)
     return [
         tf.cast(values["x"], case.dtype),
         *(tf.cast(values[name], computed) for name in ("scores", "alpha")),
@@ -61,7 +63,3 @@ def assert_equal_the_oracle(results, case, upstream):
         assert_close(actual, value, **allowed)
     if case.arguments["base"] is None:
         assert dgate == 0
-
-
-def _compute_dtype(dtype):
-    return "float64" if dtype == "float64" else "float32"

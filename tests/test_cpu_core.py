@@ -3,10 +3,8 @@
 import ctypes
 import dataclasses
 import math
-import os
 import pathlib
 import platform
-import shutil
 import subprocess
 
 import ml_dtypes
@@ -14,24 +12,21 @@ import numpy as np
 import oracle
 import pytest
 from cases import Case, cases, gradient_tolerances, random_upstream
+from compiler import COMPILER, NO_COMPILER
 from hypothesis import given, settings
 from tolerances import DTYPES, assert_close, tolerance
+
+from keras_lap.kernels.build import COMMON_FLAGS, CORE_FLAGS
 
 ROOT = pathlib.Path(__file__).parents[1]
 CORE = sorted((ROOT / "kernels" / "cpu").glob("*.cc"))
 NATIVE = ROOT / "tests" / "native"
-COMPILER = shutil.which(os.environ.get("CXX", "c++")) or shutil.which("g++")
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
-FLAGS = (
-    *("-O3", "-std=c++17", "-fPIC", "-fvisibility=hidden", "-DNDEBUG"),
-    *("-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd", *WARNINGS),
-)
+FLAGS = (*COMMON_FLAGS, *CORE_FLAGS, *WARNINGS)
 # In place of clones for all processors, code for the one that -march names.
 NO_CLONES = "-DKERAS_LAP_CLONES=__attribute__((flatten))"
 
-pytestmark = pytest.mark.skipif(
-    COMPILER is None, reason="no C++ compiler: neither $CXX, c++ nor g++ was found"
-)
+pytestmark = pytest.mark.skipif(COMPILER is None, reason=str(NO_COMPILER))
 
 
 def compile_native(output, driver, *flags):
@@ -39,11 +34,11 @@ def compile_native(output, driver, *flags):
     sources = [*CORE, NATIVE / driver]
     objects = [output.with_name(f"{output.name}.{source.stem}.o") for source in sources]
     compilations = [
-        subprocess.Popen([COMPILER, *flags, "-c", source, "-o", target])
+        subprocess.Popen([*COMPILER, *flags, "-c", source, "-o", target])
         for source, target in zip(sources, objects, strict=True)
     ]
     assert [compilation.wait() for compilation in compilations] == [0] * len(sources)
-    subprocess.run([COMPILER, *flags, *objects, "-o", output], check=True)
+    subprocess.run([*COMPILER, *flags, *objects, "-o", output], check=True)
     return output
 
 

@@ -4,12 +4,12 @@ import dataclasses
 import functools
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from compiler import COMPILER, NO_COMPILER
 
 from keras_lap.kernels.gpu.launch import (
     LARGEST_COUNT,
@@ -23,7 +23,6 @@ from keras_lap.kernels.pooling import Pooling
 
 ROOT = pathlib.Path(__file__).parents[1]
 NATIVE = ROOT / "tests" / "native"
-COMPILER = shutil.which(os.environ.get("CXX", "c++")) or shutil.which("g++")
 ARGUMENTS = [
     "x",
     "scores",
@@ -40,9 +39,7 @@ ARGUMENTS = [
 ADDRESSES = {name: (place + 1) << 40 for place, name in enumerate(ARGUMENTS)}
 STREAM = 64 << 40
 
-pytestmark = pytest.mark.skipif(
-    COMPILER is None, reason="no C++ compiler: neither $CXX, c++ nor g++ was found"
-)
+pytestmark = pytest.mark.skipif(COMPILER is None, reason=str(NO_COMPILER))
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +83,7 @@ DRIVERS = {"recording": (), "old": ("-DOLD_DRIVER",)}
 
 
 def _compile(output, *arguments):
-    subprocess.run([COMPILER, *map(str, arguments), "-o", str(output)], check=True)
+    subprocess.run([*COMPILER, *map(str, arguments), "-o", str(output)], check=True)
 
 
 def line_of(direction, dtype, pooling):

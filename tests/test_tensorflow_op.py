@@ -8,27 +8,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cases import cases, random_upstream
+from compiler import COMPILER, NO_COMPILER
 from hypothesis import given, settings
 from op_calls import assert_equal_the_oracle, attributes_of, both_passes, inputs_of
 from tolerances import DTYPES, assert_identical
 
 from keras_lap.kernels import library
-from keras_lap.kernels.build import BuildError, find_compiler
 
 FOUND = library.find()
 XLA_REASON = FOUND.xla_reason
 
 
-def no_compiler():
-    try:
-        find_compiler()
-    except BuildError as error:
-        return str(error)
-    return None
-
-
 pytestmark = pytest.mark.skipif(
-    FOUND.path is None and no_compiler() is not None, reason=str(no_compiler())
+    FOUND.path is None and COMPILER is None, reason=str(NO_COMPILER)
 )
 
 
