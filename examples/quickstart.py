@@ -105,8 +105,6 @@ def convert(original, data):
     change = np.abs(
         original.predict(images, verbose=0) - converted.predict(images, verbose=0)
     ).max()
-    for layer in keras_lap.lap_layers(converted):
-        print(f"LAP at {layer.name}, concepts: {layer.concepts}, base: {layer.base}")
     print(f"Largest change of an output at conversion: {change:.1e}")
     return converted
 
@@ -121,8 +119,12 @@ def put_lap_into(original, **changes):
         "score_activation": "ramp",
         "initial_score": 0.5,
         "detach_scores": True,
+        # Shallow layers cannot tell the digits apart; 10 are left for the head.
+        "concepts": {1: 1, 2: 1},
     }
-    return keras_lap.convert(original, **{**options, **changes})
+    plan = keras_lap.plan(original, **{**options, **changes})
+    print(plan)
+    return keras_lap.convert(original, plan)
 
 
 def fine_tune(model, data, epochs, share_with_mask):

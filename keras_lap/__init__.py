@@ -22,7 +22,7 @@ from keras_lap.layers import (
     LAPooling3D,
 )
 from keras_lap.ops import la_pool, load_ops
-from keras_lap.surgery import convert, lap_layers
+from keras_lap.surgery import convert, freeze_all_but_lap, lap_layers, plan
 
 __version__ = "0.1.0"
 
@@ -47,8 +47,10 @@ __all__ = [
     "draw_maps",
     "evaluation",
     "explain",
+    "freeze_all_but_lap",
     "la_pool",
     "lap_layers",
     "load_ops",
     "losses",
+    "plan",
 ]

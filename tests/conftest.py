@@ -1,5 +1,6 @@
 """Set-up shared by all tests: quiet logs, fixed seeds, the hypothesis profile."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -39,6 +40,14 @@ def seeds():
 def rng():
     """NumPy's random numbers, from the same seed for every test."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def restored_rules(monkeypatch):
+    """Forgets the rules of conversion that a test registers."""
+    # The function hides its module.
+    module = importlib.import_module("keras_lap.surgery.rules.register_rule")
+    monkeypatch.setattr(module, "_RULES", list(module._RULES))
 
 
 CALL_SAVED_MODEL = """

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from keras import layers, ops
 from tolerances import assert_close
 
+import keras_lap
 from keras_lap.layers import LAPooling2D, score_tape
 from keras_lap.surgery import convert, lap_layers
 
@@ -598,31 +599,7 @@ def test_subclasses_that_only_train_otherwise_keep_their_class(rng):
     assert_same_function(convert(model), model, rng)
 
 
-# Concepts and options.
-
-
-def test_concepts():
-    model = small_model()
-
-    def counts(**kwargs):
-        return [layer.concepts for layer in lap_layers(convert(model, **kwargs))]
-
-    assert counts() == [1, 5]
-    assert counts(where="all") == [1, 1, 5]
-    assert counts(concepts=3) == [3, 3]
-    assert counts(concepts=np.int64(3)) == [3, 3]
-    assert counts(concepts={"pool": 2}) == [2, 5]
-    assert counts(concepts={"pool": np.int32(2)}) == [2, 5]
-    assert counts(concepts={"head": 7}) == [1, 7]
-
-
-def test_automatic_concepts_without_classes():
-    x = keras.Input((8, 8, 3))
-    features = keras.Model(x, layers.GlobalAveragePooling2D()(layers.Conv2D(9, 1)(x)))
-    maps = keras.Model(x, layers.Conv2D(9, 1)(layers.MaxPooling2D()(x)))
-    several = keras.Model(features.input, [features.output, layers.MaxPooling2D()(x)])
-    for model in (features, maps, several):
-        assert {layer.concepts for layer in lap_layers(convert(model))} == {1}
+# Options.
 
 
 def test_layer_options():
@@ -713,30 +690,25 @@ def test_nothing_to_convert():
     message = str(error.value)
     assert "smooth (MaxPooling2D): its stride is 1" in message
     assert 'conv (Conv2D): it is converted only with where="all"' in message
-    assert "squeeze (GlobalAveragePooling2D): its result goes back" in message
+    assert "squeeze (GlobalAveragePooling2D): it gates a feature map" in message
     with pytest.raises(ValueError, match="no 2D pooling"):
         convert(keras.Sequential([keras.Input((3,)), layers.Dense(2)]))
 
 
-def test_wrong_arguments():
-    model = small_model()
-    with pytest.raises(ValueError, match="where='everywhere'"):
-        convert(model, where="everywhere")
-    with pytest.raises(ValueError, match=r"'pol'. Did you mean \['pool'\]"):
-        convert(model, concepts={"pol": 2})
-    with pytest.raises(ValueError, match="concepts='all'"):
-        convert(model, concepts="all")
-    for count in (True, 0, 2.0, None):
-        with pytest.raises(ValueError, match=f"integer.*concepts={count}"):
-            convert(model, concepts=count)
-        with pytest.raises(ValueError, match=rf"integer.*concepts\['pool'\]={count}"):
-            convert(model, concepts={"pool": count})
-    with pytest.raises(TypeError, match=r"detach_scores\. Received: sharpness"):
-        convert(model, sharpness=3)
-    with pytest.raises(ValueError, match="alpha=-1"):
-        convert(model, alpha=-1)
-    with pytest.raises(ValueError, match=r"'pol'. Did you mean \['pool'\]"):
-        convert(model, skip=["pol"])
+def test_plans_and_options():
+    model, other = small_model(), small_model()
+    plan = keras_lap.plan(model).skip("pool")
+    assert lap_names(convert(model, plan)) == ["head"]
+    with pytest.raises(ValueError, match=r"for the given model.*keras_lap\.plan"):
+        convert(other, plan)
+    with pytest.raises(TypeError, match=r"not both.*a plan and skip, where"):
+        convert(model, plan, where="all", skip="pool")
+    with pytest.raises(TypeError, match="plan='all' of type str"):
+        convert(model, "all")
+    with pytest.raises(ValueError, match="compile='yes'"):
+        convert(model, compile="yes")
+    with pytest.raises(ValueError, match=r"pool.*asked to be skipped"):
+        convert(model, plan.skip("head"))
 
 
 # What the result can do.

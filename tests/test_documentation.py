@@ -1,29 +1,52 @@
-"""The README's code runs as it stands, block after block."""
+"""The code of README and docs runs as it stands and prints what the pages say."""
 
 import pathlib
 import re
 
-README = pathlib.Path(__file__).parent.parent / "README.md"
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", flags=re.DOTALL)
 
 
-def test_snippets_run(capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
-    assert len(blocks) >= 5
-    names = {}
-    for block in blocks:
-        exec(compile(block, README.name, "exec"), names)
+@pytest.fixture
+def run(capsys, tmp_path, monkeypatch):
+    def run(page):
+        """Runs a page's code, block after block; returns its names."""
+        monkeypatch.chdir(tmp_path)
+        names = {}
+        for code, printed in BLOCK.findall(page.read_text()):
+            capsys.readouterr()
+            exec(compile(code, page.name, "exec"), names)
+            if printed:
+                assert capsys.readouterr().out == printed
+        return names
+
+    return run
+
+
+def test_readme(run, capsys, tmp_path):
+    names = run(README)
     assert names["maps"].shape == (8, 64, 64, 10)
     assert (tmp_path / "maps.png").exists()
     assert "nan" not in capsys.readouterr().out.splitlines()[-1]
 
 
-def test_linked_files_exist():
-    links = re.findall(r"\]\(([^)#:]+)\)", README.read_text())
-    assert links
-    assert [link for link in links if not (README.parent / link).exists()] == []
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES[1:] if BLOCK.search(page.read_text())], ids=str
+)
+def test_pages(page, run, restored_rules):
+    assert run(page)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_linked_files_exist(page):
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
 
 
 def test_nothing_is_left_to_fill_in():
-    for page in (README, README.parent / "benchmarks" / "RESULTS.md"):
+    for page in (*PAGES, ROOT / "benchmarks" / "RESULTS.md"):
         assert re.findall(r"^[A-Z]+$", page.read_text(), flags=re.MULTILINE) == []

@@ -1,28 +1,13 @@
 """Turns a trained model into one with LAP layers that computes the same."""
 
-import keras
-
-from keras_lap.layers.model_graph import check_model, graph_of
-from keras_lap.names import check_choice, listed
-from keras_lap.surgery.concepts import choose_concepts
-from keras_lap.surgery.graph import Graph
-from keras_lap.surgery.places import WHERE, find_places
+from keras_lap.surgery.compile_state import copy_compile_state
+from keras_lap.surgery.conversion_plan import ConversionPlan
+from keras_lap.surgery.plan import plan as make_plan
 from keras_lap.surgery.rebuild import rebuild
-
-LAYER_DEFAULTS = {
-    "hidden": None,
-    "weighting": "gaussian",
-    "gating": "score",
-    "alpha": 2.0,
-    "scores": "max",
-    "score_activation": "sigmoid",
-    # Near 1, so that an opening gate keeps the scale the trained network is used to.
-    "initial_score": 0.95,
-    "detach_scores": False,
-}
+from keras_lap.surgery.rewrite import Lap, Own
 
 
-def convert(model, where="pooling", skip=(), concepts="auto", **layer_options):
+def convert(model, plan=None, *, compile=None, **options):
     """Puts LAP layers into a model without changing what it computes.
 
     The result is a new model with its own layers, weights and names copied; `model`
@@ -30,42 +15,35 @@ def convert(model, where="pooling", skip=(), concepts="auto", **layer_options):
     attention pooling, by its variable `gate`: 0 at first, so that outputs are those
     of `model` to rounding. See `keras_lap.callbacks.GateAnneal` for opening it.
 
-    With `where="pooling"` these are replaced: `MaxPooling2D` and `AveragePooling2D`
-    with a stride, along with a `ZeroPadding2D` directly in front, and the global
-    pooling that leads to the classifier. The LAP layer takes the name of the layer it
-    replaces. With `where="all"` strided convolutions follow: a 1x1 convolution gets a
-    LAP layer in front, shared by those that read the same map; any other one runs at
-    stride 1, at as many times the cost as it skipped pixels, with a LAP layer behind.
-    Those LAP layers are named `"<convolution>_lap"`. Models nested in `model` are
-    converted too, and a layer that is called several times stays shared.
-
-    Compile the result anew: what `model` was compiled with is not copied. Layers keep
-    their `trainable` flags, and LAP layers are trainable even inside a frozen model,
-    since their weights are new. For the same reason the result as a whole is trainable
-    even if `model` is not; the weights it has from `model` are then frozen one by one.
+    Models nested in `model` are converted too, and a layer that is called several
+    times stays shared. Layers keep their `trainable` flags, and LAP layers are
+    trainable even inside a frozen model, since their weights are new. For the same
+    reason the result as a whole is trainable even if `model` is not; the weights it has
+    from `model` are then frozen one by one.
 
     Args:
         model: Functional or built Sequential model. A subclass of these keeps its
             class if its constructor is the standard one and comes back as a plain
             model otherwise.
-        where: `"pooling"`, or `"all"` to include strided convolutions.
-        skip: Names of layers to leave as they are, or a single name.
-        concepts: Number of concepts of the LAP layers: an integer; `"auto"`, one
-            concept per class in the deepest and a single one in each of the others;
-            or a dict from names of LAP layers to integers, automatic for the rest.
-        **layer_options: `hidden`, `weighting`, `gating`, `alpha`, `scores`,
-            `score_activation`, `initial_score` and `detach_scores` of the LAP layers,
-            as for `keras_lap.LAPooling2D`, but with `initial_score=0.95` by default.
+        plan: A `ConversionPlan` for `model`, or `None` for `keras_lap.plan(model,
+            **options)`.
+        compile: `"copy"` to compile the result as `model` is, with the state of its
+            optimizer for the weights they have in common; `None` to leave it
+            uncompiled.
+        **options: Arguments of `keras_lap.plan`: `where`, `skip`, `concepts` and
+            options of the LAP layers.
 
     Returns:
         A Functional model, or a Sequential one if `model` is Sequential.
 
     Raises:
-        TypeError: If `model` is no Keras model or an option is unknown.
+        TypeError: If `model` is no Keras model, `plan` is no plan, an option is
+            unknown, or there are options beside a plan.
         ValueError: If `model` has no graph of layers to read, as a subclassed model;
             if it has no place for LAP, in which case the message says why each layer
-            that was looked at stays; if one of its layers cannot be copied by its
-            config; or if `where`, `skip`, `concepts` or an option is out of its range.
+            that was looked at stays; if the plan is for another model; if one of its
+            layers cannot be copied by its config; if `compile="copy"` and `model` is
+            not compiled; or if an option is out of its range.
 
     Example:
 
@@ -81,63 +59,75 @@ def convert(model, where="pooling", skip=(), concepts="auto", **layer_options):
     ...         layers.Dense(10),
     ...     ]
     ... )
-    >>> converted = keras_lap.convert(model)
+    >>> converted = keras_lap.convert(model, concepts={"pool": 1})
     >>> [(layer.name, layer.concepts) for layer in keras_lap.lap_layers(converted)]
     [('pool', 1), ('head', 10)]
     """
-    check_choice("where", where, WHERE)
-    graph = _read_graph(model)
-    options = _layer_options(layer_options)
-    places, left = find_places(graph, where, listed(skip))
-    if not places:
-        raise ValueError(_nothing_to_convert(model, left))
-    laps = [place.rewrite.lap for place in places]
-    counts = {
-        id(lap.source): count
-        for lap, count in zip(laps, choose_concepts(concepts, graph, laps), strict=True)
-    }
-
-    def make_lap(part):
-        count = counts[id(part.source)]
-        return part.layer_class(concepts=count, **part.config, **options)
-
-    return rebuild(graph, places, make_lap)
+    _check_arguments(model, plan, compile, options)
+    plan = plan or make_plan(model, **options)
+    if not plan.places:
+        raise ValueError(_nothing_to_convert(plan))
+    chains, twins, laps = _chains(plan)
+    absorbed = [call for place in plan.places for call in place.rewrite.absorbs]
+    rebuilt = rebuild(plan.graph, chains, absorbed, twins, laps)
+    if compile == "copy":
+        copy_compile_state(model, rebuilt.model, rebuilt.weight_pairs())
+    return rebuilt.model
 
 
-def _read_graph(model):
-    check_model(model)
-    if graph_of(model) is not None:
-        return Graph(model)
-    received = f"Received: {model.name!r} of class {type(model).__name__}"
-    if isinstance(model, keras.Sequential):
+def _chains(plan):
+    """New layers in the order of every place's chain.
+
+    Returns:
+        Dict from ids of layers to lists of new ones, pairs of a layer and its altered
+        copy among these, and the list of LAP layers.
+    """
+    chains, twins, laps = {}, [], {}
+    for place in plan.places:
+        chain = chains[id(place.layer)] = []
+        for part in place.rewrite.chain:
+            if not isinstance(part, Lap):
+                chain.append(part.new_layer())
+            else:
+                if id(part.source) not in laps:
+                    options = plan.options_of(part)
+                    laps[id(part.source)] = part.new_layer(**options)
+                chain.append(laps[id(part.source)])
+            if isinstance(part, Own):
+                twins.append((part.layer, chain[-1]))
+    return chains, twins, list(laps.values())
+
+
+def _check_arguments(model, plan, compile, options):
+    if compile not in (None, "copy"):
         raise ValueError(
-            f"Expected a Sequential model that is built. {received}. Call its "
-            "`build(input_shape)` first."
+            f'Expected `compile` to be None or "copy". Received: compile={compile!r}'
         )
-    raise ValueError(
-        "Expected a Functional or Sequential model, whose graph of layers can be "
-        f"read. {received}, which has a `call` of its own. Either use "
-        "`keras_lap.LAPooling2D` instead of the pooling there, or make the model "
-        "Functional first: `keras.Model(x, model.call(x))` with `x = keras.Input(...)`."
-    )
-
-
-def _layer_options(given):
-    unknown = sorted(set(given) - set(LAYER_DEFAULTS))
-    if unknown:
+    if plan is None:
+        return
+    if not isinstance(plan, ConversionPlan):
         raise TypeError(
-            f"Expected options of LAP layers, which are {', '.join(LAYER_DEFAULTS)}. "
-            f"Received: {', '.join(unknown)}"
+            "Expected `plan` to be made by `keras_lap.plan(model)`; what it takes can "
+            'also be given by name, as in `where="all"`. '
+            f"Received: plan={plan!r} of type {type(plan).__name__}"
         )
-    return {**LAYER_DEFAULTS, **given}
+    if options:
+        raise TypeError(
+            "Expected a plan or options, not both: give the options to "
+            f"`keras_lap.plan`. Received: a plan and {', '.join(sorted(options))}"
+        )
+    if plan.model is not model:
+        raise ValueError(
+            "Expected a plan that was made for the given model. Received: a plan for "
+            f"{plan.model.name!r} and model {model!r}. Call `keras_lap.plan(model)`."
+        )
 
 
-def _nothing_to_convert(model, left):
+def _nothing_to_convert(plan):
     looked_at = [
-        f"\n- {item.layer.name} ({type(item.layer).__name__}): {item.reason}"
-        for item in left
+        f"\n- {row.layer} ({row.kind}): {row.reason}" for row in plan.rows
     ] or ["\n- no 2D pooling and no strided 2D convolution"]
     return (
-        f"Expected {model.name!r} to have a layer that LAP can take the place of. "
+        f"Expected {plan.model.name!r} to have a layer that LAP can take the place of. "
         f"Received a model in which these were looked at:{''.join(looked_at)}"
     )

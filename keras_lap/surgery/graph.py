@@ -63,7 +63,8 @@ class Graph:
         self._readers = {}
         self._producers = {}
         self._leads_to = {}
-        self._enter(model, 0)
+        self._paths = {}
+        self._enter(model, 0, ())
         calls = [call for inner in self.models for call in self.calls_in(inner)]
         self.calls = sorted(calls, key=lambda call: call.depth)
         self._calls_of = {}
@@ -77,6 +78,13 @@ class Graph:
     def calls_of(self, operation):
         """The calls of one operation, in whichever models they are."""
         return self._calls_of[id(operation)]
+
+    def path_of(self, operation):
+        """The names of the nested models an operation is in, and its own.
+
+        Where it is called at several places, the first one counts.
+        """
+        return self._paths[id(operation)]
 
     def contains(self, model):
         """Whether `model` is the model itself or one of those nested in it."""
@@ -116,7 +124,7 @@ class Graph:
             waiting.extend(self._leads_to.get(id(current), []))
         return list(found.values())
 
-    def _enter(self, model, start):
+    def _enter(self, model, start, path):
         """Collects a model that is called at depth `start`; returns where it ends."""
         if self.contains(model):
             return start + self._spans[id(model)]
@@ -137,8 +145,10 @@ class Graph:
                 depth,
             )
             own.append(call)
+            self._paths.setdefault(id(operation), (*path, operation.name))
             nested = graph_of(operation) is not None
-            end = self._enter(operation, depth) if nested else depth + 1
+            inside = self._paths[id(operation)]
+            end = self._enter(operation, depth, inside) if nested else depth + 1
             depths.update({id(tensor): end for tensor in node.outputs})
             self._connect(call)
         end = max(depths[id(tensor)] for tensor in model.outputs)

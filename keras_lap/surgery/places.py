@@ -5,9 +5,8 @@ from typing import Any
 
 import keras
 
-from keras_lap.names import check_names
 from keras_lap.surgery.rewrite import LeftAloneError, Rewrite
-from keras_lap.surgery.rules import RULES
+from keras_lap.surgery.rules import rule_for
 
 WHERE = ("pooling", "all")
 
@@ -18,10 +17,12 @@ class Place:
 
     Attributes:
         layer: The layer of the given model.
+        path: The names that lead to it.
         rewrite: What takes its place.
     """
 
     layer: Any
+    path: tuple[str, ...]
     rewrite: Rewrite
 
 
@@ -31,58 +32,51 @@ class Left:
 
     Attributes:
         layer: The layer of the given model.
+        path: The names that lead to it.
         reason: Why it stays.
     """
 
     layer: Any
+    path: tuple[str, ...]
     reason: str
 
 
-def find_places(graph, where, skip=()):
+def find_places(graph, where, skipped):
     """Asks the rules about every layer of a graph.
 
     Args:
         graph: A `Graph`.
         where: `"pooling"` or `"all"`.
-        skip: Names of layers to leave alone.
+        skipped: Dict from ids of layers that stay, whatever their kind, to the reason.
 
     Returns:
-        A list of `Place` and a list of `Left`, both by depth.
-
-    Raises:
-        ValueError: If `skip` names a layer that the graph does not have.
+        A list of `Place` and `Left`, by depth.
     """
-    names = [call.operation.name for call in graph.calls]
-    check_names("`skip` to hold names of the model's layers", skip, names)
-    places, left, seen = [], [], set()
+    found, seen = [], set()
     for layer in (call.operation for call in graph.calls):
         if id(layer) in seen:
             continue
         seen.add(id(layer))
+        path = graph.path_of(layer)
         if isinstance(layer, keras.Layer) and not graph.contains(layer):
-            left.extend(_out_of_reach(layer))
-        rule = _rule_for(layer)
+            found.extend(_out_of_reach(layer, path))
+        rule = rule_for(layer)
         if rule is None:
             continue
-        if layer.name in skip:
-            left.append(Left(layer, "it was asked to be skipped"))
-            continue
-        if rule.where == "all" and where != "all":
-            left.append(Left(layer, 'it is converted only with where="all"'))
-            continue
         try:
-            places.append(Place(layer, rule.rewrite(layer, graph, skip)))
+            if id(layer) in skipped:
+                raise LeftAloneError(skipped[id(layer)])
+            if rule.where == "all" and where != "all":
+                raise LeftAloneError('it is converted only with where="all"')
+            rewrite = rule.rewrite(layer, graph, lambda other: id(other) in skipped)
+            found.append(Place(layer, path, rewrite))
         except LeftAloneError as error:
-            left.append(Left(layer, str(error)))
-    return places, left
+            found.append(Left(layer, path, str(error)))
+    return found
 
 
-def _rule_for(layer):
-    return next((rule for rule in RULES if rule.matches(layer)), None)
-
-
-def _out_of_reach(layer):
+def _out_of_reach(layer, path):
     reason = f"it is called inside {layer.name!r}, a layer of class "
     reason += f"{type(layer).__name__}, whose `call` is no graph to rewrite"
     inner = layer._flatten_layers(include_self=False)
-    return [Left(part, reason) for part in inner if _rule_for(part)]
+    return [Left(part, (*path, part.name), reason) for part in inner if rule_for(part)]

@@ -1,42 +1,74 @@
 """Builds a new model from the graph of a given one, with layers replaced."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import keras
-from keras import layers, tree
+from keras import tree
 from keras.src.models.functional import Functional
 
 from keras_lap.surgery.copies import copy_operation, copy_state
-from keras_lap.surgery.rewrite import Lap, Zeros
 
 
-def rebuild(graph, places, make_lap):
-    """Copies a model, putting the chain of each place where its layer was.
+@dataclass(frozen=True, eq=False)
+class Rebuilt:
+    """A rebuilt model.
+
+    Attributes:
+        model: The new model.
+        pairs: Pairs of a layer of the given model and its copy in the new one.
+    """
+
+    model: Any
+    pairs: list
+
+    def weight_pairs(self):
+        """Pairs of a variable of the given model and its copy in the new one."""
+        return [
+            pair
+            for layer, copy in self.pairs
+            for pair in zip(layer.weights, copy.weights, strict=True)
+        ]
+
+
+def rebuild(graph, chains, absorbed=(), twins=(), fresh=()):
+    """Copies a model, with chains of layers in the place of some of its layers.
+
+    The copies have the weights and `trainable` flags of what they are copies of. With
+    `fresh` layers the new model as a whole is trainable even if the given one is
+    frozen; the weights it has from there are then frozen one by one.
 
     Args:
         graph: The `Graph` of the model, which is only read.
-        places: List of `Place`.
-        make_lap: Function from a `Lap` part to a new LAP layer.
+        chains: Dict from ids of layers of the model to the new layers, nested models
+            included, that are called one after another in their place; none at all
+            hands on what the layer would have read.
+        absorbed: Calls whose result is what they read, as the layer behind does their
+            work.
+        twins: Pairs of a layer of the model and a layer of `chains` that gets its
+            weights and flags.
+        fresh: Layers of `chains` that are trainable, whatever the model was.
 
     Returns:
-        A new model with the weights of the old one.
+        A `Rebuilt`.
+
+    Raises:
+        ValueError: If a layer cannot be copied by its config.
     """
-    rebuilder = _Rebuilder(graph, places, make_lap)
+    rebuilder = _Rebuilder(graph, chains, absorbed, twins)
     model = rebuilder.model(graph.model)
-    rebuilder.copy_state()
-    return model
+    rebuilder.copy_state(fresh)
+    return Rebuilt(model, rebuilder.pairs)
 
 
 class _Rebuilder:
-    def __init__(self, graph, places, make_lap):
+    def __init__(self, graph, chains, absorbed, twins):
+        self.pairs = list(twins)
         self._graph = graph
-        self._make_lap = make_lap
-        self._rewrites = {id(place.layer): place.rewrite for place in places}
-        self._absorbed = {
-            id(call) for place in places for call in place.rewrite.absorbs
-        }
-        self._chains = {}
-        self._laps = {}
-        self._copied_layers = []
-        self._copied_models = []
+        self._chains = dict(chains)
+        self._replaced = set(chains)
+        self._absorbed = {id(call) for call in absorbed}
+        self._models = []
 
     def model(self, model):
         """A new model from a model of the graph."""
@@ -44,23 +76,24 @@ class _Rebuilder:
         if isinstance(model, keras.Sequential):
             build = self._sequential
         copy = build(model, [_copy_input(tensor) for tensor in model.inputs])
-        self._copied_models.append((model, copy))
+        self._models.append((model, copy))
         return copy
 
-    def copy_state(self):
+    def copy_state(self, fresh):
         """Copies weights and trainable flags once everything is built."""
+        frozen = not self._graph.model.trainable
         # A model passes its flag on to all inside it: inner models after outer ones,
-        # and their layers last. The outermost one stays trainable, as a frozen one has
-        # no trainable weights, whatever is inside it.
-        for model, copy in reversed(self._copied_models[:-1]):
+        # and their layers last. A frozen one has no trainable weights, whatever is
+        # inside it, so with fresh layers the outermost one stays trainable.
+        models = self._models[:-1] if fresh else self._models
+        for model, copy in reversed(models):
             copy.trainable = model.trainable
-        for layer, copy in self._copied_layers:
+        for layer, copy in self.pairs:
             copy_state(layer, copy)
-            if not self._graph.model.trainable:
+            if fresh and frozen:
                 _freeze_weights(copy)
-        # New weights have learned nothing yet that freezing could keep.
-        for lap in self._laps.values():
-            lap.trainable = True
+        for layer in fresh:
+            layer.trainable = True
 
     def _sequential(self, model, inputs):
         chains = [self._chain(call) for call in self._graph.calls_in(model)]
@@ -98,7 +131,7 @@ class _Rebuilder:
         return x
 
     def _is_rewritten(self, call):
-        return id(call) in self._absorbed or id(call.operation) in self._rewrites
+        return id(call) in self._absorbed or id(call.operation) in self._replaced
 
     def _chain(self, call):
         """The new layers that do what `call` did."""
@@ -106,30 +139,15 @@ class _Rebuilder:
             return []
         operation = call.operation
         if id(operation) not in self._chains:
-            self._chains[id(operation)] = self._new_chain(operation)
+            self._chains[id(operation)] = [self._new(operation)]
         return self._chains[id(operation)]
 
-    def _new_chain(self, operation):
+    def _new(self, operation):
         if self._graph.contains(operation):
-            return [self.model(operation)]
-        if id(operation) in self._rewrites:
-            chain = self._rewrites[id(operation)].chain
-            return [self._part(part, operation) for part in chain]
-        return [self._copy(operation)]
-
-    def _part(self, part, layer):
-        if isinstance(part, Lap):
-            if id(part.source) not in self._laps:
-                self._laps[id(part.source)] = self._make_lap(part)
-            return self._laps[id(part.source)]
-        if isinstance(part, Zeros):
-            return layers.ZeroPadding2D(**part.config)
-        return self._copy(layer, **part.changes)
-
-    def _copy(self, operation, **changes):
-        copy = copy_operation(operation, **changes)
+            return self.model(operation)
+        copy = copy_operation(operation)
         if isinstance(operation, keras.Layer):
-            self._copied_layers.append((operation, copy))
+            self.pairs.append((operation, copy))
         return copy
 
 

@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from keras import layers
+
+from keras_lap.surgery.copies import copy_operation
+
 
 @dataclass(frozen=True, eq=False)
 class Lap:
@@ -23,6 +27,10 @@ class Lap:
         """Name of the layer."""
         return self.config["name"]
 
+    def new_layer(self, **options):
+        """A new layer, with the arguments that its place leaves open."""
+        return self.layer_class(**self.config, **options)
+
 
 @dataclass(frozen=True, eq=False)
 class Zeros:
@@ -34,16 +42,26 @@ class Zeros:
 
     config: dict
 
+    def new_layer(self):
+        """A new layer."""
+        return layers.ZeroPadding2D(**self.config)
+
 
 @dataclass(frozen=True, eq=False)
 class Own:
     """A copy of the layer itself.
 
     Attributes:
+        layer: The layer of the given model.
         changes: The settings that the copy has otherwise.
     """
 
+    layer: Any
     changes: dict
+
+    def new_layer(self):
+        """A new layer, without the weights."""
+        return copy_operation(self.layer, **self.changes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +71,8 @@ class Rewrite:
     Attributes:
         chain: `Lap`, `Zeros` and `Own` parts in the order of the forward pass, one
             `Lap` among them.
-        absorbs: Calls in front of the layer whose work the chain does.
+        absorbs: Calls in front of the layer whose work the chain does: one for each
+            call of the layer, in their order, or none.
     """
 
     chain: tuple[Any, ...]
@@ -63,6 +82,16 @@ class Rewrite:
     def lap(self):
         """The `Lap` part."""
         return next(part for part in self.chain if isinstance(part, Lap))
+
+    @property
+    def action(self):
+        """In a few words, what is done to the layer."""
+        own = [isinstance(part, Own) for part in self.chain]
+        if not any(own):
+            return "LAP in its place"
+        if self.chain.index(self.lap) < own.index(True):
+            return "LAP in front, stride 1"
+        return "stride 1, LAP behind"
 
 
 class LeftAloneError(Exception):

@@ -1,0 +1,232 @@
+"""What a conversion will do, shown and edited before it is done."""
+
+from keras_lap.surgery.addresses import Addresses
+from keras_lap.surgery.concepts import automatic_concepts
+from keras_lap.surgery.estimate import Estimate
+from keras_lap.surgery.lap_options import check_options
+from keras_lap.surgery.place_costs import PlaceCosts
+from keras_lap.surgery.places import Place, find_places
+from keras_lap.surgery.plan_row import PlanRow
+from keras_lap.surgery.plan_table import html_table, text_table
+
+
+class ConversionPlan:
+    """What `keras_lap.convert` will do to a model; made by `keras_lap.plan`.
+
+    Printed, or at the end of a notebook's cell, it is a table with a row for every
+    layer that was looked at. Addresses are those of the table: the layer's or the LAP
+    layer's, as a string or a tuple of names; the last name alone where it is unique.
+    The methods that edit return the plan itself, and leave it as it was if they raise.
+
+    Attributes:
+        model: The model.
+        where: `"pooling"` or `"all"`.
+        image_size: Height and width that costs are counted for where the model takes
+            images of any size.
+        graph: The model's `Graph`.
+        rows: List of `PlanRow`, by depth.
+
+    Example:
+
+    >>> import keras, keras_lap
+    >>> model = keras.applications.VGG16(weights=None, input_shape=(64, 64, 3))
+    >>> plan = keras_lap.plan(model).skip("block1_pool").set("block5_pool", concepts=5)
+    >>> [(row.layer, row.action, row.concepts) for row in plan.rows][::4]
+    [('block1_pool', 'stays', None), ('block5_pool', 'LAP in its place', 5)]
+    >>> estimate = plan.estimate(batch=32)
+    >>> estimate.after.parameters - estimate.before.parameters
+    3468
+    """
+
+    def __init__(self, graph, where, options, image_size):
+        self.model = graph.model
+        self.where = where
+        self.image_size = image_size
+        self.graph = graph
+        self._options = options
+        self._costs = PlaceCosts(graph, image_size)
+        self._skipped = {}
+        self._settings = {}
+        self._review()
+
+    @property
+    def places(self):
+        """List of the `Place` of every layer that conversion replaces, by depth."""
+        return [entry for entry in self._entries if isinstance(entry, Place)]
+
+    def skip(self, *addresses):
+        """Leaves layers as they are.
+
+        Args:
+            *addresses: Addresses of layers of the model; that of a nested model stands
+                for all layers in it.
+
+        Returns:
+            The plan.
+
+        Raises:
+            TypeError: If an address is neither a string nor a tuple of strings.
+            ValueError: If there is no such layer, or several.
+        """
+        known = Addresses("addresses of layers of the model", self._all_entries())
+        layers = [layer for address in addresses for layer in known.find(address)]
+        return self._leave(layers, "it was asked to be skipped")
+
+    def only(self, *addresses, stages=()):
+        """Leaves all layers as they are except for some of those that get LAP.
+
+        Args:
+            *addresses: Addresses of layers that get LAP, as for `skip`.
+            stages: Stages of the table, one or several.
+
+        Returns:
+            The plan.
+
+        Raises:
+            TypeError: If an address is neither a string nor a tuple of strings.
+            ValueError: If there is no such layer or stage.
+        """
+        kept = {id(layer) for layer in self._chosen(addresses, stages)}
+        others = [place.layer for place in self.places if id(place.layer) not in kept]
+        return self._leave(others, "it is not among those asked for")
+
+    def set(self, *addresses, stages=(), **options):
+        """Changes settings of LAP layers.
+
+        Args:
+            *addresses: Addresses of layers that get LAP, as for `skip`.
+            stages: Stages of the table, one or several.
+            **options: `concepts`, and the other options of `keras_lap.plan`.
+
+        Returns:
+            The plan.
+
+        Raises:
+            TypeError: If an option is unknown, or an address is neither a string nor a
+                tuple of strings.
+            ValueError: If there is no such layer or stage, or a value is out of its
+                range.
+        """
+        chosen = self._chosen(addresses, stages)
+        for layer in chosen:
+            check_options({**self._options, **self._settings_of(layer), **options})
+        for layer in chosen:
+            self._settings[id(layer)] = {**self._settings_of(layer), **options}
+        self._review()
+        return self
+
+    def estimate(self, batch=1):
+        """What the model costs before and after conversion.
+
+        Args:
+            batch: Number of images.
+
+        Returns:
+            An `Estimate`: multiply-adds and activation memory of a forward pass of
+            the batch, and parameters.
+        """
+        before = self._costs.model
+        after = sum((row.cost for row in self.rows), before)
+        return Estimate(batch, before.times(batch), after.times(batch))
+
+    def options_of(self, lap):
+        """The arguments of a LAP layer that its place leaves open.
+
+        Args:
+            lap: The `Lap` part of one of the places.
+
+        Returns:
+            A dict.
+        """
+        return self._lap_options[id(lap.source)]
+
+    def __str__(self):
+        return text_table(self)
+
+    def __repr__(self):
+        return (
+            f"<ConversionPlan of {self.model.name!r} with {len(self._lap_options)} LAP "
+            "layers>"
+        )
+
+    def _repr_html_(self):
+        return html_table(self)
+
+    def _all_entries(self):
+        """Pairs of an address and a layer, for all layers of the model."""
+        for layer in {call.operation for call in self.graph.calls}:
+            if not self.graph.contains(layer):
+                path = self.graph.path_of(layer)
+                yield from ((path[: end + 1], layer) for end in range(len(path)))
+        yield from self._lap_entries()
+
+    def _lap_entries(self):
+        """Pairs of an address and a layer, for the layers that get LAP."""
+        for place in self.places:
+            names = {place.layer.name, place.rewrite.lap.name}
+            yield from (((*place.path[:-1], name), place.layer) for name in names)
+
+    def _chosen(self, addresses, stages):
+        """The layers that get LAP at some addresses and stages."""
+        known = Addresses("addresses of layers that get LAP", self._lap_entries())
+        layers = [layer for address in addresses for layer in known.find(address)]
+        stages = [stages] if isinstance(stages, int) else list(stages)
+        for stage in stages:
+            if stage not in self._stages.values():
+                raise ValueError(
+                    "Expected stages of the plan, which are "
+                    f"{sorted(set(self._stages.values()))}. Received: {stage!r}"
+                )
+        return layers + [
+            place.layer
+            for place in self.places
+            if self._stages[id(place.layer)] in stages
+        ]
+
+    def _leave(self, layers, reason):
+        self._skipped |= {id(layer): reason for layer in layers}
+        self._review()
+        return self
+
+    def _settings_of(self, layer):
+        return self._settings.get(id(layer), {})
+
+    def _review(self):
+        """Asks the rules anew and fills the table."""
+        self._entries = find_places(self.graph, self.where, self._skipped)
+        reaches = {id(place.layer): self._costs.reach(place) for place in self.places}
+        self._stages = {key: reach.stage for key, reach in reaches.items()}
+        self._lap_options = self._options_of_all()
+        self.rows = [self._row(entry, reaches) for entry in self._entries]
+
+    def _options_of_all(self):
+        """Dict from ids of the layers that LAP layers are made for to options."""
+        sources = {
+            id(lap.source): lap.source
+            for lap in (place.rewrite.lap for place in self.places)
+        }
+        stages = [self._stages[key] for key in sources]
+        counts = automatic_concepts(self.graph, list(sources.values()), stages)
+        return {
+            key: {"concepts": count, **self._options, **self._settings_of(source)}
+            for (key, source), count in zip(sources.items(), counts, strict=True)
+        }
+
+    def _row(self, entry, reaches):
+        address, kind = "/".join(entry.path), type(entry.layer).__name__
+        if not isinstance(entry, Place):
+            return PlanRow(address, kind, reason=entry.reason)
+        part, reach = entry.rewrite.lap, reaches[id(entry.layer)]
+        lap = part.new_layer(**self.options_of(part))
+        return PlanRow(
+            address,
+            kind,
+            action=entry.rewrite.action,
+            lap="/".join((*entry.path[:-1], part.name)),
+            window=lap.pool_size,
+            stride=lap.strides,
+            stage=reach.stage,
+            receptive_field=reach.field,
+            concepts=lap.concepts,
+            cost=self._costs.added(entry, lap, counts_lap=part.source is entry.layer),
+        )

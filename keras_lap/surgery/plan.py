@@ -1,0 +1,97 @@
+"""Looks at a model and says where LAP layers can go."""
+
+import keras
+
+from keras_lap.layers.model_graph import check_model, graph_of
+from keras_lap.names import check_choice, listed
+from keras_lap.ops.arguments import standardize_sizes
+from keras_lap.surgery.concepts import check_concepts
+from keras_lap.surgery.conversion_plan import ConversionPlan
+from keras_lap.surgery.graph import Graph
+from keras_lap.surgery.lap_options import LAP_DEFAULTS, check_options
+from keras_lap.surgery.places import WHERE
+
+
+def plan(
+    model,
+    where="pooling",
+    skip=(),
+    concepts="auto",
+    image_size=224,
+    **layer_options,
+):
+    """Plans the conversion of a model, for looking at and editing first.
+
+    With `where="pooling"` these are replaced: `MaxPooling2D` and `AveragePooling2D`
+    with a stride, along with a `ZeroPadding2D` directly in front, and the global
+    pooling that leads to the classifier. The LAP layer takes the name of the layer it
+    replaces. With `where="all"` strided convolutions follow: a 1x1 convolution gets a
+    LAP layer in front, shared by those that read the same map; any other one runs at
+    stride 1, at as many times the cost as it skipped pixels, with a LAP layer behind.
+    Those LAP layers are named `"<convolution>_lap"`. See
+    `keras_lap.surgery.register_rule` for layers of your own.
+
+    Args:
+        model: Functional or built Sequential model; it is only read. Models nested in
+            it are entered, at any depth.
+        where: `"pooling"`, or `"all"` to include strided convolutions.
+        skip: Addresses of layers to leave as they are, or a single one; see
+            `ConversionPlan.skip`.
+        concepts: Number of concepts of the LAP layers: an integer; a dict from stages
+            or addresses to integers, automatic for the rest; or `"auto"`: one concept
+            per class in every LAP layer for at most 32 classes, else class concepts
+            in the last stage only and a single one, for no class, elsewhere.
+        image_size: Height and width, one integer or two, that costs are counted for
+            where the model takes images of any size.
+        **layer_options: `hidden`, `weighting`, `gating`, `alpha`, `scores`,
+            `score_activation`, `initial_score` and `detach_scores` of the LAP layers,
+            as for `keras_lap.LAPooling2D`, but with `initial_score=0.95` by default.
+
+    Returns:
+        A `ConversionPlan`.
+
+    Raises:
+        TypeError: If `model` is no Keras model, or an option is unknown.
+        ValueError: If `model` has no graph of layers to read, as a subclassed model,
+            or if an argument is out of its range.
+
+    Example:
+
+    >>> import keras, keras_lap
+    >>> model = keras.applications.MobileNet(weights=None, classes=10)
+    >>> plan = keras_lap.plan(model, where="all").skip("conv1").only(stages=[3, 5])
+    >>> [(row.layer, row.action, row.stage) for row in plan.rows if row.lap]
+    [('conv_dw_12', 'stride 1, LAP behind', 4)]
+    """
+    check_choice("where", where, WHERE)
+    concepts = check_concepts(concepts)
+    image_size = standardize_sizes("image_size", image_size, 2)
+    graph = _read_graph(model)
+    options = {**LAP_DEFAULTS, **layer_options}
+    check_options(options)
+    named = concepts if isinstance(concepts, dict) else {}
+    if isinstance(concepts, int):
+        options["concepts"] = concepts
+    made = ConversionPlan(graph, where, options, image_size).skip(*listed(skip))
+    for key, count in named.items():
+        at = {"stages": key} if isinstance(key, int) else {}
+        made.set(*(() if at else (key,)), **at, concepts=count)
+    return made
+
+
+def _read_graph(model):
+    check_model(model)
+    if graph_of(model) is not None:
+        return Graph(model)
+    received = f"Received: {model.name!r} of class {type(model).__name__}"
+    if isinstance(model, keras.Sequential):
+        raise ValueError(
+            f"Expected a Sequential model that is built. {received}. Call its "
+            "`build(input_shape)` first."
+        )
+    raise ValueError(
+        "Expected a Functional or Sequential model, whose graph of layers can be "
+        f"read. {received}, which has a `call` of its own. Either use "
+        "`keras_lap.LAPooling2D` instead of the pooling there, or make the model "
+        "Functional first: `keras.Model(x, model.call(x))` with `x = keras.Input(...)`."
+    )

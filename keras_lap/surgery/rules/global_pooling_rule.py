@@ -1,0 +1,49 @@
+"""The head's global pooling."""
+
+from typing import ClassVar
+
+from keras import layers
+
+from keras_lap.layers import GlobalLAPooling2D
+from keras_lap.surgery.graph import is_map
+from keras_lap.surgery.rewrite import Lap, LeftAloneError, Rewrite
+from keras_lap.surgery.rules.place_config import place_config
+from keras_lap.surgery.rules.rule import Rule
+
+
+class GlobalPoolingRule(Rule):
+    """The global pooling on the way to the classifier becomes global LAP.
+
+    A global pooling whose result goes back into a feature map, such as a
+    squeeze-excite gate, stays: it describes the image to every pixel and passes no
+    evidence on to the classifier.
+    """
+
+    bases: ClassVar = {
+        layers.GlobalMaxPooling2D: "max",
+        layers.GlobalAveragePooling2D: "avg",
+    }
+
+    def matches(self, layer):
+        return type(layer) in self.bases
+
+    def rewrite(self, layer, graph, stays):
+        if any(self._feeds_map(call, graph) for call in graph.calls_of(layer)):
+            raise LeftAloneError(
+                "it gates a feature map, as in squeeze-excite, and does not lead on to "
+                "the classifier"
+            )
+        config = {
+            **place_config(layer, layer.name, self.bases[type(layer)]),
+            "keepdims": layer.keepdims,
+        }
+        return Rewrite((Lap(GlobalLAPooling2D, layer, config),))
+
+    def _feeds_map(self, call, graph):
+        pooled, result = call.inputs[0], call.outputs[0]
+        return any(
+            any(is_map(tensor) for tensor in later.outputs)
+            # The shape alone does not give away a gate on a map of one pixel.
+            or any(tensor is pooled for tensor in later.inputs)
+            for later in graph.downstream(result)
+        )

@@ -1,0 +1,10 @@
+"""Which layers are convolutions with a stride."""
+
+from keras import layers
+
+CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
+
+
+def is_strided_convolution(layer):
+    """Whether a layer is one of Keras' 2D convolutions and has a stride."""
+    return type(layer) in CONVOLUTIONS and max(layer.strides) > 1
