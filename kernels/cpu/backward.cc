@@ -19,6 +19,18 @@ struct RowRecord {
   IndexType<U>* winners;  // per window and channel, under the base max
 };
 
+// Adds `pieces` pieces of `size` values to places that lie `step` apart.
+template <class U>
+void AddEvery(const U* from, int64_t size, int64_t pieces, U* to, int64_t step) {
+  if (size == 1) {
+    for (int64_t i = 0; i < pieces; ++i) to[i * step] += from[i];
+    return;
+  }
+  for (int64_t i = 0; i < pieces; ++i, from += size, to += step) {
+    for (int64_t j = 0; j < size; ++j) to[j] += from[j];
+  }
+}
+
 // Gradients of one block of groups or channels of one image.
 template <class T>
 class MapGradients {
@@ -32,11 +44,11 @@ class MapGradients {
         kept_rows_(rows_.Overlap() + 1),
         windows_at_once_(
             std::max<int64_t>(1, kBytesAtOnce / (blocks.max_channels() * sizeof(T)))),
-        length_(pooling.out_width * blocks.max_groups()),
+        length_(TapStep(pooling.out_width * blocks.max_groups())),
         channels_(blocks.max_channels()),
         max_base_(pooling.base == Base::kMax),
         scratch_(pooling, length_),
-        terms_(3 * length_),
+        terms_(2 * length_),
         dalpha_(blocks.max_groups()),
         kept_(2 * kept_rows_ * TapCount(pooling) * length_),
         winners_(max_base_ ? kept_rows_ * pooling.out_width * channels_ : 0),
@@ -74,8 +86,7 @@ class MapGradients {
     const U* base = scratch_.base(pooling_, row);
     Weigh(pooling_, row, scores_, weights);
     U* terms = terms_.get();
-    RowGradients<U> gradients{terms,          terms + length_, terms + 2 * length_,
-                              record.dscores, dalpha_.get(),   0};
+    RowGradients<U> gradients{terms, terms + length_, record.dscores, dalpha_.get(), 0};
     std::fill_n(gradients.dalpha, row.groups.size(), 0.0);
     gradients.dgate -= DotRow(row, record);
     ScoreGradients(pooling_, row, openness_, base, weights, &gradients);
@@ -86,6 +97,7 @@ class MapGradients {
   // Gathers the gradients of all pixels that belong to one row of windows.
   void GatherRows(int64_t index) {
     const Range owned = rows_.Owned(index);
+    const RowBelow<T> below(pooling_, index, channels(), x_);
     for (int64_t y = owned.begin; y < owned.end; ++y) {
       const Range over = rows_.WindowsOver(y);
       rows_over_.clear();
@@ -94,7 +106,9 @@ class MapGradients {
             {Record(r), (y - rows_.Position(r, 0)) * pooling_.window_width, Dy(r, 0)});
       }
       GatherScores(y);
-      GatherFeatures(y);
+      GatherFeatures(y, [&](int64_t x) {
+        return y == owned.begin ? DyBelow(index, x) : below.Row(y - owned.begin, x);
+      });
     }
   }
 
@@ -149,12 +163,12 @@ class MapGradients {
         ListTaps(pooling_, row, first, x_, record.coefficients, nullptr, taps_.get());
     if (width == 1) {
       Products(dy, step, taps_.get(), count, run, channels(), ahead, dots,
-               row.length());
+               row.tap_step());
       return;
     }
     for (int64_t g = 0; g < groups(); ++g, ahead = {}) {
       Dots(dy + g * width, step, taps_.get(), count, run, width, ahead, dots + g,
-           row.length());
+           row.tap_step());
       NextGroup(taps_.get(), count, width);
     }
   }
@@ -192,36 +206,44 @@ class MapGradients {
       for (int64_t tap = 0; tap < pooling_.window_width; ++tap) {
         const Range windows = across_.WindowsWithReal(tap);
         const U* from = row.record.dscores +
-                        (row.first_tap + tap) * pooling_.out_width * count +
+                        (row.first_tap + tap) * TapStep(pooling_.out_width * count) +
                         windows.begin * count;
-        U* pixel = to + across_.Position(windows.begin, tap) * step;
-        for (int64_t w = windows.begin; w < windows.end; ++w) {
-          for (int64_t g = 0; g < count; ++g) pixel[g] += from[g];
-          from += count;
-          pixel += pooling_.stride_width * step;
-        }
+        AddEvery(from, count, windows.size(),
+                 to + across_.Position(windows.begin, tap) * step,
+                 pooling_.stride_width * step);
       }
     }
   }
 
-  void GatherFeatures(int64_t y) {
+  // What to ask for meanwhile is given by `ahead`, as in PixelSums.
+  template <class AheadOf>
+  void GatherFeatures(int64_t y, AheadOf ahead) {
     const PixelRow row{{0, pooling_.width}, across_.InnerPositions(), across_.stride};
     const Run steps{0, pooling_.channels, groups(), channels(), 0};
     sums_.Fill(
         row, steps, [&](int64_t x, Tap<T>* taps) { return ListWindows(x, taps); },
-        [](int64_t) { return Ahead{}; }, dx_ + y * pooling_.width * pooling_.channels);
+        ahead, dx_ + y * pooling_.width * pooling_.channels);
+  }
+
+  // The dy of the next row of windows, from those over pixel x on.
+  Ahead DyBelow(int64_t row, int64_t x) const {
+    const int64_t pixel = pooling_.channels * sizeof(T);
+    const int64_t window = (row + 1) * pooling_.out_width + x / across_.stride;
+    return {reinterpret_cast<uintptr_t>(dy_) + window * pixel, pixel, 1, 0,
+            channels() * static_cast<int64_t>(sizeof(T))};
   }
 
   // Lists what the windows over a pixel of the current row bring to its gradient.
   int64_t ListWindows(int64_t x, Tap<T>* taps) const {
-    const int64_t length = pooling_.out_width * groups();
+    const int64_t tap_step = TapStep(pooling_.out_width * groups());
     const Range columns = windows_over_[x];
     int64_t count = 0;
     for (const RowOver& row : rows_over_) {
       for (int64_t w = columns.begin; w < columns.end; ++w) {
         const int64_t index = row.first_tap + x - across_.Position(w, 0);
         taps[count++] = {row.dy + w * pooling_.channels,
-                         row.record.coefficients + index * length + w * groups(), index,
+                         row.record.coefficients + index * tap_step + w * groups(),
+                         index,
                          max_base_ ? row.record.winners + w * channels() : nullptr};
       }
     }

@@ -42,7 +42,7 @@ class PixelSums {
   // Fills a row.
   //   steps   of the taps' arrays, from one pixel to that one period later
   //   list    list(x, taps) lists the taps of pixel x and returns their number
-  //   ahead   ahead(x) is what to ask for from pixel x on
+  //   ahead   ahead(x) is what to ask for from pixel x on, period by period
   //   target  first channel of pixel 0
   template <class List, class AheadOf>
   void Fill(const PixelRow& row, const Run& steps, List list, AheadOf ahead,
@@ -58,7 +58,7 @@ class PixelSums {
         run.pixels = (pixels - phase - 1) / row.period + 1;
         run.out = row.period * step;
         const int64_t count = list(x + phase, taps_.get());
-        SumUp(count, run, ahead(x), out + phase * step);
+        SumUp(count, run, phase == 0 ? ahead(x) : Ahead{}, out + phase * step);
       }
       writer_.Write(to, pixels, channels_);
     }

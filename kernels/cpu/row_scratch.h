@@ -14,17 +14,16 @@ class RowScratch {
  public:
   // For rows of up to `length` windows times groups.
   RowScratch(const Pooling& pooling, int64_t length)
-      : per_window_(4 * length),
-        best_taps_(length),
-        scores_(TapCount(pooling) * length),
-        base_(HasLinearBase(pooling) ? TapCount(pooling) * length : 0),
-        length_(length) {}
+      : length_(TapStep(length)),
+        per_window_(2 * length_),
+        best_taps_(length_),
+        scores_(TapCount(pooling) * length_),
+        base_(HasLinearBase(pooling) ? TapCount(pooling) * length_ : 0) {}
 
   // `shares` holds one value per tap, window and group.
   RowWeights<U> weights(U* shares) const {
     U* values = per_window_.get();
-    return {values,           values + length_, values + 2 * length_,
-            best_taps_.get(), scores_.get(),    shares};
+    return {values, values + length_, best_taps_.get(), scores_.get(), shares};
   }
 
   // Repeats the alpha of every group for every window.
@@ -47,11 +46,11 @@ class RowScratch {
     return p.base == Base::kAverage || p.base == Base::kFirst;
   }
 
+  int64_t length_;
   Buffer<U> per_window_;
   Buffer<IndexType<U>> best_taps_;
   Buffer<U> scores_;
   Buffer<U> base_;
-  int64_t length_;
 };
 
 }  // namespace keras_lap::cpu

@@ -5,25 +5,45 @@
 
 #include "clones.h"
 #include "exp.h"
+#include "lanes.h"
 
 namespace keras_lap::cpu {
 namespace {
 
-// Where the values of one tap lie in the arrays of a row.
-struct Span {
-  Span(const WindowRow& row, const RowTap& tap)
-      : offset(tap.index * row.length()),
-        begin(tap.windows.begin * row.groups.size()),
-        end(tap.windows.end * row.groups.size()) {}
+template <class U>
+constexpr int kLanes = 32 / sizeof(U);
 
-  int64_t offset, begin, end;
+// One tap in as many lanes, windows times groups, as there are in a vector.
+template <class U>
+struct TapLanes {
+  static constexpr int kCount = kLanes<U>;
+  using Indices = Vector<IndexType<U>, kCount>;
+
+  TapLanes(const RowTap& tap, int64_t lane, const U* all_scores)
+      : offset(tap.offset + lane) {
+    IndexType<U> counted[kCount];
+    for (int i = 0; i < kCount; ++i) counted[i] = i;
+    Indices lanes, begin, end;
+    Load<kCount>(counted, &lanes);
+    Spread<kCount>(static_cast<IndexType<U>>(tap.lanes.begin - lane), &begin);
+    Spread<kCount>(static_cast<IndexType<U>>(tap.lanes.end - lane), &end);
+    real = (lanes >= begin) & (lanes < end);
+    Spread<kCount>(static_cast<IndexType<U>>(tap.index), &index);
+    Load<kCount>(all_scores + offset, &scores);
+  }
+
+  int64_t offset;  // in arrays that hold one value per tap
+  Indices real;    // all bits set where the tap is no padding
+  Indices index;   // of the tap
+  Vector<U, kCount> scores;
 };
 
 template <class U>
 void ReadScores(const Pooling& pooling, const WindowRow& row, const RowTap& tap,
-                const U* scores, U* to) {
+                const U* scores, const RowWeights<U>& weights) {
   const int64_t step = pooling.stride_width * pooling.groups;
   const int64_t groups = row.groups.size();
+  U* const to = weights.scores + tap.offset;
   const U* from = scores + tap.pixel * pooling.groups + row.groups.begin;
   if (groups == 1) {
     for (int64_t w = tap.windows.begin; w < tap.windows.end; ++w, from += step) {
@@ -36,181 +56,171 @@ void ReadScores(const Pooling& pooling, const WindowRow& row, const RowTap& tap,
   }
 }
 
-template <class U>
-void FindBest(const WindowRow& row, const RowTap& tap, const RowWeights<U>& weights) {
-  const Span span(row, tap);
-  const U* scores = weights.scores + span.offset;
-  const IndexType<U> index = tap.index;
-#pragma omp simd
-  for (int64_t i = span.begin; i < span.end; ++i) {
-    const bool better = scores[i] > weights.best[i];
-    weights.best[i] = better ? scores[i] : weights.best[i];
-    weights.best_tap[i] = better ? index : weights.best_tap[i];
-  }
-}
-
 template <bool kGaussian, class U>
-void WeighTap(const WindowRow& row, const RowTap& tap, const RowWeights<U>& weights) {
-  const Span span(row, tap);
-  const U* scores = weights.scores + span.offset;
-  U* shares = weights.shares + span.offset;
-#pragma omp simd
-  for (int64_t i = span.begin; i < span.end; ++i) {
-    const U scaled = weights.alpha[i] * (weights.best[i] - scores[i]);
-    const U weight = Exp(kGaussian ? -(scaled * scaled) : -scaled);
-    shares[i] = weight;
-    weights.total[i] += weight;
+void WeighLanes(const WindowRow& row, int64_t lane, const RowWeights<U>& weights) {
+  constexpr int kCount = kLanes<U>;
+  using Values = Vector<U, kCount>;
+  Values alpha, best, total{};
+  Vector<IndexType<U>, kCount> best_tap;
+  Load<kCount>(weights.alpha + lane, &alpha);
+  Spread<kCount>(-std::numeric_limits<U>::infinity(), &best);
+  Spread<kCount>(IndexType<U>{-1}, &best_tap);
+  for (const RowTap& tap : row.taps) {
+    const TapLanes<U> lanes(tap, lane, weights.scores);
+    const auto better = lanes.real & (lanes.scores > best);
+    best = better ? lanes.scores : best;
+    best_tap = better ? lanes.index : best_tap;
   }
-}
-
-template <class U>
-void ScaleTap(const WindowRow& row, const RowTap& tap, const RowWeights<U>& weights) {
-  const Span span(row, tap);
-  U* shares = weights.shares + span.offset;
-#pragma omp simd
-  for (int64_t i = span.begin; i < span.end; ++i) shares[i] *= weights.total[i];
+  Store<kCount>(best, weights.best + lane);
+  Store<kCount>(best_tap, weights.best_tap + lane);
+  for (const RowTap& tap : row.taps) {
+    const TapLanes<U> lanes(tap, lane, weights.scores);
+    const Values scaled = alpha * (best - lanes.scores);
+    Values weight;
+    Exp<kCount>(kGaussian ? -(scaled * scaled) : -scaled, &weight);
+    weight = lanes.real ? weight : Values{};
+    Store<kCount>(weight, weights.shares + lanes.offset);
+    total += weight;
+  }
+  const Values factor = U{1} / total;
+  for (const RowTap& tap : row.taps) {
+    U* const at = weights.shares + tap.offset + lane;
+    Values shares;
+    Load<kCount>(at, &shares);
+    Store<kCount>(shares * factor, at);
+  }
 }
 
 template <class U>
 void WeighImpl(const Pooling& pooling, const WindowRow& row, const U* scores,
                const RowWeights<U>& weights) {
-  const int64_t length = row.length();
-  std::fill_n(weights.best, length, -std::numeric_limits<U>::infinity());
-  std::fill_n(weights.best_tap, length, IndexType<U>{-1});
-  std::fill_n(weights.total, length, U{0});
-  for (const RowTap& tap : row.taps) {
-    ReadScores(pooling, row, tap, scores, weights.scores + tap.index * length);
-    FindBest(row, tap, weights);
-  }
+  for (const RowTap& tap : row.taps) ReadScores(pooling, row, tap, scores, weights);
   const bool gaussian = pooling.weighting == Weighting::kGaussian;
-  for (const RowTap& tap : row.taps) {
-    gaussian ? WeighTap<true>(row, tap, weights) : WeighTap<false>(row, tap, weights);
+  for (int64_t lane = 0; lane < row.tap_step(); lane += kLanes<U>) {
+    gaussian ? WeighLanes<true>(row, lane, weights)
+             : WeighLanes<false>(row, lane, weights);
   }
-  for (int64_t i = 0; i < length; ++i) weights.total[i] = 1 / weights.total[i];
-  for (const RowTap& tap : row.taps) ScaleTap(row, tap, weights);
 }
 
 template <bool kGated, class U>
-void BlendTap(const WindowRow& row, const RowTap& tap, U gate, const U* base,
-              const RowWeights<U>& weights) {
-  const Span span(row, tap);
-  const U* scores = weights.scores + span.offset;
-  U* shares = weights.shares + span.offset;
+void BlendTap(const RowTap& tap, U gate, const U* base, const RowWeights<U>& weights) {
+  const U* scores = weights.scores + tap.offset;
+  U* shares = weights.shares + tap.offset;
 #pragma omp simd
-  for (int64_t i = span.begin; i < span.end; ++i) {
+  for (int64_t i = tap.lanes.begin; i < tap.lanes.end; ++i) {
     shares[i] *= kGated ? gate * scores[i] : gate;
   }
   if (base == nullptr) return;
-  base += span.offset;
+  base += tap.offset;
 #pragma omp simd
-  for (int64_t i = span.begin; i < span.end; ++i) shares[i] += (1 - gate) * base[i];
+  for (int64_t i = tap.lanes.begin; i < tap.lanes.end; ++i)
+    shares[i] += (1 - gate) * base[i];
 }
 
 template <class U>
 void BlendImpl(const Pooling& pooling, const WindowRow& row, U gate, const U* base,
                const RowWeights<U>& weights) {
   for (const RowTap& tap : row.taps) {
-    pooling.gated ? BlendTap<true>(row, tap, gate, base, weights)
-                  : BlendTap<false>(row, tap, gate, base, weights);
-  }
-}
-
-template <bool kGated, class U>
-void PoolDots(const WindowRow& row, const RowTap& tap, const RowWeights<U>& weights,
-              const RowGradients<U>& gradients) {
-  const Span span(row, tap);
-  const U* scores = weights.scores + span.offset;
-  const U* shares = weights.shares + span.offset;
-  const U* dots = gradients.dots + span.offset;
-#pragma omp simd
-  for (int64_t i = span.begin; i < span.end; ++i) {
-    gradients.pooled[i] += shares[i] * (kGated ? scores[i] * dots[i] : dots[i]);
+    pooling.gated ? BlendTap<true>(tap, gate, base, weights)
+                  : BlendTap<false>(tap, gate, base, weights);
   }
 }
 
 // Products begin with distance times share: a share that vanished keeps whatever is
 // far away from overflowing.
 template <bool kGaussian, bool kGated, class U>
-void TapGradients(const WindowRow& row, const RowTap& tap, U gate,
-                  const RowWeights<U>& weights, const RowGradients<U>& gradients) {
-  const Span span(row, tap);
-  const U* scores = weights.scores + span.offset;
-  const U* shares = weights.shares + span.offset;
-  U* dots = gradients.dots + span.offset;
-#pragma omp simd
-  for (int64_t i = span.begin; i < span.end; ++i) {
-    const U alpha = weights.alpha[i];
-    const U distance = weights.best[i] - scores[i];
-    const U spread = distance * shares[i];
-    const U passed = kGated ? scores[i] * dots[i] : dots[i];
-    const U excess = gate * (passed - gradients.pooled[i]);
-    const U moved = kGaussian ? 2 * (alpha * (alpha * spread)) * excess
-                              : alpha * shares[i] * excess;
-    const U alpha_term =
+void DifferentiateLanes(const WindowRow& row, int64_t lane, U gate,
+                        const RowWeights<U>& weights,
+                        const RowGradients<U>& gradients) {
+  constexpr int kCount = kLanes<U>;
+  using Values = Vector<U, kCount>;
+  Values alpha, best, pooled{}, all_moved{}, alpha_terms{};
+  Vector<IndexType<U>, kCount> best_tap;
+  Load<kCount>(weights.alpha + lane, &alpha);
+  Load<kCount>(weights.best + lane, &best);
+  Load<kCount>(weights.best_tap + lane, &best_tap);
+  for (const RowTap& tap : row.taps) {
+    const TapLanes<U> lanes(tap, lane, weights.scores);
+    Values shares, dots;
+    Load<kCount>(weights.shares + lanes.offset, &shares);
+    Load<kCount>(gradients.dots + lanes.offset, &dots);
+    const Values part = shares * (kGated ? lanes.scores * dots : dots);
+    pooled += lanes.real ? part : Values{};
+  }
+  for (const RowTap& tap : row.taps) {
+    const TapLanes<U> lanes(tap, lane, weights.scores);
+    U* const at = gradients.dots + lanes.offset;
+    Values shares, dots;
+    Load<kCount>(weights.shares + lanes.offset, &shares);
+    Load<kCount>(at, &dots);
+    const Values distance = best - lanes.scores;
+    const Values spread = distance * shares;
+    const Values passed = kGated ? lanes.scores * dots : dots;
+    const Values excess = gate * (passed - pooled);
+    const Values moved =
+        kGaussian ? 2 * (alpha * (alpha * spread)) * excess : alpha * shares * excess;
+    const Values alpha_term =
         kGaussian ? 2 * (alpha * (distance * spread)) * excess : spread * excess;
-    dots[i] = kGated ? moved + gate * (shares[i] * dots[i]) : moved;
-    gradients.moved[i] += moved;
-    gradients.alpha_terms[i] += alpha_term;
+    Store<kCount>(kGated ? moved + gate * (shares * dots) : moved, at);
+    all_moved += lanes.real ? moved : Values{};
+    alpha_terms += lanes.real ? alpha_term : Values{};
   }
-}
-
-template <class U>
-void ReturnMoved(const WindowRow& row, const RowTap& tap, const RowWeights<U>& weights,
-                 const RowGradients<U>& gradients) {
-  const Span span(row, tap);
-  U* dscores = gradients.dots + span.offset;
-  const IndexType<U> index = tap.index;
-#pragma omp simd
-  for (int64_t i = span.begin; i < span.end; ++i) {
-    dscores[i] -= weights.best_tap[i] == index ? gradients.moved[i] : 0;
+  for (const RowTap& tap : row.taps) {
+    const TapLanes<U> lanes(tap, lane, weights.scores);
+    U* const at = gradients.dots + lanes.offset;
+    Values dscores;
+    Load<kCount>(at, &dscores);
+    Store<kCount>(dscores - (best_tap == lanes.index ? all_moved : Values{}), at);
   }
+  Store<kCount>(pooled, gradients.pooled + lane);
+  Store<kCount>(alpha_terms, gradients.alpha_terms + lane);
 }
 
 template <class U>
 double BasePart(const WindowRow& row, const U* base, const U* dots) {
   double sum = 0;
   for (const RowTap& tap : row.taps) {
-    const Span span(row, tap);
-    for (int64_t i = span.begin; i < span.end; ++i) {
-      sum += base[span.offset + i] * dots[span.offset + i];
+    for (int64_t i = tap.lanes.begin; i < tap.lanes.end; ++i) {
+      sum += base[tap.offset + i] * dots[tap.offset + i];
     }
   }
   return sum;
 }
 
 template <bool kGaussian, bool kGated, class U>
-void ScoreGradientsImpl(const WindowRow& row, U gate, const U* base,
-                        const RowWeights<U>& weights, RowGradients<U>* gradients) {
-  const int64_t length = row.length(), groups = row.groups.size();
-  if (base != nullptr) gradients->dgate -= BasePart(row, base, gradients->dots);
-  std::fill_n(gradients->pooled, length, U{0});
-  std::fill_n(gradients->moved, length, U{0});
-  std::fill_n(gradients->alpha_terms, length, U{0});
-  for (const RowTap& tap : row.taps) PoolDots<kGated>(row, tap, weights, *gradients);
-  for (const RowTap& tap : row.taps) {
-    TapGradients<kGaussian, kGated>(row, tap, gate, weights, *gradients);
+void DifferentiateRow(const WindowRow& row, U gate, const RowWeights<U>& weights,
+                      const RowGradients<U>& gradients) {
+  for (int64_t lane = 0; lane < row.tap_step(); lane += kLanes<U>) {
+    DifferentiateLanes<kGaussian, kGated>(row, lane, gate, weights, gradients);
   }
-  for (const RowTap& tap : row.taps) ReturnMoved(row, tap, weights, *gradients);
-  for (int64_t i = 0; i < length; ++i) gradients->dgate += gradients->pooled[i];
-  for (int64_t i = 0; i < length; i += groups) {
-    for (int64_t g = 0; g < groups; ++g) {
-      gradients->dalpha[g] -= gradients->alpha_terms[i + g];
-    }
-  }
+}
+
+// Sum of every `step`-th value.
+template <class U>
+double SumOf(const U* values, int64_t length, int64_t step) {
+  double sum = 0;
+  for (int64_t i = 0; i < length; i += step) sum += values[i];
+  return sum;
 }
 
 template <class U>
 void ScoreGradientsImpl(const Pooling& pooling, const WindowRow& row, U gate,
                         const U* base, const RowWeights<U>& weights,
                         RowGradients<U>* gradients) {
+  if (base != nullptr) gradients->dgate -= BasePart(row, base, gradients->dots);
   if (pooling.weighting == Weighting::kGaussian) {
-    pooling.gated
-        ? ScoreGradientsImpl<true, true>(row, gate, base, weights, gradients)
-        : ScoreGradientsImpl<true, false>(row, gate, base, weights, gradients);
+    pooling.gated ? DifferentiateRow<true, true>(row, gate, weights, *gradients)
+                  : DifferentiateRow<true, false>(row, gate, weights, *gradients);
   } else {
-    pooling.gated
-        ? ScoreGradientsImpl<false, true>(row, gate, base, weights, gradients)
-        : ScoreGradientsImpl<false, false>(row, gate, base, weights, gradients);
+    pooling.gated ? DifferentiateRow<false, true>(row, gate, weights, *gradients)
+                  : DifferentiateRow<false, false>(row, gate, weights, *gradients);
+  }
+  const int64_t length = row.length(), groups = row.groups.size();
+  if (pooling.base != Base::kNone) {
+    gradients->dgate += SumOf(gradients->pooled, length, 1);
+  }
+  for (int64_t g = 0; g < groups; ++g) {
+    gradients->dalpha[g] -= SumOf(gradients->alpha_terms + g, length - g, groups);
   }
 }
 
@@ -223,16 +233,20 @@ WindowRow::WindowRow(const Pooling& pooling, int64_t row, Range columns, Range g
       real_rows(Rows(pooling).RealTaps(row)) {
   const Axis across = Columns(pooling);
   const int64_t first_row = Rows(pooling).Position(row, 0);
+  taps.reserve(real_rows.size() * pooling.window_width);
   for (int64_t y = real_rows.begin; y < real_rows.end; ++y) {
     for (int64_t x = 0; x < pooling.window_width; ++x) {
       const Range real = across.WindowsWithReal(x);
-      const Range windows{std::max(real.begin, columns.begin),
-                          std::min(real.end, columns.end)};
+      const Range windows{std::max(real.begin, columns.begin) - columns.begin,
+                          std::min(real.end, columns.end) - columns.begin};
       if (windows.size() <= 0) continue;
-      taps.push_back(
-          {y * pooling.window_width + x,
-           {windows.begin - columns.begin, windows.end - columns.begin},
-           (first_row + y) * pooling.width + across.Position(windows.begin, x)});
+      const int64_t index = y * pooling.window_width + x;
+      taps.push_back({index,
+                      index * tap_step(),
+                      windows,
+                      {windows.begin * groups.size(), windows.end * groups.size()},
+                      (first_row + y) * pooling.width +
+                          across.Position(columns.begin + windows.begin, x)});
     }
   }
 }
@@ -240,7 +254,7 @@ WindowRow::WindowRow(const Pooling& pooling, int64_t row, Range columns, Range g
 template <class U>
 void BaseShares(const Pooling& pooling, const WindowRow& row, U* shares) {
   const Axis across = Columns(pooling);
-  const int64_t groups = row.groups.size(), length = row.length();
+  const int64_t groups = row.groups.size();
   const int64_t taps = pooling.window_height * pooling.window_width;
   for (const RowTap& tap : row.taps) {
     for (int64_t w = tap.windows.begin; w < tap.windows.end; ++w) {
@@ -253,7 +267,7 @@ void BaseShares(const Pooling& pooling, const WindowRow& row, U* shares) {
           pooling.base_sees_padding ? taps : row.real_rows.size() * real_columns.size();
       const U share = pooling.base == Base::kAverage ? U{1} / static_cast<U>(seen)
                                                      : U{1} * (tap.index == first);
-      std::fill_n(shares + tap.index * length + w * groups, groups, share);
+      std::fill_n(shares + tap.offset + w * groups, groups, share);
     }
   }
 }

@@ -2,22 +2,29 @@
 // decide before any feature is looked at, and their gradients after.
 //
 // Arrays hold one value per window and group, groups innermost, and where they hold
-// one per tap as well, taps outermost. Values of padded taps are never touched.
+// one per tap as well, taps outermost, `tap_step` apart. Values of padded taps, and
+// those that fill up the last vector, mean nothing.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
 #include "axis.h"
+#include "blocks.h"
 #include "channels.h"
 
 namespace keras_lap::cpu {
 
+// Distance from tap to tap of so many values: whole vectors of any type.
+inline int64_t TapStep(int64_t values) { return RoundUp(values, 8); }
+
 // One tap of a row of windows.
 struct RowTap {
-  int64_t index;  // in its window, row-major
-  Range windows;  // those in which it is a real pixel, counted from the first column
-  int64_t pixel;  // in the map, under the first of these windows
+  int64_t index;   // in its window, row-major
+  int64_t offset;  // of its values in arrays that hold one per tap
+  Range windows;   // those in which it is a real pixel, counted from the first column
+  Range lanes;     // their values
+  int64_t pixel;   // in the map, under the first of these windows
 };
 
 // A row of windows, or a part of it.
@@ -25,6 +32,7 @@ struct WindowRow {
   WindowRow(const Pooling& pooling, int64_t row, Range columns, Range groups);
 
   int64_t length() const { return columns.size() * groups.size(); }
+  int64_t tap_step() const { return TapStep(length()); }
 
   int64_t row;
   Range columns, groups;
@@ -37,7 +45,6 @@ struct RowWeights {
   // One value per window and group.
   const U* alpha;
   U* best;
-  U* total;
   IndexType<U>* best_tap;
   // One per tap, window and group.
   U* scores;
@@ -48,7 +55,6 @@ struct RowWeights {
 template <class U>
 struct RowGradients {
   U* pooled;       // scratch: dy times output, per window and group
-  U* moved;        // scratch: gradient that the best tap passes to the others
   U* alpha_terms;  // scratch: contributions to dalpha
   U* dots;         // dy times features per tap; becomes the gradient to the scores
   double* dalpha;  // per group; added to

@@ -28,7 +28,6 @@ inline int64_t ListTaps(const Pooling& p, const WindowRow& row, int64_t column,
   using U = ComputeType<T>;
   const Axis across = Columns(p);
   const Range columns = across.RealTaps(column);
-  const int64_t length = row.length();
   const int64_t top = Rows(p).Position(row.row, 0), left = across.Position(column, 0);
   const int64_t padded = zeros == nullptr ? -1 : FirstPadded(p, row.real_rows, columns);
   const Tap<T> zero{static_cast<const T*>(zeros), static_cast<const U*>(zeros), -1,
@@ -43,8 +42,8 @@ inline int64_t ListTaps(const Pooling& p, const WindowRow& row, int64_t column,
         taps[count++] = zero;
         missing = false;
       }
-      taps[count++] = {pixels + x * p.channels, coefficients + index * length, index,
-                       nullptr};
+      taps[count++] = {pixels + x * p.channels, coefficients + index * row.tap_step(),
+                       index, nullptr};
     }
   }
   if (missing) taps[count++] = zero;
@@ -73,6 +72,14 @@ class RowBelow {
   Ahead From(int64_t column) const {
     Ahead ahead = ahead_;
     ahead.begin += columns_.Position(column, 0) * pixel_;
+    return ahead;
+  }
+
+  // One of their rows alone, from one pixel on.
+  Ahead Row(int64_t row, int64_t x) const {
+    Ahead ahead = ahead_;
+    ahead.rows = row < ahead_.rows;
+    ahead.begin += row * ahead_.row_step + x * pixel_;
     return ahead;
   }
 
