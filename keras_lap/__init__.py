@@ -22,7 +22,14 @@ from keras_lap.layers import (
     LAPooling3D,
 )
 from keras_lap.ops import la_pool, load_ops
-from keras_lap.surgery import convert, freeze_all_but_lap, lap_layers, plan
+from keras_lap.surgery import (
+    convert,
+    finalize,
+    freeze_all_but_lap,
+    lap_layers,
+    plan,
+    to_standard,
+)
 
 __version__ = "0.1.0"
 
@@ -47,10 +54,12 @@ __all__ = [
     "draw_maps",
     "evaluation",
     "explain",
+    "finalize",
     "freeze_all_but_lap",
     "la_pool",
     "lap_layers",
     "load_ops",
     "losses",
     "plan",
+    "to_standard",
 ]

@@ -7,7 +7,7 @@ from keras import backend, layers, ops
 
 ACTIVATIONS = ("sigmoid", "ramp")
 AGGREGATIONS = ("max", "noisy_or")
-_GAIN = 10.0
+GAIN = 10.0
 
 
 @keras.saving.register_keras_serializable("keras_lap")
@@ -60,7 +60,7 @@ class ScoreHead(layers.Layer):
             concepts,
             kernel_initializer=keras.initializers.RandomNormal(stddev=0.001),
             bias_initializer=keras.initializers.Constant(
-                _inverse(activation, initial_score) / _GAIN
+                _inverse(activation, initial_score) / GAIN
             ),
             name="logits",
             dtype=self.dtype_policy,
@@ -76,7 +76,7 @@ class ScoreHead(layers.Layer):
         for layer in self.hidden_layers:
             is_norm = isinstance(layer, layers.BatchNormalization)
             x = layer(x, training=training) if is_norm else layer(x)
-        return _GAIN * self.logits(x)
+        return GAIN * self.logits(x)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.concepts)

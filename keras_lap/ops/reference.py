@@ -2,14 +2,22 @@
 
 Windows are read as one strided slice per tap, so that nothing as large as all the
 windows together is ever laid out in memory.
+
+It runs on the symbolic tensors of a Functional model too, and so writes itself out as
+operations of Keras alone. Their batch size may be unknown, and spatial sizes too unless
+the zeros of `padding="same"` depend on them.
 """
 
 import functools
 import math
+import operator
 
-from keras import config, ops
+import keras
+import numpy as np
+from keras import backend, config, ops
 
 from keras_lap.ops import windows
+from keras_lap.ops.arguments import compute_dtype
 
 
 def la_pool_reference(
@@ -17,11 +25,11 @@ def la_pool_reference(
 ):
     """Pools channels-last tensors; arguments are those of `la_pool`, validated.
 
-    The computation runs in the dtype of `alpha` and `base_gate`, which is float32 for
-    half-precision features. The result is cast back.
+    The computation runs in float32 for half-precision features, and the result is cast
+    back. `alpha` and `base_gate` are tensors of the dtype computed in, or numbers.
     """
     dtype = x.dtype
-    x, scores = (ops.cast(tensor, alpha.dtype) for tensor in (x, scores))
+    x, scores = (ops.cast(tensor, compute_dtype(dtype)) for tensor in (x, scores))
     if pool_size is None:
         y = _pool_everything(x, scores, alpha, weighting, gating)
         before = _base_everything(x, base)
@@ -32,6 +40,14 @@ def la_pool_reference(
     if base is not None:
         y = (1 - base_gate) * before + base_gate * y
     return ops.cast(y, dtype)
+
+
+def base_reference(x, pool_size, strides, padding, base):
+    """The base branch of `la_pool` alone; arguments are validated."""
+    if pool_size is None:
+        return _base_everything(x, base)
+    tapped = _Taps(x, x, pool_size, strides, padding)
+    return _base_windows(x, tapped, base, pool_size, strides, padding)
 
 
 def _weight(distance, alpha, weighting):
@@ -56,50 +72,67 @@ class _Taps:
 
     def __init__(self, x, scores, pool_size, strides, padding):
         sizes = ops.shape(x)[1:-1]
-        widths = windows.pad_widths(sizes, pool_size, strides, padding)
-        positions = windows.taps(pool_size)
+        # Where the zeros are certain without the size, one is as good as any.
+        known = [1 if size is None else size for size in sizes]
+        widths = windows.pad_widths(known, pool_size, strides, padding)
+        widths = [(0, 0), *widths, (0, 0)]
+
+        def cut(padded):
+            positions = windows.taps(pool_size)
+            return [
+                windows.slice_tap(padded, tap, pool_size, strides) for tap in positions
+            ]
 
         def pad(tensor):
-            if padding == "valid":
-                return tensor
-            return ops.pad(tensor, [(0, 0), *widths, (0, 0)])
-
-        def cut(tensor):
-            return [
-                windows.slice_tap(tensor, tap, pool_size, strides) for tap in positions
-            ]
+            return tensor if padding == "valid" else ops.pad(tensor, widths)
 
         self.padded_x = pad(x)
         self.x = cut(self.padded_x)
         self.scores = cut(pad(scores))
-        self.valid = [None] * len(positions)
-        if padding != "valid":
-            ones = ops.ones((1, *sizes, 1), dtype="float32")
+        self.valid = [None] * len(self.x)
+        if padding == "valid":
+            return
+        if all(isinstance(size, int) for size in sizes):
+            views = cut(np.pad(np.ones((1, *sizes, 1), bool), widths))
+            self.valid = [None if view.all() else view for view in views]
+        else:
+            ones = ops.ones_like(x[:1, ..., :1], dtype="float32")
             self.valid = [view > 0 for view in cut(pad(ones))]
 
 
 def _keep(valid, tensor, otherwise):
+    """A number instead of padded pixels; `valid` is `None` where there are none."""
     if valid is None:
         return tensor
-    return ops.where(valid, tensor, ops.cast(otherwise, tensor.dtype))
+    # Not a tensor, which an exporter to ONNX would take for an input of the graph.
+    otherwise = np.asarray(otherwise, backend.standardize_dtype(tensor.dtype))
+    return ops.where(valid, tensor, otherwise)
 
 
 def _pool_windows(tapped, alpha, weighting, gating):
-    best = None
-    for score, valid in zip(tapped.scores, tapped.valid, strict=True):
-        score = _keep(valid, score, -math.inf)
-        # Not `maximum`: on a tie the first pixel alone takes the gradient.
-        best = score if best is None else ops.where(score > best, score, best)
+    views = zip(tapped.valid, tapped.scores, strict=True)
+    best = functools.reduce(
+        _first_larger, [_keep(valid, score, -math.inf) for valid, score in views]
+    )
     weights = []
     for score, valid in zip(tapped.scores, tapped.valid, strict=True):
         distance = _keep(valid, best - score, 0)
         weights.append(_keep(valid, _weight(distance, alpha, weighting), 0))
-    total = sum(weights)
-    y = 0
+    total = functools.reduce(operator.add, weights)
+    y = None
     for weight, score, x in zip(weights, tapped.scores, tapped.x, strict=True):
         share = weight / total
-        y = y + _spread(share * score if gating == "score" else share, x)
+        passed = _spread(share * score if gating == "score" else share, x)
+        y = passed if y is None else y + passed
     return y
+
+
+def _first_larger(one, other):
+    """The larger of two values. On a tie the first alone takes the gradient."""
+    if isinstance(one, keras.KerasTensor):
+        # A single operation; exporters to ONNX make a sum of the other, with 0 * inf.
+        return ops.maximum(one, other)
+    return ops.where(other > one, other, one)
 
 
 def _base_windows(x, tapped, base, pool_size, strides, padding):
@@ -107,7 +140,7 @@ def _base_windows(x, tapped, base, pool_size, strides, padding):
         return None
     if base == "first":
         return _first_pixels(tapped, padding)
-    if _lacks_pooling(base, len(pool_size), padding, x.dtype):
+    if _lacks_pooling(base, padding, x):
         return _pool_taps(tapped, base, padding)
     if padding != "same":
         x, padding = tapped.padded_x, "valid"
@@ -115,12 +148,20 @@ def _base_windows(x, tapped, base, pool_size, strides, padding):
     return pool(x, pool_size, strides, padding, data_format="channels_last")
 
 
-def _lacks_pooling(base, rank, padding, dtype):
-    """Whether Keras' pooling is missing, or another one, on this backend."""
+def _lacks_pooling(base, padding, x):
+    """Whether Keras' pooling is missing, or another one, where this runs."""
+    volumes = len(x.shape) == 5
+    if isinstance(x, keras.KerasTensor):
+        # What is written out may go on to LiteRT, which pools no volumes.
+        return volumes
     if config.backend() == "torch":
         # It repeats pixels into the padding and averages over them as well.
         return base == "avg" and padding == "same"
-    return config.backend() == "tensorflow" and rank == 3 and dtype == "float64"
+    return config.backend() == "tensorflow" and volumes and _is_float64(x)
+
+
+def _is_float64(x):
+    return backend.standardize_dtype(x.dtype) == "float64"
 
 
 def _first_pixels(tapped, padding):
@@ -129,7 +170,7 @@ def _first_pixels(tapped, padding):
     if padding == "same":
         first = tapped.x[-1]
         for x, valid in zip(tapped.x[-2::-1], tapped.valid[-2::-1], strict=True):
-            first = ops.where(valid, x, first)
+            first = x if valid is None else ops.where(valid, x, first)
     return first
 
 
@@ -141,46 +182,54 @@ def _pool_taps(tapped, base, padding):
         return functools.reduce(
             ops.maximum, [_keep(valid, x, -math.inf) for valid, x in views]
         )
-    total = sum(_keep(valid, x, 0) for valid, x in views)
-    return total / sum(
-        1 if valid is None else ops.cast(valid, x.dtype) for valid, x in views
-    )
+    total = functools.reduce(operator.add, [_keep(valid, x, 0) for valid, x in views])
+    return total / sum(_number(valid, x) for valid, x in views)
+
+
+def _number(valid, x):
+    """1 for a pixel and 0 for padding, in the dtype of `x`."""
+    if valid is None:
+        return 1
+    if isinstance(x, keras.KerasTensor) and isinstance(valid, np.ndarray):
+        return valid.astype(x.dtype)
+    return ops.cast(valid, x.dtype)
 
 
 def _pool_everything(x, scores, alpha, weighting, gating):
-    flat = _flatten_space(scores)
-    best = _first_maximum(flat)
-    weights = _weight(best - flat, alpha, weighting)
-    share = weights / ops.sum(weights, axis=1, keepdims=True)
+    axes = _spatial_axes(x)
+    weights = _weight(_first_maximum(scores) - scores, alpha, weighting)
+    share = weights / ops.sum(weights, axis=axes, keepdims=True)
     if gating == "score":
-        share = share * flat
-    y = ops.sum(_spread(share, _flatten_space(x)), axis=1)
-    return ops.reshape(y, _single_pixel(x))
+        share = share * scores
+    return ops.sum(_spread(share, x), axis=axes, keepdims=True)
 
 
 def _base_everything(x, base):
-    axes = tuple(range(1, len(x.shape) - 1))
+    axes = _spatial_axes(x)
     if base is None:
         return None
     if base == "max":
-        return ops.reshape(_first_maximum(_flatten_space(x)), _single_pixel(x))
-    if base == "avg":
-        # Not `mean`, which knows float64 on TensorFlow alone.
-        count = math.prod(ops.shape(x)[1:-1])
-        return ops.sum(x, axis=axes, keepdims=True) / ops.cast(count, x.dtype)
-    return ops.reshape(_flatten_space(x)[:, 0], _single_pixel(x))
+        return _first_maximum(x)
+    if base == "first":
+        return x[(slice(None), *[slice(1)] * len(axes))]
+    if isinstance(x, keras.KerasTensor):
+        return ops.mean(x, axis=axes, keepdims=True)
+    # Not `mean`, which knows float64 on TensorFlow alone.
+    count = math.prod(ops.shape(x)[1:-1])
+    return ops.sum(x, axis=axes, keepdims=True) / ops.cast(count, x.dtype)
 
 
-def _first_maximum(flat):
-    """Largest value along axis 1. On a tie the first alone takes the gradient."""
+def _first_maximum(maps):
+    """Largest value of each map. On a tie the first pixel alone takes the gradient."""
+    if isinstance(maps, keras.KerasTensor):
+        # One operation, for any size.
+        return ops.max(maps, axis=_spatial_axes(maps), keepdims=True)
+    batch, *sizes, channels = ops.shape(maps)
+    flat = ops.reshape(maps, (batch, math.prod(sizes), channels))
     index = ops.expand_dims(ops.argmax(flat, axis=1), 1)
-    return ops.take_along_axis(flat, index, axis=1)
+    best = ops.take_along_axis(flat, index, axis=1)
+    return ops.reshape(best, (batch, *[1] * len(sizes), channels))
 
 
-def _flatten_space(tensor):
-    batch, *sizes, channels = ops.shape(tensor)
-    return ops.reshape(tensor, (batch, math.prod(sizes), channels))
-
-
-def _single_pixel(x):
-    return (ops.shape(x)[0], *[1] * (len(x.shape) - 2), x.shape[-1])
+def _spatial_axes(x):
+    return tuple(range(1, len(x.shape) - 1))

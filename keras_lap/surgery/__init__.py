@@ -2,11 +2,13 @@
 
 from keras_lap.surgery.conversion_plan import ConversionPlan
 from keras_lap.surgery.convert import convert
+from keras_lap.surgery.finalize import finalize
 from keras_lap.surgery.freeze_all_but_lap import freeze_all_but_lap
 from keras_lap.surgery.lap_layers import lap_layers
 from keras_lap.surgery.plan import plan
 from keras_lap.surgery.rewrite import Lap, LeftAloneError, Own, Rewrite, Zeros
 from keras_lap.surgery.rules import Rule, register_rule, sampling_lap
+from keras_lap.surgery.to_standard import to_standard
 
 __all__ = [
     "ConversionPlan",
@@ -17,9 +19,11 @@ __all__ = [
     "Rule",
     "Zeros",
     "convert",
+    "finalize",
     "freeze_all_but_lap",
     "lap_layers",
     "plan",
     "register_rule",
     "sampling_lap",
+    "to_standard",
 ]

@@ -73,14 +73,21 @@ def _copy_optimizer(optimizer, trainable_variables, pairs):
     copy = _copy(optimizer)
     if optimizer is None:
         return copy
-    parts = list(zip(_parts(optimizer), _parts(copy), strict=True))
-    for part, twin in parts:
+    parts, twins = _parts(optimizer), _parts(copy)
+    if len(parts) != len(twins):
+        raise ValueError(
+            "Expected an optimizer whose config holds every optimizer inside it once. "
+            f"Received: {optimizer.name!r} of class {type(optimizer).__name__}, of "
+            f"which a copy has {len(twins) - 1} inside instead of {len(parts) - 1}. "
+            "Leave out `compile` here and compile the result yourself."
+        )
+    for part, twin in zip(parts, twins, strict=True):
         _copy_exclusions(part, twin, pairs)
     if optimizer.built:
         copy.build(trainable_variables)
-        twins = {id(variable): twin for variable, twin in pairs}
-        for part, twin in parts:
-            _copy_state(part, twin, twins)
+    for part, twin in zip(parts, twins, strict=True):
+        if part.built and twin.built:
+            _copy_state(part, twin, pairs)
     return copy
 
 
@@ -103,15 +110,16 @@ def _copy_exclusions(optimizer, copy, pairs):
     )
 
 
-def _copy_state(optimizer, copy, twins):
+def _copy_state(optimizer, copy, pairs):
     """Copies counters, and of every list of slots those of kept weights."""
+    twins = {id(own): twin for own, twin in pairs}
     trained = {id(own): index for index, own in enumerate(copy._trainable_variables)}
     moves = [
         (index, trained[id(twins[id(own)])])
         for index, own in enumerate(optimizer._trainable_variables)
         if id(own) in twins and id(twins[id(own)]) in trained
     ]
-    if optimizer.use_ema and optimizer.built:
+    if optimizer.use_ema:
         # The average of a weight without a past is the weight itself.
         averages = copy._model_variables_moving_average
         for average, own in zip(averages, copy._trainable_variables, strict=True):

@@ -1,15 +1,12 @@
 """Looks at a model and says where LAP layers can go."""
 
-import keras
-
-from keras_lap.layers.model_graph import check_model, graph_of
 from keras_lap.names import check_choice, listed
 from keras_lap.ops.arguments import standardize_sizes
 from keras_lap.surgery.concepts import check_concepts
 from keras_lap.surgery.conversion_plan import ConversionPlan
-from keras_lap.surgery.graph import Graph
 from keras_lap.surgery.lap_options import LAP_DEFAULTS, check_options
 from keras_lap.surgery.places import WHERE
+from keras_lap.surgery.read_graph import read_graph
 
 
 def plan(
@@ -66,7 +63,7 @@ def plan(
     check_choice("where", where, WHERE)
     concepts = check_concepts(concepts)
     image_size = standardize_sizes("image_size", image_size, 2)
-    graph = _read_graph(model)
+    graph = read_graph(model)
     options = {**LAP_DEFAULTS, **layer_options}
     check_options(options)
     named = concepts if isinstance(concepts, dict) else {}
@@ -77,21 +74,3 @@ def plan(
         at = {"stages": key} if isinstance(key, int) else {}
         made.set(*(() if at else (key,)), **at, concepts=count)
     return made
-
-
-def _read_graph(model):
-    check_model(model)
-    if graph_of(model) is not None:
-        return Graph(model)
-    received = f"Received: {model.name!r} of class {type(model).__name__}"
-    if isinstance(model, keras.Sequential):
-        raise ValueError(
-            f"Expected a Sequential model that is built. {received}. Call its "
-            "`build(input_shape)` first."
-        )
-    raise ValueError(
-        "Expected a Functional or Sequential model, whose graph of layers can be "
-        f"read. {received}, which has a `call` of its own. Either use "
-        "`keras_lap.LAPooling2D` instead of the pooling there, or make the model "
-        "Functional first: `keras.Model(x, model.call(x))` with `x = keras.Input(...)`."
-    )

@@ -1,0 +1,183 @@
+"""Takes off a trained model what only its training needed."""
+
+import warnings
+
+from keras import Sequential, layers
+
+from keras_lap.layers import BaseLAPooling
+from keras_lap.surgery.copies import copy_operation, copy_state
+from keras_lap.surgery.lap_layers import lap_layers
+from keras_lap.surgery.read_graph import read_graph
+from keras_lap.surgery.rebuild import rebuild
+
+# `RandomCrop` is none of them: it says that it changes the size at inference too.
+AUGMENTATIONS = (
+    layers.AugMix,
+    layers.CutMix,
+    layers.MixUp,
+    layers.RandAugment,
+    layers.RandomBrightness,
+    layers.RandomColorDegeneration,
+    layers.RandomColorJitter,
+    layers.RandomContrast,
+    layers.RandomElasticTransform,
+    layers.RandomErasing,
+    layers.RandomFlip,
+    layers.RandomGaussianBlur,
+    layers.RandomGrayscale,
+    layers.RandomHue,
+    layers.RandomInvert,
+    layers.RandomPerspective,
+    layers.RandomPosterization,
+    layers.RandomRotation,
+    layers.RandomSaturation,
+    layers.RandomSharpness,
+    layers.RandomShear,
+    layers.RandomTranslation,
+    layers.RandomZoom,
+)
+REGULARIZERS = (
+    layers.ActivityRegularization,
+    layers.AlphaDropout,
+    layers.Dropout,
+    layers.GaussianDropout,
+    layers.GaussianNoise,
+    layers.SpatialDropout1D,
+    layers.SpatialDropout2D,
+    layers.SpatialDropout3D,
+)
+
+
+def finalize(model):
+    """Makes a model for deployment: without what only training needed.
+
+    - A LAP layer whose gate reached exactly 1 loses its base branch and its gate. It
+      keeps its name and all other weights. At any other gate, strictly between 0 and
+      1 too, the base branch has a part in the output and stays; a warning lists those
+      layers, since a gate left half open mostly is a training that ended too early.
+    - Layers that do nothing at inference are taken out: dropout of all kinds, Gaussian
+      noise, `ActivityRegularization` and the augmentations `AugMix`, `CutMix`, `MixUp`,
+      `RandAugment` and `Random...`, except for `RandomCrop`. A nested model made of
+      nothing else goes as a whole. A layer stays where it changes the dtype, and all
+      but augmentations where they were called with `training=True`, as for Monte Carlo
+      dropout.
+
+    Everything else is copied with its name, weights, flags and dtype policy, and with
+    nothing to do the result is a copy. It is not compiled. Its outputs at inference,
+    with `training=False` as in `predict`, are those of `model` to the last bit where
+    features are finite.
+
+    Args:
+        model: Functional or built Sequential model, which stays as it is.
+
+    Returns:
+        A new model, Functional or Sequential as `model` is.
+
+    Raises:
+        TypeError: If `model` is no Keras model.
+        ValueError: If `model` has no graph of layers to read, as a subclassed model,
+            or one of its layers cannot be copied by its config.
+
+    Warns:
+        UserWarning: If LAP layers keep their base branch, with their gates. That
+            includes layers inside custom layers, which are copied as they are.
+
+    Example:
+
+    >>> import keras, keras_lap
+    >>> model = keras.Sequential(
+    ...     [
+    ...         keras.Input((8, 8, 3)),
+    ...         keras_lap.LAPooling2D(2, base="max", name="pool"),
+    ...         keras.layers.Dropout(0.5),
+    ...         keras.layers.Dense(4, name="logits"),
+    ...     ]
+    ... )
+    >>> _ = model.get_layer("pool").gate.assign(1)
+    >>> final = keras_lap.finalize(model)
+    >>> [layer.name for layer in final.layers], final.get_layer("pool").base
+    (['pool', 'logits'], None)
+    """
+    graph = read_graph(model)
+    folded = {
+        id(layer): (layer, copy_operation(layer, base=None))
+        for layer in (call.operation for call in graph.calls)
+        if isinstance(layer, BaseLAPooling) and layer.base and float(layer.gate) == 1
+    }
+    chains = {key: [copy] for key, (_, copy) in folded.items()}
+    chains.update((key, []) for key in _idle(graph))
+    final = rebuild(graph, chains).model
+    for layer, copy in folded.values():
+        _copy_weights(layer, copy)
+    _warn_of_bases(final)
+    return final
+
+
+def _idle(graph):
+    """Ids of the layers and nested models that do nothing at inference."""
+    in_training = set(_training_calls(graph, graph.model))
+
+    def is_idle(operation):
+        return all(map(passes_on, graph.calls_of(operation)))
+
+    def passes_on(call):
+        return (
+            does_nothing(call)
+            and len(call.inputs) == len(call.outputs) == 1
+            and call.inputs[0].dtype == call.outputs[0].dtype
+        )
+
+    def does_nothing(call):
+        operation = call.operation
+        if graph.contains(operation):
+            return all(is_idle(inner) for inner in inside(operation))
+        # Keras notes `training=True` for augmentations called without any.
+        return type(operation) in AUGMENTATIONS or (
+            type(operation) in REGULARIZERS and id(call) not in in_training
+        )
+
+    def inside(model):
+        return [call.operation for call in graph.calls_in(model)]
+
+    idle = {id(call.operation) for call in graph.calls if is_idle(call.operation)}
+    for model in graph.models:
+        parts = set(map(id, inside(model)))
+        if isinstance(model, Sequential) and id(model) not in idle and parts <= idle:
+            # It has to have a layer.
+            idle -= parts
+    return idle
+
+
+def _training_calls(graph, model, inherited=None):
+    """Ids of the calls made with `training=True`, or inside a model called so."""
+    for call in graph.calls_in(model):
+        given = (inherited, call.kwargs.get("training"), *call.args[1:2])
+        training = next((value for value in given if isinstance(value, bool)), None)
+        if training:
+            yield id(call)
+        if graph.contains(call.operation):
+            yield from _training_calls(graph, call.operation, training)
+
+
+def _copy_weights(layer, copy):
+    """Copies what a LAP layer and its copy without a base have in common."""
+    copy.trainable = layer.trainable
+    copy.raw_alpha.assign(layer.raw_alpha)
+    copy.raw_alpha.trainable = layer.raw_alpha.trainable
+    if layer.head is not None:
+        copy_state(layer.head, copy.head)
+
+
+def _warn_of_bases(model):
+    kept = [
+        f"{layer.name!r} (gate {float(layer.gate):g})"
+        for layer in lap_layers(model)
+        if layer.base is not None
+    ]
+    if kept:
+        warnings.warn(
+            "Expected all gates to have reached 1, as by "
+            "`keras_lap.callbacks.GateAnneal`. Received LAP layers that keep their "
+            f"base branch: {', '.join(kept)}",
+            stacklevel=3,
+        )

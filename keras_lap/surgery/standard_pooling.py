@@ -1,0 +1,140 @@
+"""A LAP layer written out in standard Keras layers and operations."""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from keras_lap.layers.score_head import GAIN, attention_scores
+from keras_lap.ops.reference import base_reference, la_pool_reference
+
+_KINDS = {"max": "Max", "avg": "Average"}
+
+
+def standard_pooling(layer, input_shape):
+    """Makes a layer that does at inference what a LAP layer does.
+
+    It is a Functional model with the LAP layer's name. The score head becomes 1x1
+    convolutions, with the batch norm of a hidden layer folded into them, and the
+    pooling the operations of `la_pool_reference`, with alpha and gate as numbers. A
+    gate of exactly 1 leaves no base branch. A gate of exactly 0 leaves nothing else:
+    for `"max"` and `"avg"` a pooling layer, behind zero padding if need be.
+
+    Args:
+        layer: A built LAP layer. It is only read.
+        input_shape: Shape that it reads, with `None` where a size is unknown.
+
+    Returns:
+        A `keras.Model`, or a pooling layer that is not yet built.
+
+    Raises:
+        ValueError: If the layer has `padding="same"` and its zeros depend on a size
+            that is unknown.
+
+    Example:
+
+    >>> import keras_lap
+    >>> from keras_lap.surgery.standard_pooling import standard_pooling
+    >>> layer = keras_lap.LAPooling2D(2, base="max", name="pool")
+    >>> layer.build((None, 8, 8, 16))
+    >>> type(standard_pooling(layer, (None, 8, 8, 16))).__name__
+    'MaxPooling2D'
+    >>> _ = layer.gate.assign(0.5)
+    >>> model = standard_pooling(layer, (None, 8, 8, 16))
+    >>> model.name, model.output_shape
+    ('pool', (None, 4, 4, 16))
+    """
+    gate = 1.0 if layer.base is None else float(layer.gate)
+    if gate == 0 and layer.base in _KINDS:
+        return _base_layer(layer, input_shape)
+    x = inputs = keras.Input(input_shape[1:], dtype=layer.compute_dtype)
+    if layer.data_format == "channels_first":
+        x = ops.moveaxis(x, 1, -1)
+    _check_sizes(layer, x.shape[1:-1])
+    windows = (layer.pool_size, layer.strides, layer.padding)
+    if gate == 0:
+        y = base_reference(x, *windows, layer.base)
+    else:
+        blend = (None, None) if gate == 1 else (layer.base, gate)
+        scores, alpha = _attention(layer, x), float(layer.sharpness)
+        options = (layer.weighting, layer.gating, *blend)
+        y = la_pool_reference(x, scores, alpha, *windows, *options)
+    if layer.pool_size is None and not layer.keepdims:
+        y = ops.squeeze(y, axis=tuple(range(1, layer.rank + 1)))
+    elif layer.data_format == "channels_first":
+        y = ops.moveaxis(y, -1, 1)
+    return keras.Model(inputs, y, name=layer.name)
+
+
+def _base_layer(layer, input_shape):
+    """The base branch alone, which is a pooling layer, perhaps behind zero padding."""
+    options = {"data_format": layer.data_format, "dtype": layer.dtype_policy}
+    kind, rank = _KINDS[layer.base], layer.rank
+    if layer.pool_size is None:
+        make = getattr(layers, f"Global{kind}Pooling{rank}D")
+        return make(keepdims=layer.keepdims, name=layer.name, **options)
+    make = getattr(layers, f"{kind}Pooling{rank}D")
+    explicit = not isinstance(layer.padding, str)
+    pooling = make(
+        layer.pool_size,
+        layer.strides,
+        "valid" if explicit else layer.padding,
+        name="pool" if explicit else layer.name,
+        **options,
+    )
+    if not explicit:
+        return pooling
+    zeros = layer.padding[0] if rank == 1 else layer.padding
+    pad = getattr(layers, f"ZeroPadding{rank}D")(zeros, name="zeros", **options)
+    inputs = keras.Input(input_shape[1:], dtype=layer.compute_dtype)
+    return keras.Model(inputs, pooling(pad(inputs)), name=layer.name)
+
+
+def _check_sizes(layer, sizes):
+    if layer.padding != "same":
+        return
+    for size, window, stride in zip(sizes, layer.pool_size, layer.strides, strict=True):
+        # Otherwise all zeros come after, and one too many does no harm, or they are
+        # always the same.
+        if size is None and window > 2 and stride > 1:
+            raise ValueError(
+                f"Expected LAP layer {layer.name!r} to read maps of a known size, on "
+                f'which the zeros of padding="same" depend. Received: sizes '
+                f"{tuple(sizes)}, pool_size={layer.pool_size}, "
+                f"strides={layer.strides}. Give the model a fixed input size: "
+                "`copy = keras.models.clone_model(model, input_tensors="
+                "keras.Input((height, width, channels)))`, then "
+                "`copy.set_weights(model.get_weights())`."
+            )
+
+
+def _attention(layer, x):
+    head = layer.head
+    if head is None:
+        return x
+    if head.hidden is not None:
+        dense, norm, _ = head.hidden_layers
+        mean, variance, gamma, beta = map(
+            _values, (norm.moving_mean, norm.moving_variance, norm.gamma, norm.beta)
+        )
+        scale = gamma / np.sqrt(variance + norm.epsilon)
+        x = _score(x, dense, _values(dense.kernel) * scale, beta - mean * scale)
+        x = layers.ReLU(name="relu", dtype=dense.dtype_policy)(x)
+    kernel, bias = map(_values, (head.logits.kernel, head.logits.bias))
+    logits = _score(x, head.logits, GAIN * kernel, GAIN * bias)
+    return attention_scores(head.scores(logits), layer.scores)
+
+
+def _score(x, dense, kernel, bias):
+    """Applies a kernel and a bias to every pixel, in a layer named after `dense`."""
+    rank = len(x.shape) - 2
+    make = getattr(layers, f"Conv{rank}D")
+    options = {"data_format": "channels_last", "dtype": dense.dtype_policy}
+    convolution = make(dense.units, 1, name=dense.name, **options)
+    y = convolution(x)
+    convolution.set_weights([kernel.reshape((1,) * rank + kernel.shape), bias])
+    return y
+
+
+def _values(variable):
+    """An array of float64, so that folding adds no rounding of its own."""
+    return ops.convert_to_numpy(variable).astype("float64")
