@@ -1,5 +1,23 @@
 """Knowledge losses, under their public name."""
 
-from keras_lap.injection.losses import KnowledgeLoss, MaskSupervision, Presence
+from keras_lap.injection.losses import (
+    AreaPrior,
+    BoxSupervision,
+    ConceptLabels,
+    Exclusivity,
+    FunctionLoss,
+    KnowledgeLoss,
+    MaskSupervision,
+    Presence,
+)
 
-__all__ = ["KnowledgeLoss", "MaskSupervision", "Presence"]
+__all__ = [
+    "AreaPrior",
+    "BoxSupervision",
+    "ConceptLabels",
+    "Exclusivity",
+    "FunctionLoss",
+    "KnowledgeLoss",
+    "MaskSupervision",
+    "Presence",
+]

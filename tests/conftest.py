@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-pytest.register_assert_rewrite("layer_contract")
+pytest.register_assert_rewrite("injection_problem", "layer_contract")
 
 settings.register_profile(
     "keras_lap",

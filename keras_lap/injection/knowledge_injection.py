@@ -11,13 +11,14 @@ from keras import ops
 from keras_lap.injection.knowledge import (
     FITTED,
     Knowledge,
+    LayerKnowledge,
     default_class_concepts,
     even_cells,
-    layer_knowledge,
     split_targets,
 )
-from keras_lap.injection.losses import KnowledgeLoss
+from keras_lap.injection.losses import FunctionLoss, KnowledgeLoss
 from keras_lap.injection.step_function import StepFunction
+from keras_lap.injection.term_weight import TermWeight
 from keras_lap.layers import score_tape
 from keras_lap.layers.grid_walk import receptive_grids
 from keras_lap.layers.model_graph import graph_of
@@ -31,11 +32,27 @@ class KnowledgeInjection(keras.callbacks.Callback):
 
     `model.fit(dataset, callbacks=[KnowledgeInjection([...])])` trains on batches
     `(x, y)` where `y` is the label as ever, or a dict with `"label"` and what else
-    is known: `"mask"`, `(N, H, W)` or `(N, H, W, K)`, and `"valid"`, flags `(N,)`
-    that say for which samples it is known. Values of a mask below 0 count as 0 and
-    those above 1 as 1, so masks of 0 and 255 will do. The compiled loss and metrics
-    see the label alone. Pass the same callback to `evaluate` for a data set with
-    such dicts; an evaluation without it is that of the model alone.
+    is known, for `K` concepts:
+
+    - `"mask"`, `(N, H, W)` or `(N, H, W, K)`, of any resolution with the images'
+      aspect ratio. Values below 0 count as 0 and those above 1 as 1, so masks of 0
+      and 255 will do. Without a concept axis a mask belongs to the concepts that the
+      label makes present.
+    - `"boxes"`, `(N, M, 4)`: top, left, bottom, right as shares of the image, padded
+      with -1 (`"rel_yxyx"` of `keras.utils.bounding_boxes`). What is outside of
+      `[0, 1]` is cut off, and what has no area then is padding.
+    - `"box_concepts"`, `(N, M)`: the number of each box's concept. Boxes without, or
+      with -1, belong to the concepts that the label makes present.
+    - `"concepts"`, `(N, K)`: image-level attributes; 1 present, 0 absent, -1 unknown.
+    - `"area"`, `(N, K, 2)`: the least and the largest share of the image that a
+      concept covers where it is present; -1 or NaN for an unknown bound.
+    - `"valid"`: flags `(N,)` that say for which samples the knowledge is there, or a
+      dict of such flags per kind. What is not valid is not read. A sample whose boxes
+      are all padding, or whose attributes or areas are all unknown, needs no flag.
+
+    The compiled loss and metrics see the label alone. Pass the same callback to
+    `evaluate` for a data set with such dicts; an evaluation without it is that of the
+    model alone.
 
     The training loss becomes
 
@@ -44,7 +61,9 @@ class KnowledgeInjection(keras.callbacks.Callback):
     where a sample for which the needed knowledge is missing counts as zero, and
     sample weights multiply. Every term is logged under its name, averaged over the
     samples that it applied to, or as NaN if there were none. Validation data
-    without what a term needs leaves it out of the validation loss.
+    without what a term needs leaves it out of the validation loss. Terms that are
+    warming up have their full weights in validation, so that the validation loss of
+    one epoch can be compared with that of another.
 
     Only the steps of this `fit` are changed: between them and after them the model is
     as it was, and after an error so is every `fit` and `evaluate` to come.
@@ -55,8 +74,13 @@ class KnowledgeInjection(keras.callbacks.Callback):
     `sample_weight` instead.
 
     Args:
-        losses: List of `keras_lap.losses` objects.
+        losses: List of `keras_lap.losses` objects, or functions as `FunctionLoss`
+            takes them.
         weights: List of factors, one per loss, or one for all.
+        warmup: Number of epochs, possibly fractional, over which the weights grow in
+            a line from 0, or a list with one per loss. They grow with every step, or,
+            where `fit` does not know the number of steps beforehand, with every
+            epoch. Epochs are counted as `fit` does, from its `initial_epoch`.
         layers: Name or list of names of the LAP layers to supervise, or `None` for
             all.
         class_concepts: Array `(classes, K)` of zeros and ones that maps classes to
@@ -94,13 +118,21 @@ class KnowledgeInjection(keras.callbacks.Callback):
     ['loss', 'mask_supervision', 'presence']
     """
 
-    def __init__(self, losses, weights=1.0, layers=None, class_concepts=None):
+    def __init__(
+        self, losses, weights=1.0, warmup=0.0, layers=None, class_concepts=None
+    ):
         super().__init__()
         self.losses = _standardize_losses(losses)
-        self.weights = _standardize_weights(weights, len(self.losses))
+        self.weights = _one_per_loss("weights", weights, self.losses)
+        self.warmup = _one_per_loss("warmup", warmup, self.losses)
+        if not min(self.warmup) >= 0:
+            raise ValueError(
+                f"Expected `warmup` in epochs, 0 or more. Received: warmup={warmup!r}"
+            )
         self.layers = _standardize_layers(layers)
         self.class_concepts = _standardize_class_concepts(class_concepts)
         self._trackers = [_Mean(name=loss.name) for loss in self.losses]
+        self._weights = list(map(TermWeight, self.weights, self.warmup))
         self._functions = {}
         self._local = threading.local()
 
@@ -110,11 +142,16 @@ class KnowledgeInjection(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._reset()
+        self._epoch = epoch
+        self._warm_up(epoch)
 
     def on_test_begin(self, logs=None):
         self._reset()
 
     def on_train_batch_begin(self, batch, logs=None):
+        steps = self.params.get("steps")
+        if steps:
+            self._warm_up(self._epoch + batch / steps)
         self._stand_in("train")
 
     def on_test_batch_begin(self, batch, logs=None):
@@ -123,6 +160,10 @@ class KnowledgeInjection(keras.callbacks.Callback):
     def _reset(self):
         for tracker in self._trackers:
             tracker.reset_state()
+
+    def _warm_up(self, epoch):
+        for weight in self._weights:
+            weight.grow_to(epoch)
 
     def _stand_in(self, kind):
         """Makes the next step of the model one with knowledge."""
@@ -214,54 +255,55 @@ class KnowledgeInjection(keras.callbacks.Callback):
         step = self._local.step
         step.is_counted = True
         step.knowledge.check_against(x, self._supervised[0].data_format)
-        classes = _count_classes(y_pred)
-        with score_tape():
-            # Following the model may call layers on placeholders.
-            step.cells = _cells(self.model, x, step.records)
+        supervised = self._supervise(step, x, y_pred)
         for term, weight, tracker in zip(
-            self.losses, self.weights, self._trackers, strict=True
+            self.losses, self._weights, self._trackers, strict=True
         ):
             missing = step.knowledge.missing(term.needs)
             if missing and step.is_training:
                 raise ValueError(
-                    f"Expected targets with {missing} for the loss {term.name!r}: "
-                    'pass y as a dict such as {"label": ..., "mask": ...}. '
+                    f"Expected targets with {missing} for the loss {term.name!r}: pass "
+                    f'y as a dict such as {{"label": ..., "{missing}": ...}}. '
                     "Received targets without."
                 )
             if missing:
                 continue
-            values = self._evaluate(term, step, classes)
+            values = _evaluate(term, supervised)
             counts = step.knowledge.counts(term.needs, sample_weight, values)
             tracker.update_state(values, sample_weight=counts)
-            loss = ops.add(loss, weight * ops.mean(values * counts))
+            factor = weight.current if step.is_training else weight.value
+            loss = ops.add(loss, factor * ops.mean(values * counts))
         return loss
 
-    def _evaluate(self, term, step, classes):
-        """Mean of a term over the supervised layers, `(N,)`."""
-        values = [
-            term(
+    def _supervise(self, step, images, y_pred):
+        """Logits of each supervised call, with the knowledge fitted to them."""
+        with score_tape():
+            # Following the model may call layers on placeholders.
+            cells = _cells(self.model, images, step.records)
+        supervised = [
+            (
                 record.logits,
-                **layer_knowledge(
+                LayerKnowledge(
                     step.knowledge,
-                    cells,
-                    self._matrix(record.layer, classes),
-                    term.needs,
+                    places,
+                    record.layer.concepts,
+                    functools.partial(self._matrix, record.layer, y_pred),
                 ),
             )
-            for record, cells in zip(step.records, step.cells, strict=True)
+            for record, places in zip(step.records, cells, strict=True)
             if any(record.layer is layer for layer in self._supervised)
         ]
-        if not values:
+        if not supervised:
             names = [layer.name for layer in self._supervised]
             raise ValueError(
                 "Expected the model to call its LAP layers in its forward pass. "
                 f"Received no scores from any of {names}."
             )
-        return sum(values) / len(values)
+        return supervised
 
-    def _matrix(self, layer, classes):
+    def _matrix(self, layer, y_pred):
         """Which class has which concept of a layer, `(classes, K)`."""
-        matrix = self.class_concepts
+        matrix, classes = self.class_concepts, _count_classes(y_pred)
         if matrix is None or (layer.concepts == 1 != matrix.shape[1]):
             return default_class_concepts(classes, layer.concepts)
         if matrix.shape != (classes, layer.concepts):
@@ -280,7 +322,6 @@ class _Step:
     is_training: bool
     knowledge: Knowledge
     records: list
-    cells: list | None = None
     is_counted: bool = False
 
 
@@ -289,6 +330,15 @@ class _Mean(keras.metrics.Mean):
 
     def result(self):
         return ops.divide(self.total, self.count)
+
+
+def _evaluate(term, supervised):
+    """Mean of a term over the supervised calls of layers, `(N,)`."""
+    values = []
+    for logits, known in supervised:
+        names = [*term.needs, *(name for name in term.accepts if name in known)]
+        values.append(term(logits, **{name: known[name] for name in names}))
+    return sum(values) / len(values)
 
 
 def _cells(model, images, records):
@@ -358,17 +408,7 @@ def _count_classes(y_pred):
 
 def _standardize_losses(losses):
     losses = list(losses) if isinstance(losses, list | tuple) else [losses]
-    for loss in losses:
-        if not isinstance(loss, KnowledgeLoss):
-            raise ValueError(
-                "Expected `losses` to be a list of `keras_lap.losses` objects. "
-                f"Received: {loss!r}"
-            )
-        if not set(loss.needs) <= set(FITTED):
-            raise ValueError(
-                f"Expected the loss {loss.name!r} to have `needs` out of {FITTED}. "
-                f"Received: needs={loss.needs!r}"
-            )
+    losses = [_standardize_loss(loss) for loss in losses]
     names = [loss.name for loss in losses]
     if not names or len(set(names)) < len(names):
         raise ValueError(
@@ -378,13 +418,30 @@ def _standardize_losses(losses):
     return losses
 
 
-def _standardize_weights(weights, count):
-    if np.shape(weights) not in ((), (count,)):
+def _standardize_loss(loss):
+    if not isinstance(loss, KnowledgeLoss):
+        if isinstance(loss, type) or not callable(loss):
+            raise ValueError(
+                "Expected `losses` to be a list of `keras_lap.losses` objects or "
+                f"functions. Received: {loss!r}"
+            )
+        loss = FunctionLoss(loss)
+    if not {*loss.needs, *loss.accepts} <= set(FITTED):
         raise ValueError(
-            f"Expected `weights` to be one number or a list of {count}, one per loss. "
-            f"Received: weights={weights!r}"
+            f"Expected the loss {loss.name!r} to take knowledge out of {FITTED}. "
+            f"Received: needs={loss.needs!r}, accepts={loss.accepts!r}"
         )
-    return np.broadcast_to(np.float64(weights), count).tolist()
+    return loss
+
+
+def _one_per_loss(name, numbers, losses):
+    count = len(losses)
+    if np.shape(numbers) not in ((), (count,)):
+        raise ValueError(
+            f"Expected `{name}` to be one number or a list of {count}, one per loss. "
+            f"Received: {name}={numbers!r}"
+        )
+    return np.broadcast_to(np.float64(numbers), count).tolist()
 
 
 def _standardize_layers(layers):

@@ -19,8 +19,13 @@ class KnowledgeLoss:
 
     Attributes:
         needs: Names of the knowledge that `call` takes besides the logits, out of
-            `"present"`, `(N, K)`, and `"mask"`, `(N, H, W, K)` in `[0, 1]`. Samples
-            that lack one of them are left out of the term.
+            `"present"`, `(N, K)`, what the labels name; `"mask"`, `(N, H, W, K)` in
+            `[0, 1]`; `"boxes"`, `(N, M, 4)`, relative to the layer's map, and
+            `"box_concepts"`, `(N, M)`; `"concepts"`, `(N, K)`; and `"area"`,
+            `(N, K, 2)`. Samples that lack one of them are left out of the term.
+        accepts: Names of the knowledge that `call` takes where the targets hold it,
+            and has a default for where they do not. It is -1, or 0 for masks, for
+            samples that lack it.
 
     Example:
 
@@ -35,6 +40,7 @@ class KnowledgeLoss:
     """
 
     needs = ()
+    accepts = ()
 
     def __init__(self, name=None):
         self.name = name or _snake_case(type(self).__name__)
@@ -44,15 +50,25 @@ class KnowledgeLoss:
 
         Args:
             logits: Concept logits `Z`, `(N, H, W, K)`.
-            **knowledge: One tensor per name in `needs`.
+            **knowledge: One tensor per name in `needs`, and any in `accepts`.
 
         Returns:
             float32 tensor `(N,)`.
+
+        Raises:
+            ValueError: If `call` returns anything but one value per sample.
         """
-        return self.call(
+        values = self.call(
             ops.cast(logits, "float32"),
             **{name: ops.cast(value, "float32") for name, value in knowledge.items()},
         )
+        shape = tuple(ops.shape(values))
+        if len(shape) != 1:
+            raise ValueError(
+                f"Expected the loss {self.name!r} to return one value per sample, "
+                f"(N,): average over the other axes. Received shape: {shape}"
+            )
+        return values
 
     def call(self, logits, **knowledge):
         """Per-sample loss; the part that subclasses write."""

@@ -1,0 +1,20 @@
+"""What is known about a batch, and what that says about one LAP layer."""
+
+from keras_lap.injection.knowledge.knowledge import Knowledge, split_targets
+from keras_lap.injection.knowledge.layer_knowledge import FITTED, LayerKnowledge
+from keras_lap.injection.knowledge.present_concepts import (
+    default_class_concepts,
+    present_concepts,
+)
+from keras_lap.injection.knowledge.resize_area import even_cells, resize_area
+
+__all__ = [
+    "FITTED",
+    "Knowledge",
+    "LayerKnowledge",
+    "default_class_concepts",
+    "even_cells",
+    "present_concepts",
+    "resize_area",
+    "split_targets",
+]

@@ -1,0 +1,28 @@
+"""Areas: the least and the largest share of the image that a concept covers."""
+
+from keras import ops
+
+from keras_lap.injection.knowledge.kind import Kind
+
+
+def _fit(area, layer):
+    """Bounds `(N, K, 2)`, -1 where unknown."""
+    known = ops.where(area >= 0, area, -1.0)
+    if known.shape[1] == layer.concepts:
+        return known
+    if layer.concepts == 1:
+        # Concepts may overlap, so what they cover together is not known.
+        return ops.full_like(known[:, :1], -1)
+    raise ValueError(
+        f"Expected targets 'area' of {layer.concepts} concepts, as the layer has. "
+        f"Received: {known.shape[1]} concepts"
+    )
+
+
+def _is_known(area):
+    return ops.any(ops.convert_to_tensor(area) >= 0, axis=(1, 2))
+
+
+AREA = Kind(
+    name="area", shapes=(("N", "K", 2),), unknown=-1, fit=_fit, is_known=_is_known
+)

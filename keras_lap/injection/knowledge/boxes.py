@@ -1,0 +1,27 @@
+"""Boxes: a concept lies inside of them and reaches all four of their sides."""
+
+from keras import ops
+
+from keras_lap.injection.knowledge.kind import Kind
+
+
+def _fit(boxes, layer):
+    """Boxes relative to the layer's map, `(N, M, 4)`.
+
+    They may reach beyond the map, or lie off it.
+    """
+    boxes = ops.clip(boxes, 0, 1)
+    sides = [ops.cast(cells, "float64") for cells in layer.cells]
+    begin = ops.stack([cells[0, 0] for cells in sides] * 2)
+    end = ops.stack([cells[-1, 1] for cells in sides] * 2)
+    return ops.cast((ops.cast(boxes, "float64") - begin) / (end - begin), "float32")
+
+
+def _is_known(boxes):
+    top, left, bottom, right = ops.unstack(ops.clip(boxes, 0, 1), 4, axis=-1)
+    return ops.any(ops.logical_and(top < bottom, left < right), axis=-1)
+
+
+BOXES = Kind(
+    name="boxes", shapes=(("N", "M", 4),), unknown=-1, fit=_fit, is_known=_is_known
+)

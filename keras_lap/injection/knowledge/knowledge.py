@@ -1,0 +1,125 @@
+"""What is known about a batch."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from keras import ops
+
+from keras_lap.injection.knowledge.kinds import KINDS
+
+
+@dataclass(frozen=True, eq=False)
+class Knowledge:
+    """Labels of a batch together with what else is known about it.
+
+    Attributes:
+        label: The label as the compiled loss takes it: class indices `(N,)` or
+            `(N, 1)`, or one-hot or multi-hot `(N, classes)`.
+        given: Dict from the name of a kind of knowledge to what is known, with any of
+
+            - `"mask"`, `(N, H, W)` or `(N, H, W, K)`. Without a concept axis, or with
+              one of size 1, it belongs to the concepts that the label makes present.
+              Values are clipped to `[0, 1]`, so masks of 0 and 255, and any other
+              integers of which those above 0 mean "inside", will do.
+            - `"boxes"`, `(N, M, 4)`: top, left, bottom, right as shares of the image,
+              clipped to `[0, 1]`. What has no area then, or has its sides swapped, is
+              padding; -1 is the usual one.
+            - `"box_concepts"`, `(N, M)`: the number of each box's concept, or -1 for
+              a box of the concepts that the label makes present. A box of a number
+              that the layer does not have is left out.
+            - `"concepts"`, `(N, K)`: 1 present, 0 absent, negative or NaN unknown;
+              values between count as the nearer one.
+            - `"area"`, `(N, K, 2)`: the least and the largest share of the image that
+              a concept covers where it is present, negative or NaN unknown.
+        valid: Dict from a kind's name to flags `(N,)` that say for which samples it
+            is known. What is not valid is not read, so it may hold anything.
+    """
+
+    label: Any
+    given: dict = field(default_factory=dict)
+    valid: dict = field(default_factory=dict)
+
+    def missing(self, needs):
+        """The first name in `needs` that the batch does not hold, or `None`."""
+        return next((n for n in needs if n in KINDS and n not in self.given), None)
+
+    def counts(self, needs, sample_weight, values):
+        """How much each sample counts in a term.
+
+        Args:
+            needs: Names of the knowledge that the term takes.
+            sample_weight: `(N,)` or `None`.
+            values: The term, `(N,)`.
+
+        Returns:
+            float32 tensor `(N,)`: zero where needed knowledge is not valid or says
+            nothing, as do boxes that are all padding, else the sample weight.
+        """
+        factors = [flags for name in needs for flags in self._flags(name)]
+        if sample_weight is not None:
+            factors.append(sample_weight)
+        counts = ops.ones_like(values)
+        for factor in factors:
+            counts = counts * ops.reshape(ops.cast(factor, values.dtype), (-1,))
+        return counts
+
+    def _flags(self, name):
+        """All that says for which samples a kind is known, each `(N,)`."""
+        if name in self.valid:
+            yield self.valid[name]
+        if name in self.given and KINDS[name].is_known is not None:
+            yield KINDS[name].is_known(self.given[name])
+
+    def check_against(self, images, data_format="channels_last"):
+        """Raises a `ValueError` if the knowledge does not fit the images.
+
+        Sizes that are not known before the data are not checked.
+
+        Args:
+            images: `(N, H, W, C)`, or `(N, C, H, W)` with `channels_first`. Inputs
+                of another kind have no size to compare with.
+            data_format: `"channels_last"` or `"channels_first"`.
+        """
+        shape = tuple(getattr(images, "shape", ()))
+        size = None
+        if len(shape) == 4:
+            size = shape[2:] if data_format == "channels_first" else shape[1:3]
+        for name, values in self.given.items():
+            kind = KINDS[name]
+            kind.check_shape(tuple(values.shape), shape[0] if shape else None)
+            if kind.check is not None:
+                kind.check(self.given, size)
+
+
+def split_targets(y):
+    """Splits the targets of a batch into the label and the rest.
+
+    Args:
+        y: A label tensor, or a dict with `"label"` and any of the kinds of knowledge
+            that `Knowledge` lists, and `"valid"`, flags `(N,)` for all of the
+            knowledge or a dict of flags per kind, as in `{"mask": flags}`.
+
+    Returns:
+        A `Knowledge`.
+
+    Raises:
+        ValueError: If a dict has no `"label"`, or has unknown keys or flags.
+    """
+    if not isinstance(y, dict):
+        return Knowledge(label=y)
+    known = (*KINDS, "valid")
+    if "label" not in y or not set(y) <= {"label", *known}:
+        raise ValueError(
+            f"Expected targets as a label or a dict with 'label' and any of {known}. "
+            f"Received keys: {sorted(y)}"
+        )
+    valid = y.get("valid", {})
+    if not isinstance(valid, dict):
+        valid = dict.fromkeys(KINDS, valid)
+    if not set(valid) <= set(KINDS):
+        raise ValueError(
+            "Expected 'valid' to be flags or a dict of flags for any of "
+            f"{tuple(KINDS)}. Received keys: {sorted(valid)}"
+        )
+    given = {name: y[name] for name in KINDS if y.get(name) is not None}
+    return Knowledge(label=y["label"], given=given, valid=valid)

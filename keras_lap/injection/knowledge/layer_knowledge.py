@@ -1,0 +1,65 @@
+"""What is known about a batch, as it concerns one layer."""
+
+import functools
+
+from keras_lap.injection.knowledge.kinds import KINDS
+from keras_lap.injection.knowledge.present_concepts import present_concepts
+
+FITTED = ("present", *KINDS)
+
+
+class LayerKnowledge:
+    """Knowledge about a batch, fitted to the concepts and pixels of one layer.
+
+    `knowledge[name]` is the tensor of that name, out of `FITTED`, each computed once,
+    when it is first asked for; `name in knowledge` says whether there is one:
+
+    - `"present"`, `(N, K)`: 1 for the concepts that the labels name, else 0
+    - `"mask"`, `(N, H, W, K)`: the covered share of each of the layer's pixels, zero
+      where no mask is valid
+    - `"boxes"`, `(N, M, 4)`: relative to the layer's map, which they may leave
+    - `"box_concepts"`, `(N, M)`: a concept's number, or -1
+    - `"concepts"`, `(N, K)`: 1 present, 0 absent, -1 unknown
+    - `"area"`, `(N, K, 2)`: bounds, -1 unknown
+
+    A layer with a single concept takes what is known of several as knowledge of their
+    union: masks and boxes of any of them, and whether one is present. The area
+    of a union is not known.
+
+    Args:
+        knowledge: A `Knowledge`.
+        cells: The rows and columns of the image that the layer's pixels stand for,
+            as `resize_area` takes them, all rows of one height and all columns of
+            one width.
+        concepts: Number of the layer's concepts.
+        class_concepts: Function that returns the array `(classes, K)` of zeros and
+            ones that says which class has which concept; it is only called where
+            labels are needed.
+
+    Raises:
+        ValueError: When asked for knowledge of other concepts than the layer's.
+    """
+
+    def __init__(self, knowledge, cells, concepts, class_concepts):
+        self.cells = cells
+        self.concepts = concepts
+        self._knowledge = knowledge
+        self._class_concepts = class_concepts
+        self._fitted = {}
+
+    @functools.cached_property
+    def present(self):
+        """The concepts that the labels name, `(N, K)`."""
+        return present_concepts(self._knowledge.label, self._class_concepts())
+
+    def __contains__(self, name):
+        return name == "present" or name in self._knowledge.given
+
+    def __getitem__(self, name):
+        if name == "present":
+            return self.present
+        if name not in self._fitted:
+            kind, known = KINDS[name], self._knowledge
+            values = kind.clean(known.given[name], known.valid.get(name))
+            self._fitted[name] = kind.fit(values, self)
+        return self._fitted[name]

@@ -1,0 +1,53 @@
+"""Masks: which pixels a concept covers."""
+
+from keras import ops
+
+from keras_lap.injection.knowledge.kind import Kind
+from keras_lap.injection.knowledge.resize_area import resize_area
+
+
+def _fit(mask, layer):
+    """The covered share of each of the layer's pixels, `(N, H, W, K)`."""
+    mask = ops.clip(mask, 0, 1)
+    if mask.ndim == 3:
+        mask = ops.expand_dims(mask, -1)
+    if layer.concepts == 1:
+        mask = ops.max(mask, axis=-1, keepdims=True)
+    if mask.shape[-1] not in (1, layer.concepts):
+        raise ValueError(
+            f"Expected masks of {layer.concepts} concepts, as the layer has, or "
+            f"without concepts. Received masks of {mask.shape[-1]}."
+        )
+    mask = resize_area(mask, layer.cells)
+    if mask.shape[-1] == 1:
+        mask = mask * layer.present[:, None, None, :]
+    return mask
+
+
+def _check(given, image_size):
+    size = tuple(given["mask"].shape)[1:3]
+    if image_size is None or None in (*size, *image_size):
+        return
+    if not _same_aspect(size, image_size):
+        raise ValueError(
+            "Expected masks with the aspect ratio of the images, at any resolution. "
+            f"Received: masks of {size} for images of {image_size}"
+        )
+
+
+def _same_aspect(first, second):
+    """Whether two sizes are the same image, each rounded to whole pixels."""
+    (height, width), (other_height, other_width) = first, second
+    return (
+        abs(width - height * other_width / other_height) < 1
+        or abs(height - width * other_height / other_width) < 1
+    )
+
+
+MASK = Kind(
+    name="mask",
+    shapes=(("N", "H", "W"), ("N", "H", "W", "K")),
+    unknown=0,
+    fit=_fit,
+    check=_check,
+)

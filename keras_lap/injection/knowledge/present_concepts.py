@@ -1,0 +1,62 @@
+"""Which concepts the labels of a batch name."""
+
+import numpy as np
+from keras import ops
+
+
+def present_concepts(label, class_concepts):
+    """Which concepts the labels say are present.
+
+    Args:
+        label: Class indices `(N,)` or `(N, 1)`, or one-hot or multi-hot
+            `(N, classes)`, where a class is present from a value of 0.5. With a
+            single class, zeros and ones `(N,)` or `(N, 1)`.
+        class_concepts: Array `(classes, K)` of zeros and ones.
+
+    Returns:
+        float32 tensor `(N, K)` of zeros and ones.
+
+    Raises:
+        ValueError: If the labels have another shape.
+    """
+    matrix = ops.convert_to_tensor(class_concepts, "float32")
+    classes = len(class_concepts)
+    label = ops.convert_to_tensor(label)
+    shape = tuple(label.shape)
+    is_flat = len(shape) == 1 or shape[1:] == (1,)
+    if is_flat and classes == 1:
+        label, shape = ops.reshape(label, (-1, 1)), (shape[0], 1)
+    if len(shape) == 2 and shape[1] == classes:
+        chosen = ops.cast(ops.cast(label, "float32") >= 0.5, "float32")
+        return ops.minimum(ops.matmul(chosen, matrix), 1.0)
+    if is_flat:
+        return ops.take(matrix, ops.reshape(ops.cast(label, "int32"), (-1,)), axis=0)
+    raise ValueError(
+        f"Expected labels (N,), (N, 1) or (N, {classes}) for {classes} classes. "
+        f"Received shape: {shape}"
+    )
+
+
+def default_class_concepts(classes, concepts):
+    """The map from classes to concepts of a layer for which none was given.
+
+    Args:
+        classes: Number of classes.
+        concepts: Number of concepts of the layer.
+
+    Returns:
+        float32 array `(classes, concepts)`: the identity, or a column of ones for
+        a layer with one class-free concept.
+
+    Raises:
+        ValueError: If neither fits.
+    """
+    if concepts == classes:
+        return np.eye(classes, dtype="float32")
+    if concepts == 1:
+        return np.ones((classes, 1), dtype="float32")
+    raise ValueError(
+        f"Expected LAP layers with {classes} concepts, one per class, or with a "
+        f"single one; a layer with {concepts} needs `class_concepts`, an array "
+        f"({classes}, {concepts}) that says which class has which concept."
+    )

@@ -1,0 +1,44 @@
+"""Resizing maps so that areas are kept."""
+
+from keras import ops
+
+
+def resize_area(maps, cells):
+    """Resizes maps so that every new pixel is the mean of the area it covers.
+
+    Args:
+        maps: float32 `(N, H, W, K)`.
+        cells: The rows and the columns of the new pixels, each an array `(pixels, 2)`
+            of beginnings and ends as shares of the maps' length. What lies outside of
+            `[0, 1]` is not counted; a pixel that lies there altogether is zero.
+
+    Returns:
+        float32 tensor `(N, rows, columns, K)`.
+    """
+    _, height, width, _ = ops.shape(maps)
+    rows, columns = _area_weights(height, cells[0]), _area_weights(width, cells[1])
+    return ops.einsum("yh,nhwk,xw->nyxk", rows, maps, columns)
+
+
+def even_cells(size):
+    """Cells for `resize_area` that divide the maps evenly.
+
+    Args:
+        size: `(height, width)`, integers or scalar tensors.
+    """
+    edges = [
+        ops.cast(ops.arange(count + 1), "float64") / ops.cast(count, "float64")
+        for count in size
+    ]
+    return [ops.stack([edge[:-1], edge[1:]], axis=-1) for edge in edges]
+
+
+def _area_weights(count, cells):
+    """Share of each of `count` pixels in each cell, `(cells, count)`."""
+    edges = ops.cast(count, "float64") * ops.cast(cells, "float64")[..., None]
+    pixels = ops.cast(ops.arange(count), "float64")
+    low = ops.maximum(edges[:, 0], pixels)
+    high = ops.minimum(edges[:, 1], pixels + 1)
+    overlap = ops.maximum(high - low, 0)
+    total = ops.sum(overlap, axis=-1, keepdims=True)
+    return ops.cast(overlap / ops.where(total > 0, total, 1.0), "float32")

@@ -1,0 +1,143 @@
+"""Boxes as knowledge: where a concept is, and how far it reaches."""
+
+import keras
+from keras import ops
+
+from keras_lap.injection.losses.knowledge_loss import (
+    KnowledgeLoss,
+    concept_mean,
+    masked_mean,
+)
+
+# A pixel covered by less than this share is outside of a box: rounding may cover it.
+_TOUCHED = 1e-4
+_NOWHERE = -1e30
+
+
+@keras.saving.register_keras_serializable("keras_lap")
+class BoxSupervision(KnowledgeLoss):
+    """Scores stay inside of tight boxes and reach all four of their sides.
+
+    With logits `z` of the concept of a box,
+
+        outside:   mean softplus(z) over the pixels that none of its boxes touches
+        tightness: 1/2 mean_y softplus(-max_x z) + 1/2 mean_x softplus(-max_y z)
+
+    where `y` goes over the rows and `x` over the columns that cross the box, the
+    maxima are over its pixels, and a row or column that the box covers in part counts
+    in proportion. A concept's term is its outside plus the mean tightness of its
+    boxes. Terms are averaged over the concepts with boxes and, apart from them, over
+    the absent ones, for which the outside is the whole map. A concept that is
+    present, but has no box in an image, is left out: it may be anywhere.
+
+    That every line across a tight box meets the object follows from the prior of
+    Lempitsky et al. 2009. Hsu et al. 2019 made a loss of it, in which each line is a
+    bag of pixels that its best one stands for; BoxInst (Tian et al. 2021) compares
+    the same maxima by Dice. Weighing by area, and an outside term over pixels, not
+    lines, are this library's own design.
+
+    In `fit`, a box of no concept of its own belongs to the concepts that the label
+    makes present. If there are several, each must stay inside of such boxes, and a
+    line across one must meet any of them, for it is not known whose it is. A
+    layer with a single concept learns the boxes of all concepts together.
+
+    Boxes of another format are converted beforehand, by
+    `keras.utils.bounding_boxes.convert_format(boxes, "xywh", "rel_yxyx", height,
+    width)` for example; padding stays padding.
+
+    The scores here are `sigmoid(z)`, whatever `score_activation` the layer has.
+
+    Args:
+        name: Name of the term in the logs.
+
+    Call arguments:
+        logits: `(N, H, W, K)`.
+        boxes: `(N, M, 4)`, top, left, bottom, right as shares of the map. What is
+            outside of `[0, 1]` is cut off; what has no area then is padding.
+        present: `(N, K)`; 1 present, 0 absent, -1 unknown.
+        box_concepts: `(N, M)`, the number of each box's concept, or -1 for boxes of
+            the concepts that are present; without it all are. Boxes of concepts that
+            are not in the layer are left out.
+
+    Returns:
+        float32 tensor `(N,)`.
+
+    Example:
+
+    >>> import keras, numpy as np
+    >>> from keras_lap import losses
+    >>> boxes = np.array([[[2.0, 1.0, 3.0, 2.0], [-1, -1, -1, -1]]])  # x, y, w, h
+    >>> boxes = keras.utils.bounding_boxes.convert_format(
+    ...     boxes, "xywh", "rel_yxyx", height=8, width=8
+    ... )
+    >>> right, half = np.full((2, 1, 8, 8, 1), -9.0)
+    >>> right[0, 1:3, 2:5], half[0, 1:3, 2:4] = 9, 9
+    >>> loss, present = losses.BoxSupervision(), np.ones((1, 1))
+    >>> [round(float(loss(z, boxes=boxes, present=present)[0])) for z in (right, half)]
+    [0, 2]
+    """
+
+    needs = ("boxes", "present")
+    accepts = ("box_concepts",)
+
+    def call(self, logits, boxes, present, box_concepts=None):
+        _, height, width, _ = ops.shape(logits)
+        top, left, bottom, right = ops.unstack(ops.clip(boxes, 0, 1), 4, axis=-1)
+        rows = _covered(top, bottom, height)
+        columns = _covered(left, right, width)
+        if box_concepts is None:
+            box_concepts = ops.full_like(top, -1)
+        numbers = ops.cast(box_concepts, "int32")
+        owners = _owners(rows, columns, present, numbers)
+        best = _best_owner(logits, present, numbers)
+        missed = _missed(best, rows, columns[:, None], axis=2)
+        missed = missed + _missed(best, columns, rows[:, :, None], axis=1)
+        count = ops.sum(owners, axis=1)
+        tightness = ops.sum(missed[..., None] / 2 * owners, axis=1)
+        term = tightness / ops.maximum(count, 1)
+        outside = _outside(rows, columns, owners)
+        term = term + masked_mean(ops.softplus(logits), outside)
+        without_box = ops.where(present == 0, 0, -1)
+        return concept_mean(term, ops.where(count > 0, 1, without_box))
+
+
+def _covered(begin, end, count):
+    """Share of each of `count` pixels between two places, `(N, count, M)`."""
+    pixels = ops.cast(ops.arange(count), begin.dtype)[:, None]
+    begin, end = (
+        place[:, None] * ops.cast(count, begin.dtype) for place in (begin, end)
+    )
+    share = ops.minimum(end, pixels + 1) - ops.maximum(begin, pixels)
+    return ops.where(share > _TOUCHED, share, 0.0)
+
+
+def _owners(rows, columns, present, numbers):
+    """1 where a box belongs to a concept, else 0, `(N, M, K)`."""
+    own = numbers[..., None] == ops.arange(present.shape[-1], dtype="int32")
+    owners = ops.where(numbers[..., None] < 0, present[:, None] > 0, own)
+    exists = ops.logical_and(ops.any(rows > 0, axis=1), ops.any(columns > 0, axis=1))
+    return ops.cast(ops.logical_and(owners, exists[..., None]), rows.dtype)
+
+
+def _best_owner(logits, present, numbers):
+    """The highest of the logits of each box's concepts, `(N, H, W, M)`."""
+    shown = ops.where(present[:, None, None] > 0, logits, _NOWHERE)
+    best = ops.max(shown, axis=-1, keepdims=True)
+    numbers = ops.minimum(numbers, logits.shape[-1] - 1)[:, None, None]
+    own = ops.take_along_axis(logits, ops.maximum(numbers, 0), axis=-1)
+    return ops.where(numbers < 0, best, own)
+
+
+def _missed(best, covered, across, axis):
+    """Mean of `softplus(-max)` over the lines across each box, `(N, M)`."""
+    highest = ops.max(ops.where(across > 0, best, _NOWHERE), axis=axis)
+    missed = ops.sum(ops.softplus(-highest) * covered, axis=1)
+    return missed / ops.maximum(ops.sum(covered, axis=1), _TOUCHED)
+
+
+def _outside(rows, columns, owners):
+    """1 where a pixel is in none of a concept's boxes, else 0, `(N, H, W, K)`."""
+    dtype = owners.dtype
+    rows, columns = ops.cast(rows > 0, dtype), ops.cast(columns > 0, dtype)
+    boxes = ops.einsum("nym,nxm,nmk->nyxk", rows, columns, owners)
+    return ops.cast(boxes == 0, dtype)

@@ -1,0 +1,216 @@
+"""`KnowledgeInjection` refuses what does not fit, and says why."""
+
+import keras
+import numpy as np
+import pytest
+from injection_problem import (
+    CLASSES,
+    GRAPH,
+    SAMPLES,
+    SIZE,
+    Subclassed,
+    assert_same_state,
+    body,
+    compiled,
+    fit,
+    make_model,
+    state,
+)
+from keras import layers, ops
+
+import keras_lap
+from keras_lap import GlobalLAPooling2D, LAPooling2D
+from keras_lap.callbacks import KnowledgeInjection
+from keras_lap.losses import KnowledgeLoss, MaskSupervision, Presence
+
+pytest_plugins = ["injection_problem"]
+
+# What is refused.
+
+REFUSED_ARGUMENTS = {
+    "no losses": {"losses": []},
+    "a class": {"losses": [Presence]},
+    "a name": {"losses": ["presence"]},
+    "a function without a name": {"losses": [lambda logits: logits]},
+    "repeated names": {"losses": [MaskSupervision(), MaskSupervision(mode="outside")]},
+    "too few weights": {"losses": [Presence(), MaskSupervision()], "weights": [1.0]},
+    "too many weights": {"losses": [Presence()], "weights": [1.0, 2.0]},
+    "no layers": {"losses": [Presence()], "layers": []},
+    "class_concepts of one axis": {"losses": [Presence()], "class_concepts": [0, 1]},
+    "class_concepts of other numbers": {
+        "losses": [Presence()],
+        "class_concepts": [[0.5, 1], [2, 0]],
+    },
+}
+
+
+@pytest.mark.parametrize("arguments", REFUSED_ARGUMENTS.values(), ids=REFUSED_ARGUMENTS)
+def test_refuses_bad_arguments(arguments):
+    with pytest.raises(ValueError, match=r"(?s)Expected.*Received"):
+        KnowledgeInjection(**arguments)
+
+
+def depth_of(logits, depth):
+    return ops.mean(logits, axis=(1, 2, 3)) * depth
+
+
+class Depth(KnowledgeLoss):
+    accepts = ("depth",)
+
+
+@pytest.mark.parametrize("loss", [depth_of, Depth()])
+def test_refuses_losses_that_need_what_does_not_exist(loss):
+    with pytest.raises(ValueError, match=r"(?s)Expected.*'boxes'.*Received.*depth"):
+        KnowledgeInjection([loss])
+
+
+def test_takes_a_loss_without_a_list():
+    loss = Presence()
+    assert KnowledgeInjection(loss).losses == [loss]
+
+
+def sequential(*inner, classes=CLASSES):
+    return keras.Sequential(
+        [
+            keras.Input((SIZE, SIZE, 1)),
+            *inner,
+            layers.Flatten(),
+            layers.Dense(classes, activation="softmax"),
+        ]
+    )
+
+
+class OwnStep(keras.Sequential):
+    def train_step(self, data):
+        return {"loss": ops.mean(self(data[0]))}
+
+
+class Unused(Subclassed):
+    def call(self, x):
+        return self.steps[-1](ops.mean(x, axis=(1, 2)))
+
+
+def plain_model():
+    return keras.Sequential([keras.Input((SIZE, SIZE, 1)), *body()])
+
+
+def two_outputs():
+    inputs = keras.Input((SIZE, SIZE, 1))
+    features = GlobalLAPooling2D()(inputs)
+    outputs = {name: layers.Dense(2, name=name)(features) for name in ("a", "b")}
+    return keras.Model(inputs, outputs)
+
+
+MASKS = [MaskSupervision()]
+REFUSED_FITS = {
+    "no LAP layers": (sequential, {"losses": MASKS}, "model with LAP layers"),
+    "no LAP layers with scores": (
+        lambda: sequential(LAPooling2D(2, scores="features", gating=None)),
+        {"losses": MASKS},
+        "score concepts.*Received.*score none: .'la_pooling2d",
+    ),
+    "a loss named like a metric": (
+        plain_model,
+        {"losses": [Presence(name="accuracy")]},
+        "`name=`.*Received.*accuracy",
+    ),
+    "a loss named like the loss": (
+        plain_model,
+        {"losses": [Presence(name="loss")]},
+        "`name=`.*Received.*loss",
+    ),
+    "unknown layer": (
+        plain_model,
+        {"losses": MASKS, "layers": ["haed"]},
+        "'haed'.*Did you mean.*head",
+    ),
+    "concepts that are no classes": (
+        lambda: sequential(LAPooling2D(2, concepts=2)),
+        {"losses": MASKS},
+        "`class_concepts`",
+    ),
+    "class_concepts of another shape": (
+        plain_model,
+        {"losses": MASKS, "class_concepts": np.eye(2)},
+        r"\(3, 3\).*'head'.*Received",
+    ),
+    "a step without compute_loss": (
+        lambda: OwnStep([keras.Input((SIZE, SIZE, 1)), *body()]),
+        {"losses": MASKS},
+        "`compute_loss`.*Received.*OwnStep",
+    ),
+    "LAP layers that are not called": (
+        Unused,
+        {"losses": MASKS},
+        "call its LAP layers.*Received",
+    ),
+    "two at a time": (plain_model, {"losses": MASKS, "again": True}, "one Knowledge"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:`build..` was called on layer 'unused'")
+@pytest.mark.parametrize(
+    "make, arguments, message", REFUSED_FITS.values(), ids=REFUSED_FITS
+)
+def test_refuses_a_model_it_does_not_fit(x, targets, make, arguments, message):
+    model = compiled(make())
+    before, weights = state(model), model.get_weights()
+    arguments = dict(arguments)
+    callbacks = [KnowledgeInjection([Presence()])] * arguments.pop("again", False)
+    with pytest.raises(ValueError, match=rf"(?s)Expected.*{message}"):
+        fit(model, x, targets, [*callbacks, KnowledgeInjection(**arguments)])
+    assert_same_state(before, model)
+    for weight, old in zip(model.get_weights(), weights, strict=False):
+        np.testing.assert_array_equal(weight, old)
+
+
+def test_refuses_a_model_with_several_outputs(x):
+    loss = dict.fromkeys("ab", keras.losses.SparseCategoricalCrossentropy(True))
+    model = compiled(two_outputs(), loss=loss, metrics=None)
+    label = dict.fromkeys("ab", np.zeros(SAMPLES, int))
+    with pytest.raises(ValueError, match=r"(?s)Expected a model with one output"):
+        fit(model, x, {"label": label}, [KnowledgeInjection([Presence()])])
+
+
+def test_refuses_layers_that_pool_no_images(label):
+    sequences = keras.Sequential(
+        [
+            keras.Input((8, 4)),
+            keras_lap.LAPooling1D(2, name="pool"),
+            keras_lap.GlobalLAPooling1D(concepts=3),
+            keras.layers.Dense(3),
+        ]
+    )
+    message = r"(?s)Expected.*two spatial axes.*Received.*'pool': 1"
+    with pytest.raises(ValueError, match=message):
+        fit(
+            compiled(sequences),
+            np.zeros((len(label), 8, 4)),
+            label,
+            [KnowledgeInjection([Presence()])],
+        )
+
+
+REFUSED_TARGETS = {
+    "label alone": (lambda y: y["label"], "targets with mask"),
+    "no mask": (lambda y: {"label": y["label"]}, "targets with mask"),
+    "no label": (lambda y: {"mask": y["mask"]}, "'label'.*Received keys"),
+    "unknown key": (lambda y: {**y, "areas": y["label"]}, "Received keys.*areas"),
+    "transposed": (lambda y: {**y, "mask": y["mask"][:, :8]}, "aspect ratio"),
+    "flat": (lambda y: {**y, "mask": y["mask"][:, 0]}, r"'mask' of shape \(N, H, W\)"),
+    "other concepts": (
+        lambda y: {**y, "mask": np.stack([y["mask"]] * 2, axis=-1)},
+        "3 concepts",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "change, message", REFUSED_TARGETS.values(), ids=REFUSED_TARGETS
+)
+def test_refuses_targets_that_do_not_fit(x, targets, change, message):
+    model = make_model(**GRAPH)
+    before = state(model)
+    with pytest.raises(ValueError, match=rf"(?s)Expected.*{message}"):
+        fit(model, x, change(targets), [KnowledgeInjection([MaskSupervision()])])
+    assert_same_state(before, model)

@@ -1,0 +1,236 @@
+"""All kinds of knowledge in `fit`: boxes, attributes, areas, and a mix of them."""
+
+import importlib
+import math
+
+import keras
+import numpy as np
+import pytest
+from injection_problem import (
+    ALLOWED,
+    CLASSES,
+    SAMPLES,
+    SIZE,
+    compiled,
+    first,
+    fit,
+    make_model,
+    own_losses,
+)
+from keras import layers, ops
+from tolerances import assert_close
+
+from keras_lap import GlobalLAPooling2D, LAPooling2D
+from keras_lap.callbacks import KnowledgeInjection
+from keras_lap.layers import score_tape
+from keras_lap.losses import (
+    AreaPrior,
+    BoxSupervision,
+    ConceptLabels,
+    Exclusivity,
+    MaskSupervision,
+    Presence,
+)
+
+pytest_plugins = ["injection_problem"]
+
+TERMS = [
+    BoxSupervision(),
+    ConceptLabels(),
+    AreaPrior(min_area=0.3),
+    AreaPrior(name="known_area"),
+    Exclusivity(),
+    MaskSupervision(),
+]
+
+
+@pytest.fixture
+def known(rng, mask):
+    """All there is to know besides the label, some of it unknown."""
+    boxes = np.sort(rng.uniform(size=(SAMPLES, 3, 2, 2)), axis=2)
+    boxes = boxes.reshape(SAMPLES, 3, 4)
+    boxes[::2, 2] = -1
+    area = np.sort(rng.uniform(size=(SAMPLES, CLASSES, 2)))
+    area[1, 1], area[2, :, 1] = np.nan, -1
+    return {
+        "boxes": boxes,
+        "box_concepts": rng.choice([-1, 0, 2], size=(SAMPLES, 3)),
+        "concepts": rng.choice([-1, 0, 1, 1], size=(SAMPLES, CLASSES)),
+        "area": area,
+        "mask": mask,
+    }
+
+
+def by_hand(term, model, x, known, present):
+    """The term of each sample in a model with the layers `"pool"` and `"head"`."""
+    with score_tape() as records:
+        model(x, training=False)
+    attributes = known["concepts"]
+    any_attribute = np.where(
+        attributes.max(axis=1) == 1, 1, np.where(attributes.min(axis=1) < 0, -1, 0)
+    )
+    of_one = {
+        "present": present.max(axis=1, keepdims=True),
+        "boxes": known["boxes"],
+        "box_concepts": np.minimum(known["box_concepts"], 0),
+        "concepts": any_attribute[:, None],
+        "area": np.full((SAMPLES, 1, 2), -1),
+    }
+    of_all = {**known, "present": present}
+    values = []
+    for record, knowledge in zip(records, (of_one, of_all), strict=True):
+        side = record.logits.shape[1]
+        blocks = known["mask"].reshape(SAMPLES, side, SIZE // side, side, SIZE // side)
+        small = blocks.mean(axis=(2, 4))[..., None]
+        knowledge["mask"] = small * knowledge["present"][:, None, None]
+        names = (*term.needs, *term.accepts)
+        knowledge = {name: knowledge[name] for name in names}
+        values.append(np.float64(term(record.logits, **knowledge)))
+    return np.mean(values, axis=0)
+
+
+def one_hot(label):
+    return np.eye(CLASSES)[label]
+
+
+@pytest.mark.parametrize("options", [{}, {"jit_compile": True}], ids=str)
+def test_every_kind_of_knowledge_has_its_term(x, label, known, options):
+    model = make_model(**options)
+    targets = {"label": label, **known}
+    logs = first(fit(model, x, targets, [KnowledgeInjection(TERMS, weights=0.5)]))
+    loss = own_losses(model, x, label).mean()
+    for term in TERMS:
+        values = by_hand(term, model, x, known, one_hot(label))
+        assert values.mean() > 1e-3
+        assert_close(logs[term.name], values.mean(), **ALLOWED)
+        loss += 0.5 * values.mean()
+    assert_close(logs["loss"], loss, **ALLOWED)
+
+
+def test_each_kind_may_be_missing_for_other_samples(x, label, known):
+    """What takes the place of the missing has no influence, be it NaN."""
+    flags = dict(zip(known, ~np.eye(len(known), SAMPLES, dtype=bool), strict=True))
+    flags["boxes"][5] = flags["concepts"][:3] = False
+    results = []
+    for content in (None, 0.25, np.nan, 1e4):
+        values = {name: np.float64(value) for name, value in known.items()}
+        for name, valid in flags.items():
+            values[name][~valid] = values[name][~valid] if content is None else content
+        model = make_model(rate=0.1)
+        targets = {"label": label, **values, "valid": flags}
+        history = fit(model, x, targets, [KnowledgeInjection(TERMS)])
+        results.append((history, model.get_weights()))
+    for history, weights in results[1:]:
+        assert history == results[0][0]
+        for weight, other in zip(weights, results[0][1], strict=True):
+            np.testing.assert_array_equal(weight, other)
+
+    # The other samples are those of a model that knows all, or falls back.
+    model = make_model()
+    known["box_concepts"][~flags["box_concepts"]] = -1
+    known["area"][~flags["area"]] = -1
+    for term in TERMS:
+        counts = np.prod([flags.get(name, np.ones(6)) for name in term.needs], axis=0)
+        values = by_hand(term, model, x, known, one_hot(label))
+        expected = np.average(values, weights=np.broadcast_to(counts, SAMPLES))
+        assert_close(results[0][0][term.name], [expected], **ALLOWED)
+
+
+def test_what_says_nothing_needs_no_flag(x, label, known):
+    targets = {"label": label, **known}
+    targets["boxes"] = np.full((SAMPLES, 3, 4), -1.0)
+    targets["concepts"][1:] = -1
+    targets["area"][:] = -1
+    model = make_model()
+    logs = first(fit(model, x, targets, [KnowledgeInjection(TERMS)]))
+    assert math.isnan(logs["box_supervision"])
+    assert math.isnan(logs["known_area"])
+    assert np.isfinite([logs["area_prior"], logs["loss"]]).all()
+    values = by_hand(ConceptLabels(), model, x, known, one_hot(label))
+    assert_close(logs["concept_labels"], values[0], **ALLOWED)
+
+
+def test_several_classes_at_a_time(x, known, rng):
+    label = rng.choice([0, 1], size=(SAMPLES, CLASSES))
+    label[0], label[1] = 0, 1
+    keras.utils.set_random_seed(1)
+    model = compiled(
+        keras.Sequential(
+            [
+                keras.Input((SIZE, SIZE, 1)),
+                layers.Conv2D(4, 3, padding="same", activation="relu"),
+                LAPooling2D(2),
+                GlobalLAPooling2D(concepts=CLASSES),
+                layers.Dense(CLASSES, activation="sigmoid"),
+            ]
+        ),
+        loss="binary_crossentropy",
+    )
+    targets = {"label": label, **known}
+    logs = first(fit(model, x, targets, [KnowledgeInjection([*TERMS, Presence()])]))
+    for term in (*TERMS, Presence()):
+        values = by_hand(term, model, x, known, label)
+        assert_close(logs[term.name], values.mean(), **ALLOWED)
+
+
+def test_attributes_need_no_classes(x, label, rng):
+    """Neither as many as the layer has concepts, nor a single output."""
+    inputs = keras.Input((SIZE, SIZE, 1))
+    features = GlobalLAPooling2D(concepts=5)(layers.Conv2D(4, 3)(inputs))
+    outputs = {name: layers.Dense(CLASSES, name=name)(features) for name in "ab"}
+    model = compiled(
+        keras.Model(inputs, outputs),
+        loss=dict.fromkeys("ab", keras.losses.SparseCategoricalCrossentropy(True)),
+        metrics=None,
+    )
+    attributes = rng.choice([0, 1], size=(SAMPLES, 5))
+    targets = {"label": dict.fromkeys("ab", label), "concepts": attributes}
+    logs = first(fit(model, x, targets, [KnowledgeInjection(ConceptLabels())]))
+    with score_tape() as records:
+        model(x)
+    values = ConceptLabels()(records[0].logits, concepts=attributes)
+    assert_close(logs["concept_labels"], ops.mean(values), **ALLOWED)
+
+
+def difference(logits, boxes, mask):
+    """Between the area of the first box and that of the mask."""
+    top, left, bottom, right = ops.unstack(ops.clip(boxes[:, 0], 0, 1), 4, axis=-1)
+    area = (bottom - top) * (right - left)
+    return ops.abs(area - ops.mean(ops.max(mask, axis=-1), axis=(1, 2)))
+
+
+def test_boxes_lie_where_masks_do(x, label):
+    """In layers that see a part of the image only; and functions are losses."""
+    model = compiled(
+        keras.Sequential(
+            [
+                keras.Input((SIZE, SIZE, 1)),
+                layers.Conv2D(4, 4, strides=2),
+                LAPooling2D(2),
+                layers.Conv2D(4, 2),
+                GlobalLAPooling2D(concepts=CLASSES),
+                layers.Dense(CLASSES, activation="softmax"),
+            ]
+        )
+    )
+    mask = np.zeros((SAMPLES, SIZE, SIZE))
+    mask[:, 2:9, 7:] = 1
+    boxes = np.full((SAMPLES, 1, 4), [2 / 16, 7 / 16, 9 / 16, 1])
+    targets = {"label": label, "mask": mask, "boxes": boxes}
+    logs = first(fit(model, x, targets, [KnowledgeInjection([difference])]))
+    assert_close(logs["difference"], 0, 0, 1e-6)
+
+
+def test_each_layer_is_fitted_once_for_all_terms(x, label, mask, monkeypatch):
+    module = importlib.import_module("keras_lap.injection.knowledge.mask")
+    resize, sizes = module.resize_area, []
+
+    def counted(maps, cells):
+        sizes.append(len(cells[0]))
+        return resize(maps, cells)
+
+    monkeypatch.setattr(module, "resize_area", counted)
+    terms = [MaskSupervision(), MaskSupervision("outside", name="outside"), difference]
+    targets = {"label": label, "mask": mask, "boxes": np.ones((SAMPLES, 1, 4))}
+    fit(make_model(), x, targets, [KnowledgeInjection(terms)])
+    assert sizes == [SIZE, SIZE // 2]

@@ -1,0 +1,224 @@
+"""`KnowledgeInjection` in all kinds of models, on any of their layers and concepts."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from injection_problem import (
+    ALLOWED,
+    CLASSES,
+    GRAPH,
+    SAMPLES,
+    SIZE,
+    Subclassed,
+    TracedLoss,
+    body,
+    by_hand,
+    call_at,
+    compiled,
+    converted,
+    first,
+    fit,
+    make_model,
+    own_losses,
+)
+from keras import layers
+from tolerances import assert_close
+
+import keras_lap
+from keras_lap import GlobalLAPooling2D, LAPooling2D
+from keras_lap.callbacks import GateAnneal, KnowledgeInjection
+from keras_lap.losses import MaskSupervision, Presence
+
+pytest_plugins = ["injection_problem"]
+
+# Which layers, and which concepts.
+
+
+@pytest.mark.parametrize(
+    "names", [["pool"], ["head"], ["head", "pool"], ("pool",), "head"], ids=str
+)
+def test_layers_restricts_to_the_layers_named(x, label, mask, targets, names):
+    model, term = make_model(), MaskSupervision()
+    logs = first(fit(model, x, targets, [KnowledgeInjection([term], layers=names)]))
+    expected = by_hand(term, model, x, label, mask, names).mean()
+    assert_close(logs["mask_supervision"], expected, **ALLOWED)
+
+
+@pytest.mark.parametrize(
+    "matrix, names",
+    [
+        ([[0, 1, 1], [1, 0, 0], [0, 0, 0]], ["head"]),
+        ([[1], [0], [1]], ["pool"]),
+    ],
+)
+def test_class_concepts_say_which_class_has_which(
+    x, label, mask, targets, matrix, names
+):
+    model, terms = make_model(), [Presence(), MaskSupervision()]
+    injection = KnowledgeInjection(terms, layers=names, class_concepts=matrix)
+    logs = first(fit(model, x, targets, [injection]))
+    for term in terms:
+        values = by_hand(term, model, x, label, mask, names, np.array(matrix))
+        assert_close(logs[term.name], values.mean(), **ALLOWED)
+
+
+def test_a_single_concept_is_free_of_class_concepts_for_several(x, label, targets):
+    matrix = np.eye(CLASSES)[::-1]
+    model, term = make_model(), Presence()
+    injection = KnowledgeInjection([term], class_concepts=matrix)
+    logs = first(fit(model, x, targets, [injection]))
+    pool = by_hand(term, model, x, label, targets["mask"], ["pool"])
+    head = by_hand(term, model, x, label, targets["mask"], ["head"], matrix)
+    assert_close(logs["presence"], (pool + head).mean() / 2, **ALLOWED)
+
+
+def test_one_output_is_one_class(x, mask):
+    label = np.array([0, 1, 1, 0, 0, 1])
+    inputs = keras.Input((SIZE, SIZE, 1))
+    features = GlobalLAPooling2D(name="head")(
+        layers.Conv2D(2, 3, padding="same")(inputs)
+    )
+    outputs = layers.Dense(1, activation="sigmoid")(features)
+    model = compiled(keras.Model(inputs, outputs), loss="binary_crossentropy")
+    term = Presence()
+    logs = first(fit(model, x, label, [KnowledgeInjection([term])]))
+    matrix = np.array([[0], [1]])
+    expected = by_hand(term, model, x, label, mask, ["head"], matrix).mean()
+    assert_close(logs["presence"], expected, **ALLOWED)
+
+
+def same_names():
+    """Two layers of one name, in two nested models."""
+    stages = [
+        keras.Sequential([keras.Input(shape), LAPooling2D(2, name="pool")])
+        for shape in ((SIZE, SIZE, 1), (SIZE // 2, SIZE // 2, 1))
+    ]
+    return keras.Sequential(
+        [
+            keras.Input((SIZE, SIZE, 1)),
+            *stages,
+            layers.Flatten(),
+            layers.Dense(CLASSES, activation="softmax"),
+        ]
+    )
+
+
+class Block(layers.Layer):
+    """A layer with a LAP layer inside, which Keras builds by calling it."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.pool = LAPooling2D(2, name="pool")
+
+    def call(self, x):
+        return self.pool(x)
+
+
+def with_a_block():
+    return keras.Sequential([keras.Input((SIZE, SIZE, 1)), Block(), *body()[2:]])
+
+
+def with_a_layer_without_concepts():
+    features = LAPooling2D(2, scores="features", gating=None, name="features")
+    return keras.Sequential([keras.Input((SIZE, SIZE, 1)), features, *body()[2:]])
+
+
+MODELS = {
+    "converted, nested": (converted, 2),
+    "layers of the same name": (same_names, 2),
+    "layers inside a layer": (with_a_block, 2),
+    "a layer without concepts": (with_a_layer_without_concepts, 2),
+    "subclassed": (Subclassed, 2),
+    "not built": (lambda: keras.Sequential(body()), 2),
+}
+
+
+@pytest.mark.parametrize("make, count", MODELS.values(), ids=MODELS)
+def test_all_kinds_of_models(x, label, mask, targets, make, count):
+    model, term = compiled(make()), MaskSupervision()
+    logs = first(fit(model, x, targets, [KnowledgeInjection([term])]))
+    assert len(keras_lap.lap_layers(model)) == count
+    expected = by_hand(term, model, x, label, mask).mean()
+    assert_close(logs["mask_supervision"], expected, **ALLOWED)
+
+
+def test_works_along_with_an_opening_gate(x, label, mask, targets):
+    model, term = compiled(converted()), MaskSupervision()
+    injection = KnowledgeInjection([term])
+    history = fit(model, x, targets, [GateAnneal(0, 1), injection], epochs=2)
+    assert [float(layer.gate.value) for layer in keras_lap.lap_layers(model)] == [1, 1]
+    expected = by_hand(term, model, x, label, mask).mean()
+    assert_close(history["mask_supervision"][1], expected, **ALLOWED)
+
+
+def test_unknown_image_sizes_are_traced_once(rng):
+    model = compiled(keras.Sequential([keras.Input((None, None, 1)), *body()]), **GRAPH)
+
+    def batches():
+        for size in ((8, 8), (12, 6), (5, 9)):
+            mask = rng.choice([0.0, 1.0], size=(2, *size))
+            yield rng.normal(size=(2, *size, 1)), {"label": [0, 2], "mask": mask}
+
+    signature = (
+        tf.TensorSpec((None, None, None, 1)),
+        {"label": tf.TensorSpec((None,)), "mask": tf.TensorSpec((None, None, None))},
+    )
+    data = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    data = data.apply(tf.data.experimental.assert_cardinality(3))
+    traced = TracedLoss()
+    injection = KnowledgeInjection([Presence(), MaskSupervision(), traced])
+    calls = []
+    count = call_at("on_train_batch_end", lambda _: calls.append(traced.calls))
+    logs = first(fit(model, data, callbacks=[injection, count]))
+    assert np.isfinite(list(logs.values())).all()
+    assert len(calls) == 3
+    assert calls == [calls[0]] * 3
+
+
+class TwoPasses(keras.Model):
+    """A functional model whose steps look at every image twice."""
+
+    def train_step(self, data):
+        self(data[0], training=True)
+        return super().train_step(data)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_every_pass_of_a_step_has_its_masks_in_place(x, label, shared):
+    x, targets = 30 * x, {"label": label, "mask": np.tri(SIZE)[None].repeat(SAMPLES, 0)}
+
+    def make(kind):
+        keras.utils.set_random_seed(1)
+        inputs = keras.Input((SIZE, SIZE, 1))
+        maps = layers.Conv2D(4, 5, activation="relu")(inputs)
+        head = LAPooling2D(2, concepts=CLASSES, name="head")
+        maps = layers.Concatenate()([head(maps), head(-maps)]) if shared else head(maps)
+        features = layers.GlobalAveragePooling2D()(maps)
+        outputs = layers.Dense(CLASSES, activation="softmax")(features)
+        return compiled(kind(inputs, outputs))
+
+    once, twice = (
+        first(fit(make(kind), x, targets, [KnowledgeInjection([MaskSupervision()])]))
+        for kind in (keras.Model, TwoPasses)
+    )
+    assert_close(twice["mask_supervision"], once["mask_supervision"], **ALLOWED)
+
+
+class OldStyle(keras.Sequential):
+    """Overrides the loss as was usual before it got an argument `training`."""
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+        return 2 * super().compute_loss(x, y, y_pred, sample_weight)
+
+
+def test_a_models_own_compute_loss_is_kept(x, label, mask, targets):
+    model = compiled(OldStyle([keras.Input((SIZE, SIZE, 1)), *body()]))
+    term = MaskSupervision()
+    logs = first(
+        fit(model, x, targets, [KnowledgeInjection([term])], validation_data=(x, label))
+    )
+    own = 2 * own_losses(model, x, label).mean()
+    values = by_hand(term, model, x, label, mask).mean()
+    assert_close(logs["loss"], own + values, **ALLOWED)
+    assert_close(logs["val_loss"], own, **ALLOWED)

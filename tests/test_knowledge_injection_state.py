@@ -1,0 +1,234 @@
+"""`KnowledgeInjection` leaves the model as it was, and traces no more than once."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from injection_problem import (
+    ALLOWED,
+    GRAPH,
+    TracedLoss,
+    assert_same_state,
+    call_at,
+    compiled,
+    converted,
+    first,
+    fit,
+    make_model,
+    own_losses,
+    state,
+)
+from tolerances import assert_close
+
+from keras_lap.callbacks import KnowledgeInjection
+from keras_lap.losses import KnowledgeLoss, MaskSupervision, Presence
+
+pytest_plugins = ["injection_problem"]
+
+# Leaving the model as it was.
+
+
+def fitted_model(x, label):
+    """A model that was trained before, and can be evaluated."""
+    model = make_model()
+    fit(model, x, label, validation_data=(x, label))
+    return model
+
+
+def test_between_steps_the_model_is_as_it_was(x, label, targets):
+    model = fitted_model(x, label)
+    before, checks = state(model), []
+
+    def check(model):
+        assert_same_state(before, model)
+        checks.append(1)
+
+    hooks = ("train_begin", "epoch_begin", "train_batch_end", "test_begin", "epoch_end")
+    fit(
+        model,
+        x,
+        targets,
+        [
+            KnowledgeInjection([Presence(), MaskSupervision()]),
+            *[call_at(f"on_{hook}", check) for hook in hooks],
+        ],
+        validation_data=(x, targets),
+        batch_size=3,
+    )
+    assert len(checks) == 6
+    check(model)
+
+
+class Failing(KnowledgeLoss):
+    def call(self, logits):
+        raise RuntimeError("on purpose")
+
+
+def fail(_):
+    raise RuntimeError("on purpose")
+
+
+def test_an_error_in_a_step_leaves_the_model_as_it_was(x, label, targets):
+    model = fitted_model(x, label)
+    before = state(model)
+    for callbacks in ([Failing()], [Presence(), Failing()]):
+        with pytest.raises(RuntimeError, match="on purpose"):
+            fit(model, x, targets, [KnowledgeInjection(callbacks)])
+        assert_same_state(before, model)
+        assert_plain(model, x, label)
+
+
+def test_an_error_in_the_data_leaves_the_model_as_it_was(x, label, targets):
+    def batches():
+        yield x, targets
+        raise RuntimeError("on purpose")
+
+    model = fitted_model(x, label)
+    before = state(model)
+    spec = tf.nest.map_structure(
+        lambda value: tf.TensorSpec(value.shape, value.dtype), (x, targets)
+    )
+    data = tf.data.Dataset.from_generator(batches, output_signature=spec)
+    with pytest.raises(tf.errors.OpError, match="on purpose"):
+        fit(model, data, callbacks=[KnowledgeInjection([MaskSupervision()])])
+    assert_same_state(before, model)
+    assert_plain(model, x, label)
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        "set_model",
+        "on_train_begin",
+        "on_train_batch_begin",
+        "on_train_batch_end",
+        "on_test_batch_end",
+        "on_epoch_end",
+    ],
+)
+def test_an_error_in_another_callback_leaves_the_model_as_it_was(
+    x, label, targets, hook
+):
+    model = fitted_model(x, label)
+    before = state(model)
+    injection = KnowledgeInjection([MaskSupervision()])
+    with pytest.raises(RuntimeError, match="on purpose"):
+        fit(
+            model,
+            x,
+            targets,
+            [call_at(hook, fail), injection],
+            validation_data=(x, targets),
+        )
+    assert_same_state(before, model)
+    assert_plain(model, x, label)
+
+
+def assert_plain(model, x, label):
+    """Training without the callback is without its terms."""
+    logs = first(fit(model, x, label))
+    assert logs.keys() == {"loss", "accuracy"}
+    assert_close(logs["loss"], own_losses(model, x, label).mean(), **ALLOWED)
+
+
+def test_an_error_between_hook_and_step_does_not_harm_the_next_fit(x, label, targets):
+    model = fitted_model(x, label)
+    injection = KnowledgeInjection([MaskSupervision()])
+    with pytest.raises(RuntimeError, match="on purpose"):
+        fit(model, x, targets, [injection, call_at("on_train_batch_begin", fail)])
+    expected = fit(make_model(), x, targets, [KnowledgeInjection([MaskSupervision()])])
+    assert fit(model, x, targets, [injection]) == expected
+    assert_plain(model, x, label)
+
+
+@pytest.mark.parametrize("recompile", [False, True])
+def test_an_error_between_hook_and_step_leaves_a_plain_fit_plain(
+    x, label, targets, recompile
+):
+    model = fitted_model(x, label)
+    before = state(model)
+    injection = KnowledgeInjection([MaskSupervision()])
+    for kind in ("train", "test"):
+        failing = [injection, call_at(f"on_{kind}_batch_begin", fail)]
+        with pytest.raises(RuntimeError, match="on purpose"):
+            fit(model, x, targets, failing, validation_data=(x, targets))
+        if recompile:
+            compiled(model)
+        else:
+            assert model.evaluate(x, label, verbose=0, return_dict=True).keys() == {
+                "loss",
+                "accuracy",
+            }
+        assert_plain(model, x, label)
+        assert "make_train_function" not in vars(model)
+        if not recompile:
+            assert_same_state(before, model)
+
+
+def test_weights_of_zero_change_nothing(x, label, targets):
+    models = [make_model(rate=0.1, **GRAPH) for _ in range(2)]
+    terms = [Presence(), MaskSupervision()]
+    injection = KnowledgeInjection(terms, weights=0)
+    injected = fit(models[0], x, targets, [injection], batch_size=4, epochs=2)
+    plain = fit(models[1], x, label, batch_size=4, epochs=2)
+    assert injected["loss"] == plain["loss"]
+    for weight, other in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(weight, other)
+
+
+def test_fits_with_and_without_the_callback_take_turns(x, label, targets):
+    """The same callback twice; each fit as if the others had been of another object."""
+    shared = KnowledgeInjection([MaskSupervision()])
+    turns = [(targets, [shared]), (label, []), (targets, [shared]), (label, [])]
+    model = make_model(rate=0.1)
+    for y, callbacks in turns:
+        alone = make_model(rate=0.1)
+        alone.set_weights(model.get_weights())
+        new = [KnowledgeInjection([MaskSupervision()]) for _ in callbacks]
+        assert fit(model, x, y, callbacks) == fit(alone, x, y, new)
+        for weight, other in zip(model.get_weights(), alone.get_weights(), strict=True):
+            np.testing.assert_array_equal(weight, other)
+
+
+def test_one_callback_serves_several_models(x, targets):
+    shared = KnowledgeInjection([MaskSupervision()])
+    models = [make_model(), compiled(converted())]
+    for model in models * 2:
+        new = KnowledgeInjection([MaskSupervision()])
+        assert fit(model, x, targets, [shared]) == fit(model, x, targets, [new])
+
+
+def test_traces_once(x, targets):
+    traced = TracedLoss()
+    model = make_model(**GRAPH)
+    injection = KnowledgeInjection([traced])
+    calls = []
+    count = call_at("on_epoch_end", lambda _: calls.append(traced.calls))
+    options = {"epochs": 3, "batch_size": 4, "validation_data": (x, targets)}
+    for _ in range(2):
+        fit(model, x, targets, [injection, count], **options)
+    assert len(calls) == 6
+    assert calls == [calls[0]] * 6
+
+
+def test_follows_a_training_function_that_is_made_anew(x, targets):
+    """As Keras asks for when layers are frozen during training."""
+    model = make_model(rate=0.5, **GRAPH)
+    conv = model.get_layer("conv")
+    kernels = []
+
+    def freeze(model):
+        if len(kernels) == 1:
+            conv.trainable = False
+            model.make_train_function(force=True)
+
+    record = call_at("on_epoch_end", lambda _: kernels.append(conv.get_weights()[0]))
+    callbacks = [
+        KnowledgeInjection([MaskSupervision()]),
+        call_at("on_epoch_begin", freeze),
+        record,
+    ]
+    history = fit(model, x, targets, callbacks, epochs=3)
+    assert np.isfinite(history["mask_supervision"]).all()
+    assert len(set(history["mask_supervision"])) == 3
+    assert np.abs(kernels[0] - make_model().get_layer("conv").kernel).max() > 1e-4
+    np.testing.assert_array_equal(kernels[2], kernels[0])

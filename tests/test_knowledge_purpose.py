@@ -1,0 +1,179 @@
+"""Training with a knowledge loss moves the maps to where they belong.
+
+Each test trains one small network twice, with the loss and without its weight, on a
+problem of which the right maps are known.
+"""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from keras_lap import GlobalLAPooling2D
+from keras_lap.callbacks import KnowledgeInjection
+from keras_lap.layers import score_tape
+from keras_lap.losses import (
+    AreaPrior,
+    BoxSupervision,
+    ConceptLabels,
+    Exclusivity,
+    MaskSupervision,
+    Presence,
+)
+
+COUNT, SIZE = 32, 16
+
+
+def trained_maps(x, y, losses, weights, output="softmax", steps=50):
+    """Scores `(N, H, W, 2)` of a network after training."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input(x.shape[1:]),
+            layers.Conv2D(8, 5, padding="same", activation="relu"),
+            GlobalLAPooling2D(concepts=2),
+            layers.Dense(2, activation=output),
+        ]
+    )
+    loss = {
+        "softmax": "sparse_categorical_crossentropy",
+        "sigmoid": "binary_crossentropy",
+    }[output]
+    model.compile(keras.optimizers.Adam(0.05), loss, metrics=["accuracy"])
+    data = tf.data.Dataset.from_tensors((x, y)).repeat(steps)
+    injection = KnowledgeInjection(losses, weights=weights)
+    history = model.fit(data, verbose=0, shuffle=False, callbacks=[injection]).history
+    assert np.isfinite(history["loss"]).all()
+    with score_tape() as records:
+        model(x)
+    return np.array(records[-1].scores)
+
+
+def place(rng, x, channel=0, value=1.0):
+    """Puts a blob of 4 by 4 pixels at a random place of each image; its mask."""
+    mask = np.zeros((len(x), SIZE, SIZE))
+    for image, inside in zip(x, mask, strict=True):
+        top, left = rng.integers(4, SIZE - 4, size=2)
+        inside[top : top + 4, left : left + 4] = 1
+        image[..., channel] += value * inside
+    return mask
+
+
+def noise(rng, channels=1):
+    return rng.normal(scale=0.1, size=(COUNT, SIZE, SIZE, channels)).astype("float32")
+
+
+@pytest.fixture
+def decoy(rng):
+    """A bright or dark blob tells the class; so does a corner."""
+    x, label = noise(rng), np.arange(COUNT) % 2
+    sign = 2 * label - 1
+    mask = np.zeros((COUNT, SIZE, SIZE))
+    for value in (0, 1):
+        mask[label == value] = place(rng, x[label == value])
+    x[..., 0] += mask * sign[:, None, None]
+    x[:, :3, :3, 0] += 2 * sign[:, None, None]
+    return x, label, mask
+
+
+def of_label(maps, label):
+    return maps[np.arange(COUNT), ..., label]
+
+
+def share_inside(maps, mask):
+    """Mean share of the score that lies in the mask, a sixteenth of the image."""
+    return np.mean(np.sum(maps * mask, axis=(1, 2)) / np.sum(maps, axis=(1, 2)))
+
+
+def bounding_boxes(mask):
+    """The box of each mask, `(N, 1, 4)`."""
+    boxes = []
+    for inside in mask:
+        y, x = np.nonzero(inside)
+        boxes.append([[y.min(), x.min(), y.max() + 1, x.max() + 1]])
+    return np.array(boxes) / SIZE
+
+
+def test_masks_move_the_map_onto_the_object(decoy):
+    x, label, mask = decoy
+    y = {"label": label, "mask": mask}
+    shares = []
+    for weight in (0, 1):
+        maps = trained_maps(x, y, [MaskSupervision()], weight)
+        shares.append(share_inside(of_label(maps, label), mask))
+    assert shares[0] < 0.2
+    assert shares[1] > 0.5
+
+
+def test_boxes_move_the_map_onto_the_object_and_to_its_sides(decoy):
+    x, label, mask = decoy
+    y = {"label": label, "boxes": bounding_boxes(mask)}
+    shares, reached = [], []
+    for weight in (0, 1):
+        maps = of_label(trained_maps(x, y, [BoxSupervision()], weight), label)
+        shares.append(share_inside(maps, mask))
+        inside = maps * mask > 0.5
+        lines = [inside.any(axis=axis).sum() for axis in (1, 2)]
+        reached.append(sum(lines) / (2 * 4 * COUNT))
+    # Where the task alone is right, it is so by a map that is high everywhere.
+    assert shares[0] < 0.1
+    assert shares[1] > 0.4
+    assert reached[0] < 0.6
+    assert reached[1] > 0.95
+
+
+def test_attributes_make_concepts_of_them(rng):
+    """The label says nothing of the two kinds of blobs; some attributes do."""
+    x = noise(rng, 2)
+    attributes = rng.integers(2, size=(COUNT, 2))
+    inside, around = np.zeros((2, COUNT, SIZE, SIZE, 2))
+    for channel in (0, 1):
+        inside[..., channel] = place(rng, np.zeros_like(x))
+    inside *= attributes[:, None, None]
+    # What the network can see a part of, and may take for the whole.
+    for n, y, x_, k in zip(*np.nonzero(inside), strict=True):
+        around[n, y - 2 : y + 3, x_ - 2 : x_ + 3, k] = 1
+    x += 2 * inside
+    known = attributes.copy()
+    known[rng.uniform(size=known.shape) < 0.3] = -1
+    y = {"label": rng.integers(2, size=COUNT), "concepts": known}
+    right = []
+    for weight in (0, 1):
+        high = trained_maps(x, y, [ConceptLabels()], weight) > 0.5
+        found = np.any(high * inside, axis=(1, 2)) == attributes
+        spilled = np.any(high * (1 - around), axis=(1, 2))
+        right.append(np.mean(found & ~spilled))
+    assert right[0] < 0.6
+    assert right[1] > 0.9
+
+
+def test_areas_are_kept(decoy):
+    x, label, _ = decoy
+    area = np.full((COUNT, 2, 2), [0.2, 0.3])
+    area[::2] = [-1, 0.02]
+    kept = []
+    for weight in (0, 100):
+        y = {"label": label, "area": area}
+        share = trained_maps(x, y, [AreaPrior()], weight).mean(axis=(1, 2))
+        share = share[np.arange(COUNT), label]
+        low, high = area[np.arange(COUNT), label].T
+        kept.append(np.mean((low - 0.01 < share) & (share < high + 0.01)))
+    assert kept[0] < 0.1
+    assert kept[1] > 0.9
+
+
+def test_exclusive_concepts_part(rng):
+    """Two blobs in every image: either may be either concept, but not both."""
+    x = noise(rng, 2)
+    for channel in (0, 1):
+        place(rng, x, channel)
+    overlaps = []
+    for weight in (0, 10):
+        terms = [Presence(), Exclusivity()]
+        y = np.ones((COUNT, 2))
+        maps = trained_maps(x, y, terms, [1, weight], output="sigmoid")
+        assert (maps.max(axis=(1, 2)) > 0.9).all()
+        overlaps.append(np.mean(np.max(np.prod(maps, axis=-1), axis=(1, 2))))
+    assert overlaps[0] > 0.9
+    assert overlaps[1] < 0.01
