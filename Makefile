@@ -12,6 +12,9 @@ BACKEND_TESTS := $(addprefix tests/,test_la_pool.py test_la_pool_symbolic.py \
 # JAX compiles every operation anew for every shape: with these it takes minutes.
 TOO_SLOW_ON_JAX := every_rank or second_derivatives or zero_alpha or small_alpha or \
     large_alpha or constant_scores or stops_the_gradient or 1D or 3D
+# Tests at once; each process holds a TensorFlow of its own.
+JOBS ?= 2
+PYTEST = -m pytest --numprocesses $(JOBS) --dist loadfile
 # All but generated ones.
 CXX_FILES = $(shell find kernels tests -name '*.cc' -o -name '*.h' -not -name '*_ptx.h')
 # Fewer of TensorFlow's notes; errors reach Python anyway.
@@ -25,14 +28,14 @@ demo: library
 test: test-tensorflow test-jax test-torch
 
 test-tensorflow: library
-	$(BIN)/python -m pytest
+	$(BIN)/python $(PYTEST)
 
 test-jax: $(BACKENDS_READY)
-	KERAS_BACKEND=jax $(BACKENDS)/bin/python -m pytest $(BACKEND_TESTS) \
+	KERAS_BACKEND=jax $(BACKENDS)/bin/python $(PYTEST) $(BACKEND_TESTS) \
 	    -k 'not ($(TOO_SLOW_ON_JAX))'
 
 test-torch: $(BACKENDS_READY)
-	KERAS_BACKEND=torch $(BACKENDS)/bin/python -m pytest $(BACKEND_TESTS) \
+	KERAS_BACKEND=torch $(BACKENDS)/bin/python $(PYTEST) $(BACKEND_TESTS) \
 	    tests/test_torch_la_pool.py
 
 lint: $(READY)

@@ -56,9 +56,9 @@ def plan(
 
     >>> import keras, keras_lap
     >>> model = keras.applications.MobileNet(weights=None, classes=10)
-    >>> plan = keras_lap.plan(model, where="all").skip("conv1").only(stages=[3, 5])
-    >>> [(row.layer, row.action, row.stage) for row in plan.rows if row.lap]
-    [('conv_dw_12', 'stride 1, LAP behind', 4)]
+    >>> plan = keras_lap.plan(model, where="all").only(stages=[3, 4])
+    >>> [(row.lap, row.stage, row.concepts) for row in plan.rows if row.lap]
+    [('conv_dw_6_lap', 3, 10), ('conv_dw_12_lap', 4, 10)]
     """
     check_choice("where", where, WHERE)
     concepts = check_concepts(concepts)
