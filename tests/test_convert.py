@@ -62,66 +62,6 @@ def small_model():
     return classifier(inputs, layers.Conv2D(6, 3, name="last")(x))
 
 
-# Known networks.
-
-
-def cut(application, layer_name, size):
-    """The first layers of a network of keras.applications, with a head."""
-    keras.backend.clear_session()
-    build = getattr(keras.applications, application)
-    model = build(weights=None, include_top=False, input_shape=(size, size, 3))
-    return classifier(model.input, model.get_layer(layer_name).output)
-
-
-@pytest.mark.parametrize(
-    "application, layer_name, size, pooling, convolutions",
-    [
-        (
-            "ResNet50V2",
-            "conv3_block1_out",
-            64,
-            ["pool1_pool", "max_pooling2d"],
-            ["conv1_conv_lap", "conv2_block3_2_conv_lap"],
-        ),
-        (
-            "MobileNet",
-            "conv_pw_4_relu",
-            75,
-            [],
-            ["conv1_lap", "conv_dw_2_lap", "conv_dw_4_lap"],
-        ),
-        (
-            "MobileNetV3Small",
-            "expanded_conv_2_add",
-            64,
-            [],
-            [
-                "conv_lap",
-                "expanded_conv_depthwise_lap",
-                "expanded_conv_1_depthwise_lap",
-            ],
-        ),
-        (
-            "Xception",
-            "add",
-            75,
-            ["block2_pool"],
-            ["block1_conv1_lap", "conv2d_lap"],
-        ),
-        ("VGG16", "block3_pool", 43, [f"block{i}_pool" for i in (1, 2, 3)], []),
-    ],
-)
-def test_applications(application, layer_name, size, pooling, convolutions, rng):
-    model = randomise(cut(application, layer_name, size), rng)
-    converted = convert(model)
-    assert lap_names(converted) == [*pooling, "head"]
-    assert_same_function(converted, model, rng)
-
-    converted = convert(model, where="all")
-    assert set(lap_names(converted)) == {*pooling, *convolutions, "head"}
-    assert_same_function(converted, model, rng)
-
-
 # Small graphs at random.
 
 

@@ -3,6 +3,7 @@
 import pathlib
 import re
 
+import keras
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -16,6 +17,8 @@ def run(capsys, tmp_path, monkeypatch):
     def run(page):
         """Runs a page's code, block after block; returns its names and its output."""
         monkeypatch.chdir(tmp_path)
+        # Layers that are given no name are numbered from one, as in a new process.
+        keras.utils.clear_session()
         names, everything = {}, []
         for code, expected in BLOCK.findall(page.read_text()):
             exec(compile(code, page.name, "exec"), names)

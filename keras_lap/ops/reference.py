@@ -211,7 +211,11 @@ def _base_everything(x, base):
     if base == "max":
         return _first_maximum(x)
     if base == "first":
-        return x[(slice(None), *[slice(1)] * len(axes))]
+        # Not as slices of one pixel, whose size is unknown where that of `x` is.
+        pixel = x[(slice(None), *[0] * len(axes))]
+        for axis in axes:
+            pixel = ops.expand_dims(pixel, axis)
+        return pixel
     if isinstance(x, keras.KerasTensor):
         return ops.mean(x, axis=axes, keepdims=True)
     # Not `mean`, which knows float64 on TensorFlow alone.
