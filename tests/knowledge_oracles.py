@@ -1,5 +1,7 @@
 """Knowledge losses in NumPy, sample by sample, concept by concept, in float64."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -129,6 +131,36 @@ def boxes(loss, z, boxes, present, box_concepts=None):
         terms.append(outside + (np.mean(tight[k]) if tight[k] else 0))
         states.append(1 if tight[k] else 0 if present[k] == 0 else -1)
     return balanced(terms, states)
+
+
+def consistency(layers):
+    """`Consistency` of a list of logits `(N, H, W, K)` and cells."""
+    pairs = itertools.pairwise([(sigmoid(np.float64(z)), cells) for z, cells in layers])
+    return np.mean([disagreement(*pair) for pair in pairs], axis=0)
+
+
+def disagreement(shallow, deep):
+    (scores, grounds), (taught, cells) = shallow, deep
+    if scores.shape[-1] != taught.shape[-1]:
+        scores, taught = (s.max(axis=-1, keepdims=True) for s in (scores, taught))
+    errors = []
+    for y, x in np.ndindex(taught.shape[1:3]):
+        rows = under(cells[0][y], grounds[0])
+        columns = under(cells[1][x], grounds[1])
+        best = scores[:, rows][:, :, columns].max(axis=(1, 2))
+        errors.append((best - taught[:, y, x]) ** 2)
+    return np.mean(errors, axis=(0, 2))
+
+
+def under(cell, grounds):
+    """Indices of the pixels that a cell covers, or of the nearest one."""
+    found = [
+        i
+        for i, (begin, end) in enumerate(grounds)
+        if min(end, cell[1]) - max(begin, cell[0]) > 1e-4 * (end - begin)
+    ]
+    distances = np.abs(np.mean(grounds, axis=1) - np.mean(cell))
+    return found or [np.argmin(distances)]
 
 
 ORACLES = {

@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 from keras import ops
 from knowledge_oracles import SHAPES, every_loss, knowledge_for, oracle, softplus
-from numeric_gradients import numeric_gradient
+from numeric_gradients import directional_derivative, numeric_gradient
 from tolerances import assert_close, tolerance
 
-from keras_lap.losses import AreaPrior, Exclusivity
+from keras_lap.losses import AreaPrior, Exclusivity, Presence
 
 # Those on scores have no gradient where all scores are 0 or 1.
 ON_SCORES = (AreaPrior, Exclusivity)
@@ -31,6 +31,30 @@ def test_gradient_equals_differences_of_the_oracle(rng, loss, shape):
         lambda changed: np.sum(upstream * oracle(loss, changed, **knowledge)), logits
     )
     assert_close(tape.gradient(total, z), expected, 1e-9, 1e-9)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("share", [0, 0.3, 0.9])
+def test_presence_of_few_and_of_many_concepts(rng, share, jit_compile):
+    """Which are gathered first, or not."""
+    loss, shape = Presence(top_fraction=0.2), (3, 4, 5, 20)
+    logits = rng.normal(size=shape)
+    present = np.where(rng.uniform(size=(3, 20)) < share, 1, rng.choice([0, -1], 20))
+
+    @tf.function(jit_compile=jit_compile)
+    def evaluate(z, present):
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            values = loss.call(z, present)
+        return values, tape.gradient(values, z)
+
+    values, gradient = evaluate(tf.constant(logits), tf.constant(present, "float64"))
+    assert_close(values, oracle(loss, logits, present=present), 1e-12, 1e-12)
+    direction = rng.normal(size=shape)
+    slope = directional_derivative(
+        lambda z: np.sum(oracle(loss, z, present=present)), logits, direction
+    )
+    assert_close(np.sum(gradient * direction), slope, 1e-9, 1e-9)
 
 
 @every_loss

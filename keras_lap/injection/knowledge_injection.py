@@ -1,5 +1,6 @@
 """The callback that puts knowledge losses into the training step of `fit`."""
 
+import contextlib
 import functools
 import threading
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_lap.injection.forward_pass import ForwardPass
+from keras_lap.injection.input_tape import InputTape
 from keras_lap.injection.knowledge import (
     FITTED,
     Knowledge,
@@ -16,7 +19,13 @@ from keras_lap.injection.knowledge import (
     even_cells,
     split_targets,
 )
-from keras_lap.injection.losses import FunctionLoss, KnowledgeLoss
+from keras_lap.injection.losses import (
+    BaseLoss,
+    FunctionLoss,
+    InputGradientLoss,
+    SupervisedLayer,
+)
+from keras_lap.injection.single_output import single_output
 from keras_lap.injection.step_function import StepFunction
 from keras_lap.injection.term_weight import TermWeight
 from keras_lap.layers import score_tape
@@ -25,6 +34,9 @@ from keras_lap.layers.model_graph import graph_of
 from keras_lap.names import check_names, listed
 from keras_lap.surgery.graph import Graph
 from keras_lap.surgery.lap_layers import lap_layers
+
+if keras.config.backend() == "tensorflow":
+    import tensorflow as tf
 
 
 class KnowledgeInjection(keras.callbacks.Callback):
@@ -58,6 +70,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
 
         loss + sum_i weights[i] * mean over layers of mean over samples of term_i
 
+    (losses that are not on single layers say themselves what they are a mean over),
     where a sample for which the needed knowledge is missing counts as zero, and
     sample weights multiply. Every term is logged under its name, averaged over the
     samples that it applied to, or as NaN if there were none. Validation data
@@ -224,8 +237,9 @@ class KnowledgeInjection(keras.callbacks.Callback):
             if not self.model.built:
                 # Building may call the layers on placeholders, which no tape must see.
                 self.model(x)
-            with score_tape() as records:
-                self._local.step = current = _Step(is_training, knowledge, records)
+            with score_tape() as records, self._input_tape(x) as tape:
+                current = _Step(is_training, knowledge, records, tape)
+                self._local.step = current
                 try:
                     logs = step(data)
                 finally:
@@ -247,6 +261,11 @@ class KnowledgeInjection(keras.callbacks.Callback):
 
         return step_with_knowledge
 
+    def _input_tape(self, images):
+        if not any(isinstance(loss, InputGradientLoss) for loss in self.losses):
+            return contextlib.nullcontext()
+        return InputTape(images, self._supervised[0].data_format)
+
     def _compute_loss(
         self, own, x=None, y=None, y_pred=None, sample_weight=None, **training
     ):
@@ -255,7 +274,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
         step = self._local.step
         step.is_counted = True
         step.knowledge.check_against(x, self._supervised[0].data_format)
-        supervised = self._supervise(step, x, y_pred)
+        forward = self._supervise(step, x, y_pred)
         for term, weight, tracker in zip(
             self.losses, self._weights, self._trackers, strict=True
         ):
@@ -268,42 +287,44 @@ class KnowledgeInjection(keras.callbacks.Callback):
                 )
             if missing:
                 continue
-            values = _evaluate(term, supervised)
+            values = term.of_pass(forward)
             counts = step.knowledge.counts(term.needs, sample_weight, values)
             tracker.update_state(values, sample_weight=counts)
             factor = weight.current if step.is_training else weight.value
-            loss = ops.add(loss, factor * ops.mean(values * counts))
+            loss = ops.add(loss, factor * _share_of_replica(ops.mean(values * counts)))
         return loss
 
     def _supervise(self, step, images, y_pred):
-        """Logits of each supervised call, with the knowledge fitted to them."""
+        """What the step has computed, with the knowledge fitted to it."""
         with score_tape():
             # Following the model may call layers on placeholders.
             cells = _cells(self.model, images, step.records)
-        supervised = [
-            (
-                record.logits,
-                LayerKnowledge(
-                    step.knowledge,
-                    places,
-                    record.layer.concepts,
-                    functools.partial(self._matrix, record.layer, y_pred),
-                ),
+        calls, met = [], []
+        for record, places in zip(step.records, cells, strict=True):
+            layer = record.layer
+            if not any(layer is one for one in self._supervised):
+                continue
+            if not calls or any(layer is one for one in met):
+                calls, met = [*calls, []], []
+            met.append(layer)
+            known = LayerKnowledge(
+                step.knowledge,
+                places,
+                layer.concepts,
+                functools.partial(self._matrix, layer, y_pred),
             )
-            for record, places in zip(step.records, cells, strict=True)
-            if any(record.layer is layer for layer in self._supervised)
-        ]
-        if not supervised:
+            calls[-1].append(SupervisedLayer(record.logits, places, known))
+        if not calls:
             names = [layer.name for layer in self._supervised]
             raise ValueError(
                 "Expected the model to call its LAP layers in its forward pass. "
                 f"Received no scores from any of {names}."
             )
-        return supervised
+        return ForwardPass(calls, y_pred, step.knowledge, step.tape)
 
     def _matrix(self, layer, y_pred):
         """Which class has which concept of a layer, `(classes, K)`."""
-        matrix, classes = self.class_concepts, _count_classes(y_pred)
+        matrix, classes = self.class_concepts, single_output(y_pred).shape[-1]
         if matrix is None or (layer.concepts == 1 != matrix.shape[1]):
             return default_class_concepts(classes, layer.concepts)
         if matrix.shape != (classes, layer.concepts):
@@ -322,6 +343,7 @@ class _Step:
     is_training: bool
     knowledge: Knowledge
     records: list
+    tape: InputTape | None
     is_counted: bool = False
 
 
@@ -332,13 +354,11 @@ class _Mean(keras.metrics.Mean):
         return ops.divide(self.total, self.count)
 
 
-def _evaluate(term, supervised):
-    """Mean of a term over the supervised calls of layers, `(N,)`."""
-    values = []
-    for logits, known in supervised:
-        names = [*term.needs, *(name for name in term.accepts if name in known)]
-        values.append(term(logits, **{name: known[name] for name in names}))
-    return sum(values) / len(values)
+def _share_of_replica(mean):
+    """What one replica adds to the loss, of which the sum over all is minimised."""
+    if keras.config.backend() != "tensorflow":
+        return mean
+    return mean / tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def _cells(model, images, records):
@@ -397,15 +417,6 @@ def _spatial_size(images, data_format):
     return None if len(shape) != 4 or None in size else size
 
 
-def _count_classes(y_pred):
-    if not hasattr(y_pred, "shape"):
-        raise ValueError(
-            "Expected a model with one output, the classes. Received outputs of type "
-            f"{type(y_pred).__name__}."
-        )
-    return y_pred.shape[-1]
-
-
 def _standardize_losses(losses):
     losses = list(losses) if isinstance(losses, list | tuple) else [losses]
     losses = [_standardize_loss(loss) for loss in losses]
@@ -419,7 +430,7 @@ def _standardize_losses(losses):
 
 
 def _standardize_loss(loss):
-    if not isinstance(loss, KnowledgeLoss):
+    if not isinstance(loss, BaseLoss):
         if isinstance(loss, type) or not callable(loss):
             raise ValueError(
                 "Expected `losses` to be a list of `keras_lap.losses` objects or "

@@ -1,5 +1,6 @@
 """What is known about a batch, and what that says about one LAP layer."""
 
+from keras_lap.injection.knowledge.image_knowledge import ImageKnowledge
 from keras_lap.injection.knowledge.knowledge import Knowledge, split_targets
 from keras_lap.injection.knowledge.layer_knowledge import FITTED, LayerKnowledge
 from keras_lap.injection.knowledge.present_concepts import (
@@ -10,6 +11,7 @@ from keras_lap.injection.knowledge.resize_area import even_cells, resize_area
 
 __all__ = [
     "FITTED",
+    "ImageKnowledge",
     "Knowledge",
     "LayerKnowledge",
     "default_class_concepts",

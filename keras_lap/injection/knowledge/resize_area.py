@@ -1,5 +1,6 @@
 """Resizing maps so that areas are kept."""
 
+import numpy as np
 from keras import ops
 
 
@@ -25,12 +26,19 @@ def even_cells(size):
 
     Args:
         size: `(height, width)`, integers or scalar tensors.
+
+    Returns:
+        float64 cells of the rows and of the columns: arrays for integers, else tensors.
     """
-    edges = [
-        ops.cast(ops.arange(count + 1), "float64") / ops.cast(count, "float64")
-        for count in size
-    ]
-    return [ops.stack([edge[:-1], edge[1:]], axis=-1) for edge in edges]
+    return [_even_cells(count) for count in size]
+
+
+def _even_cells(count):
+    if isinstance(count, int):
+        edges = np.arange(count + 1) / count
+        return np.stack([edges[:-1], edges[1:]], axis=-1)
+    edges = ops.cast(ops.arange(count + 1), "float64") / ops.cast(count, "float64")
+    return ops.stack([edges[:-1], edges[1:]], axis=-1)
 
 
 def _area_weights(count, cells):

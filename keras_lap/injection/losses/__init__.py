@@ -1,21 +1,33 @@
-"""Losses on concept logits, each a way to say what one knows."""
+"""Losses, each a way to say what one knows."""
 
 from keras_lap.injection.losses.area_prior import AreaPrior
+from keras_lap.injection.losses.base_loss import BaseLoss
 from keras_lap.injection.losses.box_supervision import BoxSupervision
 from keras_lap.injection.losses.concept_labels import ConceptLabels
+from keras_lap.injection.losses.consistency import Consistency
+from keras_lap.injection.losses.cross_layer_loss import CrossLayerLoss
 from keras_lap.injection.losses.exclusivity import Exclusivity
 from keras_lap.injection.losses.function_loss import FunctionLoss
+from keras_lap.injection.losses.input_gradient_loss import InputGradientLoss
 from keras_lap.injection.losses.knowledge_loss import KnowledgeLoss
 from keras_lap.injection.losses.mask_supervision import MaskSupervision
 from keras_lap.injection.losses.presence import Presence
+from keras_lap.injection.losses.right_reasons import RightReasons
+from keras_lap.injection.losses.supervised_layer import SupervisedLayer
 
 __all__ = [
     "AreaPrior",
+    "BaseLoss",
     "BoxSupervision",
     "ConceptLabels",
+    "Consistency",
+    "CrossLayerLoss",
     "Exclusivity",
     "FunctionLoss",
+    "InputGradientLoss",
     "KnowledgeLoss",
     "MaskSupervision",
     "Presence",
+    "RightReasons",
+    "SupervisedLayer",
 ]

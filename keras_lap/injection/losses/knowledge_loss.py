@@ -1,13 +1,13 @@
-"""What every knowledge loss has in common."""
-
-import re
+"""What the losses on single layers have in common."""
 
 from keras import ops
+
+from keras_lap.injection.losses.base_loss import BaseLoss, in_float32
 
 _SMALLEST_REGION = 1e-4
 
 
-class KnowledgeLoss:
+class KnowledgeLoss(BaseLoss):
     """A penalty on the concept logits of one LAP layer, one value per sample.
 
     A loss of one's own is a subclass with `needs` and `call`, and with a
@@ -39,12 +39,6 @@ class KnowledgeLoss:
     0.5
     """
 
-    needs = ()
-    accepts = ()
-
-    def __init__(self, name=None):
-        self.name = name or _snake_case(type(self).__name__)
-
     def __call__(self, logits, **knowledge):
         """Evaluates the term in float32.
 
@@ -58,17 +52,8 @@ class KnowledgeLoss:
         Raises:
             ValueError: If `call` returns anything but one value per sample.
         """
-        values = self.call(
-            ops.cast(logits, "float32"),
-            **{name: ops.cast(value, "float32") for name, value in knowledge.items()},
-        )
-        shape = tuple(ops.shape(values))
-        if len(shape) != 1:
-            raise ValueError(
-                f"Expected the loss {self.name!r} to return one value per sample, "
-                f"(N,): average over the other axes. Received shape: {shape}"
-            )
-        return values
+        logits = ops.cast(logits, "float32")
+        return self.check(self.call(logits, **in_float32(knowledge)))
 
     def call(self, logits, **knowledge):
         """Per-sample loss; the part that subclasses write."""
@@ -76,12 +61,13 @@ class KnowledgeLoss:
             f"{type(self).__name__} must implement `call(logits, **knowledge)`."
         )
 
-    def get_config(self):
-        return {"name": self.name}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
+    def of_pass(self, forward):
+        """Mean over the supervised calls of layers, `(N,)`."""
+        values = [
+            self(layer.logits, **self.choose(layer.knowledge))
+            for layer in forward.layers
+        ]
+        return sum(values) / len(values)
 
 
 def masked_mean(values, weights):
@@ -120,7 +106,3 @@ def concept_mean(term, present):
         count = ops.maximum(ops.sum(chosen, axis=-1), 1)
         means = means + ops.sum(term * chosen, axis=-1) / count
     return means
-
-
-def _snake_case(name):
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

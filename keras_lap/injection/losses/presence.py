@@ -5,6 +5,9 @@ from keras import ops
 
 from keras_lap.injection.losses.knowledge_loss import KnowledgeLoss, concept_mean
 
+# With more concepts than this, the present ones are gathered if they are no more.
+_FEW = 8
+
 
 @keras.saving.register_keras_serializable("keras_lap")
 class Presence(KnowledgeLoss):
@@ -62,16 +65,33 @@ class Presence(KnowledgeLoss):
 
     def call(self, logits, present):
         samples, height, width, concepts = ops.shape(logits)
-        pixels = height * width
-        flat = ops.reshape(logits, (samples, pixels, concepts))
-        ordered = ops.sort(flat, axis=1)
+        maps = ops.reshape(logits, (samples, height * width, concepts))
+        everywhere = ops.mean(ops.softplus(maps), axis=1)
+        term = concept_mean(everywhere, ops.where(present == 0, 0, -1))
+        if concepts <= _FEW:
+            return term + self._of_present(maps, present)
+
+        def of_few():
+            states, index = ops.top_k(present, _FEW)
+            few = ops.take_along_axis(maps, index[:, None], axis=2)
+            return self._of_present(few, states)
+
+        count = ops.max(ops.sum(ops.cast(present > 0, "int32"), axis=-1))
+        return term + ops.cond(
+            count <= _FEW, of_few, lambda: self._of_present(maps, present)
+        )
+
+    def _of_present(self, maps, present):
+        """Mean over the present concepts; maps `(N, P, K)`, states `(N, K)`."""
+        maps = ops.transpose(maps, (0, 2, 1))
+        pixels = ops.shape(maps)[-1]
         top, low = _share(self.top_fraction, pixels), pixels // 2
-        highest = ops.mean(ops.softplus(-ordered[:, pixels - top :]), axis=1)
-        lowest = ops.sum(ops.softplus(ordered[:, :low]), axis=1)
-        lowest = lowest / ops.cast(ops.maximum(low, 1), lowest.dtype)
-        everywhere = ops.mean(ops.softplus(flat), axis=1)
-        term = ops.where(present > 0, highest + lowest, everywhere)
-        return concept_mean(term, present)
+        highest = ops.top_k(maps, top, sorted=False)[0]
+        lowest = -ops.top_k(-maps, low, sorted=False)[0]
+        spread = ops.sum(ops.softplus(lowest), axis=-1)
+        spread = spread / ops.cast(ops.maximum(low, 1), spread.dtype)
+        term = ops.mean(ops.softplus(-highest), axis=-1) + spread
+        return concept_mean(term, ops.where(present > 0, 1, -1))
 
     def get_config(self):
         return {**super().get_config(), "top_fraction": self.top_fraction}

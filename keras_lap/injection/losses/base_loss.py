@@ -1,0 +1,69 @@
+"""What losses of every contract have in common."""
+
+import re
+
+from keras import ops
+
+
+class BaseLoss:
+    """A penalty with a name, one value per sample, that takes knowledge by name.
+
+    Its subclasses `KnowledgeLoss`, `CrossLayerLoss` and `InputGradientLoss` say what
+    else it takes.
+
+    Args:
+        name: Name under which the term is logged; by default the class's name in
+            snake case.
+
+    Attributes:
+        needs: Names of the knowledge without which a sample is left out of the term.
+        accepts: Names of the knowledge that is taken where the targets hold it.
+    """
+
+    needs = ()
+    accepts = ()
+
+    def __init__(self, name=None):
+        self.name = name or _snake_case(type(self).__name__)
+
+    def of_pass(self, forward):
+        """The term of each sample in one `ForwardPass`, `(N,)`."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must implement `of_pass(forward)`, as the losses "
+            "that it can be a subclass of instead do."
+        )
+
+    def choose(self, knowledge):
+        """What the loss takes of some knowledge: dict from names to tensors."""
+        names = [*self.needs, *(name for name in self.accepts if name in knowledge)]
+        return {name: knowledge[name] for name in names}
+
+    def check(self, values):
+        """Returns what `call` gave, if it is one value per sample.
+
+        Raises:
+            ValueError: If it is not.
+        """
+        shape = tuple(ops.shape(values))
+        if len(shape) != 1:
+            raise ValueError(
+                f"Expected the loss {self.name!r} to return one value per sample, "
+                f"(N,): average over the other axes. Received shape: {shape}"
+            )
+        return values
+
+    def get_config(self):
+        return {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+def in_float32(tensors):
+    """A dict of tensors, cast."""
+    return {name: ops.cast(tensor, "float32") for name, tensor in tensors.items()}
+
+
+def _snake_case(name):
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
