@@ -8,7 +8,7 @@ BACKENDS := .venv-backends
 BACKENDS_READY := $(BACKENDS)/.ready
 BACKEND_TESTS := $(addprefix tests/,test_la_pool.py test_la_pool_symbolic.py \
     test_dispatch.py test_cli.py test_la_pooling.py test_global_la_pooling.py \
-    test_score_head.py test_score_tape.py)
+    test_score_head.py test_score_tape.py test_knowledge_losses.py)
 # JAX compiles every operation anew for every shape: with these it takes minutes.
 TOO_SLOW_ON_JAX := every_rank or second_derivatives or zero_alpha or small_alpha or \
     large_alpha or constant_scores or stops_the_gradient or 1D or 3D

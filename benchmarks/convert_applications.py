@@ -2,7 +2,8 @@
 
 Each network is built with random weights, with and without its top, and converted with
 `where="pooling"` and `where="all"`. A CSV file and a table in the docs get a row per
-network: what was replaced, what it costs, and how far the outputs are apart.
+network: what was replaced, what it costs, and how far the outputs are apart. Where only
+some networks are measured, or at another size, both go to `results/`.
 """
 
 import argparse
@@ -346,6 +347,25 @@ def write_csv(rows, path):
         writer.writerows(row.cells() for row in rows)
 
 
+def default_files(models, size):
+    """Where the CSV file and the page go: the published ones are of a whole run.
+
+    Args:
+        models: Names of the networks that are measured.
+        size: Height and width of the images, or `None` for the networks' own.
+
+    Returns:
+        Two paths.
+    """
+    if set(models) == set(applications()) and size is None:
+        return (
+            ROOT / "benchmarks/convert_applications.csv",
+            ROOT / "docs/applications.md",
+        )
+    results = ROOT / "results"
+    return results / "convert_applications.csv", results / "applications.md"
+
+
 def main(arguments=None):
     """Measures the chosen networks, each in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -354,9 +374,11 @@ def main(arguments=None):
         "--size", type=int, help="of the images; else the network's own"
     )
     parser.add_argument("--machine", default=platform.processor() or platform.machine())
-    parser.add_argument("--csv", default=ROOT / "benchmarks/convert_applications.csv")
-    parser.add_argument("--page", default=ROOT / "docs/applications.md")
+    parser.add_argument("--csv", type=pathlib.Path)
+    parser.add_argument("--page", type=pathlib.Path)
     arguments = parser.parse_args(arguments)
+    csv_path, page_path = default_files(arguments.models, arguments.size)
+    csv_path, page_path = arguments.csv or csv_path, arguments.page or page_path
     measured = functools.partial(measure, size=arguments.size)
     rows, start = [], time.perf_counter()
     # In a fresh process the peak of memory is the network's own.
@@ -367,9 +389,12 @@ def main(arguments=None):
             print(
                 f"{len(rows):2} {seconds:5.0f} s", *_cells(row), sep=" | ", flush=True
             )
-    write_csv(rows, arguments.csv)
+    for path in (csv_path, page_path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_csv(rows, csv_path)
     today = datetime.date.today().isoformat()
-    pathlib.Path(arguments.page).write_text(page(rows, today, arguments.machine))
+    page_path.write_text(page(rows, today, arguments.machine))
+    print(f"Written: {csv_path} and {page_path}")
 
 
 if __name__ == "__main__":

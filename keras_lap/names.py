@@ -22,8 +22,15 @@ def check_names(what, given, names):
     for name in given:
         if name not in names:
             near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4)
-            hint = f"Did you mean {near}?" if near else f"The names are {list(names)}."
+            hint = f"Did you mean {near}?" if near else f"The names are {_some(names)}."
             raise ValueError(f"Expected {what}. Received: {name!r}. {hint}")
+
+
+def _some(names, count=20):
+    """The first names, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return f"{names[:count]}{more}"
 
 
 def check_choice(name, value, choices):

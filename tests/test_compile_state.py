@@ -115,7 +115,7 @@ def test_slots_follow_their_variables_and_new_ones_start_afresh():
             assert_identical(new._model_variables_moving_average[index], weight)
 
 
-def test_the_original_is_untouched_and_shares_nothing():
+def test_the_original_is_untouched_and_shares_nothing_with_a_state():
     metric = keras.metrics.SparseCategoricalAccuracy()
     model = compiled_model(optimizers.SGD(0.05, momentum=0.9), metrics=[metric])
     train(model, 2)
@@ -125,10 +125,34 @@ def test_the_original_is_untouched_and_shares_nothing():
     after = [value.numpy() for value in (*model.variables, *model.optimizer.variables)]
     for one, other in zip(before, after, strict=True):
         assert_identical(one, other)
-    assert not {id(value) for value in (model.optimizer, model.loss, metric)} & {
-        id(value) for value in (converted.optimizer, converted.loss, *converted.metrics)
+    assert not {id(value) for value in (model.optimizer, metric)} & {
+        id(value) for value in (converted.optimizer, *converted.metrics)
     }
+    assert converted.loss is model.loss
     assert float(metric.total) != 0
+
+
+class OwnLoss(keras.losses.Loss):
+    def __init__(self, factor=1.0):
+        super().__init__()
+        self.factor = factor
+
+    def call(self, y_true, y_pred):
+        return self.factor * keras.ops.mean(keras.ops.square(y_pred), axis=-1)
+
+
+@pytest.mark.parametrize(
+    "loss", [keras.losses.Huber(5.0), OwnLoss(7.0)], ids=["Huber", "own"]
+)
+def test_losses_keep_settings_that_are_not_in_their_config(loss):
+    model = make_model()
+    model.compile("sgd", loss, run_eagerly=True)
+    x, _ = batch()
+    targets = np.full((8, 5), 10.0)
+    losses = [
+        network.evaluate(x, targets, verbose=0) for network in (model, copied(model))
+    ]
+    assert_close(losses[1], losses[0], rtol=1e-5, atol=0)
 
 
 def own_loss(y_true, y_pred):
@@ -253,12 +277,38 @@ def test_a_model_must_be_compiled_by_keras():
         copied(model)
 
 
-class Stubborn(keras.losses.Loss):
-    def __init__(self, power):
-        super().__init__()
+class ForgetfulMetric(keras.metrics.Mean):
+    def __init__(self, factor=1.0, **kwargs):
+        super().__init__(**kwargs)
 
-    def call(self, y_true, y_pred):
-        return y_pred
+
+class ForgetfulOptimizer(optimizers.SGD):
+    def __init__(self, factor=1.0, **kwargs):
+        super().__init__(**kwargs)
+
+
+class KnownSettings(optimizers.SGD):
+    def __init__(self, learning_rate=0.5, momentum=0.5, **kwargs):
+        super().__init__(learning_rate, momentum, **kwargs)
+
+
+@pytest.mark.parametrize("wrap", [lambda x: x, optimizers.LossScaleOptimizer])
+def test_an_optimizer_must_have_all_settings_in_its_config(wrap):
+    message = "'sgd' of class ForgetfulOptimizer, which .* SGD, without factor"
+    with pytest.raises(ValueError, match=message):
+        copied(compiled_model(wrap(ForgetfulOptimizer(2.0, name="sgd"))))
+
+
+def test_an_inherited_config_may_have_all_settings():
+    optimizer = KnownSettings(0.2)
+    converted = copied(compiled_model(optimizer))
+    assert converted.optimizer.get_config() == optimizer.get_config()
+
+
+def test_a_metric_must_have_all_settings_in_its_config():
+    message = "'odd' of class ForgetfulMetric, which .* Metric, without factor"
+    with pytest.raises(ValueError, match=message):
+        copied(compiled_model(metrics=[ForgetfulMetric(2.0, name="odd")]))
 
 
 class Hoarder(optimizers.SGD):
@@ -276,9 +326,9 @@ CHOICE = optimizers.SGD(0.1)
 
 
 def test_what_cannot_be_copied_is_named():
-    model = make_model()
-    model.compile("sgd", Stubborn(2))
-    with pytest.raises(ValueError, match="'stubborn' of class Stubborn"):
+    metric = keras.metrics.MeanMetricWrapper(own_loss, name="unregistered")
+    model = compiled_model(metrics=[metric])
+    with pytest.raises(ValueError, match="'unregistered' of class MeanMetricWrapper"):
         copied(model)
     model = compiled_model(Hoarder(0.1))
     train(model, 1)

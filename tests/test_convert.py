@@ -168,10 +168,13 @@ def strided_convolutions(draw):
         st.sampled_from([layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D])
     )
     config = {"filters": 3}
-    if kind is layers.DepthwiseConv2D:
-        config = {}
-    elif kind is layers.Conv2D:
+    if kind is layers.Conv2D:
         strides = draw(st.sampled_from([strides, (1, 2), (3, 1), (2, 3)]))
+    else:
+        # Keras has no dilation beside strides for the other kind.
+        config["dilation_rate"] = draw(st.integers(1, 2))
+    if kind is layers.DepthwiseConv2D:
+        del config["filters"]
     return kind, {
         "kernel_size": draw(st.tuples(st.integers(1, 4), st.integers(1, 4))),
         "strides": strides,
@@ -185,7 +188,7 @@ def strided_convolutions(draw):
 @settings(max_examples=40)
 @given(
     strided_convolutions(),
-    st.tuples(st.integers(4, 12), st.integers(4, 12)),
+    st.tuples(st.integers(7, 14), st.integers(7, 14)),
     st.booleans(),
 )
 def test_strided_convolutions_sample_the_same_pixels(convolution, size, known):
@@ -201,9 +204,9 @@ def test_strided_convolutions_sample_the_same_pixels(convolution, size, known):
     converted = convert(model, where="all")
     x = np.random.default_rng(0).normal(size=(2, *size, 2)).astype("float32")
     assert_close(converted(x), model(x), **TOLERANCE)
-    axes = zip(layer.kernel_size, layer.strides, strict=True)
+    axes = zip(layer.kernel_size, layer.dilation_rate, layer.strides, strict=True)
     ambiguous = layer.padding == "same" and any(
-        window > 2 and stride > 1 for window, stride in axes
+        (size - 1) * rate + 1 > 2 and stride > 1 for size, rate, stride in axes
     )
     assert ("conv_lap" in lap_names(converted)) == (known or not ambiguous)
 
@@ -348,6 +351,24 @@ def test_mixed_precision(rng):
         "mixed_bfloat16"
     }
     assert_same_function(converted, model, rng, rtol=2e-2, atol=2e-2)
+
+
+def test_new_names_make_way_for_inputs(rng):
+    inputs = [keras.Input((9, 9, 2), name=name) for name in ("conv_lap", "conv_pad")]
+    x = layers.Conv2D(2, 3, strides=2, padding="same", name="conv")(sum(inputs))
+    model = classifier(inputs, x)
+    converted = convert(model, where="all")
+    assert lap_names(converted) == ["conv_lap_1", "head"]
+    assert_same_function(converted, model, rng)
+
+
+def test_integers_are_not_pooled_by_lap(rng):
+    x = inputs = keras.Input((8, 8, 2), dtype="int32")
+    x = layers.MaxPooling2D(name="pool", dtype="int32")(x)
+    model = classifier(inputs, layers.Rescaling(1.0, dtype="float32")(x))
+    converted = convert(model)
+    assert lap_names(converted) == ["head"]
+    assert_same_function(converted, model, rng)
 
 
 def test_new_names_make_way_for_old_ones(rng):
@@ -631,6 +652,8 @@ def test_nothing_to_convert():
     assert "smooth (MaxPooling2D): its stride is 1" in message
     assert 'conv (Conv2D): it is converted only with where="all"' in message
     assert "squeeze (GlobalAveragePooling2D): it gates a feature map" in message
+    with pytest.raises(ValueError, match=r"LAP layers already: \['pool'\]"):
+        convert(keras.Sequential([inputs, LAPooling2D(2, name="pool")]))
     with pytest.raises(ValueError, match="no 2D pooling"):
         convert(keras.Sequential([keras.Input((3,)), layers.Dense(2)]))
 
@@ -643,6 +666,13 @@ def test_plans_and_options():
         convert(other, plan)
     with pytest.raises(TypeError, match=r"not both.*a plan and skip, where"):
         convert(model, plan, where="all", skip="pool")
+    stack = keras.Sequential([inputs for inputs in (keras.Input((8, 8, 3)),)])
+    stack.add(layers.MaxPooling2D())
+    stack.add(layers.MaxPooling2D())
+    stale = keras_lap.plan(stack)
+    stack.pop()
+    with pytest.raises(ValueError, match="as it is now"):
+        convert(stack, stale)
     with pytest.raises(TypeError, match="plan='all' of type str"):
         convert(model, "all")
     with pytest.raises(ValueError, match="compile='yes'"):

@@ -40,7 +40,7 @@ def nested_model():
 def test_only_lap_layers_learn(frozen, rng):
     model = nested_model()
     model.trainable = not frozen
-    assert bool(keras_lap.freeze_all_but_lap(model)) is not frozen
+    keras_lap.freeze_all_but_lap(model)
     laps = keras_lap.lap_layers(model)
     assert len(laps) == 3
     expected = {id(weight) for layer in laps for weight in layer.trainable_weights}
@@ -62,13 +62,64 @@ def test_only_lap_layers_learn(frozen, rng):
     assert learned > 5
 
 
-def test_what_was_frozen_before_stays_so_afterwards():
-    model = nested_model()
+def flags(model):
+    return [part.trainable for part in (*model._flatten_layers(), *model.weights)]
+
+
+def freeze_layer(model):
     model.get_layer("dense").trainable = False
-    before = {id(weight) for weight in model.trainable_weights}
-    for part in keras_lap.freeze_all_but_lap(model):
-        part.trainable = True
-    assert {id(weight) for weight in model.trainable_weights} == before
+
+
+def freeze_weight(model):
+    model.get_layer("dense").kernel.trainable = False
+
+
+def freeze_all_but_a_weight(model):
+    for layer in model.layers:
+        layer.trainable = False
+    model.get_layer("dense").kernel.trainable = True
+
+
+def freeze_lap(model):
+    model.get_layer("head").trainable = False
+    keras_lap.lap_layers(model)[0].raw_alpha.trainable = False
+
+
+def freeze_model(model):
+    model.trainable = False
+    model.get_layer("dense").trainable = True
+
+
+@pytest.mark.parametrize(
+    "freeze",
+    [freeze_layer, freeze_weight, freeze_all_but_a_weight, freeze_lap, freeze_model],
+)
+def test_thawing_restores_every_flag(freeze):
+    model = nested_model()
+    freeze(model)
+    before = flags(model)
+    thaw = keras_lap.freeze_all_but_lap(model)
+    laps = keras_lap.lap_layers(model)
+    parts_of_lap = {id(weight) for layer in laps for weight in layer.weights}
+    assert {id(weight) for weight in model.trainable_weights} <= parts_of_lap
+    assert flags(model) != before
+    thaw()
+    assert flags(model) == before
+
+
+def test_thawing_restores_a_layer_in_two_models():
+    shared = layers.Dense(3, name="shared")
+    x = inputs = keras.Input((8, 8, 3))
+    for name in ("first", "second"):
+        inner = keras.Sequential([keras.Input((8, 8, 3)), shared], name=name)
+        x = inner(x)
+    model = keras.Model(inputs, keras_lap.GlobalLAPooling2D()(x))
+    model.get_layer("second").trainable = False
+    model.get_layer("first").trainable = False
+    shared.trainable = True
+    before = flags(model)
+    keras_lap.freeze_all_but_lap(model)()
+    assert flags(model) == before
 
 
 def test_models_without_lap_are_left_alone():

@@ -84,8 +84,9 @@ def test_tables():
     assert re.split(r"\s{2,}", lines[3].strip())[:6] == [
         "pool", "MaxPooling2D", "1", "3x3", "2x2", "2",
     ]  # fmt: skip
-    assert "stays: its stride is 1" in lines[4]
-    assert "whole map" in lines[5]
+    assert "whole map" in lines[4]
+    assert lines[5].startswith("stays: its stride is 1")
+    assert lines[6] == "  smooth"
     assert lines[-1].startswith("3 LAP layers; for one image +")
     assert max(map(len, lines)) < 150
     html = plan._repr_html_()
@@ -120,6 +121,7 @@ def test_receptive_fields_of_known_networks():
         ({"conv_lap": 7}, [7, 5, 5]),
         ({("pool",): 2}, [5, 2, 5]),
         ({0: 1, 1: 2, "head": 9}, [1, 2, 9]),
+        ({np.int64(1): 2}, [5, 2, 5]),
     ],
 )
 def test_concepts(concepts, expected):
@@ -182,12 +184,32 @@ def test_settings_survive_other_edits():
     assert lap_names(keras_lap.convert(model, plan)) == ["b_lap", "head"]
 
 
+def test_layers_that_share_a_lap_layer_share_its_settings():
+    inputs = keras.Input((8, 8, 3))
+    branches = [layers.Conv2D(2, 1, strides=2, name=name)(inputs) for name in "ab"]
+    model = classifier(inputs, layers.Concatenate()(branches))
+    plan = keras_lap.plan(model, where="all").set("b", concepts=3)
+    assert concepts_of(plan) == [3, 3, 5]
+    plan = keras_lap.plan(model, where="all", concepts={"b": 3})
+    assert [
+        lap.concepts for lap in keras_lap.lap_layers(keras_lap.convert(model, plan))
+    ] == [3, 5]
+
+
 @pytest.mark.parametrize(
     "edit, error, message",
     [
         (lambda plan: plan.skip("pol"), ValueError, r"'pol'. Did you mean \['pool'\]"),
         (lambda plan: plan.skip(3), TypeError, "Received: 3 of type int"),
-        (lambda plan: plan.only("smooth"), ValueError, "that get LAP. .*'smooth'"),
+        (
+            lambda plan: plan.only("smooth"),
+            ValueError,
+            "'smooth', which stays",
+        ),
+        (lambda plan: plan.set("last", alpha=1.0), ValueError, "'last', which stays"),
+        (lambda plan: plan.only(), ValueError, "or stages. Received: none"),
+        (lambda plan: plan.set(concepts=2), ValueError, "or stages. Received: none"),
+        (lambda plan: plan.estimate(0), ValueError, "batch=0"),
         (lambda plan: plan.only(stages=7), ValueError, r"are \[0, 1, 2\]. Received: 7"),
         (lambda plan: plan.set("pool", concepts=0), ValueError, "concepts=0"),
         (lambda plan: plan.set("pool", alpha=-1), ValueError, "alpha=-1"),
@@ -205,7 +227,27 @@ def test_a_failed_edit_changes_nothing(edit, error, message):
     before = str(plan)
     with pytest.raises(error, match=message):
         edit(plan)
-    assert str(plan) == before
+    # Without addresses nothing is skipped, but the table is made anew.
+    assert str(plan.skip()) == before
+
+
+def test_a_rule_that_fails_changes_nothing(restored_rules):
+    class Failing(Rule):
+        fails = True
+
+        def matches(self, layer):
+            return self.fails and layer.name == "pool"
+
+        def rewrite(self, layer, graph, stays):
+            return None
+
+    plan = keras_lap.plan(small_model(), where="all")
+    before, failing = str(plan), Failing()
+    register_rule(failing)
+    with pytest.raises(TypeError, match=r"Failing.*Rewrite.*None"):
+        plan.skip("conv")
+    failing.fails = False
+    assert str(plan.skip()) == before
 
 
 def test_wrong_arguments():
@@ -270,6 +312,10 @@ def test_addresses_lead_into_nested_models():
     assert left("net_1.0/pool_1.00") == ["net_1.0/pool_1.00"]
     assert left(("net_0.5", "inner", "deep")) == ["net_0.5/inner/deep"]
     assert left("net_0.5") == rows[2:4]
+    only = keras_lap.plan(model).only("net_0.5")
+    assert [row.lap for row in only.rows if row.lap] == rows[2:4]
+    converted = keras_lap.convert(model, skip=("net_0.5", "inner", "deep"))
+    assert len(keras_lap.lap_layers(converted)) == 4
     assert left("net_1.0/inner", "head") == ["net_1.0/inner/deep", "head"]
     with pytest.raises(ValueError, match=r"several.*'net_0.5/inner/deep', 'net_1.0/"):
         left("deep")

@@ -164,6 +164,28 @@ def test_nested_and_shared(rng):
         assert_identical(weight, value)
 
 
+@pytest.mark.parametrize("frozen", ["layer", "all else", "nothing"])
+def test_frozen_lap_layers_stay_frozen(frozen):
+    model = nested_model()
+    laps = keras_lap.lap_layers(model)
+    if frozen == "all else":
+        model.trainable = False
+    for layer in laps[1:]:
+        layer.trainable = frozen != "layer"
+    laps[0].trainable = frozen != "all else"
+    assert len({layer.trainable for layer in laps}) == 1 + (frozen != "nothing")
+    for layer in laps:
+        layer.gate.assign(0.5)
+    standard = to_standard(model)
+    for layer in laps:
+        owner = standard
+        if layer.name == "in_sequential":
+            owner = standard.get_layer("inner")
+        part = owner.get_layer(layer.name)
+        assert part.trainable == layer.trainable
+        assert bool(part.trainable_weights) == layer.trainable
+
+
 def test_without_lap_layers_it_is_a_copy(rng):
     x = keras.Input((5,))
     model = keras.Model(x, layers.Dense(3)(x))
@@ -189,6 +211,12 @@ def pooled(layer, shape=(8, 8, 3), **options):
     return keras.Model(x, layer(x, **options))
 
 
+def two_sizes():
+    layer = keras_lap.LAPooling2D(3, 2, "same", name="pool")
+    x, y = keras.Input((9, 8, 3)), keras.Input((6, 8, 3))
+    return keras.Model([x, y], [layer(x), layer(y)])
+
+
 REFUSED = {
     r"'pool' \(LAPooling2D\) inside 'frames' of class TimeDistributed": lambda: pooled(
         layers.TimeDistributed(keras_lap.LAPooling2D(2, name="pool"), name="frames"),
@@ -202,6 +230,7 @@ REFUSED = {
     r"'pool' to read maps of a known size.*\(None, 8\)": lambda: pooled(
         keras_lap.LAPooling2D(3, 2, "same", name="pool"), (None, 8, 3)
     ),
+    r"sizes \([69], 8\), \([69], 8\), .* differ between its calls": two_sizes,
 }
 
 

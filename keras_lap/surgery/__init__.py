@@ -4,6 +4,7 @@ from keras_lap.surgery.conversion_plan import ConversionPlan
 from keras_lap.surgery.convert import convert
 from keras_lap.surgery.finalize import finalize
 from keras_lap.surgery.freeze_all_but_lap import freeze_all_but_lap
+from keras_lap.surgery.graph import spatial_sizes
 from keras_lap.surgery.lap_layers import lap_layers
 from keras_lap.surgery.plan import plan
 from keras_lap.surgery.rewrite import Lap, LeftAloneError, Own, Rewrite, Zeros
@@ -25,5 +26,6 @@ __all__ = [
     "plan",
     "register_rule",
     "sampling_lap",
+    "spatial_sizes",
     "to_standard",
 ]

@@ -1,30 +1,21 @@
 """Compiles a converted model as the given one is, down to the optimizer's state."""
 
+import inspect
+
 import keras
 from keras import tree
 
-COPIED = (keras.losses.Loss, keras.metrics.Metric, keras.optimizers.Optimizer)
+COPIED = (keras.metrics.Metric, keras.optimizers.Optimizer)
 
 
-def copy_compile_state(model, copy, pairs):
-    """Compiles a copy of a model like the model itself.
-
-    Optimizer, losses and metrics are new objects with the settings of the old ones, by
-    `from_config(get_config())`; plain functions are shared. Metrics start afresh. If
-    the optimizer is built, its counters and what it remembers of the weights that both
-    models have are copied too. Of new weights it remembers nothing, and since it no
-    longer corrects for that, Adam's first steps for them may be three times as long as
-    at the start of a training.
+def check_compiled(model):
+    """Checks that what a model was compiled with can be read.
 
     Args:
-        model: A compiled `keras.Model`, which stays as it is.
-        copy: The model to compile, built.
-        pairs: Pairs of a variable of `model` and its counterpart in `copy`.
+        model: A `keras.Model`.
 
     Raises:
-        ValueError: If `model` is not compiled, or by a `compile` of its own; if one of
-            the objects that it was compiled with cannot be copied by its config; or if
-            the optimizer keeps variables where they cannot be found.
+        ValueError: If it is not compiled, or by a `compile` of its own.
     """
     if not model.compiled:
         raise ValueError(
@@ -37,6 +28,30 @@ def copy_compile_state(model, copy, pairs):
             f"{model.name!r} of class {type(model).__name__}, which has another. Leave "
             "out `compile` here and compile the result yourself."
         )
+
+
+def copy_compile_state(model, copy, pairs):
+    """Compiles a copy of a model like the model itself.
+
+    Optimizer and metrics are new objects with the settings of the old ones, by
+    `from_config(get_config())`; losses and plain functions, which hold no state, are
+    shared. Metrics start afresh. If the optimizer is built, its counters and what it
+    remembers of the weights that both models have are copied too. Of new weights it
+    remembers nothing, and since it no longer corrects for that, Adam's first steps for
+    them may be three times as long as at the start of a training.
+
+    Args:
+        model: A compiled `keras.Model`, which stays as it is.
+        copy: The model to compile, built.
+        pairs: Pairs of a variable of `model` and its counterpart in `copy`.
+
+    Raises:
+        ValueError: If `model` is not compiled, or by a `compile` of its own; if its
+            optimizer or a metric cannot be copied by its config, or has settings that
+            its config does not hold; or if the optimizer keeps variables where they
+            cannot be found.
+    """
+    check_compiled(model)
     given = model._compile_config.config
     copy.compile(
         optimizer=_copy_optimizer(model.optimizer, copy.trainable_variables, pairs),
@@ -56,17 +71,44 @@ def _copy(value):
     """A new object with the same settings; what has no state, as it is."""
     if not isinstance(value, COPIED):
         return value
+    for part in _parts(value):
+        _check_config(part)
     try:
         return type(value).from_config(value.get_config())
     except Exception as error:
         raise ValueError(
-            "Expected optimizer, losses and metrics to be rebuilt by their "
+            "Expected optimizer and metrics to be rebuilt by their "
             f"`from_config(get_config())`. Received: {value.name!r} of class "
             f"{type(value).__name__}, for which this failed with "
             f"{type(error).__name__}: {error}. Register what it holds by "
             "`keras.saving.register_keras_serializable`, or leave out `compile` here "
             "and compile the result yourself."
         ) from error
+
+
+def _check_config(value):
+    """Checks that a config inherited by a class has the settings which that added."""
+    maker, teller = (
+        next(base for base in type(value).__mro__ if name in vars(base))
+        for name in ("__init__", "get_config")
+    )
+    if maker is teller or not issubclass(maker, teller):
+        return
+    config = value.get_config()
+    missing = [
+        name
+        for name, parameter in inspect.signature(type(value)).parameters.items()
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        and name not in config
+    ]
+    if missing:
+        raise ValueError(
+            "Expected optimizer and metrics whose `get_config` has all arguments of "
+            f"their constructor. Received: {value.name!r} of class "
+            f"{type(value).__name__}, which inherits it from {teller.__name__}, "
+            f"without {', '.join(missing)}. Give it a `get_config`, or leave out "
+            "`compile` here and compile the result yourself."
+        )
 
 
 def _copy_optimizer(optimizer, trainable_variables, pairs):
@@ -92,7 +134,7 @@ def _copy_optimizer(optimizer, trainable_variables, pairs):
 
 
 def _parts(optimizer):
-    """An optimizer and those that it hands its work on to."""
+    """An optimizer and those that it hands its work on to; of a metric, itself."""
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return [optimizer, *_parts(optimizer.inner_optimizer)]
     return [optimizer, *getattr(optimizer, "optimizers", [])]

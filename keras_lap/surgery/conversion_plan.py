@@ -1,5 +1,9 @@
 """What a conversion will do, shown and edited before it is done."""
 
+import numpy as np
+
+from keras_lap.layers.base_la_pooling import standardize_count
+from keras_lap.layers.model_graph import graph_of
 from keras_lap.surgery.addresses import Addresses
 from keras_lap.surgery.concepts import automatic_concepts
 from keras_lap.surgery.estimate import Estimate
@@ -13,10 +17,11 @@ from keras_lap.surgery.plan_table import html_table, text_table
 class ConversionPlan:
     """What `keras_lap.convert` will do to a model; made by `keras_lap.plan`.
 
-    Printed, or at the end of a notebook's cell, it is a table with a row for every
-    layer that was looked at. Addresses are those of the table: the layer's or the LAP
-    layer's, as a string or a tuple of names; the last name alone where it is unique.
-    The methods that edit return the plan itself, and leave it as it was if they raise.
+    Printed, it is a table of the layers that get LAP, with those that stay, and why,
+    below. At the end of a notebook's cell it has a row for every layer that was looked
+    at. Addresses are those of the table: the layer's or the LAP layer's, as a string or
+    a tuple of names; the last name alone where it is unique. The methods that edit
+    return the plan itself, and leave it as it was if they raise.
 
     Attributes:
         model: The model.
@@ -40,6 +45,7 @@ class ConversionPlan:
 
     def __init__(self, graph, where, options, image_size):
         self.model = graph.model
+        self._planned = graph_of(graph.model)
         self.where = where
         self.image_size = image_size
         self.graph = graph
@@ -48,6 +54,11 @@ class ConversionPlan:
         self._skipped = {}
         self._settings = {}
         self._review()
+
+    @property
+    def is_current(self):
+        """Whether the model still has the graph that was planned for."""
+        return graph_of(self.model) is self._planned
 
     @property
     def places(self):
@@ -76,7 +87,8 @@ class ConversionPlan:
         """Leaves all layers as they are except for some of those that get LAP.
 
         Args:
-            *addresses: Addresses of layers that get LAP, as for `skip`.
+            *addresses: Addresses, as for `skip`, of layers that get LAP, or of nested
+                models that have some.
             stages: Stages of the table, one or several.
 
         Returns:
@@ -84,7 +96,8 @@ class ConversionPlan:
 
         Raises:
             TypeError: If an address is neither a string nor a tuple of strings.
-            ValueError: If there is no such layer or stage.
+            ValueError: If there is no such layer or stage, if one stays as it is, or
+                if none is given.
         """
         kept = {id(layer) for layer in self._chosen(addresses, stages)}
         others = [place.layer for place in self.places if id(place.layer) not in kept]
@@ -94,7 +107,8 @@ class ConversionPlan:
         """Changes settings of LAP layers.
 
         Args:
-            *addresses: Addresses of layers that get LAP, as for `skip`.
+            *addresses: Addresses, as for `only`. Of layers that share a LAP layer one
+                stands for all.
             stages: Stages of the table, one or several.
             **options: `concepts`, and the other options of `keras_lap.plan`.
 
@@ -104,16 +118,22 @@ class ConversionPlan:
         Raises:
             TypeError: If an option is unknown, or an address is neither a string nor a
                 tuple of strings.
-            ValueError: If there is no such layer or stage, or a value is out of its
-                range.
+            ValueError: If there is no such layer or stage, if one stays as it is, if
+                none is given, or if a value is out of its range.
         """
-        chosen = self._chosen(addresses, stages)
-        for layer in chosen:
-            check_options({**self._options, **self._settings_of(layer), **options})
-        for layer in chosen:
-            self._settings[id(layer)] = {**self._settings_of(layer), **options}
-        self._review()
-        return self
+        chosen = {id(layer) for layer in self._chosen(addresses, stages)}
+        sources = {
+            id(place.rewrite.lap.source)
+            for place in self.places
+            if id(place.layer) in chosen
+        }
+        settings = dict(self._settings)
+        for place in self.places:
+            if id(place.rewrite.lap.source) in sources:
+                changed = {**self._settings_of(place.layer), **options}
+                check_options({**self._options, **changed})
+                settings[id(place.layer)] = changed
+        return self._edit(_settings=settings)
 
     def estimate(self, batch=1):
         """What the model costs before and after conversion.
@@ -124,7 +144,11 @@ class ConversionPlan:
         Returns:
             An `Estimate`: multiply-adds and activation memory of a forward pass of
             the batch, and parameters.
+
+        Raises:
+            ValueError: If `batch` is no positive integer.
         """
+        batch = standardize_count("batch", batch)
         before = self._costs.model
         after = sum((row.cost for row in self.rows), before)
         return Estimate(batch, before.times(batch), after.times(batch))
@@ -154,23 +178,27 @@ class ConversionPlan:
 
     def _all_entries(self):
         """Pairs of an address and a layer, for all layers of the model."""
-        for layer in {call.operation for call in self.graph.calls}:
+        for layer in dict.fromkeys(call.operation for call in self.graph.calls):
             if not self.graph.contains(layer):
                 path = self.graph.path_of(layer)
                 yield from ((path[: end + 1], layer) for end in range(len(path)))
-        yield from self._lap_entries()
-
-    def _lap_entries(self):
-        """Pairs of an address and a layer, for the layers that get LAP."""
         for place in self.places:
-            names = {place.layer.name, place.rewrite.lap.name}
-            yield from (((*place.path[:-1], name), place.layer) for name in names)
+            if place.rewrite.lap.name != place.layer.name:
+                yield (*place.path[:-1], place.rewrite.lap.name), place.layer
 
     def _chosen(self, addresses, stages):
         """The layers that get LAP at some addresses and stages."""
-        known = Addresses("addresses of layers that get LAP", self._lap_entries())
-        layers = [layer for address in addresses for layer in known.find(address)]
-        stages = [stages] if isinstance(stages, int) else list(stages)
+        stages = [stages] if np.isscalar(stages) else list(stages)
+        if not addresses and not stages:
+            raise ValueError(
+                "Expected addresses of layers that get LAP, or stages. Received: none"
+            )
+        known = Addresses("addresses of layers that get LAP", self._all_entries())
+        layers = [
+            layer
+            for address in addresses
+            for layer in self._getting_lap(address, known.find(address))
+        ]
         for stage in stages:
             if stage not in self._stages.values():
                 raise ValueError(
@@ -183,9 +211,38 @@ class ConversionPlan:
             if self._stages[id(place.layer)] in stages
         ]
 
+    def _getting_lap(self, address, layers):
+        """Those of the layers at an address that get LAP."""
+        places = {id(place.layer) for place in self.places}
+        getting = [layer for layer in layers if id(layer) in places]
+        if not getting:
+            reasons = {
+                id(entry.layer): entry.reason
+                for entry in self._entries
+                if not isinstance(entry, Place)
+            }
+            reason = reasons.get(id(layers[0]), "no rule is for a layer of its kind")
+            raise ValueError(
+                f"Expected addresses of layers that get LAP. Received: {address!r}, "
+                f"which stays: {reason}. What was left out of a plan comes back with a "
+                "new one."
+            )
+        return getting
+
     def _leave(self, layers, reason):
-        self._skipped |= {id(layer): reason for layer in layers}
-        self._review()
+        return self._edit(
+            _skipped={**self._skipped, **{id(layer): reason for layer in layers}}
+        )
+
+    def _edit(self, **state):
+        """Changes the plan and fills the table anew, or leaves all as it was."""
+        before = dict(vars(self))
+        try:
+            vars(self).update(state)
+            self._review()
+        except BaseException:
+            vars(self).update(before)
+            raise
         return self
 
     def _settings_of(self, layer):

@@ -1,7 +1,8 @@
 """Turns a trained model into one with LAP layers that computes the same."""
 
-from keras_lap.surgery.compile_state import copy_compile_state
+from keras_lap.surgery.compile_state import check_compiled, copy_compile_state
 from keras_lap.surgery.conversion_plan import ConversionPlan
+from keras_lap.surgery.lap_layers import lap_layers
 from keras_lap.surgery.plan import plan as make_plan
 from keras_lap.surgery.rebuild import rebuild
 from keras_lap.surgery.rewrite import Lap, Own
@@ -13,7 +14,8 @@ def convert(model, plan=None, *, compile=None, **options):
     The result is a new model with its own layers, weights and names copied; `model`
     stays as it is. Each LAP layer blends what stood in its place with local
     attention pooling, by its variable `gate`: 0 at first, so that outputs are those
-    of `model` to rounding. See `keras_lap.callbacks.GateAnneal` for opening it.
+    of `model` to rounding, where features are finite. See
+    `keras_lap.callbacks.GateAnneal` for opening it.
 
     Models nested in `model` are converted too, and a layer that is called several
     times stays shared. Layers keep their `trainable` flags, and LAP layers are
@@ -42,8 +44,9 @@ def convert(model, plan=None, *, compile=None, **options):
         ValueError: If `model` has no graph of layers to read, as a subclassed model;
             if it has no place for LAP, in which case the message says why each layer
             that was looked at stays; if the plan is for another model; if one of its
-            layers cannot be copied by its config; if `compile="copy"` and `model` is
-            not compiled; or if an option is out of its range.
+            layers cannot be copied by its config, or shares weights with another; if
+            `compile="copy"` and `model` is not compiled; or if an option is out of its
+            range.
 
     Example:
 
@@ -103,6 +106,8 @@ def _check_arguments(model, plan, compile, options):
         raise ValueError(
             f'Expected `compile` to be None or "copy". Received: compile={compile!r}'
         )
+    if compile == "copy":
+        check_compiled(model)
     if plan is None:
         return
     if not isinstance(plan, ConversionPlan):
@@ -116,10 +121,11 @@ def _check_arguments(model, plan, compile, options):
             "Expected a plan or options, not both: give the options to "
             f"`keras_lap.plan`. Received: a plan and {', '.join(sorted(options))}"
         )
-    if plan.model is not model:
+    if plan.model is not model or not plan.is_current:
         raise ValueError(
-            "Expected a plan that was made for the given model. Received: a plan for "
-            f"{plan.model.name!r} and model {model!r}. Call `keras_lap.plan(model)`."
+            "Expected a plan that was made for the given model, as it is now. "
+            f"Received: a plan for {plan.model.name!r} and model {model!r}. Call "
+            "`keras_lap.plan(model)`."
         )
 
 
@@ -127,6 +133,9 @@ def _nothing_to_convert(plan):
     looked_at = [
         f"\n- {row.layer} ({row.kind}): {row.reason}" for row in plan.rows
     ] or ["\n- no 2D pooling and no strided 2D convolution"]
+    present = [layer.name for layer in lap_layers(plan.model)]
+    if present:
+        looked_at.append(f"\nIt has LAP layers already: {present}")
     return (
         f"Expected {plan.model.name!r} to have a layer that LAP can take the place of. "
         f"Received a model in which these were looked at:{''.join(looked_at)}"

@@ -1,5 +1,7 @@
 """Copies of single layers: settings first, then, once built, their state."""
 
+import tempfile
+
 from keras import layers
 
 
@@ -29,13 +31,12 @@ def copy_operation(operation, **changes):
             "Expected every layer to be rebuilt by its `from_config(get_config())`. "
             f"Received: layer {operation.name!r} of class "
             f"{type(operation).__name__}, for which this failed with "
-            f"{type(error).__name__}: {error}. Make its `get_config` return the "
-            "arguments of its constructor."
+            f"{type(error).__name__}: {error}. {_advice(operation)}"
         ) from error
 
 
 def copy_state(layer, copy):
-    """Copies weights and other variables, and which of them are trainable.
+    """Copies weights, other variables and vocabularies, and what is trainable.
 
     Args:
         layer: A built layer.
@@ -47,7 +48,31 @@ def copy_state(layer, copy):
         part.save_own_variables(store)
         if store:
             twin.load_own_variables(store)
+        if _has_assets(part):
+            with tempfile.TemporaryDirectory() as folder:
+                part.save_assets(folder)
+                twin.load_assets(folder)
         twin.trainable = part.trainable
     for part, twin in parts:
         for weight, twin_weight in zip(part.weights, twin.weights, strict=True):
             twin_weight.trainable = weight.trainable
+
+
+def _has_assets(layer):
+    """Whether a layer has files to copy; a lookup without words cannot load its."""
+    if not hasattr(layer, "save_assets"):
+        return False
+    return not hasattr(layer, "get_vocabulary") or bool(
+        layer.get_vocabulary(include_special_tokens=False)
+    )
+
+
+def _advice(operation):
+    advice = (
+        "Register the functions and classes that it holds by "
+        "`keras.saving.register_keras_serializable`; a lambda has to become a function "
+        "with a name first."
+    )
+    if type(operation).__module__.partition(".")[0] != "keras":
+        advice += " Make its `get_config` return the arguments of its constructor."
+    return advice

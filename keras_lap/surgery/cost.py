@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from keras import layers
 
 from keras_lap.layers.base_la_pooling import BaseLAPooling
+from keras_lap.surgery.shapes import sizes_and_channels
 
 _CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
 _TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
@@ -18,6 +19,9 @@ _BYTES = {"float64": 8, "float16": 2, "bfloat16": 2}
 @dataclass(frozen=True)
 class Cost:
     """What layers cost.
+
+    Maps whose sizes Keras does not know, such as those of a layer that resizes to a
+    size it computes, are not counted: no multiply-adds and no memory.
 
     Attributes:
         parameters: Number of weights, trainable or not.
@@ -58,20 +62,22 @@ def call_cost(operation, read, made, dtype):
 
     Args:
         operation: A layer or operation, which need not be built.
-        read: Shape, without batch axis, of the first tensor it reads.
+        read: Shape, without batch axis, of the first tensor it reads; unknown sizes
+            are `None`.
         made: List of the shapes of its outputs.
         dtype: Name of the outputs' dtype.
 
     Returns:
         A `Cost` with no parameters.
     """
-    numbers = sum(math.prod(shape) for shape in made)
-    if isinstance(operation, BaseLAPooling):
+    numbers = sum(math.prod(shape) for shape in made if None not in shape)
+    is_known = None not in (*read, *made[0])
+    if is_known and isinstance(operation, BaseLAPooling):
         pixels, _ = _pixels_and_channels(operation, read)
         if operation.scores != "features":
             numbers += pixels * (2 * operation.concepts + 1 + (operation.hidden or 0))
     return Cost(
-        multiply_adds=_multiply_adds(operation, read, made[0]),
+        multiply_adds=_multiply_adds(operation, read, made[0]) if is_known else 0,
         activation_bytes=numbers * _BYTES.get(dtype, 4),
     )
 
@@ -126,5 +132,5 @@ def _lap_multiply_adds(layer, read, made):
 
 
 def _pixels_and_channels(layer, shape):
-    axis = 0 if layer.data_format == "channels_first" else -1
-    return math.prod(shape) // shape[axis], shape[axis]
+    sizes, channels = sizes_and_channels(shape, layer.data_format)
+    return math.prod(sizes), channels

@@ -76,7 +76,8 @@ def finalize(model):
     Raises:
         TypeError: If `model` is no Keras model.
         ValueError: If `model` has no graph of layers to read, as a subclassed model,
-            or one of its layers cannot be copied by its config.
+            or one of its layers cannot be copied by its config or shares weights with
+            another.
 
     Warns:
         UserWarning: If LAP layers keep their base branch, with their gates. That

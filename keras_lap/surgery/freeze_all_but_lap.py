@@ -15,9 +15,8 @@ def freeze_all_but_lap(model):
         model: A built model, changed in place.
 
     Returns:
-        List of what is frozen now and was not before: layers, and variables of layers
-        that have LAP layers inside. To let all of it learn again, set `trainable` of
-        each to `True`.
+        A function without arguments, which gives all layers and weights of the model
+        the `trainable` flags that they had before.
 
     Raises:
         TypeError: If `model` is no Keras model.
@@ -33,11 +32,10 @@ def freeze_all_but_lap(model):
     ...         keras_lap.LAPooling2D(2),
     ...     ]
     ... )
-    >>> frozen = keras_lap.freeze_all_but_lap(model)
+    >>> thaw = keras_lap.freeze_all_but_lap(model)
     >>> [weight.name for weight in model.trainable_weights]
     ['raw_alpha', 'kernel', 'bias']
-    >>> for part in frozen:
-    ...     part.trainable = True
+    >>> thaw()
     >>> len(model.trainable_weights)
     5
     """
@@ -47,23 +45,37 @@ def freeze_all_but_lap(model):
             f"Expected a model with LAP layers. Received: {model.name!r}, which has "
             "none: make one with `keras_lap.convert(model)`."
         )
-    parts = list(_parts(model))
-    frozen = [part for part in parts if part.trainable]
+    thaw = _restorer(model)
     for layer in model._flatten_layers():
         if _holds_lap(layer) and not layer.trainable:
             layer.trainable = True
-    for part in parts:
+    for part in _parts(model):
         part.trainable = False
-    return frozen
+    return thaw
+
+
+def _restorer(model):
+    """A function that sets all flags to what they are now."""
+    layers = [(layer, layer.trainable) for layer in model._flatten_layers()]
+    weights = [(weight, weight.trainable) for weight in model.weights]
+
+    def restore():
+        for layer, trainable in layers:
+            # The property would pass the flag on to layers inside, which may be shared
+            # with others and set already.
+            layer._trainable = trainable
+        for weight, trainable in weights:
+            weight.trainable = trainable
+
+    return restore
 
 
 def _parts(layer):
-    """The innermost layers outside LAP, and the variables of the others' own."""
+    """The innermost layers outside LAP, and all weights that a flag freezes there."""
     if isinstance(layer, BaseLAPooling):
         return
     if not layer._layers:
         yield layer
-        return
     yield from layer._trainable_variables
     for inner in layer._layers:
         yield from _parts(inner)

@@ -105,6 +105,8 @@ class Graph:
     def free_name(self, name):
         """`name`, with a number behind it if an operation of the graph has it."""
         taken = {call.operation.name for call in self.calls}
+        for model in self.models:
+            taken |= {tensor._keras_history.operation.name for tensor in model.inputs}
         numbered = (f"{name}_{number}" for number in itertools.count(1))
         return next(
             candidate

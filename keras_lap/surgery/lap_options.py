@@ -1,7 +1,10 @@
 """The options of LAP layers that a plan leaves to the user."""
 
+import difflib
+
 from keras_lap.layers import GlobalLAPooling2D
 
+PLAN_ARGUMENTS = ("where", "skip", "image_size")
 LAP_DEFAULTS = {
     "hidden": None,
     "weighting": "gaussian",
@@ -28,8 +31,10 @@ def check_options(options):
     known = [*LAP_DEFAULTS, "concepts"]
     unknown = sorted(set(options) - set(known))
     if unknown:
+        near = difflib.get_close_matches(unknown[0], [*known, *PLAN_ARGUMENTS], n=1)
+        hint = f". Did you mean {near[0]}?" if near else ""
         raise TypeError(
             f"Expected options of LAP layers, which are {', '.join(known)}. "
-            f"Received: {', '.join(unknown)}"
+            f"Received: {', '.join(unknown)}{hint}"
         )
     GlobalLAPooling2D(**options)

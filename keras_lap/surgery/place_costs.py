@@ -5,7 +5,7 @@ import keras
 from keras_lap.surgery.cost import Cost, call_cost, lap_parameters
 from keras_lap.surgery.reach import reaches, whole_image
 from keras_lap.surgery.rewrite import Lap
-from keras_lap.surgery.shapes import shapes_at
+from keras_lap.surgery.shapes import layout_of, shapes_at, sizes_and_channels
 
 
 class PlaceCosts:
@@ -22,7 +22,8 @@ class PlaceCosts:
     def __init__(self, graph, image_size):
         self._graph = graph
         self._shapes = shapes_at(graph, image_size)
-        self._reaches = reaches(graph, self._shapes)
+        self._layout = layout_of(graph)
+        self._reaches = reaches(graph, self._shapes, self._layout)
         self._runs = {}
         self._count_runs(graph.model)
         self.model = self._of_model()
@@ -48,7 +49,7 @@ class PlaceCosts:
                 if counts_lap or not is_lap:
                     cost += call_cost(layer, read, [made], layer.compute_dtype)
                 if is_lap:
-                    channels = read[0 if lap.data_format == "channels_first" else -1]
+                    _, channels = sizes_and_channels(read, lap.data_format)
                 read = made
             total += cost.times(self._runs[id(call.model)])
         if counts_lap:
@@ -62,8 +63,9 @@ class PlaceCosts:
         """
         first, _ = next(self._replaced(place))
         read = first.inputs[0]
-        whole = whole_image(self._graph, self._shapes, read)
-        reach = self._reaches.get(id(read), whole)
+        reach = self._reaches.get(id(read))
+        if reach is None:
+            reach = whole_image(self._graph, self._shapes, self._layout, read)
         for part in place.rewrite.chain:
             if isinstance(part, Lap):
                 break

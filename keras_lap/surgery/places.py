@@ -8,8 +8,6 @@ import keras
 from keras_lap.surgery.rewrite import LeftAloneError, Rewrite
 from keras_lap.surgery.rules import rule_for
 
-WHERE = ("pooling", "all")
-
 
 @dataclass(frozen=True, eq=False)
 class Place:
@@ -68,11 +66,22 @@ def find_places(graph, where, skipped):
                 raise LeftAloneError(skipped[id(layer)])
             if rule.where == "all" and where != "all":
                 raise LeftAloneError('it is converted only with where="all"')
+            if not all(_reads_floats(call) for call in graph.calls_of(layer)):
+                raise LeftAloneError("it reads numbers that are no floats")
             rewrite = rule.rewrite(layer, graph, lambda other: id(other) in skipped)
+            if not isinstance(rewrite, Rewrite):
+                raise TypeError(
+                    f"Expected {type(rule).__name__}.rewrite to return a Rewrite. "
+                    f"Received: {rewrite!r}"
+                )
             found.append(Place(layer, path, rewrite))
         except LeftAloneError as error:
             found.append(Left(layer, path, str(error)))
     return found
+
+
+def _reads_floats(call):
+    return all(keras.backend.is_float_dtype(tensor.dtype) for tensor in call.inputs)
 
 
 def _out_of_reach(layer, path):

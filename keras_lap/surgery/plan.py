@@ -1,12 +1,14 @@
 """Looks at a model and says where LAP layers can go."""
 
-from keras_lap.names import check_choice, listed
+import numbers
+
+from keras_lap.names import check_choice
 from keras_lap.ops.arguments import standardize_sizes
 from keras_lap.surgery.concepts import check_concepts
 from keras_lap.surgery.conversion_plan import ConversionPlan
 from keras_lap.surgery.lap_options import LAP_DEFAULTS, check_options
-from keras_lap.surgery.places import WHERE
 from keras_lap.surgery.read_graph import read_graph
+from keras_lap.surgery.rules import WHERE
 
 
 def plan(
@@ -32,12 +34,13 @@ def plan(
         model: Functional or built Sequential model; it is only read. Models nested in
             it are entered, at any depth.
         where: `"pooling"`, or `"all"` to include strided convolutions.
-        skip: Addresses of layers to leave as they are, or a single one; see
+        skip: List of addresses of layers to leave as they are, or a single one; see
             `ConversionPlan.skip`.
         concepts: Number of concepts of the LAP layers: an integer; a dict from stages
             or addresses to integers, automatic for the rest; or `"auto"`: one concept
             per class in every LAP layer for at most 32 classes, else class concepts
-            in the last stage only and a single one, for no class, elsewhere.
+            in the last stage only and a single one, for no class, elsewhere. A model
+            whose output is not one number per class has a single one everywhere.
         image_size: Height and width, one integer or two, that costs are counted for
             where the model takes images of any size.
         **layer_options: `hidden`, `weighting`, `gating`, `alpha`, `scores`,
@@ -66,11 +69,15 @@ def plan(
     graph = read_graph(model)
     options = {**LAP_DEFAULTS, **layer_options}
     check_options(options)
+    single = isinstance(skip, str | tuple) and skip
+    addresses = [skip] if single else list(skip)
     named = concepts if isinstance(concepts, dict) else {}
     if isinstance(concepts, int):
         options["concepts"] = concepts
-    made = ConversionPlan(graph, where, options, image_size).skip(*listed(skip))
+    made = ConversionPlan(graph, where, options, image_size).skip(*addresses)
     for key, count in named.items():
-        at = {"stages": key} if isinstance(key, int) else {}
-        made.set(*(() if at else (key,)), **at, concepts=count)
+        if isinstance(key, numbers.Integral):
+            made.set(stages=key, concepts=count)
+        else:
+            made.set(key, concepts=count)
     return made

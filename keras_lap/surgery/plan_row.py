@@ -18,11 +18,14 @@ class PlanRow:
         lap: Address of the LAP layer, or `None`. Rows with the same one share it.
         window: Height and width of the LAP layer's windows; `None` for the whole map.
         stride: Steps between the windows; `None` for the whole map.
-        stage: How often the image was halved before the pixels that LAP scores.
+        stage: How often the image was halved before the pixels that LAP scores, as
+            far as Keras knows the sizes of the maps on the way.
         receptive_field: Height and width, in pixels of the image, of what each of
-            these pixels sees.
+            these pixels sees; `None` if Keras does not know the size of the map or of
+            one before it.
         concepts: Number of concepts of the LAP layer.
-        cost: The added `Cost` for one image; a shared LAP layer counts once.
+        cost: The added `Cost` for one image; a shared LAP layer counts once. What it
+            does with a map of unknown size is not counted.
     """
 
     layer: str

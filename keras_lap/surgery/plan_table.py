@@ -1,6 +1,7 @@
 """A conversion plan as a table, for terminals and notebooks."""
 
 import html
+import textwrap
 
 _TITLES = (
     "layer",
@@ -9,24 +10,24 @@ _TITLES = (
     "field",
     "window",
     "concepts",
-    "+parameters",
-    "+multiply-adds",
-    "action",
+    "+params",
+    "+MACs",
+    "LAP",
 )
 _NUMBERS = range(2, 8)
+_NOTE_WIDTH = 100
 
 
 def text_table(plan):
-    """The plan as text, in columns.
+    """The plan as text: a line per layer that gets LAP, then the others by reason.
 
     Args:
         plan: A `ConversionPlan`.
     """
-    lines = [_TITLES, *map(_cells, plan.rows)]
+    lines = [_TITLES, *(_cells(row) for row in plan.rows if row.lap)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        [_title(plan), *(_line(cells, widths) for cells in lines), _sum(plan)]
-    )
+    table = [_line(cells, widths) for cells in lines]
+    return "\n".join([_title(plan), *table, *_notes(plan), _sum(plan)])
 
 
 def html_table(plan):
@@ -54,6 +55,28 @@ def _title(plan):
     return f'Conversion of {plan.model.name!r}, where="{plan.where}"'
 
 
+def _notes(plan):
+    """Lines that say why layers stay, each reason once, and which layers these are."""
+    names = {}
+    for row in plan.rows:
+        if row.lap is None:
+            names.setdefault(row.reason, []).append(row.layer)
+    for reason, layers in names.items():
+        yield from _wrapped(f"stays: {reason}", "")
+        yield from _wrapped(", ".join(layers), "  ")
+
+
+def _wrapped(text, indent):
+    return textwrap.wrap(
+        text,
+        _NOTE_WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent or "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 def _sum(plan):
     estimate = plan.estimate()
     added = estimate.after - estimate.before
@@ -69,25 +92,32 @@ def _sum(plan):
 def _cells(row):
     if row.lap is None:
         return (row.layer, row.kind, *[""] * 6, f"stays: {row.reason}")
+    action = row.action.replace("LAP ", "")
     is_new = row.lap.rpartition("/")[2] != row.layer.rpartition("/")[2]
     return (
         row.layer,
         row.kind,
         str(row.stage),
-        "x".join(f"{size:.0f}" for size in row.receptive_field),
+        "x".join(f"{size:.0f}" for size in row.receptive_field or ()),
         _windows(row),
         str(row.concepts),
         _short(row.cost.parameters),
-        _short(row.cost.multiply_adds),
-        f"{row.action}: {row.lap}" if is_new else row.action,
+        _multiply_adds(row),
+        f"{action}: {row.lap}" if is_new else action,
     )
+
+
+def _multiply_adds(row):
+    """Empty where the map's size is unknown, so that nothing could be counted."""
+    unknown = row.receptive_field is None and not row.cost.multiply_adds
+    return "" if unknown else _short(row.cost.multiply_adds)
 
 
 def _windows(row):
     if row.window is None:
         return "whole map"
     window, stride = ("x".join(map(str, pair)) for pair in (row.window, row.stride))
-    return window if row.window == row.stride else f"{window} by {stride}"
+    return window if row.window == row.stride else f"{window}/{stride}"
 
 
 def _line(cells, widths):

@@ -1,16 +1,16 @@
 """How much of the image every pixel of a feature map has seen, and how coarse it is."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from keras import config, layers
+from keras import layers
 
 from keras_lap.layers.base_windowed_la_pooling import BaseWindowedLAPooling
+from keras_lap.surgery.shapes import sizes_and_channels
 
 _CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
 _POOLINGS = (layers.MaxPooling2D, layers.AveragePooling2D, BaseWindowedLAPooling)
 _SHIFTS = (layers.ZeroPadding2D, layers.Cropping2D)
-_AXES = {"channels_last": (0, 1), "channels_first": (1, 2)}
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,13 @@ class Reach:
 
     Attributes:
         stride: Pixels of the image from one pixel of the map to the next, per axis.
-        field: Height and width of the receptive field, in pixels of the image.
+            Behind a map of unknown size, the steps that are known multiplied.
+        field: Height and width of the receptive field, in pixels of the image; `None`
+            if Keras does not know the size of the map, or of one before it.
     """
 
     stride: tuple[float, float] = (1.0, 1.0)
-    field: tuple[float, float] = (1.0, 1.0)
+    field: tuple[float, float] | None = (1.0, 1.0)
 
     @property
     def stage(self):
@@ -45,14 +47,14 @@ class Reach:
             window, steps = operation.pool_size, operation.strides
         else:
             window, steps = (1, 1), ratio
-        axes = list(zip(self.stride, self.field, window, steps, strict=True))
-        return Reach(
-            tuple(stride * step for stride, _, _, step in axes),
-            tuple(field + (k - 1) * stride for stride, field, k, _ in axes),
-        )
+        stride = tuple(a * b for a, b in zip(self.stride, steps, strict=True))
+        if self.field is None:
+            return Reach(stride, None)
+        axes = zip(self.field, window, self.stride, strict=True)
+        return Reach(stride, tuple(field + (k - 1) * step for field, k, step in axes))
 
 
-def reaches(graph, shapes):
+def reaches(graph, shapes, layout):
     """Follows the maps of a graph from the image on.
 
     Where maps merge, the widest receptive field counts. What is no map, such as the
@@ -62,42 +64,41 @@ def reaches(graph, shapes):
     Args:
         graph: A `Graph`.
         shapes: Shapes of its tensors, by `shapes_at`.
+        layout: That of maps behind operations without `data_format`, by `layout_of`.
 
     Returns:
         Dict from ids of tensors to `Reach`, for those that are maps.
     """
     found = {}
-    images = [tensor for tensor in graph.model.inputs if _is_image(tensor)]
-    _follow(
-        graph, graph.model, {id(tensor): Reach() for tensor in images}, shapes, found
-    )
+    images = {id(tensor): Reach() for tensor in _images(graph)}
+    _follow(graph, graph.model, images, shapes, layout, found)
     return found
 
 
-def whole_image(graph, shapes, tensor):
+def whole_image(graph, shapes, layout, tensor):
     """The reach of a map that was made of something else than maps.
 
     Args:
         graph: A `Graph`.
         shapes: Shapes of its tensors, by `shapes_at`.
+        layout: Where the channels of images and maps lie, by `layout_of`.
         tensor: The map.
     """
-    images = [shapes[id(image)] for image in graph.model.inputs if _is_image(image)]
+    images = _images(graph)
     if not images:
         return Reach()
-    axes = _AXES[config.image_data_format()]
-    sizes = [(images[0][axis], shapes[id(tensor)][axis]) for axis in axes]
-    return Reach(
-        tuple(image / made for image, made in sizes),
-        tuple(float(image) for image, _ in sizes),
-    )
+    made = shapes[id(tensor)]
+    if None in made:
+        return Reach(field=None)
+    image = shapes[id(images[0])]
+    return Reach(_ratio(image, made, layout), tuple(map(float, _sizes(image, layout))))
 
 
-def _is_image(tensor):
-    return len(tensor.shape) == 4
+def _images(graph):
+    return [tensor for tensor in graph.model.inputs if len(tensor.shape) == 4]
 
 
-def _follow(graph, model, read, shapes, found):
+def _follow(graph, model, read, shapes, layout, found):
     """Follows the maps of one model, given the reach of its inputs."""
     found.update({key: reach for key, reach in read.items() if key not in found})
     for call in graph.calls_in(model):
@@ -105,7 +106,7 @@ def _follow(graph, model, read, shapes, found):
         if graph.contains(call.operation):
             inner = zip(call.operation.inputs, call.inputs, strict=True)
             handed = {id(i): found[id(o)] for i, o in inner if id(o) in found}
-            _follow(graph, call.operation, handed, shapes, found)
+            _follow(graph, call.operation, handed, shapes, layout, found)
             outer = zip(call.operation.outputs, call.outputs, strict=True)
             found.update({id(o): found[id(i)] for i, o in outer if id(i) in found})
         elif maps:
@@ -113,29 +114,38 @@ def _follow(graph, model, read, shapes, found):
             before = shapes[id(maps[0])]
             for tensor in call.outputs:
                 after = shapes[id(tensor)]
-                if _stays_map(call.operation, before, after):
-                    ratio = _ratio(call.operation, before, after)
-                    found[id(tensor)] = reach.behind(call.operation, ratio)
+                own = getattr(call.operation, "data_format", None) or layout
+                if _stays_map(call.operation, before, after, own):
+                    shifts = isinstance(call.operation, _SHIFTS)
+                    ratio = (1.0, 1.0) if shifts else _ratio(before, after, own)
+                    made = reach.behind(call.operation, ratio)
+                    is_known = None not in after
+                    found[id(tensor)] = made if is_known else replace(made, field=None)
 
 
 def _merged(found):
+    if any(reach.field is None for reach in found):
+        known = [reach for reach in found if reach.field] or found
+        return Reach(known[0].stride, None)
     fields = zip(*(reach.field for reach in found), strict=True)
     return Reach(found[0].stride, tuple(max(axis) for axis in fields))
 
 
-def _stays_map(operation, before, after):
+def _stays_map(operation, before, after, layout):
     """Whether what was a map did not become one vector for the whole image."""
     if len(after) != 3 or isinstance(operation, (*_CONVOLUTIONS, *_POOLINGS)):
         return len(after) == 3
-    return any(after[axis] > 1 or before[axis] == 1 for axis in _axes(operation))
+    pairs = zip(_sizes(before, layout), _sizes(after, layout), strict=True)
+    return any(new != 1 or old == 1 for old, new in pairs)
 
 
-def _ratio(operation, before, after):
-    if isinstance(operation, _SHIFTS):
+def _ratio(before, after, layout):
+    """Sizes of a map over those of a later one; 1 where either is unknown."""
+    if None in (*before, *after):
         return 1.0, 1.0
-    return tuple(before[axis] / after[axis] for axis in _axes(operation))
+    pairs = zip(_sizes(before, layout), _sizes(after, layout), strict=True)
+    return tuple(old / new for old, new in pairs)
 
 
-def _axes(operation):
-    layout = getattr(operation, "data_format", None) or config.image_data_format()
-    return _AXES[layout]
+def _sizes(shape, layout):
+    return sizes_and_channels(shape, layout)[0]

@@ -53,8 +53,18 @@ def rebuild(graph, chains, absorbed=(), twins=(), fresh=()):
         A `Rebuilt`.
 
     Raises:
-        ValueError: If a layer cannot be copied by its config.
+        ValueError: If a layer cannot be copied by its config, or if two layers to be
+            copied share a weight, as a layer and a `TimeDistributed` around it do.
     """
+    copied = [
+        call.operation
+        for call in graph.calls
+        if isinstance(call.operation, keras.Layer)
+        and not graph.contains(call.operation)
+        and id(call.operation) not in chains
+        and call not in absorbed
+    ]
+    _check_weights_unshared([*copied, *(layer for layer, _ in twins)])
     rebuilder = _Rebuilder(graph, chains, absorbed, twins)
     model = rebuilder.model(graph.model)
     rebuilder.copy_state(fresh)
@@ -76,6 +86,8 @@ class _Rebuilder:
         if isinstance(model, keras.Sequential):
             build = self._sequential
         copy = build(model, [_copy_input(tensor) for tensor in model.inputs])
+        # `compile` asks it whether to scale the loss.
+        copy.dtype_policy = model.dtype_policy
         self._models.append((model, copy))
         return copy
 
@@ -149,6 +161,22 @@ class _Rebuilder:
         if isinstance(operation, keras.Layer):
             self.pairs.append((operation, copy))
         return copy
+
+
+def _check_weights_unshared(layers):
+    owners = {}
+    for layer in layers:
+        for weight in layer.weights:
+            owner = owners.setdefault(id(weight), layer)
+            if owner is not layer:
+                raise ValueError(
+                    "Expected every weight to belong to one layer of the graph, as "
+                    "copies of two have one each. Received: layers "
+                    f"{owner.name!r} ({type(owner).__name__}) and {layer.name!r} "
+                    f"({type(layer).__name__}), which share {weight.path!r}. Make a "
+                    "model that calls the same of them in both places: a "
+                    "`TimeDistributed` can read single maps, as a series of one."
+                )
 
 
 def _freeze_weights(layer):

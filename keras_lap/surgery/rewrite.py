@@ -1,6 +1,6 @@
 """What conversion puts in the place of a layer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from keras import layers
@@ -57,7 +57,7 @@ class Own:
     """
 
     layer: Any
-    changes: dict
+    changes: dict = field(default_factory=dict)
 
     def new_layer(self):
         """A new layer, without the weights."""
@@ -77,6 +77,14 @@ class Rewrite:
 
     chain: tuple[Any, ...]
     absorbs: tuple[Any, ...] = ()
+
+    def __post_init__(self):
+        laps = [part for part in self.chain if isinstance(part, Lap)]
+        if len(laps) != 1:
+            raise ValueError(
+                "Expected a chain with one `Lap` part: raise `LeftAloneError` for a "
+                f"layer that gets none. Received: {self.chain}"
+            )
 
     @property
     def lap(self):

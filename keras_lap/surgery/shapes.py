@@ -1,7 +1,7 @@
-"""The shapes of all tensors of a graph for images of a given size."""
+"""The shapes of a graph's tensors, and which of their axes are spatial."""
 
 import keras
-from keras import tree
+from keras import config, layers, tree
 
 
 def shapes_at(graph, image_size):
@@ -12,14 +12,49 @@ def shapes_at(graph, image_size):
         image_size: Height and width of the images where the model leaves them open.
 
     Returns:
-        Dict from ids of tensors to tuples of integers. Inside a nested model that is
-        called several times the shapes are those of its first call.
+        Dict from ids of tensors to tuples of integers, with `None` for sizes that
+        Keras does not know. Inside a nested model that is called several times the
+        shapes are those of its first call.
     """
     shapes = {}
     inputs = [_sized(tensor, image_size) for tensor in graph.model.inputs]
     known = all(None not in tensor.shape[1:] for tensor in graph.model.inputs)
     _run(graph, graph.model, inputs, shapes, lazily=known)
     return shapes
+
+
+def layout_of(graph):
+    """Where the channels of a graph's maps lie.
+
+    Args:
+        graph: A `Graph`.
+
+    Returns:
+        The `data_format` of the first operation that has one, else Keras' own.
+    """
+    operations = (call.operation for call in graph.calls)
+    # A `Flatten` has Keras' own wherever the channels of what it reads lie.
+    formats = (
+        getattr(operation, "data_format", None)
+        for operation in operations
+        if not isinstance(operation, layers.Flatten)
+    )
+    return next(filter(None, formats), config.image_data_format())
+
+
+def sizes_and_channels(shape, data_format):
+    """Tells the axes of a map apart.
+
+    Args:
+        shape: Shape of the map, without batch axis.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Returns:
+        Its spatial sizes, as a tuple, and its number of channels.
+    """
+    if data_format == "channels_first":
+        return shape[1:], shape[0]
+    return shape[:-1], shape[-1]
 
 
 def _run(graph, model, inputs, shapes, lazily):

@@ -10,7 +10,7 @@ from keras_lap.ops.reference import base_reference, la_pool_reference
 _KINDS = {"max": "Max", "avg": "Average"}
 
 
-def standard_pooling(layer, input_shape):
+def standard_pooling(layer, *input_shapes):
     """Makes a layer that does at inference what a LAP layer does.
 
     It is a Functional model with the LAP layer's name. The score head becomes 1x1
@@ -21,14 +21,14 @@ def standard_pooling(layer, input_shape):
 
     Args:
         layer: A built LAP layer. It is only read.
-        input_shape: Shape that it reads, with `None` where a size is unknown.
+        *input_shapes: Shapes that its calls read, with `None` where a size is unknown.
 
     Returns:
         A `keras.Model`, or a pooling layer that is not yet built.
 
     Raises:
         ValueError: If the layer has `padding="same"` and its zeros depend on a size
-            that is unknown.
+            that is unknown or not the same in all calls.
 
     Example:
 
@@ -43,13 +43,17 @@ def standard_pooling(layer, input_shape):
     >>> model.name, model.output_shape
     ('pool', (None, 4, 4, 16))
     """
+    input_shape = tuple(
+        sizes[0] if len(set(sizes)) == 1 else None
+        for sizes in zip(*input_shapes, strict=True)
+    )
     gate = 1.0 if layer.base is None else float(layer.gate)
     if gate == 0 and layer.base in _KINDS:
         return _base_layer(layer, input_shape)
     x = inputs = keras.Input(input_shape[1:], dtype=layer.compute_dtype)
     if layer.data_format == "channels_first":
         x = ops.moveaxis(x, 1, -1)
-    _check_sizes(layer, x.shape[1:-1])
+    _check_sizes(layer, input_shapes)
     windows = (layer.pool_size, layer.strides, layer.padding)
     if gate == 0:
         y = base_reference(x, *windows, layer.base)
@@ -89,22 +93,34 @@ def _base_layer(layer, input_shape):
     return keras.Model(inputs, pooling(pad(inputs)), name=layer.name)
 
 
-def _check_sizes(layer, sizes):
+def _check_sizes(layer, input_shapes):
     if layer.padding != "same":
         return
-    for size, window, stride in zip(sizes, layer.pool_size, layer.strides, strict=True):
+    spatial = slice(2, None) if layer.data_format == "channels_first" else slice(1, -1)
+    maps = [tuple(shape[spatial]) for shape in input_shapes]
+    axes = zip(*maps, strict=True)
+    for sizes, window, stride in zip(axes, layer.pool_size, layer.strides, strict=True):
         # Otherwise all zeros come after, and one too many does no harm, or they are
         # always the same.
-        if size is None and window > 2 and stride > 1:
-            raise ValueError(
-                f"Expected LAP layer {layer.name!r} to read maps of a known size, on "
-                f'which the zeros of padding="same" depend. Received: sizes '
-                f"{tuple(sizes)}, pool_size={layer.pool_size}, "
-                f"strides={layer.strides}. Give the model a fixed input size: "
-                "`copy = keras.models.clone_model(model, input_tensors="
-                "keras.Input((height, width, channels)))`, then "
-                "`copy.set_weights(model.get_weights())`."
+        if window <= 2 or stride == 1 or (None not in sizes and len(set(sizes)) == 1):
+            continue
+        if None in sizes:
+            advice = (
+                "Give the model a fixed input size: `copy = "
+                "keras.models.clone_model(model, input_tensors=keras.Input((height, "
+                "width, channels)))`, then `copy.set_weights(model.get_weights())`."
             )
+        else:
+            advice = (
+                "The sizes differ between its calls: build the model with a LAP layer "
+                "for each size instead, all with its weights."
+            )
+        raise ValueError(
+            f"Expected LAP layer {layer.name!r} to read maps of a known size, the same "
+            'in all calls, on which the zeros of padding="same" depend. Received: '
+            f"sizes {', '.join(map(str, maps))}, pool_size={layer.pool_size}, "
+            f"strides={layer.strides}. {advice}"
+        )
 
 
 def _attention(layer, x):

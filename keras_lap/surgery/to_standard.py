@@ -56,8 +56,9 @@ def to_standard(model):
         ValueError: If `model` has no graph of layers to read, as a subclassed model;
             if a LAP layer is inside a custom layer or of a class of its own; if
             `keras_lap.la_pool` was called in the graph; if a layer cannot be copied by
-            its config; or if `padding="same"` with a stride and a window of more than
-            two pixels meets maps of unknown size.
+            its config or shares weights with another; or if `padding="same"` with a
+            stride and a window of more than two pixels meets maps of unknown size, or
+            of several sizes.
 
     Example:
 
@@ -77,25 +78,20 @@ def to_standard(model):
     0
     """
     graph = read_graph(model)
-    chains = {}
+    standards = {}
     for call in graph.calls:
         layer = call.operation
         if type(layer) in _LAP_LAYERS:
-            if id(layer) not in chains:
-                shape = _shape_read(graph.calls_of(layer))
-                chains[id(layer)] = [standard_pooling(layer, shape)]
+            if id(layer) not in standards:
+                shapes = [other.inputs[0].shape for other in graph.calls_of(layer)]
+                standards[id(layer)] = layer, standard_pooling(layer, *shapes)
         elif not graph.contains(layer):
             _check_is_standard(layer)
-    return rebuild(graph, chains).model
-
-
-def _shape_read(calls):
-    """The shape that all of `calls` read, `None` where they differ."""
-    shapes = [call.inputs[0].shape for call in calls]
-    return tuple(
-        sizes[0] if len(set(sizes)) == 1 else None
-        for sizes in zip(*shapes, strict=True)
-    )
+    chains = {key: [standard] for key, (_, standard) in standards.items()}
+    model = rebuild(graph, chains).model
+    for layer, standard in standards.values():
+        standard.trainable = layer.trainable
+    return model
 
 
 def _check_is_standard(operation):

@@ -26,9 +26,11 @@ class ConvolutionRule(Rule):
                 "its activity regulariser would see the pixels between the strides too"
             )
         sizes = spatial_sizes(graph.calls_of(layer), layer.data_format)
+        kernel = zip(layer.kernel_size, layer.dilation_rate, strict=True)
+        windows = [(size - 1) * rate + 1 for size, rate in kernel]
         widths = [(0, 0), (0, 0)]
         if layer.padding == "same":
-            axes = zip(sizes, layer.kernel_size, layer.strides, strict=True)
+            axes = zip(sizes, windows, layer.strides, strict=True)
             widths = [_zeros_of_same(*axis) for axis in axes]
         if None in widths:
             raise LeftAloneError(
@@ -43,7 +45,7 @@ class ConvolutionRule(Rule):
                 "dtype": layer.dtype_policy,
             }
         )
-        sizes = output_sizes(sizes, layer.kernel_size, (1, 1), widths)
+        sizes = output_sizes(sizes, windows, (1, 1), widths)
         chain = (
             Own(layer, {"strides": (1, 1), "padding": "valid"}),
             sampling_lap(layer, graph, sizes),

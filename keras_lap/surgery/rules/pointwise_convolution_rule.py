@@ -2,6 +2,7 @@
 
 from keras_lap.surgery.graph import spatial_sizes
 from keras_lap.surgery.rewrite import Own, Rewrite
+from keras_lap.surgery.rules.register_rule import rule_for
 from keras_lap.surgery.rules.rule import Rule
 from keras_lap.surgery.rules.sampling import sampling_lap
 from keras_lap.surgery.rules.strided_convolution import is_strided_convolution
@@ -33,7 +34,7 @@ class PointwiseConvolutionRule(Rule):
         return next(
             call.operation
             for call in graph.readers(calls[0].inputs[0])
-            if self.matches(call.operation)
+            if rule_for(call.operation) is self
             and not stays(call.operation)
             and len(graph.calls_of(call.operation)) == 1
             and call.operation.strides == layer.strides
