@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers, ops
+from networks import classifier, lap_names, randomise
 from tolerances import assert_close
 
 import keras_lap
@@ -16,16 +17,6 @@ from keras_lap.layers import LAPooling2D, score_tape
 from keras_lap.surgery import convert, lap_layers
 
 TOLERANCE = {"rtol": 1e-5, "atol": 2e-6}
-
-
-def randomise(model, rng):
-    """Gives norms, biases and statistics the uneven values of a trained model."""
-    for weight in model.weights:
-        if weight.name in ("moving_variance", "gamma"):
-            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
-        elif weight.name in ("moving_mean", "beta", "bias"):
-            weight.assign(rng.normal(0, 0.2, weight.shape))
-    return model
 
 
 def random_inputs(model, rng, spatial=23):
@@ -43,15 +34,6 @@ def assert_same_function(converted, model, rng, spatial=23, **tolerance):
     actual, expected = (keras.tree.flatten(m(inputs)) for m in (converted, model))
     for one, other in zip(actual, expected, strict=True):
         assert_close(one, other, **{**TOLERANCE, **tolerance})
-
-
-def lap_names(model):
-    return [layer.name for layer in lap_layers(model)]
-
-
-def classifier(inputs, features, classes=5):
-    x = layers.GlobalAveragePooling2D(name="head")(features)
-    return keras.Model(inputs, layers.Dense(classes, name="logits")(x), name="net")
 
 
 def small_model():

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+from networks import classifier, lap_names
 from tolerances import assert_close
 
 import keras_lap
@@ -18,11 +19,6 @@ from keras_lap.surgery import (
     sampling_lap,
 )
 from keras_lap.surgery.graph import spatial_sizes
-
-
-def classifier(inputs, features, classes=5):
-    x = layers.GlobalAveragePooling2D(name="head")(features)
-    return keras.Model(inputs, layers.Dense(classes, name="logits")(x), name="net")
 
 
 def small_model(classes=5, size=(24, 24)):
@@ -39,10 +35,6 @@ def row_of(plan, layer):
 
 def concepts_of(plan):
     return [row.concepts for row in plan.rows if row.lap]
-
-
-def lap_names(model):
-    return [layer.name for layer in keras_lap.lap_layers(model)]
 
 
 # What it says.

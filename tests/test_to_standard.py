@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from keras import layers
 from layer_cases import CONFIGURATIONS, LAYER_CASES
+from networks import randomise
 from tolerances import assert_close, assert_identical, layer_tolerance, tolerance
 
 import keras_lap
@@ -26,12 +27,8 @@ def with_gates(layer):
 
 
 def random_weights(model, rng):
-    """Uneven weights, those of batch norms as a trained model has them."""
-    for weight in model.weights:
-        if weight.name in ("moving_variance", "gamma"):
-            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
-        elif weight.name in ("moving_mean", "beta", "bias"):
-            weight.assign(rng.normal(0, 0.2, weight.shape))
+    """Uneven weights, and gates of all kinds."""
+    randomise(model, rng)
     for i, layer in enumerate(keras_lap.lap_layers(model)):
         if layer.base is not None:
             layer.gate.assign(GATES[i % 3])
