@@ -27,6 +27,19 @@ def same_padding(size, window, stride):
     return before, total - before
 
 
+def same_depends_on_size(window, stride):
+    """Whether the zeros of `padding="same"` along an axis depend on its length.
+
+    They do not at stride 1, nor for windows of at most two pixels, where all of them
+    come after and one too many does no harm.
+
+    Args:
+        window: Window length.
+        stride: Step between windows.
+    """
+    return stride > 1 and window > 2
+
+
 def pad_widths(sizes, pool_size, strides, padding):
     """Resolves a padding argument to one `(before, after)` pair per spatial axis.
 

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from keras_lap.layers.model_graph import graph_of
+from keras_lap.surgery.shapes import sizes_and_channels
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,11 +183,10 @@ def spatial_sizes(calls, data_format):
     Returns:
         A pair of integers; `None` where a size is unknown or differs between calls.
     """
-    spatial = slice(2, 4) if data_format == "channels_first" else slice(1, 3)
-    shapes = [call.inputs[0].shape[spatial] for call in calls]
+    shapes = (call.inputs[0].shape[1:] for call in calls)
+    maps = [sizes_and_channels(shape, data_format)[0] for shape in shapes]
     return tuple(
-        sizes[0] if len(set(sizes)) == 1 else None
-        for sizes in zip(*shapes, strict=True)
+        sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*maps, strict=True)
     )
 
 

@@ -74,7 +74,9 @@ def plan(
     named = concepts if isinstance(concepts, dict) else {}
     if isinstance(concepts, int):
         options["concepts"] = concepts
-    made = ConversionPlan(graph, where, options, image_size).skip(*addresses)
+    made = ConversionPlan(graph, where, options, image_size)
+    if addresses:
+        made.skip(*addresses)
     for key, count in named.items():
         if isinstance(key, numbers.Integral):
             made.set(stages=key, concepts=count)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from keras import layers
 
 from keras_lap.layers.base_windowed_la_pooling import BaseWindowedLAPooling
+from keras_lap.surgery.rules.strided_convolution import CONVOLUTIONS
 from keras_lap.surgery.shapes import sizes_and_channels
 
-_CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
 _POOLINGS = (layers.MaxPooling2D, layers.AveragePooling2D, BaseWindowedLAPooling)
 _SHIFTS = (layers.ZeroPadding2D, layers.Cropping2D)
 
@@ -40,7 +40,7 @@ class Reach:
             ratio: Size of the map it reads over that of the map it makes, per axis;
                 it counts where the operation itself has no windows.
         """
-        if isinstance(operation, _CONVOLUTIONS):
+        if isinstance(operation, CONVOLUTIONS):
             pairs = zip(operation.kernel_size, operation.dilation_rate, strict=True)
             window, steps = [(k - 1) * d + 1 for k, d in pairs], operation.strides
         elif isinstance(operation, _POOLINGS):
@@ -133,7 +133,7 @@ def _merged(found):
 
 def _stays_map(operation, before, after, layout):
     """Whether what was a map did not become one vector for the whole image."""
-    if len(after) != 3 or isinstance(operation, (*_CONVOLUTIONS, *_POOLINGS)):
+    if len(after) != 3 or isinstance(operation, (*CONVOLUTIONS, *_POOLINGS)):
         return len(after) == 3
     pairs = zip(_sizes(before, layout), _sizes(after, layout), strict=True)
     return any(new != 1 or old == 1 for old, new in pairs)

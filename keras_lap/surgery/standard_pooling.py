@@ -6,6 +6,8 @@ from keras import layers, ops
 
 from keras_lap.layers.score_head import GAIN, attention_scores
 from keras_lap.ops.reference import base_reference, la_pool_reference
+from keras_lap.ops.windows import same_depends_on_size
+from keras_lap.surgery.shapes import sizes_and_channels
 
 _KINDS = {"max": "Max", "avg": "Average"}
 
@@ -96,13 +98,14 @@ def _base_layer(layer, input_shape):
 def _check_sizes(layer, input_shapes):
     if layer.padding != "same":
         return
-    spatial = slice(2, None) if layer.data_format == "channels_first" else slice(1, -1)
-    maps = [tuple(shape[spatial]) for shape in input_shapes]
+    maps = [
+        sizes_and_channels(tuple(shape[1:]), layer.data_format)[0]
+        for shape in input_shapes
+    ]
     axes = zip(*maps, strict=True)
     for sizes, window, stride in zip(axes, layer.pool_size, layer.strides, strict=True):
-        # Otherwise all zeros come after, and one too many does no harm, or they are
-        # always the same.
-        if window <= 2 or stride == 1 or (None not in sizes and len(set(sizes)) == 1):
+        is_known = None not in sizes and len(set(sizes)) == 1
+        if is_known or not same_depends_on_size(window, stride):
             continue
         if None in sizes:
             advice = (

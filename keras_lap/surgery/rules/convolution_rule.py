@@ -1,6 +1,10 @@
 """Strided convolutions with a larger kernel."""
 
-from keras_lap.ops.windows import output_sizes, same_padding
+from keras_lap.ops.windows import (
+    output_sizes,
+    same_depends_on_size,
+    same_padding,
+)
 from keras_lap.surgery.graph import spatial_sizes
 from keras_lap.surgery.rewrite import LeftAloneError, Own, Rewrite, Zeros
 from keras_lap.surgery.rules.rule import Rule
@@ -54,11 +58,7 @@ class ConvolutionRule(Rule):
 
 
 def _zeros_of_same(size, window, stride):
-    """Zeros before and after an axis with `padding="same"`; `None` if it depends.
-
-    For an unknown `size` they are certain at stride 1, and for windows of at most two
-    pixels, where all of them come after and one too many does no harm.
-    """
-    if size is None and stride > 1 and window > 2:
+    """Zeros before and after an axis with `padding="same"`; `None` if it depends."""
+    if size is None and same_depends_on_size(window, stride):
         return None
     return same_padding(size or 1, window, stride)
