@@ -446,7 +446,7 @@ def test_bad_index():
         render_example("train", -1)
 
 
-@pytest.mark.parametrize("missing", ["sklearn", "tensorflow_datasets"])
+@pytest.mark.parametrize("missing", ["sklearn", "tensorflow", "tensorflow_datasets"])
 def test_missing_dependency_names_the_extra(monkeypatch, missing):
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(ImportError, match=r'pip install "keras-lap\[datasets\]"'):

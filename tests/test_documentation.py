@@ -5,6 +5,7 @@ import re
 
 import keras
 import pytest
+from random_examples import random_examples
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -43,7 +44,8 @@ def test_readme(run, tmp_path):
     "page", [page for page in PAGES[1:] if BLOCK.search(page.read_text())], ids=str
 )
 def test_pages(page, run, restored_rules):
-    names, _ = run(page)
+    with random_examples(4):
+        names, _ = run(page)
     assert names
 
 

@@ -1,19 +1,31 @@
-"""Data sets for trying out explanations, as TensorFlow Datasets builders.
+"""Images together with what is known about them, for training on.
 
-Importing this package registers the builders, so `tfds.load("cluttered_digits")`
-finds them afterwards.
+`load` makes batches of a data set of TensorFlow Datasets, `with_knowledge` images and
+targets of its examples, and `augmented` moves masks and boxes along with images.
+Importing this package registers the builder of `ClutteredDigits`, so that
+`tfds.load("cluttered_digits")` finds it afterwards.
 """
 
 try:
     import sklearn  # noqa: F401
+    import tensorflow  # noqa: F401
     import tensorflow_datasets  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        "keras_lap.datasets needs TensorFlow Datasets and scikit-learn, but "
-        f"importing them failed: {error}. Install both with "
+        "keras_lap.datasets needs TensorFlow, TensorFlow Datasets and scikit-learn, "
+        f"but importing them failed: {error}. Beside TensorFlow, install them with "
         'pip install "keras-lap[datasets]".'
     ) from error
 
+from keras_lap.datasets.augmented import augmented
 from keras_lap.datasets.cluttered_digits import ClutteredDigits, ClutteredDigitsConfig
+from keras_lap.datasets.load import load
+from keras_lap.datasets.with_knowledge import with_knowledge
 
-__all__ = ["ClutteredDigits", "ClutteredDigitsConfig"]
+__all__ = [
+    "ClutteredDigits",
+    "ClutteredDigitsConfig",
+    "augmented",
+    "load",
+    "with_knowledge",
+]

@@ -1,0 +1,160 @@
+"""Keras' preprocessing layers on images and on what is known about them."""
+
+import functools
+
+import keras
+import tensorflow as tf
+
+from keras_lap.datasets._box_planes import boxes_around, paint_boxes
+from keras_lap.moves_pixels import moves_pixels
+
+_REFUSED = {
+    keras.layers.AugMix: "blends an image with moved copies of it",
+    keras.layers.CutMix: "puts parts of one image into another",
+    keras.layers.MixUp: "blends two images",
+    keras.layers.RandomElasticTransform: "distorts masks otherwise than the image",
+}
+_POINTWISE = (keras.layers.Normalization, keras.layers.Rescaling)
+
+
+def augmented(layers):
+    """Makes preprocessing layers move masks and boxes along with the images.
+
+    `dataset.map(augmented(layers))` takes batches, or single samples, of images and
+    targets as `keras_lap.callbacks.KnowledgeInjection` takes them:
+
+    - `"mask"` is moved by Keras, pixel by pixel without interpolation, and has to have
+      the size of the images (for `Resizing` any size). What comes in from beyond the
+      image's edge is outside of the mask, unless it mirrors the image.
+    - `"boxes"` are moved as masks: the new box is the smallest one around the moved
+      one, in whole pixels. It holds what of the old one was mirrored into the image
+      (`fill_mode="reflect"`, the default of Keras), so use `"constant"` for tight
+      boxes. A box that left the image becomes padding, -1, and padding stays padding.
+    - Everything else is passed on as it is, such as labels, which are not made to say
+      that something left the image, and `"area"`, so leave room in its bounds for what
+      zooming changes.
+
+    Without masks and boxes, or with a plain label for a target, the images alone are
+    augmented. Layers that only change colours leave masks and boxes as they are.
+
+    Mapped over single samples, `RandomCrop` draws a new crop for every image; over
+    batches, one for all of the batch. Layers with a seed repeat themselves if the map
+    is not parallel.
+
+    Args:
+        layers: List of Keras' preprocessing layers for images, `Pipeline`,
+            `Normalization` and `Rescaling`; all in the layout `"channels_last"`.
+
+    Returns:
+        Function `(image, targets) -> (image, targets)`; sample weights may follow. The
+        image is `(H, W, C)` or `(N, H, W, C)`.
+
+    Raises:
+        ValueError: If a layer blends images or moves masks otherwise than images, if it
+            is not known whether it moves pixels, or it has another layout; and, when
+            called, if a mask does not fit the image.
+
+    Example:
+
+    >>> import keras, numpy as np, tensorflow as tf
+    >>> from keras_lap.datasets import augmented
+    >>> image, box = np.zeros((4, 8, 1)), np.array([[0, 0, 0.5, 0.25]])
+    >>> dataset = tf.data.Dataset.from_tensors((image, {"label": 1, "boxes": box}))
+    >>> shift = keras.layers.RandomTranslation(0, (0.25, 0.25), fill_mode="constant")
+    >>> _, targets = next(iter(dataset.map(augmented([shift]))))
+    >>> targets["boxes"].numpy().tolist()
+    [[0.0, 0.25, 0.5, 0.5]]
+    """
+    steps = [_step(layer) for layer in _flat(layers)]
+
+    def augment(image, targets, *sample_weight):
+        for step in steps:
+            image, targets = step(image, targets)
+        return (image, targets, *sample_weight)
+
+    return augment
+
+
+def _flat(layers):
+    """The layers, with those of pipelines one by one."""
+    for layer in layers:
+        if isinstance(layer, keras.layers.Pipeline | keras.Sequential):
+            yield from _flat(layer.layers)
+        else:
+            yield layer
+
+
+def _step(layer):
+    """What a layer does to `(image, targets)`."""
+    if isinstance(layer, _POINTWISE):
+        return lambda image, targets: (layer(image), targets)
+    if not hasattr(layer, "transform_segmentation_masks"):
+        raise _refusal(layer, "of which it is not known whether it moves pixels")
+    for refused, reason in _REFUSED.items():
+        if isinstance(layer, refused):
+            raise _refusal(layer, f"which {reason}")
+    if not isinstance(layer, keras.layers.Resizing) and not moves_pixels(layer):
+        return lambda image, targets: (layer(image, training=True), targets)
+    if layer.data_format != "channels_last":
+        raise _refusal(layer, f"in the layout {layer.data_format!r}")
+    return functools.partial(_move, layer)
+
+
+def _refusal(layer, reason):
+    return ValueError(
+        "Expected layers of Keras that preprocess images channels_last and move masks "
+        f"along with them. Received: {layer.name!r} of type {type(layer).__name__}, "
+        f"{reason}. Leave it out."
+    )
+
+
+def _move(layer, image, targets):
+    """Lets a layer move an image and, as planes of one mask, what is known of it."""
+    image = tf.convert_to_tensor(image)
+    known = targets if isinstance(targets, dict) else {}
+    planes = {}
+    if known.get("mask") is not None:
+        planes["mask"] = _mask_planes(layer, known["mask"], image)
+    if known.get("boxes") is not None and moves_pixels(layer):
+        planes["boxes"] = paint_boxes(known["boxes"], tf.shape(image)[-3:-1])
+    if not planes:
+        return layer({"images": image}, training=True)["images"], targets
+    # Layers fill masks with the value that they fill images with; so far off, what
+    # they fill in is zero.
+    fill = tf.cast(getattr(layer, "fill_value", 0.0), layer.compute_dtype)
+    stack = tf.concat([tf.cast(p, fill.dtype) for p in planes.values()], -1) + fill
+    moved = layer({"images": image, "segmentation_masks": stack}, training=True)
+    stack, targets = moved["segmentation_masks"] - fill, dict(targets)
+    if "mask" in planes:
+        mask, count = tf.convert_to_tensor(known["mask"]), planes["mask"].shape[-1]
+        values = stack[..., :count] if _has_concepts(mask, image) else stack[..., 0]
+        values = tf.round(values) if mask.dtype.is_integer else values
+        targets["mask"] = tf.cast(values, mask.dtype)
+        stack = stack[..., count:]
+    if "boxes" in planes:
+        dtype = tf.convert_to_tensor(known["boxes"]).dtype
+        targets["boxes"] = tf.cast(boxes_around(stack), dtype)
+    return moved["images"], targets
+
+
+def _mask_planes(layer, mask, image):
+    """A mask with a concept axis, `(..., H, W, K)`."""
+    mask = tf.convert_to_tensor(mask)
+    planes = mask if _has_concepts(mask, image) else mask[..., None]
+    if planes.shape.rank != image.shape.rank:
+        raise ValueError(
+            "Expected a mask (H, W) or (H, W, K) with each image (H, W, C). Received "
+            f"shapes: {mask.shape} with {image.shape}"
+        )
+    sizes = [tensor.shape[-3:-1] for tensor in (planes, image)]
+    if moves_pixels(layer) and not sizes[0].is_compatible_with(sizes[1]):
+        raise ValueError(
+            "Expected masks of the size of the images they are augmented with: resize "
+            f"both first by `keras.layers.Resizing`. Received: masks of {sizes[0]} for "
+            f"images of {sizes[1]}"
+        )
+    return planes
+
+
+def _has_concepts(mask, image):
+    return mask.shape.rank == image.shape.rank

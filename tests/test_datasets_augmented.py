@@ -1,0 +1,301 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+tf = pytest.importorskip("tensorflow")
+pytest.importorskip("tensorflow_datasets")
+pytest.importorskip("sklearn")
+
+from keras_lap.datasets import augmented  # noqa: E402
+from keras_lap.moves_pixels import moves_pixels  # noqa: E402
+
+SIZE = (24, 36)
+# Rows and columns of what two concepts cover.
+SQUARES = [(slice(6, 16), slice(8, 22)), (slice(18, 22), slice(25, 33))]
+DRAWS = 40
+
+
+def scene():
+    """An image with a bright square, and all that is known about it."""
+    image = np.zeros((*SIZE, 3), "float32")
+    image[SQUARES[0]] = 200
+    mask = np.zeros((*SIZE, 2), "uint8")
+    for concept, square in enumerate(SQUARES):
+        mask[(*square, concept)] = 1
+    boxes = [
+        [rows.start / 24, columns.start / 36, rows.stop / 24, columns.stop / 36]
+        for rows, columns in SQUARES
+    ]
+    targets = {
+        "label": np.int64(3),
+        "mask": mask,
+        "boxes": np.array([*boxes, [-1] * 4], "float32"),
+        "box_concepts": np.array([0, 1, -1]),
+        "note": b"passed on",
+    }
+    return image, targets
+
+
+def draw(given, *sample, batch=None, count=DRAWS):
+    """What layers make of a sample, several times over, without the batches' axis."""
+    dataset = tf.data.Dataset.from_tensors(sample or scene()).repeat(count)
+    if batch:
+        dataset = dataset.batch(batch)
+    dataset = dataset.map(augmented(given))
+    return list((dataset.unbatch() if batch else dataset).as_numpy_iterator())
+
+
+def extent(mask):
+    """The box around a mask, as shares of the image."""
+    if not mask.any():
+        return [-1] * 4
+    (rows, columns), (height, width) = np.nonzero(mask), mask.shape
+    edges = [rows.min(), columns.min(), rows.max() + 1, columns.max() + 1]
+    return np.divide(edges, [height, width, height, width])
+
+
+CONSTANT = {"fill_mode": "constant", "fill_value": 30.0}
+MOVING = {
+    "flip": lambda: layers.RandomFlip(),
+    "rotation": lambda: layers.RandomRotation(0.3, **CONSTANT),
+    "mirrored rotation": lambda: layers.RandomRotation(0.3),
+    "translation": lambda: layers.RandomTranslation(0.6, 0.6, **CONSTANT),
+    "wrapped translation": lambda: layers.RandomTranslation(0.6, 0.6, "wrap"),
+    "zoom": lambda: layers.RandomZoom(0.5, 0.5, **CONSTANT),
+    "shear": lambda: layers.RandomShear(0.5, 0.5, **CONSTANT),
+    "perspective": lambda: layers.RandomPerspective(1.0, 0.6, fill_value=30.0),
+    "crop": lambda: layers.RandomCrop(12, 12),
+    "center crop": lambda: layers.CenterCrop(12, 20),
+    "resizing, cropped": lambda: layers.Resizing(20, 20, crop_to_aspect_ratio=True),
+    "resizing, padded": lambda: layers.Resizing(
+        20, 20, pad_to_aspect_ratio=True, fill_value=30.0
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "batch"),
+    [*((name, None) for name in MOVING), ("flip", 8), ("rotation", 8), ("zoom", 8)],
+)
+def test_a_square_stays_in_its_mask_and_its_box(name, batch):
+    draws = draw([MOVING[name]()], batch=batch)
+    assert len(draws) == DRAWS
+    for image, targets in draws:
+        mask = targets["mask"]
+        assert mask.dtype == np.uint8
+        assert set(np.unique(mask)) <= {0, 1}
+        # Images are interpolated bilinearly: what is of a square by more than half is
+        # next to one of its pixels, which has a quarter of the weight at least.
+        assert mask[image[..., 0] > 0.51 * 200 + 0.49 * 30, 0].all()
+        assert (image[mask[..., 0] == 1] > 0.24 * 200).all()
+        for concept in (0, 1):
+            np.testing.assert_allclose(
+                targets["boxes"][concept], extent(mask[..., concept]), atol=1e-6
+            )
+
+
+@pytest.mark.parametrize("name", ["rotation", "crop"])
+def test_every_image_is_moved_anew(name):
+    masks = {targets["mask"].tobytes() for _, targets in draw([MOVING[name]()])}
+    assert len(masks) > DRAWS / 2
+
+
+def test_the_moving_layers_of_rand_augment():
+    layer = layers.RandAugment(interpolation="nearest")
+    layer._AUGMENT_LAYERS = ["random_shear", "random_translation", "random_rotation"]
+    for image, targets in draw([layer]):
+        np.testing.assert_array_equal(image[..., 0] > 100, targets["mask"][..., 0])
+
+
+def test_what_leaves_the_image_becomes_padding():
+    out = layers.RandomTranslation(0, (0.4, 0.4), **CONSTANT)
+    [(_, targets)] = draw([out], count=1)
+    first, second, padding = targets["boxes"]
+    # By 14.4 pixels, of which the nearest pixels see 14.
+    np.testing.assert_allclose(first, [6 / 24, 22 / 36, 16 / 24, 1], atol=1e-6)
+    np.testing.assert_array_equal([second, padding], -np.ones((2, 4)))
+
+
+def test_everything_else_is_passed_on():
+    image, before = scene()
+    weight = np.float32(0.25)
+    [(_, after, kept)] = draw(
+        [layers.RandomFlip(), layers.RandomRotation(0.1)],
+        image,
+        before,
+        weight,
+        count=1,
+    )
+    assert kept == weight
+    for key in ("label", "box_concepts", "note"):
+        np.testing.assert_array_equal(after[key], before[key])
+        assert np.asarray(after[key]).dtype == np.asarray(before[key]).dtype
+
+
+def test_layers_that_keep_places_leave_masks_and_boxes():
+    image, before = scene()
+    before["boxes"] = np.array([[0.111, 0.222, 0.333, 0.444], [-1] * 4], "float32")
+    colours = [
+        layers.Pipeline([layers.RandomBrightness(0.5), layers.RandomErasing()]),
+        layers.ContrastLimitedAdaptiveHistogramEqualization(),
+        layers.Rescaling(1 / 255),
+    ]
+    for changed, after in draw(colours, image, before, count=5):
+        assert not np.allclose(changed * 255, image, atol=1)
+        np.testing.assert_array_equal(after["mask"], before["mask"])
+        np.testing.assert_array_equal(after["boxes"], before["boxes"])
+
+
+def test_stretching_keeps_boxes_exactly_and_resizes_masks_of_any_size():
+    image, before = scene()
+    before["boxes"] = np.array([[0.111, 0.222, 0.333, 0.444]], "float32")
+    before["mask"] = before["mask"][::2, ::2, 0]
+    [(resized, after)] = draw([layers.Resizing(48, 36)], image, before, count=1)
+    assert resized.shape == (48, 36, 3)
+    assert after["mask"].shape == (48, 36)
+    np.testing.assert_allclose(extent(after["mask"]), extent(before["mask"]), atol=1e-6)
+    np.testing.assert_array_equal(after["boxes"], before["boxes"])
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int32", "float32", "float64"])
+def test_masks_keep_their_type_and_values(dtype):
+    image, before = scene()
+    value = 0.3 if dtype.startswith("float") else 1
+    before["mask"] = (before["mask"][..., 0] * value).astype(dtype)
+    for _, after in draw([MOVING["rotation"]()], image, before, count=5):
+        assert after["mask"].dtype == dtype
+        assert after["mask"].shape == SIZE
+        values = np.unique(after["mask"]).astype("float64")
+        np.testing.assert_allclose(values, [0, value], atol=1e-5)
+        assert values[0] == 0
+
+
+def test_a_box_holds_the_pixels_it_touches_and_survives_invalid_neighbours():
+    image, before = scene()
+    before["boxes"] = np.array(
+        [
+            [0.26, 0.26, 0.49, 0.49],
+            [0.5, 0.5, 0.4, 0.6],
+            [0.2, 0.3, 0.2, 0.4],
+            [np.nan] * 4,
+            [-0.5, 0.5, 0.25, 1.5],
+        ],
+        "float32",
+    )
+    still = layers.RandomTranslation(0.0, 0.0)
+    [(_, after)] = draw([still], image, before, count=1)
+    expected = [[6 / 24, 9 / 36, 12 / 24, 18 / 36], *[[-1] * 4] * 3, [0, 0.5, 0.25, 1]]
+    np.testing.assert_allclose(after["boxes"], expected, atol=1e-6)
+
+
+def test_images_with_plain_labels():
+    image, _ = scene()
+    [(cropped, label)] = draw([layers.RandomCrop(8, 8)], image, np.int64(4), count=1)
+    assert cropped.shape == (8, 8, 3)
+    assert label == 4
+
+
+def test_outside_of_a_data_set():
+    image, targets = scene()
+    moved, known = augmented([layers.RandomFlip("horizontal", seed=1)])(image, targets)
+    np.testing.assert_array_equal(moved[..., 0] > 0, known["mask"][..., 0])
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason"),
+    [
+        (layers.RandomElasticTransform(), "distorts masks otherwise than the image"),
+        (layers.MixUp(), "blends two images"),
+        (layers.CutMix(), "puts parts of one image into another"),
+        (layers.AugMix(), "blends an image with moved copies of it"),
+        (layers.Cropping2D(2), "not known whether it moves pixels"),
+        (layers.RandomFlip(data_format="channels_first"), "layout 'channels_first'"),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_refused_layers_are_named(layer, reason):
+    inside = layers.Pipeline([layers.RandomContrast(0.1), layer])
+    with pytest.raises(ValueError, match=f"Received: '{layer.name}' .*{reason}"):
+        augmented([inside])
+
+
+def test_refusing_the_elastic_transform_is_still_right():
+    layer = layers.RandomElasticTransform(1.0, 1.0, interpolation="nearest", seed=1)
+    images = np.stack([scene()[0]] * 8)
+    moved = layer({"images": images, "segmentation_masks": images}, training=True)
+    assert np.abs(moved["images"] - moved["segmentation_masks"]).max() > 100
+
+
+def test_masks_of_another_size_are_refused():
+    image, targets = scene()
+    targets["mask"] = targets["mask"][::2, ::2]
+    with pytest.raises(ValueError, match="Expected masks of the size of the images"):
+        draw([layers.RandomFlip()], image, targets)
+
+
+def test_masks_without_space_are_refused():
+    image, targets = scene()
+    targets["mask"] = targets["mask"][0, :, 0]
+    with pytest.raises(ValueError, match=r"Expected a mask .*\(36,\)"):
+        draw([layers.RandomFlip()], image, targets)
+
+
+# Which layers move pixels
+
+ARGUMENTS = {
+    "CenterCrop": (12, 12),
+    "MaxNumBoundingBoxes": (4,),
+    "RandomBrightness": (0.5,),
+    "RandomColorDegeneration": (0.5,),
+    "RandomCrop": (12, 12),
+    "RandomContrast": (0.5,),
+    "RandomHue": (0.5,),
+    "RandomPosterization": (4,),
+    "RandomRotation": (0.3,),
+    "RandomSaturation": (0.5,),
+    "RandomSharpness": (0.5,),
+    "RandomShear": (0.5, 0.5),
+    "RandomTranslation": (0.5, 0.5),
+    "RandomZoom": (0.5,),
+}
+# Keras takes no dicts, no masks, or none with other channels than the images.
+MASKS_RAISE_ERRORS = {
+    "ContrastLimitedAdaptiveHistogramEqualization": False,
+    "CutMix": True,
+    "MixUp": True,
+    "RandomGrayscale": False,
+}
+FOR_IMAGES = [
+    name
+    for name, kind in vars(layers).items()
+    if hasattr(kind, "transform_segmentation_masks") and name != "Resizing"
+]
+
+
+@pytest.mark.parametrize("name", FOR_IMAGES)
+def test_moving_layers_are_those_that_change_masks(name):
+    layer = getattr(layers, name)(*ARGUMENTS.get(name, ()))
+    if name in MASKS_RAISE_ERRORS:
+        assert moves_pixels(layer) == MASKS_RAISE_ERRORS[name]
+        return
+    image, targets = scene()
+    images, masks = (np.stack([x] * 4) for x in (image, targets["mask"]))
+
+    def changes_masks():
+        data = {"images": images, "segmentation_masks": masks.astype("float32")}
+        moved = layer(data, training=True)["segmentation_masks"]
+        return not np.array_equal(np.asarray(moved), masks)
+
+    assert moves_pixels(layer) == any(changes_masks() for _ in range(5))
+
+
+def test_what_else_moves_pixels():
+    inside = keras.Sequential([layers.Rescaling(2.0), layers.RandomFlip()])
+    assert moves_pixels(keras.Sequential([inside, layers.Flatten()]))
+    assert moves_pixels(layers.Resizing(8, 8, pad_to_aspect_ratio=True))
+    for layer in (layers.Resizing(8, 8), layers.Conv2D(1, 1), layers.Cropping2D()):
+        assert not moves_pixels(layer)
