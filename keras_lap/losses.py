@@ -11,8 +11,11 @@ from keras_lap.injection.losses import (
     InputGradientLoss,
     KnowledgeLoss,
     MaskSupervision,
+    Necessity,
+    PerturbationLoss,
     Presence,
     RightReasons,
+    Sufficiency,
     SupervisedLayer,
 )
 
@@ -27,7 +30,10 @@ __all__ = [
     "InputGradientLoss",
     "KnowledgeLoss",
     "MaskSupervision",
+    "Necessity",
+    "PerturbationLoss",
     "Presence",
     "RightReasons",
+    "Sufficiency",
     "SupervisedLayer",
 ]

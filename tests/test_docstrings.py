@@ -16,7 +16,11 @@ MODULES = [
 ]
 
 
-NEEDS = {"keras_lap.ops.fused_torch": "torch"}
+NEEDS = {
+    "keras_lap.ops.fused_torch": "torch",
+    "keras_lap.injection.input_tape.torch_input_tape": "torch",
+    "keras_lap.injection.input_tape.jax_input_tape": "jax",
+}
 
 
 @pytest.mark.parametrize("name", MODULES)

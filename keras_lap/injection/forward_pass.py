@@ -2,8 +2,13 @@
 
 import functools
 
-from keras_lap.injection.knowledge import ImageKnowledge
+import numpy as np
+
+from keras_lap.injection.image_batch import ImageBatch
+from keras_lap.injection.knowledge import ImageKnowledge, present_concepts
+from keras_lap.injection.label_map import label_map
 from keras_lap.injection.single_output import single_output
+from keras_lap.layers import score_tape
 
 
 class ForwardPass:
@@ -12,7 +17,10 @@ class ForwardPass:
     Args:
         calls: One list of `SupervisedLayer` per call of the model, in the order in
             which its LAP layers were called.
-        predictions: What the model gave.
+        model: The model.
+        images: What it was called on.
+        data_format: The layout of the images.
+        predictions: What it gave.
         knowledge: A `Knowledge`.
         tape: The `InputTape` of the step, or `None`.
 
@@ -20,8 +28,11 @@ class ForwardPass:
         calls: As given.
     """
 
-    def __init__(self, calls, predictions, knowledge, tape):
+    def __init__(self, calls, model, images, data_format, predictions, knowledge, tape):
         self.calls = calls
+        self._images = images
+        self._data_format = data_format
+        self._model = model
         self._predictions = predictions
         self._knowledge = knowledge
         self._tape = tape
@@ -33,9 +44,49 @@ class ForwardPass:
 
     @functools.cached_property
     def image_knowledge(self):
-        """What is known, fitted to the images' pixels; only where there is a tape."""
-        return ImageKnowledge(self._knowledge, self._tape.image_size)
+        """What is known, fitted to the images' pixels."""
+        return ImageKnowledge(self._knowledge, self._batch.size)
+
+    @functools.cached_property
+    def _batch(self):
+        return ImageBatch(self._images, self._data_format)
+
+    @property
+    def images(self):
+        """The images, `(N, H, W, C)` whatever layout they have in the model.
+
+        Raises:
+            ValueError: If they are none, or not of a float dtype.
+        """
+        return self._batch.channels_last(self._batch.images)
+
+    @functools.cached_property
+    def label_map(self):
+        """Where the layers saw what the labels name, as `label_map` returns it."""
+        return label_map(self.layers, self._batch.size[1:])
+
+    @functools.cached_property
+    def present_classes(self):
+        """The classes that the labels name, 1 or 0, `(N, classes)`."""
+        classes = single_output(self._predictions).shape[-1]
+        return present_concepts(self._knowledge.label, np.eye(classes))
+
+    def predict(self, images):
+        """What the model gives for other images, as it does when it is in use.
+
+        The pass takes part in the training, but moves no statistics, drops nothing
+        out and is not supervised itself.
+
+        Args:
+            images: Tensor `(N, H, W, C)`.
+
+        Returns:
+            Tensor `(N, classes)`.
+        """
+        images = self._batch.for_model(images)
+        with score_tape():
+            return single_output(self._model(images, training=False))
 
     def input_gradient(self, explained):
         """Gradient of the sum of `explained(predictions)` by the images."""
-        return self._tape.gradient(explained(single_output(self._predictions)))
+        return self._tape.gradient(explained, single_output(self._predictions))

@@ -120,5 +120,8 @@ class GateAnneal(keras.callbacks.Callback):
         return SCHEDULES[self.schedule](progress)
 
     def _write(self, epoch):
+        if keras.config.backend() == "jax":
+            # During an epoch the values are elsewhere than in the variables.
+            self.model.jax_state_sync()
         for gate in self._gates:
             gate.assign(ops.maximum(gate, self.value(epoch)))

@@ -3,40 +3,27 @@
 import contextlib
 import functools
 import threading
+import warnings
 from dataclasses import dataclass
 
 import keras
 import numpy as np
-from keras import ops
 
-from keras_lap.injection.forward_pass import ForwardPass
+from keras_lap.injection.build_on_labels import (
+    let_models_build_on_labels,
+    weight_of_label,
+)
+from keras_lap.injection.image_batch import ImageBatch
 from keras_lap.injection.input_tape import InputTape
-from keras_lap.injection.knowledge import (
-    FITTED,
-    Knowledge,
-    LayerKnowledge,
-    default_class_concepts,
-    even_cells,
-    split_targets,
-)
-from keras_lap.injection.losses import (
-    BaseLoss,
-    FunctionLoss,
-    InputGradientLoss,
-    SupervisedLayer,
-)
-from keras_lap.injection.single_output import single_output
+from keras_lap.injection.knowledge import FITTED, Knowledge, split_targets
+from keras_lap.injection.losses import BaseLoss, FunctionLoss, InputGradientLoss
+from keras_lap.injection.replicas import scope_of, strategy_of
 from keras_lap.injection.step_function import StepFunction
-from keras_lap.injection.term_weight import TermWeight
+from keras_lap.injection.supervision import Supervision
+from keras_lap.injection.terms import BALANCES, Terms
 from keras_lap.layers import score_tape
-from keras_lap.layers.grid_walk import receptive_grids
-from keras_lap.layers.model_graph import graph_of
-from keras_lap.names import check_names, listed
-from keras_lap.surgery.graph import Graph
-from keras_lap.surgery.lap_layers import lap_layers
-
-if keras.config.backend() == "tensorflow":
-    import tensorflow as tf
+from keras_lap.moves_pixels import moves_pixels
+from keras_lap.names import check_choice, listed
 
 
 class KnowledgeInjection(keras.callbacks.Callback):
@@ -83,6 +70,9 @@ class KnowledgeInjection(keras.callbacks.Callback):
 
     A step that calls the model several times is supervised in each of the calls.
 
+    It is the same on TensorFlow, JAX and torch, and on replicas and workers of
+    TensorFlow's strategies, whose logs are those of all of them.
+
     Keras does not take `class_weight` along with a dict `y`; pass the weights as
     `sample_weight` instead.
 
@@ -91,9 +81,22 @@ class KnowledgeInjection(keras.callbacks.Callback):
             takes them.
         weights: List of factors, one per loss, or one for all.
         warmup: Number of epochs, possibly fractional, over which the weights grow in
-            a line from 0, or a list with one per loss. They grow with every step, or,
+            a line from 0, or a list with one per loss. They grow with every step (with
+            every execution of several), or,
             where `fit` does not know the number of steps beforehand, with every
             epoch. Epochs are counted as `fit` does, from its `initial_epoch`.
+        balance: `None`, or `"uncertainty"`, for terms of very different or changing
+            sizes: each enters by its logarithm, `weights[i] * log(0.01 + term_i)`, its
+            mean over layers and samples. So its unit makes no difference as long as it
+            is well above 0.01; what counts is by which share it falls. This is what
+            weights learned from the tasks' uncertainty (Kendall, Gal and Cipolla 2018,
+            Multi-Task Learning Using Uncertainty to Weigh Losses for Scene Geometry and
+            Semantics) come to at their optimum for the batch (Kirchdorfer et al. 2024,
+            Analytical Uncertainty-Based Loss Weighting in Multi-Task Learning). The
+            0.01, and leaving the model's own loss as it is, are this library's own: a
+            network that cheats has a small loss, which must not outweigh the rest.
+            Fixed weights, well chosen, do as well in the comparison of Kurin et al.
+            2022 (In Defense of the Unitary Scalarization for Deep Multi-Task Learning).
         layers: Name or list of names of the LAP layers to supervise, or `None` for
             all.
         class_concepts: Array `(classes, K)` of zeros and ones that maps classes to
@@ -132,7 +135,13 @@ class KnowledgeInjection(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, losses, weights=1.0, warmup=0.0, layers=None, class_concepts=None
+        self,
+        losses,
+        weights=1.0,
+        warmup=0.0,
+        balance=None,
+        layers=None,
+        class_concepts=None,
     ):
         super().__init__()
         self.losses = _standardize_losses(losses)
@@ -142,45 +151,75 @@ class KnowledgeInjection(keras.callbacks.Callback):
             raise ValueError(
                 f"Expected `warmup` in epochs, 0 or more. Received: warmup={warmup!r}"
             )
+        check_choice("balance", balance, BALANCES)
+        self.balance = balance
         self.layers = _standardize_layers(layers)
         self.class_concepts = _standardize_class_concepts(class_concepts)
-        self._trackers = [_Mean(name=loss.name) for loss in self.losses]
-        self._weights = list(map(TermWeight, self.weights, self.warmup))
+        self._strategy = None
+        self._terms = None
         self._functions = {}
         self._local = threading.local()
+        let_models_build_on_labels()
 
     def set_model(self, model):
         super().set_model(model)
-        self._supervised = self._choose_layers(model)
+        self._supervision = Supervision(model, self.layers, self.class_concepts)
+        self._warn_of_moving_pixels(model)
+        strategy = strategy_of(model)
+        if self._terms is None or strategy is not self._strategy:
+            names = [loss.name for loss in self.losses]
+            with scope_of(strategy):
+                self._terms = Terms(names, self.weights, self.warmup, self.balance)
+            self._strategy, self._functions = strategy, {}
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._reset()
+        self._terms.reset()
         self._epoch = epoch
-        self._warm_up(epoch)
+        self._terms.warm_up(epoch)
+
+    def on_epoch_end(self, epoch, logs=None):
+        names = [loss.name for loss in self.losses]
+        empty = [name for name in names if np.isnan((logs or {}).get(name, 0))]
+        if empty:
+            warnings.warn(
+                f"The terms {empty} are NaN: no sample of the epoch held what they "
+                "need. Look at the flags `valid`, and at the boxes, which have to be "
+                "shares of the image.",
+                stacklevel=2,
+            )
 
     def on_test_begin(self, logs=None):
-        self._reset()
+        self._terms.reset()
 
     def on_train_batch_begin(self, batch, logs=None):
         steps = self.params.get("steps")
         if steps:
-            self._warm_up(self._epoch + batch / steps)
+            self._terms.warm_up(self._epoch + batch / steps)
         self._stand_in("train")
 
     def on_test_batch_begin(self, batch, logs=None):
         self._stand_in("test")
 
-    def _reset(self):
-        for tracker in self._trackers:
-            tracker.reset_state()
-
-    def _warm_up(self, epoch):
-        for weight in self._weights:
-            weight.grow_to(epoch)
+    def _warn_of_moving_pixels(self, model):
+        named = {name for loss in self.losses for name in (*loss.needs, *loss.accepts)}
+        moving = [
+            layer.name
+            for layer in model._flatten_layers()
+            if not isinstance(layer, keras.Model) and moves_pixels(layer)
+        ]
+        if moving and named & {"mask", "boxes"}:
+            warnings.warn(
+                f"The layers {moving} of the model move its images, but not the masks "
+                "and boxes. Augment the data set instead, by "
+                "`keras_lap.datasets.augmented`, which moves them together.",
+                stacklevel=2,
+            )
 
     def _stand_in(self, kind):
         """Makes the next step of the model one with knowledge."""
-        own = getattr(self.model, f"{kind}_function")
+        # On JAX `self.model` would copy its whole state back to its variables.
+        model = self._supervision.model
+        own = getattr(model, f"{kind}_function")
         if isinstance(own, StepFunction):
             own.make_way()
             if own is not self._functions.get(kind):
@@ -192,79 +231,52 @@ class KnowledgeInjection(keras.callbacks.Callback):
         function = self._functions.get(kind)
         if function is None or function.own is not own:
             function = self._functions[kind] = StepFunction(
-                self.model,
+                model,
                 kind,
                 functools.partial(self._with_knowledge, kind == "train"),
                 self._compute_loss,
+                self._terms,
             )
         function.stand_in()
 
-    def _choose_layers(self, model):
-        """The layers to supervise."""
-        pooling = lap_layers(model)
-        found = [layer for layer in pooling if layer.head is not None]
-        if not found:
-            names = [layer.name for layer in pooling]
-            received = f"LAP layers that score none: {names}" if names else "none"
-            raise ValueError(
-                "Expected a model with LAP layers that score concepts: make one with "
-                "`keras_lap.convert(model)`, or use `keras_lap.LAPooling2D` layers. "
-                f"Received: {model.name!r} with {received}"
-            )
-        if self.layers is not None:
-            names = [layer.name for layer in found]
-            check_names("`layers` to be names of LAP layers", self.layers, names)
-            found = [layer for layer in found if layer.name in self.layers]
-        others = {layer.name: layer.rank for layer in found if layer.rank != 2}
-        if others:
-            raise ValueError(
-                "Expected LAP layers that pool images, with two spatial axes: name "
-                "those to supervise in `layers`. Received layers with other numbers "
-                f"of axes: {others}"
-            )
-        return found
-
     def _with_knowledge(self, is_training, step):
         """Hides from a step all of the targets but the label, and tapes the scores."""
+        model = self._supervision.model
 
         def step_with_knowledge(data):
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-            if isinstance(sample_weight, dict):
-                # What Keras makes of one array of weights for the targets of a dict.
-                sample_weight = sample_weight["label"]
+            sample_weight = weight_of_label(sample_weight)
             knowledge = split_targets(y)
-            data = keras.utils.pack_x_y_sample_weight(x, knowledge.label, sample_weight)
-            if not self.model.built:
+            if not model.built:
                 # Building may call the layers on placeholders, which no tape must see.
-                self.model(x)
-            with score_tape() as records, self._input_tape(x) as tape:
+                model(x)
+            with score_tape() as records, self._input_tape(x, is_training) as tape:
+                images = x if tape is None else tape.images
                 current = _Step(is_training, knowledge, records, tape)
                 self._local.step = current
                 try:
-                    logs = step(data)
+                    logs = step(
+                        keras.utils.pack_x_y_sample_weight(
+                            images, knowledge.label, sample_weight
+                        )
+                    )
                 finally:
                     self._local.step = None
             if not current.is_counted:
                 raise ValueError(
                     "Expected a model whose steps call `compute_loss`, into which the "
-                    f"knowledge goes. Received {self.model.name!r} of type "
-                    f"{type(self.model).__name__} with steps that do not."
+                    f"knowledge goes. Received {model.name!r} of type "
+                    f"{type(model).__name__} with steps that do not."
                 )
-            terms = {mean.name: mean.result() for mean in self._trackers}
-            clashes = sorted(logs.keys() & terms.keys())
-            if clashes:
-                raise ValueError(
-                    "Expected losses with other names than the model's own logs: set "
-                    f"`name=` of the loss. Received losses named: {clashes}"
-                )
-            return {**logs, **terms}
+            return logs
 
         return step_with_knowledge
 
-    def _input_tape(self, images):
+    def _input_tape(self, images, is_training):
         if not any(isinstance(loss, InputGradientLoss) for loss in self.losses):
             return contextlib.nullcontext()
-        return InputTape(images, self._supervised[0].data_format)
+        batch = ImageBatch(images, self._supervision.data_format)
+        return InputTape(self._supervision.model, batch, is_training)
 
     def _compute_loss(
         self, own, x=None, y=None, y_pred=None, sample_weight=None, **training
@@ -273,12 +285,13 @@ class KnowledgeInjection(keras.callbacks.Callback):
         loss = own(x, y, y_pred, sample_weight, **training)
         step = self._local.step
         step.is_counted = True
-        step.knowledge.check_against(x, self._supervised[0].data_format)
-        forward = self._supervise(step, x, y_pred)
-        for term, weight, tracker in zip(
-            self.losses, self._weights, self._trackers, strict=True
-        ):
-            missing = step.knowledge.missing(term.needs)
+        knowledge = step.knowledge
+        knowledge.check_against(x, self._supervision.data_format)
+        forward = self._supervision.forward_pass(
+            step.records, x, y_pred, knowledge, step.tape
+        )
+        for index, term in enumerate(self.losses):
+            missing = knowledge.missing(term.needs)
             if missing and step.is_training:
                 raise ValueError(
                     f"Expected targets with {missing} for the loss {term.name!r}: pass "
@@ -288,52 +301,9 @@ class KnowledgeInjection(keras.callbacks.Callback):
             if missing:
                 continue
             values = term.of_pass(forward)
-            counts = step.knowledge.counts(term.needs, sample_weight, values)
-            tracker.update_state(values, sample_weight=counts)
-            factor = weight.current if step.is_training else weight.value
-            loss = ops.add(loss, factor * _share_of_replica(ops.mean(values * counts)))
+            counts = knowledge.counts(term.needs, sample_weight, values)
+            loss = loss + self._terms.add(index, values, counts, step.is_training)
         return loss
-
-    def _supervise(self, step, images, y_pred):
-        """What the step has computed, with the knowledge fitted to it."""
-        with score_tape():
-            # Following the model may call layers on placeholders.
-            cells = _cells(self.model, images, step.records)
-        calls, met = [], []
-        for record, places in zip(step.records, cells, strict=True):
-            layer = record.layer
-            if not any(layer is one for one in self._supervised):
-                continue
-            if not calls or any(layer is one for one in met):
-                calls, met = [*calls, []], []
-            met.append(layer)
-            known = LayerKnowledge(
-                step.knowledge,
-                places,
-                layer.concepts,
-                functools.partial(self._matrix, layer, y_pred),
-            )
-            calls[-1].append(SupervisedLayer(record.logits, places, known))
-        if not calls:
-            names = [layer.name for layer in self._supervised]
-            raise ValueError(
-                "Expected the model to call its LAP layers in its forward pass. "
-                f"Received no scores from any of {names}."
-            )
-        return ForwardPass(calls, y_pred, step.knowledge, step.tape)
-
-    def _matrix(self, layer, y_pred):
-        """Which class has which concept of a layer, `(classes, K)`."""
-        matrix, classes = self.class_concepts, single_output(y_pred).shape[-1]
-        if matrix is None or (layer.concepts == 1 != matrix.shape[1]):
-            return default_class_concepts(classes, layer.concepts)
-        if matrix.shape != (classes, layer.concepts):
-            raise ValueError(
-                "Expected `class_concepts` of one row per class and one column per "
-                f"concept, ({classes}, {layer.concepts}) for layer {layer.name!r}. "
-                f"Received shape: {matrix.shape}"
-            )
-        return matrix
 
 
 @dataclass(eq=False)
@@ -345,76 +315,6 @@ class _Step:
     records: list
     tape: InputTape | None
     is_counted: bool = False
-
-
-class _Mean(keras.metrics.Mean):
-    """A mean that is NaN, not zero, where there was nothing to average."""
-
-    def result(self):
-        return ops.divide(self.total, self.count)
-
-
-def _share_of_replica(mean):
-    """What one replica adds to the loss, of which the sum over all is minimised."""
-    if keras.config.backend() != "tensorflow":
-        return mean
-    return mean / tf.distribute.get_strategy().num_replicas_in_sync
-
-
-def _cells(model, images, records):
-    """Rows and columns of the image that the pixels of each layer stand for.
-
-    Where sizes are not known before the data, the layers' maps are taken to extend
-    over the image evenly.
-    """
-    maps = [tuple(ops.shape(record.attention)[1:3]) for record in records]
-    data_format = records[0].layer.data_format if records else None
-    image = _spatial_size(images, data_format)
-    if image is None or not all(isinstance(side, int) for side in sum(maps, ())):
-        return [even_cells(size) for size in maps]
-    calls = [(record.layer, size) for record, size in zip(records, maps, strict=True)]
-    passes = _count_passes(model, calls)
-    calls = calls[: len(calls) // passes]
-    cells = [
-        [place.grid.cells(axis, side) for axis, side in enumerate(image)]
-        for place in receptive_grids(model, image, calls, data_format=data_format)
-    ]
-    return cells * passes
-
-
-def _count_passes(model, calls):
-    """How often the model was called, if it was the same each time, otherwise 1."""
-    layers = {id(layer) for layer, _ in calls}
-    if len(layers) == len(calls) or graph_of(model) is None:
-        return 1
-    graph, unknown = Graph(model), False
-
-    def count(inner):
-        nonlocal unknown
-        total = 0
-        for call in graph.calls_in(inner):
-            operation = call.operation
-            if graph.contains(operation):
-                total += count(operation)
-            elif id(operation) in layers:
-                total += 1
-            elif isinstance(operation, keras.Layer):
-                parts = operation._flatten_layers()
-                unknown |= any(id(part) in layers for part in parts)
-        return total
-
-    length = count(model)
-    # A layer with LAP layers inside may call them any number of times.
-    if unknown or not length or len(calls) % length:
-        return 1
-    passes = len(calls) // length
-    return passes if calls == calls[:length] * passes else 1
-
-
-def _spatial_size(images, data_format):
-    shape = tuple(getattr(images, "shape", ()))
-    size = shape[2:] if data_format == "channels_first" else shape[1:3]
-    return None if len(shape) != 4 or None in size else size
 
 
 def _standardize_losses(losses):

@@ -1,31 +1,87 @@
-"""How much one term counts, which may grow during training."""
+"""The weighted terms of a loss, and what each of them was on average."""
 
 import keras
+from keras import ops
+
+from keras_lap.injection.replicas import mean_over_replicas, share_of_replica
+
+BALANCES = (None, "uncertainty")
+# A term of this size or less is as good as none.
+_SMALLEST_TERM = 1e-2
 
 
-class TermWeight:
-    """A factor that grows in a line from 0 to its value over the first epochs.
+class Terms:
+    """Adds terms to a loss, each with its weight, and tells their means.
 
-    The current factor is a variable, so that nothing is traced anew as it grows.
-    A factor that does not grow is a plain number.
+    A weight that grows is a variable, so that nothing is traced anew as it does; one
+    that does not is a plain number.
 
     Args:
-        value: The full factor.
-        warmup: Number of epochs, possibly fractional, over which it grows.
-
-    Attributes:
-        value: The full factor.
-        current: The factor as it is now: a float, or a `keras.Variable`.
+        names: Names of the terms.
+        weights: Their full weights.
+        warmup: Numbers of epochs, possibly fractional, over which the weights grow in
+            a line from 0.
+        balance: `None`, or `"uncertainty"` as in `KnowledgeInjection`.
     """
 
-    def __init__(self, value, warmup=0.0):
-        self.value = value
-        self.warmup = warmup
-        self.current = value
-        if warmup:
-            self.current = keras.Variable(0.0, trainable=False, autocast=False)
+    def __init__(self, names, weights, warmup, balance=None):
+        self._means = [_Mean(name=name) for name in names]
+        self._weights = weights
+        self._warmup = warmup
+        self._balance = balance
+        self._current = [
+            keras.Variable(0.0, trainable=False, autocast=False) if epochs else weight
+            for weight, epochs in zip(weights, warmup, strict=True)
+        ]
 
-    def grow_to(self, epoch):
-        """Sets the factor to that of an epoch, counted from zero."""
-        if self.warmup:
-            self.current.assign(self.value * min(epoch / self.warmup, 1.0))
+    @property
+    def variables(self):
+        """All that changes from step to step: list of `keras.Variable`."""
+        changing = [weight for weight in self._current if hasattr(weight, "assign")]
+        return changing + [variable for m in self._means for variable in m.variables]
+
+    def warm_up(self, epoch):
+        """Sets the weights to those of a (fractional) epoch, counted from zero."""
+        for current, weight, epochs in zip(
+            self._current, self._weights, self._warmup, strict=True
+        ):
+            if epochs:
+                current.assign(weight * min(epoch / epochs, 1.0))
+
+    def reset(self):
+        """Begins the means anew."""
+        for mean in self._means:
+            mean.reset_state()
+
+    def add(self, index, values, counts, is_training):
+        """Takes note of one term, and returns what it adds to the loss.
+
+        Args:
+            index: Which of the terms.
+            values: The term of each sample, `(N,)`.
+            counts: How much each sample counts, `(N,)`.
+            is_training: Whether the weight is the current or the full one.
+        """
+        self._means[index].update_state(values, sample_weight=counts)
+        term = ops.mean(values * counts)
+        if self._balance == "uncertainty":
+            term = _logarithm(term)
+        weight = (self._current if is_training else self._weights)[index]
+        return share_of_replica(weight * term)
+
+    def result(self):
+        """The means of the samples that counted: dict from names to scalars."""
+        return {mean.name: mean.result() for mean in self._means}
+
+
+class _Mean(keras.metrics.Mean):
+    """A mean that is NaN, not zero, where there was nothing to average."""
+
+    def result(self):
+        return ops.divide(self.total, self.count)
+
+
+def _logarithm(term):
+    """`log(term)`, levelling off, with the gradient that is due to this replica."""
+    whole = _SMALLEST_TERM + ops.stop_gradient(mean_over_replicas(term))
+    return ops.log(whole) + (term - ops.stop_gradient(term)) / whole

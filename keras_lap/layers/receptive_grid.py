@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_lap.layers.linear_interpolation import linear_interpolation
 from keras_lap.ops import windows
 
 
@@ -111,12 +112,7 @@ class ReceptiveGrid:
 
     def _interpolation(self, axis, positions):
         """Matrix `(positions, pixels)` of linear interpolation along one axis."""
-        count, size = positions.size[axis], self.size[axis]
-        places = positions.offset[axis] + positions.stride[axis] * np.arange(count)
-        index = np.clip((places - self.offset[axis]) / self.stride[axis], 0, size - 1)
-        below = np.floor(index).astype(int)
-        above = np.minimum(below + 1, size - 1)
-        matrix = np.zeros((count, size))
-        np.add.at(matrix, (np.arange(count), below), 1 - (index - below))
-        np.add.at(matrix, (np.arange(count), above), index - below)
-        return matrix
+        places = np.arange(positions.size[axis])
+        places = positions.offset[axis] + positions.stride[axis] * places
+        index = (places - self.offset[axis]) / self.stride[axis]
+        return linear_interpolation(index, self.size[axis])

@@ -1,7 +1,11 @@
 """What is known about a batch, and what that says about one LAP layer."""
 
 from keras_lap.injection.knowledge.image_knowledge import ImageKnowledge
-from keras_lap.injection.knowledge.knowledge import Knowledge, split_targets
+from keras_lap.injection.knowledge.knowledge import (
+    Knowledge,
+    holds_knowledge,
+    split_targets,
+)
 from keras_lap.injection.knowledge.layer_knowledge import FITTED, LayerKnowledge
 from keras_lap.injection.knowledge.present_concepts import (
     default_class_concepts,
@@ -16,6 +20,7 @@ __all__ = [
     "LayerKnowledge",
     "default_class_concepts",
     "even_cells",
+    "holds_knowledge",
     "present_concepts",
     "resize_area",
     "split_targets",

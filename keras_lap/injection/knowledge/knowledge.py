@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from keras import ops
+from keras import ops, tree
 
 from keras_lap.injection.knowledge.kinds import KINDS
 
@@ -48,7 +48,8 @@ class Knowledge:
 
         Args:
             needs: Names of the knowledge that the term takes.
-            sample_weight: `(N,)` or `None`.
+            sample_weight: `(N,)`, any structure of such, one for each output of the
+                model, of which the mean counts, or `None`.
             values: The term, `(N,)`.
 
         Returns:
@@ -57,10 +58,12 @@ class Knowledge:
         """
         factors = [flags for name in needs for flags in self._flags(name)]
         if sample_weight is not None:
-            factors.append(sample_weight)
+            weights = tree.flatten(sample_weight)
+            columns = [_as_column(weight, values.dtype) for weight in weights]
+            factors.append(sum(columns) / len(columns))
         counts = ops.ones_like(values)
         for factor in factors:
-            counts = counts * ops.reshape(ops.cast(factor, values.dtype), (-1,))
+            counts = counts * _as_column(factor, values.dtype)
         return counts
 
     def _flags(self, name):
@@ -91,6 +94,15 @@ class Knowledge:
                 kind.check(self.given, size)
 
 
+def _as_column(values, dtype):
+    return ops.reshape(ops.cast(values, dtype), (-1,))
+
+
+def holds_knowledge(y):
+    """Whether the targets of a batch are a dict that `split_targets` takes apart."""
+    return isinstance(y, dict) and "label" in y and set(y) <= {"label", "valid", *KINDS}
+
+
 def split_targets(y):
     """Splits the targets of a batch into the label and the rest.
 
@@ -110,7 +122,8 @@ def split_targets(y):
     known = (*KINDS, "valid")
     if "label" not in y or not set(y) <= {"label", *known}:
         raise ValueError(
-            f"Expected targets as a label or a dict with 'label' and any of {known}. "
+            f"Expected targets as a label or a dict with 'label' and any of {known}; "
+            "the labels of several outputs all belong under 'label'. "
             f"Received keys: {sorted(y)}"
         )
     valid = y.get("valid", {})

@@ -11,8 +11,11 @@ from keras_lap.injection.losses.function_loss import FunctionLoss
 from keras_lap.injection.losses.input_gradient_loss import InputGradientLoss
 from keras_lap.injection.losses.knowledge_loss import KnowledgeLoss
 from keras_lap.injection.losses.mask_supervision import MaskSupervision
+from keras_lap.injection.losses.necessity import Necessity
+from keras_lap.injection.losses.perturbation_loss import PerturbationLoss
 from keras_lap.injection.losses.presence import Presence
 from keras_lap.injection.losses.right_reasons import RightReasons
+from keras_lap.injection.losses.sufficiency import Sufficiency
 from keras_lap.injection.losses.supervised_layer import SupervisedLayer
 
 __all__ = [
@@ -27,7 +30,10 @@ __all__ = [
     "InputGradientLoss",
     "KnowledgeLoss",
     "MaskSupervision",
+    "Necessity",
+    "PerturbationLoss",
     "Presence",
     "RightReasons",
+    "Sufficiency",
     "SupervisedLayer",
 ]

@@ -8,8 +8,8 @@ from keras import ops
 class BaseLoss:
     """A penalty with a name, one value per sample, that takes knowledge by name.
 
-    Its subclasses `KnowledgeLoss`, `CrossLayerLoss` and `InputGradientLoss` say what
-    else it takes.
+    Its subclasses `KnowledgeLoss`, `CrossLayerLoss`, `InputGradientLoss` and
+    `PerturbationLoss` say what else it takes.
 
     Args:
         name: Name under which the term is logged; by default the class's name in

@@ -3,11 +3,9 @@
 import keras
 from keras import ops
 
+from keras_lap.injection.losses.class_logits import OUTPUTS, class_logits
 from keras_lap.injection.losses.input_gradient_loss import InputGradientLoss
 from keras_lap.names import check_choice
-
-# Smaller probabilities have no gradient. Its square is far from overflow in float32.
-_SMALLEST = 1e-12
 
 
 @keras.saving.register_keras_serializable("keras_lap")
@@ -62,30 +60,15 @@ class RightReasons(InputGradientLoss):
 
     def __init__(self, outputs="softmax", from_logits=False, name=None):
         super().__init__(name)
-        check_choice("outputs", outputs, ("softmax", "sigmoid"))
+        check_choice("outputs", outputs, OUTPUTS)
         self.outputs = outputs
         self.from_logits = from_logits
 
     def explained(self, predictions):
-        if self.outputs == "softmax" and predictions.shape[-1] == 1:
-            raise ValueError(
-                f'Expected the loss {self.name!r} to have outputs="sigmoid" with a '
-                "model of a single class, whose softmax is always 1. Received: "
-                f"outputs={self.outputs!r}"
-            )
-        logits = predictions if self.from_logits else _logits_behind(predictions)
-        if logits is None:
-            return self._of_probabilities(_at_least_float32(predictions))
-        logits = _at_least_float32(logits)
+        logits = class_logits(predictions, self.outputs, self.from_logits)
         if self.outputs == "softmax":
             return ops.log_softmax(logits, axis=-1)
         return -ops.softplus(logits) - ops.softplus(-logits)
-
-    def _of_probabilities(self, probabilities):
-        logarithms = ops.log(ops.maximum(probabilities, _SMALLEST))
-        if self.outputs == "softmax":
-            return logarithms
-        return logarithms + ops.log(ops.maximum(1 - probabilities, _SMALLEST))
 
     def call(self, gradient, mask):
         return ops.sum(ops.square((1 - mask) * gradient), axis=(1, 2, 3))
@@ -96,12 +79,3 @@ class RightReasons(InputGradientLoss):
             "outputs": self.outputs,
             "from_logits": self.from_logits,
         }
-
-
-def _logits_behind(probabilities):
-    """The logits that Keras' activations leave with their result, or `None`."""
-    return getattr(probabilities, "_keras_logits", None)
-
-
-def _at_least_float32(tensor):
-    return tensor if tensor.dtype == "float64" else ops.cast(tensor, "float32")

@@ -1,10 +1,12 @@
-"""One step of `fit` or `evaluate` with something added to it."""
+"""What steps with something added to them have in common on all backends."""
 
 import contextlib
 import functools
 
+from keras_lap.injection.replaced import replaced
 
-class StepFunction:
+
+class BaseStepFunction:
     """A compiled step that takes the place of a model's own one for a single call.
 
     `stand_in` is for the hook at the beginning of a batch: it makes the model use
@@ -16,31 +18,35 @@ class StepFunction:
     Args:
         model: A compiled `keras.Model`.
         kind: `"train"` or `"test"`.
-        wrap_step: Takes `model.train_step` or `model.test_step` and returns the step
+        wrap_step: Takes a step, a function from a batch to logs, and returns the step
             to run.
         compute_loss: Replaces `model.compute_loss` during the step, and takes it
             as its first argument.
+        terms: The `Terms` that the step takes note of, whose means go into its logs.
 
     Attributes:
         own: The model's own function, for which this one stands in.
     """
 
-    def __init__(self, model, kind, wrap_step, compute_loss):
+    def __init__(self, model, kind, wrap_step, compute_loss, terms):
         self._model = model
+        self._wrap_step = wrap_step
         self._compute_loss = compute_loss
+        self._terms = terms
+        self._step_name = f"{kind}_step"
         self._name = f"{kind}_function"
         self._maker = f"make_{kind}_function"
         self._standing_in = contextlib.ExitStack()
         self.own = getattr(model, self._name)
-        step = wrap_step(getattr(model, f"{kind}_step"))
-        with _replaced(model, **{f"{kind}_step": step, self._name: None}):
+        self._step = self._make_step(getattr(model, self._step_name))
+        with self._at_work(), replaced(model, **{self._name: None}):
             getattr(model, self._maker)(force=True)
             self._function = getattr(model, self._name)
 
     def stand_in(self):
         """Lets the model run this function next."""
         make = functools.partial(self._make_own, getattr(self._model, self._maker))
-        self._standing_in.enter_context(_replaced(self._model, **{self._maker: make}))
+        self._standing_in.enter_context(replaced(self._model, **{self._maker: make}))
         setattr(self._model, self._name, self)
 
     def make_way(self):
@@ -54,24 +60,34 @@ class StepFunction:
         self.make_way()
         return make(*args, **kwargs)
 
-    def __call__(self, iterator):
+    def __call__(self, *arguments):
         self.make_way()
+        with self._at_work():
+            return self._run(*arguments)
+
+    @contextlib.contextmanager
+    def _at_work(self):
+        """The model as it is during the step."""
         compute_loss = functools.partial(self._compute_loss, self._model.compute_loss)
-        with _replaced(self._model, compute_loss=compute_loss):
-            return self._function(iterator)
+        changes = {self._step_name: self._step, "compute_loss": compute_loss}
+        with replaced(self._model, **changes):
+            yield
 
+    def _make_step(self, own):
+        """The step to run, with the arguments and the results of the model's own."""
+        raise NotImplementedError
 
-@contextlib.contextmanager
-def _replaced(target, **attributes):
-    """Sets attributes of an object for a while."""
-    before = {name: vars(target)[name] for name in attributes if name in vars(target)}
-    for name, value in attributes.items():
-        setattr(target, name, value)
-    try:
-        yield
-    finally:
-        for name in attributes:
-            if name in before:
-                setattr(target, name, before[name])
-            else:
-                delattr(target, name)
+    def _run(self, *arguments):
+        """Calls the function that Keras has made of the step."""
+        return self._function(*arguments)
+
+    def _with_means(self, logs):
+        """The logs of a step together with the means of the terms."""
+        means = self._terms.result()
+        clashes = sorted(logs.keys() & means.keys())
+        if clashes:
+            raise ValueError(
+                "Expected losses with other names than the model's own logs: set "
+                f"`name=` of the loss. Received losses named: {clashes}"
+            )
+        return {**logs, **means}

@@ -1,0 +1,77 @@
+"""Lets Keras build models from batches whose targets hold knowledge."""
+
+import functools
+
+import keras
+
+from keras_lap.injection.knowledge import holds_knowledge
+from keras_lap.injection.replaced import replaced
+from keras_lap.injection.replicas import has_several_workers
+
+
+@functools.cache
+def let_models_build_on_labels():
+    """Shows a model's loss and metrics the label alone while they are built.
+
+    On JAX and torch, and with TensorFlow's strategies, `fit` and `evaluate` build the
+    compiled loss and metrics from the first batch before they call any callback. A
+    dict of targets for a single output is an error then, so `keras.Model` learns here
+    to pass over what `KnowledgeInjection` reads. Nothing else about it changes:
+    targets without a `"label"` and models with a dict of outputs are left alone.
+    """
+    keras.Model._symbolic_build = _on_labels(keras.Model._symbolic_build)
+    if keras.config.backend() == "tensorflow":
+        keras.Model._maybe_symbolic_build = _from_specs(
+            keras.Model._maybe_symbolic_build
+        )
+
+
+def _on_labels(build):
+    @functools.wraps(build)
+    def build_on_labels(model, *args, **kwargs):
+        names = ("compute_loss", "compute_metrics")
+        changes = {name: _on_label(getattr(model, name)) for name in names}
+        with replaced(model, **changes):
+            return build(model, *args, **kwargs)
+
+    return build_on_labels
+
+
+def _on_label(compute):
+    @functools.wraps(compute)
+    def compute_on_label(x, y, y_pred, sample_weight=None, **kwargs):
+        if holds_knowledge(y) and not isinstance(y_pred, dict):
+            y, sample_weight = y["label"], weight_of_label(sample_weight)
+        return compute(x, y, y_pred, sample_weight, **kwargs)
+
+    return compute_on_label
+
+
+def _from_specs(build):
+    """Builds on the shapes of a distributed data set, not on a batch of it.
+
+    Keras sums up a batch over the replicas to have its shapes, which fails for flags,
+    and for anything with several workers.
+    """
+
+    @functools.wraps(build)
+    def build_from_specs(model, iterator=None, data_batch=None):
+        strategy = model._distribute_strategy
+        if strategy is not None and iterator is not None:
+            specs = keras.tree.map_structure(
+                lambda spec: getattr(spec, "_value_specs", [spec])[0],
+                iterator._get_iterator().element_spec,
+            )
+            _, y, _ = keras.utils.unpack_x_y_sample_weight(specs)
+            if holds_knowledge(y) or has_several_workers(strategy):
+                iterator, data_batch = None, specs
+        return build(model, iterator, data_batch)
+
+    return build_from_specs
+
+
+def weight_of_label(sample_weight):
+    """The label's sample weights; Keras may have made a dict of one array of them."""
+    if isinstance(sample_weight, dict) and "label" in sample_weight:
+        return sample_weight["label"]
+    return sample_weight

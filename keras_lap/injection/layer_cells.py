@@ -1,0 +1,73 @@
+"""Where the pixels of LAP layers lie in the image."""
+
+import keras
+from keras import ops
+
+from keras_lap.injection.knowledge import even_cells
+from keras_lap.layers.grid_walk import receptive_grids
+from keras_lap.layers.model_graph import graph_of
+from keras_lap.surgery.graph import Graph
+
+
+def layer_cells(model, images, records):
+    """Rows and columns of the image that the pixels of each layer stand for.
+
+    Where sizes are not known before the data, the layers' maps are taken to extend
+    over the image evenly.
+
+    Args:
+        model: The model.
+        images: What it was called on.
+        records: List of `ScoreRecord`, of any number of calls of the model.
+
+    Returns:
+        One pair of arrays `(pixels, 2)` per record, as `resize_area` takes them.
+    """
+    maps = [tuple(ops.shape(record.attention)[1:3]) for record in records]
+    data_format = records[0].layer.data_format if records else None
+    image = _spatial_size(images, data_format)
+    if image is None or not all(isinstance(side, int) for side in sum(maps, ())):
+        return [even_cells(size) for size in maps]
+    calls = [(record.layer, size) for record, size in zip(records, maps, strict=True)]
+    passes = _count_passes(model, calls)
+    calls = calls[: len(calls) // passes]
+    cells = [
+        [place.grid.cells(axis, side) for axis, side in enumerate(image)]
+        for place in receptive_grids(model, image, calls, data_format=data_format)
+    ]
+    return cells * passes
+
+
+def _count_passes(model, calls):
+    """How often the model was called, if it was the same each time, otherwise 1."""
+    layers = {id(layer) for layer, _ in calls}
+    if len(layers) == len(calls) or graph_of(model) is None:
+        return 1
+    graph, unknown = Graph(model), False
+
+    def count(inner):
+        nonlocal unknown
+        total = 0
+        for call in graph.calls_in(inner):
+            operation = call.operation
+            if graph.contains(operation):
+                total += count(operation)
+            elif id(operation) in layers:
+                total += 1
+            elif isinstance(operation, keras.Layer):
+                parts = operation._flatten_layers()
+                unknown |= any(id(part) in layers for part in parts)
+        return total
+
+    length = count(model)
+    # A layer with LAP layers inside may call them any number of times.
+    if unknown or not length or len(calls) % length:
+        return 1
+    passes = len(calls) // length
+    return passes if calls == calls[:length] * passes else 1
+
+
+def _spatial_size(images, data_format):
+    shape = tuple(getattr(images, "shape", ()))
+    size = shape[2:] if data_format == "channels_first" else shape[1:3]
+    return None if len(shape) != 4 or None in size else size

@@ -1,0 +1,40 @@
+"""Steps with something added to them, where variables change in place."""
+
+from keras import ops
+
+from keras_lap.injection.replicas import in_graph, strategy_of
+from keras_lap.injection.step_function.base_step_function import BaseStepFunction
+
+
+class StepFunction(BaseStepFunction):
+    """The `BaseStepFunction` of TensorFlow and torch.
+
+    Keras averages what replicas have logged, however many samples each has seen, so
+    their metrics are read after the step, as they are over all replicas.
+    """
+
+    def _make_step(self, own):
+        strategy = strategy_of(self._model)
+        self._has_replicas = strategy is not None and strategy.num_replicas_in_sync > 1
+        if self._has_replicas:
+            self._read_metrics = in_graph(self._all_metrics)
+        step = self._wrap_step(own)
+
+        def step_with_means(data):
+            logs = self._with_means(step(data))
+            if self._has_replicas:
+                # Over several workers Keras averages along an axis.
+                logs = {name: ops.reshape(value, (-1,)) for name, value in logs.items()}
+            return logs
+
+        return step_with_means
+
+    def _run(self, iterator):
+        logs = self._function(iterator)
+        if not self._has_replicas:
+            return logs
+        whole = self._read_metrics()
+        return {name: whole.get(name, ops.mean(logs[name])) for name in logs}
+
+    def _all_metrics(self):
+        return {**self._model.get_metrics_result(), **self._terms.result()}

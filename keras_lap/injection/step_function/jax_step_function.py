@@ -1,0 +1,76 @@
+"""Steps with something added to them, where a step returns the new state."""
+
+import contextlib
+
+import keras
+
+from keras_lap.injection.replaced import replaced
+from keras_lap.injection.step_function.base_step_function import BaseStepFunction
+
+
+class StepFunction(BaseStepFunction):
+    """The `BaseStepFunction` of JAX.
+
+    What the terms change travels with the values of the model's metrics, the last
+    part of the state.
+    """
+
+    def _make_step(self, own):
+        def step_with_means(state, data):
+            def step(data):
+                nonlocal state
+                logs, state = own(state, data)
+                return logs
+
+            logs = self._wrap_step(step)(data)
+            _, travelling = self._split(state[-1])
+            mapping = list(zip(self._terms.variables, travelling, strict=True))
+            with keras.StatelessScope(state_mapping=mapping):
+                return self._with_means(logs), state
+
+        return step_with_means
+
+    @contextlib.contextmanager
+    def _at_work(self):
+        passengers = [*self._model._metrics, _Passenger(self._terms.variables)]
+        with super()._at_work(), replaced(self._model, _metrics=passengers):
+            yield
+
+    def _run(self, state, iterator):
+        *others, metrics = state
+        here = self._place()
+        travelling = [variable.value for variable in self._terms.variables]
+        metrics = [*metrics[: here.start], *travelling, *metrics[here.start :]]
+        logs, state = self._function((*others, metrics), iterator)
+        *others, metrics = state
+        metrics, travelling = self._split(metrics)
+        for variable, value in zip(self._terms.variables, travelling, strict=True):
+            variable.assign(value)
+        return logs, (*others, metrics)
+
+    def _split(self, metrics):
+        """The values of the model's own metrics, and those of the terms."""
+        here = self._place()
+        return [*metrics[: here.start], *metrics[here.stop :]], metrics[here]
+
+    def _place(self):
+        """Where in the values of all metrics those of the terms are."""
+        ours = self._terms.variables
+        every = self._model.metrics_variables
+        start = next(i for i, variable in enumerate(every) if variable is ours[0])
+        return slice(start, start + len(ours))
+
+
+class _Passenger(keras.metrics.Metric):
+    """Makes variables part of a model's state, and adds nothing to its logs."""
+
+    def __init__(self, variables):
+        super().__init__(name="knowledge_injection")
+        self._passengers = variables
+
+    @property
+    def variables(self):
+        return self._passengers
+
+    def result(self):
+        return {}

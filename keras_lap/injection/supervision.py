@@ -1,0 +1,119 @@
+"""The LAP layers of a model that are supervised, and what they are told."""
+
+import functools
+
+from keras_lap.injection.forward_pass import ForwardPass
+from keras_lap.injection.knowledge import LayerKnowledge, default_class_concepts
+from keras_lap.injection.layer_cells import layer_cells
+from keras_lap.injection.losses import SupervisedLayer
+from keras_lap.injection.single_output import single_output
+from keras_lap.layers import score_tape
+from keras_lap.names import check_names
+from keras_lap.surgery.lap_layers import lap_layers
+
+
+class Supervision:
+    """Brings what is known about a batch to the layers that it is for.
+
+    Args:
+        model: A `keras.Model`.
+        names: Names of the LAP layers to supervise, or `None` for all.
+        class_concepts: Array `(classes, K)` of zeros and ones, or `None`.
+
+    Attributes:
+        model: As given.
+        layers: List of the LAP layers.
+        data_format: Their layout, and that of the images.
+
+    Raises:
+        ValueError: If the model has no such layers, or they do not pool images.
+    """
+
+    def __init__(self, model, names, class_concepts):
+        self.model = model
+        self.layers = _choose_layers(model, names)
+        self.data_format = self.layers[0].data_format
+        self._class_concepts = class_concepts
+
+    def forward_pass(self, records, images, predictions, knowledge, tape):
+        """What a step has computed, with the knowledge fitted to it.
+
+        Args:
+            records: The `ScoreRecord`s of the step.
+            images: What the model was called on.
+            predictions: What it gave.
+            knowledge: A `Knowledge`.
+            tape: The `InputTape` of the step, or `None`.
+
+        Returns:
+            A `ForwardPass`.
+
+        Raises:
+            ValueError: If the step has not called the layers.
+        """
+        with score_tape():
+            # Following the model may call layers on placeholders.
+            cells = layer_cells(self.model, images, records)
+        calls, met = [], []
+        for record, places in zip(records, cells, strict=True):
+            layer = record.layer
+            if not any(layer is one for one in self.layers):
+                continue
+            if not calls or any(layer is one for one in met):
+                calls, met = [*calls, []], []
+            met.append(layer)
+            known = LayerKnowledge(
+                knowledge,
+                places,
+                layer.concepts,
+                functools.partial(self._matrix, layer, predictions),
+            )
+            calls[-1].append(SupervisedLayer(record.logits, places, known))
+        if not calls:
+            names = [layer.name for layer in self.layers]
+            raise ValueError(
+                "Expected the model to call its LAP layers in its forward pass. "
+                f"Received no scores from any of {names}."
+            )
+        return ForwardPass(
+            calls, self.model, images, self.data_format, predictions, knowledge, tape
+        )
+
+    def _matrix(self, layer, predictions):
+        """Which class has which concept of a layer, `(classes, K)`."""
+        matrix = self._class_concepts
+        classes = single_output(predictions).shape[-1]
+        if matrix is None or (layer.concepts == 1 != matrix.shape[1]):
+            return default_class_concepts(classes, layer.concepts)
+        if matrix.shape != (classes, layer.concepts):
+            raise ValueError(
+                "Expected `class_concepts` of one row per class and one column per "
+                f"concept, ({classes}, {layer.concepts}) for layer {layer.name!r}. "
+                f"Received shape: {matrix.shape}"
+            )
+        return matrix
+
+
+def _choose_layers(model, names):
+    pooling = lap_layers(model)
+    found = [layer for layer in pooling if layer.head is not None]
+    if not found:
+        scoreless = [layer.name for layer in pooling]
+        received = f"LAP layers that score none: {scoreless}" if scoreless else "none"
+        raise ValueError(
+            "Expected a model with LAP layers that score concepts: make one with "
+            "`keras_lap.convert(model)`, or use `keras_lap.LAPooling2D` layers. "
+            f"Received: {model.name!r} with {received}"
+        )
+    if names is not None:
+        known = [layer.name for layer in found]
+        check_names("`layers` to be names of LAP layers", names, known)
+        found = [layer for layer in found if layer.name in names]
+    others = {layer.name: layer.rank for layer in found if layer.rank != 2}
+    if others:
+        raise ValueError(
+            "Expected LAP layers that pool images, with two spatial axes: name "
+            "those to supervise in `layers`. Received layers with other numbers "
+            f"of axes: {others}"
+        )
+    return found
