@@ -1,23 +1,24 @@
 """Times `keras_lap.la_pool` against TensorFlow's poolings on the CPU.
 
-Everything is called in turn in one process and compared round by round, since machines
-are noisy: what is reported is the median of the ratios, with their quartiles. A copy
-of as many bytes as the pooling has to read and write shows the memory roof.
+Everything is called in turn in one process and compared round by round: what is
+reported is the median of the ratios, with their quartiles. A copy of as many bytes as
+the pooling has to read and write shows the memory roof.
 """
 
 import argparse
 import concurrent.futures
 import csv
 import dataclasses
+import functools
 import os
 import pathlib
 import platform
 import statistics
-import time
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
+from paired_rounds import ratio_quartiles, time_in_rounds
 from tqdm import tqdm
 
 import keras_lap
@@ -125,16 +126,12 @@ def measure(shape, batch, rounds, jit_compile, gradient):
     copy = _Copy(_bytes_to_move(x, scores, results, gradient))
     del results
     peaks = {provider: _peak_bytes(run, x, scores) for provider, run in runs.items()}
-    seconds = {provider: {} for provider in runs}
-    copied = {}
-    for index in range(rounds):
-        for provider, run in runs.items():
-            if index % provider.every == 0:
-                seconds[provider][index] = _seconds(lambda run=run: run(x, scores))
-        copied[index] = _seconds(copy)
+    calls = {p.name: functools.partial(run, x, scores) for p, run in runs.items()}
+    calls[COPY] = copy
+    seconds = time_in_rounds(calls, rounds, every={p.name: p.every for p in PROVIDERS})
     return [
-        *(Measurement(p.name, seconds[p], peaks[p]) for p in PROVIDERS),
-        Measurement(COPY, copied),
+        *(Measurement(p.name, seconds[p.name], peaks[p]) for p in PROVIDERS),
+        Measurement(COPY, seconds[COPY]),
     ]
 
 
@@ -189,23 +186,6 @@ def _peak_bytes(run, x, scores):
     return tf.config.experimental.get_memory_info("CPU:0")["peak"] - before
 
 
-def _seconds(run):
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
-def ratios(measurement, baseline):
-    """Quartiles of the time ratios of the rounds that both were timed in."""
-    return np.quantile(
-        [
-            seconds / baseline.seconds[index]
-            for index, seconds in measurement.seconds.items()
-        ],
-        (0.25, 0.5, 0.75),
-    )
-
-
 FIELDS = (
     "shape",
     "xla",
@@ -223,7 +203,7 @@ def rows(shape, batch, rounds, jit_compile, gradient):
     """Measures one case and yields a CSV row per provider."""
     measurements = measure(shape, batch, rounds, jit_compile, gradient)
     for measurement in measurements:
-        quartiles = ratios(measurement, measurements[0])
+        quartiles = ratio_quartiles(measurement.seconds, measurements[0].seconds)
         peak = measurement.peak_bytes
         yield {
             "shape": shape.name,

@@ -1,0 +1,138 @@
+"""Several workers train one network with knowledge, and go on after a crash.
+
+On a cluster start this script on every machine, with `TF_CONFIG` set as TensorFlow asks
+for; most schedulers do. Without `TF_CONFIG` it starts two workers on this machine.
+
+Each worker reads its share of the batches. `BackupAndRestore` keeps the state of every
+epoch: if the workers are stopped, the same command goes on from there.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+
+import keras
+import tensorflow as tf
+from digit_tools import build_network
+
+from keras_lap.callbacks import KnowledgeInjection
+from keras_lap.datasets import ClutteredDigits, ClutteredDigitsConfig, load
+from keras_lap.losses import BoxSupervision
+
+
+def main(arguments=None):
+    """Runs one worker, or starts two.
+
+    Args:
+        arguments: Command line, by default that of the process.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = parse_arguments(arguments)
+    if "TF_CONFIG" in os.environ:
+        work(options)
+        return
+    # Once, before two workers try to.
+    make_builder(options).download_and_prepare()
+    start_workers(arguments)
+
+
+def parse_arguments(arguments):
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--batch-size", type=int, default=64, help="of all workers")
+    parser.add_argument("--images", type=int, help="to train on, by default all")
+    parser.add_argument("--data-dir", help="folder for the data set")
+    parser.add_argument("--folder", default="results/multi_worker", help="to write to")
+    return parser.parse_args(arguments)
+
+
+def make_builder(options):
+    """The data set, of as many images as asked for."""
+    count, config = options.images, "clutter"
+    if count is not None:
+        config = ClutteredDigitsConfig(
+            name=f"clutter_{count}", train=count, validation=1, test=1
+        )
+    return ClutteredDigits(config=config, data_dir=options.data_dir)
+
+
+def work(options):
+    """Trains as one of the workers; the first one saves the network."""
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    task = strategy.cluster_resolver.task_id
+    folder = pathlib.Path(options.folder)
+    data = load(
+        make_builder(options),
+        image_size=None,
+        batch_size=options.batch_size,
+        shuffle=10_000,
+        # The same order for all, of which each takes its share.
+        seed=0,
+    )
+    sharding = tf.data.Options()
+    sharding.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.DATA
+    )
+    with strategy.scope():
+        model = build_network(initial_score=0.05)
+        model.compile(
+            keras.optimizers.Adam(2e-3),
+            "sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+        )
+    model.fit(
+        data.with_options(sharding),
+        epochs=options.epochs,
+        verbose=2 if task == 0 else 0,
+        callbacks=[
+            KnowledgeInjection([BoxSupervision()], warmup=1),
+            keras.callbacks.BackupAndRestore(folder / f"backup_{task}"),
+        ],
+    )
+    if task == 0:
+        model.save(folder / "network.keras")
+        print(f"Network written to {folder / 'network.keras'}")
+
+
+def start_workers(arguments, count=2):
+    """Starts workers on this machine, and stops all if one fails."""
+    workers = [f"127.0.0.1:{port}" for port in free_ports(count)]
+    processes = []
+    for index in range(count):
+        task = {"type": "worker", "index": index}
+        config = json.dumps({"cluster": {"worker": workers}, "task": task})
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, __file__, *arguments],
+                env={**os.environ, "TF_CONFIG": config},
+            )
+        )
+    try:
+        codes = [None] * count
+        while None in codes and not any(codes):
+            time.sleep(0.2)
+            codes = [process.poll() for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    if any(codes):
+        sys.exit(f"A worker failed: they ended with {codes}")
+
+
+def free_ports(count):
+    """Numbers of ports that nothing listens to."""
+    listening = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in listening]
+    for each in listening:
+        each.close()
+    return ports
+
+
+if __name__ == "__main__":
+    main()

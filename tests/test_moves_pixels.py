@@ -1,0 +1,51 @@
+"""Layers that move pixels, inside of a model whose masks they do not move."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_lap import GlobalLAPooling2D
+from keras_lap.callbacks import KnowledgeInjection
+from keras_lap.losses import MaskSupervision, Presence
+
+SIZE = 8
+X = np.zeros((2, SIZE, SIZE, 1), "float32")
+TARGETS = {"label": np.array([0, 1]), "mask": np.ones((2, SIZE, SIZE))}
+
+
+def fit(augmentation, loss):
+    inputs = keras.Input((SIZE, SIZE, 1))
+    y = GlobalLAPooling2D(concepts=2)(augmentation(inputs))
+    model = keras.Model(inputs, layers.Dense(2, activation="softmax")(y))
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit(X, TARGETS, verbose=0, callbacks=[KnowledgeInjection(loss)])
+
+
+MOVING = {
+    "a layer": lambda: layers.RandomFlip(name="mirror"),
+    "nested": lambda: keras.Sequential(
+        [layers.RandomContrast(0.1), layers.RandomRotation(0.1, name="mirror")]
+    ),
+}
+
+
+@pytest.mark.parametrize("make", MOVING.values(), ids=MOVING)
+def test_warns_of_masks_that_are_left_behind(make):
+    with pytest.warns(UserWarning, match=r"\['mirror'\].*keras_lap.datasets.augmented"):
+        fit(make(), MaskSupervision())
+
+
+IN_PLACE = {
+    "colours": (lambda: layers.RandomContrast(0.1), MaskSupervision),
+    "labels have no place": (layers.RandomFlip, Presence),
+}
+
+
+@pytest.mark.parametrize("make, loss", IN_PLACE.values(), ids=IN_PLACE)
+def test_is_silent_where_nothing_is_left_behind(make, loss):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", ".*move its images.*")
+        fit(make(), loss())
