@@ -13,13 +13,12 @@ import time
 
 import keras
 import numpy as np
-import tensorflow_datasets as tfds
 from digit_backbone import BATCH_SIZE, build_backbone, compile_for_digits
+from digit_tools import accuracy, draw, load_data, maps_of_labels, validity
 
 import keras_lap
 from keras_lap.callbacks import GateAnneal, KnowledgeInjection
-from keras_lap.datasets import ClutteredDigits
-from keras_lap.evaluation import energy_in_mask, grad_cam, pointing_game
+from keras_lap.evaluation import grad_cam
 from keras_lap.losses import MaskSupervision
 
 HERE = pathlib.Path(__file__).parent
@@ -38,7 +37,7 @@ def main(arguments=None, config="decoy"):
     arguments = parse_arguments(arguments)
     print("\n== 1. Real handwriting in clutter, with a patch that tells the label")
     print("Drawn here; nothing is downloaded, whatever TFDS says")
-    data = load_data(arguments.data_dir, config)
+    data = load_data(arguments.data_dir, config, SPLITS)
     # Not before the data are there: building them draws from the same random numbers.
     keras.utils.set_random_seed(0)
 
@@ -53,7 +52,12 @@ def main(arguments=None, config="decoy"):
 
     print("\n== 4. Before and after")
     report(before, after, data, ceiling=json.loads(CEILING_LOG.read_text())["clutter"])
-    draw(before, after, data, arguments.figure)
+    columns = {
+        "Grad-CAM, before": before["maps"]["Grad-CAM"],
+        "Grad-CAM, after": after["maps"]["Grad-CAM"],
+        "LAP, after": after["maps"]["LAP"],
+    }
+    draw(data["test"], columns, arguments.figure)
 
 
 def parse_arguments(arguments):
@@ -74,16 +78,6 @@ def parse_arguments(arguments):
         "--figure", default="results/quickstart.png", help="PNG to write"
     )
     return parser.parse_args(arguments)
-
-
-def load_data(data_dir, config, splits=SPLITS):
-    """Builds the data set, once, and reads its splits as arrays."""
-    builder = ClutteredDigits(config=config, data_dir=data_dir)
-    builder.download_and_prepare()
-    return {
-        split: tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1))
-        for split in splits
-    }
 
 
 def load_original(data, weights=None):
@@ -158,38 +152,27 @@ def fine_tune(model, data, epochs, share_with_mask):
 
 def look_at(model, data):
     """Accuracy on both test splits, and the maps that explain the true class."""
-    test, shifted = data["test"], data["test_shifted"]
-    found = {
-        split: float(np.mean(model.predict(images, verbose=0).argmax(-1) == labels))
-        for split, images, labels in (
-            ("test", test["image"], test["label"]),
-            ("test_shifted", shifted["image"], shifted["label"]),
-        )
-    }
+    test = data["test"]
+    found = {split: accuracy(model, data[split]) for split in ("test", "test_shifted")}
     found["maps"] = {"Grad-CAM": grad_cam(model, test["image"], test["label"])}
     if keras_lap.lap_layers(model):
-        maps = keras_lap.explain(model, test["image"])
-        found["maps"]["LAP"] = maps[np.arange(len(maps)), ..., test["label"]]
+        found["maps"]["LAP"] = maps_of_labels(model, test)
     return found
 
 
 def report(before, after, data, ceiling):
     """Prints the table."""
-    masks = data["test"]["mask"][..., 0]
+    test = data["test"]
     line = "{:<30}{:>8}{:>14}{:>11}{:>14}{:>16}".format
     print(line("", "test", "test_shifted", "maps", "pointing", "energy in mask"))
     for name, found in (("before", before), ("after", after)):
         accuracies = (f"{found['test']:.3f}", f"{found['test_shifted']:.3f}")
         for explainer, maps in found["maps"].items():
-            pointing = pointing_game(maps, masks).mean
-            energy = energy_in_mask(maps, masks).mean
-            print(
-                line(name, *accuracies, explainer, f"{pointing:.3f}", f"{energy:.3f}")
-            )
+            shares = (f"{share:.3f}" for share in validity(maps, test["mask"]))
+            print(line(name, *accuracies, explainer, *shares))
             name, accuracies = "", ("", "")
-    print(
-        line("a map that is even everywhere", "", "", "", *[f"{masks.mean():.3f}"] * 2)
-    )
+    even = f"{test['mask'].mean():.3f}"
+    print(line("a map that is even everywhere", "", "", "", even, even))
     honest = ceiling["accuracy"]["test"]
     print(
         f"\nHonest ceiling, the backbone trained without any decoy for "
@@ -197,25 +180,6 @@ def report(before, after, data, ceiling):
     )
     share = after["test_shifted"] / honest
     print(f"Accuracy under shift, as a share of the ceiling: {share:.2f}")
-
-
-def draw(before, after, data, path, rows=4):
-    """Writes the figure: images, Grad-CAM before, LAP maps after."""
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    test = data["test"]
-    keras_lap.draw_maps(
-        test["image"][:rows],
-        {
-            "Grad-CAM, before": before["maps"]["Grad-CAM"][:rows],
-            "Grad-CAM, after": after["maps"]["Grad-CAM"][:rows],
-            "LAP, after": after["maps"]["LAP"][:rows],
-        },
-        masks=test["mask"][:rows, ..., 0],
-        captions=[f"digit {label}" for label in test["label"][:rows]],
-        path=path,
-    )
-    print(f"Figure written to {path}")
 
 
 if __name__ == "__main__":

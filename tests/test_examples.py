@@ -1,6 +1,7 @@
 """Every example and benchmark runs, on a small scale."""
 
 import csv
+import importlib
 import json
 import pathlib
 import re
@@ -23,11 +24,16 @@ def scripts_on_path(monkeypatch):
         monkeypatch.syspath_prepend(str(ROOT / folder))
     yield
     for name in (
+        "attributes",
+        "boxes",
         "digit_backbone",
+        "digit_tools",
+        "labels_only",
         "make_backbone",
         "quickstart",
         "bench_la_pool",
         "opening_the_gate",
+        "right_reasons",
     ):
         sys.modules.pop(name, None)
 
@@ -56,6 +62,75 @@ def test_quickstart(tmp_path, capsys):
     for value in (*grad_cam, *(float(figure) for figure in after.groups())):
         assert 0 <= value <= 1
     assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+EVEN = "a map that is even everywhere"
+
+
+@pytest.fixture
+def story(tmp_path, capsys):
+    """Runs an example on a small scale and returns its table, a dict of rows."""
+
+    def run(name, decoy=False, epochs=1, train=64):
+        figure = tmp_path / "pictures" / "maps.png"
+        options = {
+            "epochs": epochs,
+            "train": train,
+            "data-dir": tmp_path,
+            "figure": figure,
+        }
+        importlib.import_module(name).main(
+            [f"--{option}={value}" for option, value in options.items()],
+            config=tiny(f"tiny_{name}", decoy),
+        )
+        assert figure.read_bytes().startswith(b"\x89PNG")
+        printed = capsys.readouterr().out
+        rows = re.findall(r"^(\S.*?)  +((?:\d\.\d{3} *)+)$", printed, re.MULTILINE)
+        table = {row: [float(cell) for cell in cells.split()] for row, cells in rows}
+        for cells in table.values():
+            assert all(0 <= cell <= 1 for cell in cells)
+        # The share of the pixels that belong to digits, for pointing and for energy.
+        masks = [render_example("test", i, decoy=decoy)["mask"] for i in range(64)]
+        even = round(float(np.mean(masks)), 3)
+        assert table.pop(EVEN) == [even, even]
+        return table
+
+    return run
+
+
+def test_labels_only(story):
+    table = story("labels_only")
+    assert {name: len(row) for name, row in table.items()} == {
+        "labels": 3,
+        "labels, Presence": 3,
+    }
+    assert table["labels"] != table["labels, Presence"]
+
+
+def test_boxes(story):
+    table = story("boxes", epochs=15, train=128)
+    assert list(table) == ["labels", "labels, some boxes"]
+    energy = {name: row[2] for name, row in table.items()}
+    assert energy["labels, some boxes"] > 1.5 * energy["labels"]
+
+
+def test_attributes(story):
+    table = story("attributes")
+    labels = np.array([render_example("test", i)["label"] for i in range(64)])
+    # What is right where no attribute is found: 4, 2, 4 and 3 of the digits have one.
+    counts = np.array([1, 1, 2, 1, 2, 2, 1, 1, 1, 1])[labels]
+    absent = table.pop("no attribute anywhere")
+    assert absent[1] == pytest.approx(1 - counts.mean() / 4, abs=5e-4)
+    assert len(table) == 3
+    assert all(len(row) == 5 for row in table.values())
+
+
+def test_right_reasons(story):
+    table = story("right_reasons", decoy=True, epochs=4, train=128)
+    assert list(table) == ["labels", "RightReasons", "MaskSupervision"]
+    assert all(len(row) == 4 for row in table.values())
+    energy = {name: row[3] for name, row in table.items()}
+    assert energy["MaskSupervision"] > 1.2 * energy["labels"]
 
 
 def test_checkpoint_is_small_and_cheats_as_its_log_says():

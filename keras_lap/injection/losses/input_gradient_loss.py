@@ -13,9 +13,9 @@ class InputGradientLoss(BaseLoss):
     constructor takes more than a name.
 
     In `fit` the gradient is that of the forward pass that is trained on, so it takes
-    one more backward pass, and training a derivative of second order. That needs Keras
-    on TensorFlow, and a model with a single input, images of a float dtype, and a
-    single output.
+    one more backward pass, and training a derivative of second order. On JAX it takes
+    one more forward pass too, in which random layers draw anew. The model has to have a
+    single input, images of a float dtype, and a single output.
 
     Args:
         name: Name under which the term is logged; by default the class's name in

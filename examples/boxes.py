@@ -1,0 +1,43 @@
+"""Boxes around the digits of some images teach a network where to look.
+
+A small network with LAP layers learns digits in clutter from the labels alone, and from
+the labels and the boxes of a fifth of the images, by `BoxSupervision`. For the other
+images the padding of -1 says that there is no box.
+"""
+
+import numpy as np
+from digit_tools import compare, load_data, parse_arguments, train
+
+from keras_lap.callbacks import KnowledgeInjection
+from keras_lap.losses import BoxSupervision
+
+
+def main(arguments=None, config="clutter"):
+    """Trains the networks, prints the table and writes the figure.
+
+    Args:
+        arguments: Command line, by default that of the process.
+        config: Configuration of the data set.
+    """
+    arguments = parse_arguments(__doc__, "boxes", arguments)
+    data = load_data(arguments.data_dir, config, ("train", "test"), arguments.train)
+    split, labels, epochs = data["train"], data["train"]["label"], arguments.epochs
+    has_box = np.random.default_rng(0).random(len(labels)) < 0.2
+    print(f"{has_box.sum()} of {len(labels)} images have a box")
+    # One box per image, (N, 1, 4), relative top, left, bottom, right.
+    boxes = np.where(has_box[:, None, None], split["bbox"][:, None], -1.0)
+    targets = {"label": labels, "boxes": boxes}
+    # The term is averaged over all images, so with few boxes its weight is large.
+    supervision = KnowledgeInjection([BoxSupervision()], weights=5.0)
+    models = {
+        # Low scores that nothing opens let too little through to learn from.
+        "labels": train(split, labels, epochs, initial_score=0.95),
+        "labels, some boxes": train(
+            split, targets, epochs, supervision, initial_score=0.05
+        ),
+    }
+    compare(models, ["labels"], data["test"], arguments.figure)
+
+
+if __name__ == "__main__":
+    main()
