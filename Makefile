@@ -8,7 +8,11 @@ BACKENDS := .venv-backends
 BACKENDS_READY := $(BACKENDS)/.ready
 BACKEND_TESTS := $(addprefix tests/,test_la_pool.py test_la_pool_symbolic.py \
     test_dispatch.py test_cli.py test_la_pooling.py test_global_la_pooling.py \
-    test_score_head.py test_score_tape.py test_knowledge_losses.py)
+    test_score_head.py test_score_tape.py test_knowledge_losses.py test_knowledge.py \
+    test_knowledge_layers.py test_knowledge_across_layers.py \
+    test_knowledge_right_reasons.py test_knowledge_purpose.py test_gate_anneal.py \
+    $(addprefix test_knowledge_injection,.py _errors.py _kinds.py _models.py \
+    _state.py _warmup.py))
 # JAX compiles every operation anew for every shape: with these it takes minutes.
 TOO_SLOW_ON_JAX := every_rank or second_derivatives or zero_alpha or small_alpha or \
     large_alpha or constant_scores or stops_the_gradient or 1D or 3D
@@ -34,8 +38,9 @@ test-jax: $(BACKENDS_READY)
 	KERAS_BACKEND=jax $(BACKENDS)/bin/python $(PYTEST) $(BACKEND_TESTS) \
 	    -k 'not ($(TOO_SLOW_ON_JAX))'
 
+# Threads of their own would make the processes wait for each other.
 test-torch: $(BACKENDS_READY)
-	KERAS_BACKEND=torch $(BACKENDS)/bin/python $(PYTEST) $(BACKEND_TESTS) \
+	KERAS_BACKEND=torch OMP_NUM_THREADS=1 $(BACKENDS)/bin/python $(PYTEST) $(BACKEND_TESTS) \
 	    tests/test_torch_la_pool.py
 
 lint: $(READY)

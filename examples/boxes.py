@@ -2,7 +2,8 @@
 
 A small network with LAP layers learns digits in clutter from the labels alone, and from
 the labels and the boxes of a fifth of the images, by `BoxSupervision`. For the other
-images the padding of -1 says that there is no box.
+images the padding of -1 says that there is no box. Scores start high in the first
+network, which would not learn otherwise, and low in the second.
 """
 
 import numpy as np

@@ -2,7 +2,8 @@
 
 A small network with LAP layers learns digits in clutter, once as ever and once with
 `Presence`, which says that the class of the image is somewhere, but not everywhere, and
-that the other classes are nowhere. No mask is shown to it.
+that the other classes are nowhere. No mask is shown to it. Scores start high in the
+first network, which would not learn otherwise, and low in the second.
 """
 
 from digit_tools import compare, load_data, parse_arguments, train

@@ -8,7 +8,8 @@ the scores.
 
 `RightReasons` asks what small changes of an image do, and it does not keep this network
 from reading the patch, which is a large one. `MaskSupervision` closes the gates on the
-patch, with the options of LAP layers that unlearning a shortcut takes too.
+patch, with the options of LAP layers that unlearning a shortcut takes too, so the three
+networks differ in more than the loss.
 """
 
 import numpy as np

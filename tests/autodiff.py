@@ -24,7 +24,7 @@ def gradients(function, tensors, upstream=1.0):
         upstream: Array or number that broadcasts to the function's result.
 
     Returns:
-        Dict with one tensor per entry of `tensors`.
+        Dict with one tensor per entry of `tensors`, zero where nothing depends on it.
     """
     tensors = {name: _tensor(value) for name, value in tensors.items()}
 
@@ -36,7 +36,7 @@ def gradients(function, tensors, upstream=1.0):
         with tf.GradientTape() as tape:
             tape.watch(tensors)
             loss = total(tensors)
-        return tape.gradient(loss, tensors)
+        return tape.gradient(loss, tensors, unconnected_gradients="zero")
     if BACKEND == "jax":
         return jax.grad(total)(tensors)
     with torch.enable_grad():
@@ -45,7 +45,10 @@ def gradients(function, tensors, upstream=1.0):
             for name, tensor in tensors.items()
         }
         found = torch.autograd.grad(
-            total(tensors), list(tensors.values()), create_graph=True
+            total(tensors),
+            list(tensors.values()),
+            create_graph=True,
+            materialize_grads=True,
         )
     return dict(zip(tensors, found, strict=True))
 
@@ -58,12 +61,12 @@ def _tensor(value):
 
 
 def layer_gradients(layer, x, loss, training=None):
-    """Gradients of `loss(y, record)` by a layer's input and its trainable weights.
+    """Gradients of `loss(y, *records)` by a layer's input and its trainable weights.
 
     Args:
-        layer: A built LAP layer.
+        layer: A built LAP layer, or a model with such layers.
         x: Its input.
-        loss: Scalar function of the layer's output and its `ScoreRecord`.
+        loss: Scalar function of the output and the `ScoreRecord` of each LAP layer.
         training: Whether the layer is called to be trained.
 
     Returns:
@@ -74,7 +77,7 @@ def layer_gradients(layer, x, loss, training=None):
     def total(call, x):
         with score_tape() as records:
             y = call(x)
-        return loss(y, records[0])
+        return loss(y, *records)
 
     of_x, *of_weights = {
         "tensorflow": _by_gradient_tape,

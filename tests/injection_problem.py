@@ -65,7 +65,8 @@ def make_model(rate=0.0, dtype=None, **options):
     return compiled(model, rate, **options)
 
 
-GRAPH = {"jit_compile": False}
+# A step that is traced once: on JAX there is none that is not compiled as well.
+GRAPH = {"jit_compile": keras.config.backend() == "jax"}
 
 
 def fit(model, x, y=None, callbacks=(), **options):
@@ -80,9 +81,13 @@ def first(history):
     return {name: values[0] for name, values in history.items()}
 
 
+def as_float64(tensor):
+    return np.float64(ops.convert_to_numpy(tensor))
+
+
 def own_losses(model, x, label):
     """Cross-entropy of each sample."""
-    probabilities = np.float64(model(x, training=False))
+    probabilities = as_float64(model(x, training=False))
     return -np.log(probabilities[np.arange(SAMPLES), label])
 
 
@@ -101,7 +106,7 @@ def by_hand(term, model, x, label, mask, names=("pool", "head"), matrix=None):
         small = blocks.mean(axis=(2, 4))[..., None] * present[:, None, None, :]
         knowledge = {"present": present, "mask": small}
         knowledge = {name: knowledge[name] for name in term.needs}
-        values.append(np.float64(term(record.logits, **knowledge)))
+        values.append(as_float64(term(record.logits, **knowledge)))
     assert values
     return np.mean(values, axis=0)
 

@@ -5,8 +5,9 @@ import math
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from keras import layers
+from backend_limits import several_steps, traced
+from keras import layers, ops
+from tolerances import assert_close
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.callbacks import GateAnneal
@@ -14,10 +15,9 @@ from keras_lap.callbacks import GateAnneal
 STEPS = 4
 X = np.zeros((2 * STEPS, 6, 6, 1), "float32")
 Y = np.zeros((2 * STEPS, 1), "float32")
-BATCHES = tf.data.Dataset.from_tensor_slices((X, Y)).batch(2)
 
 
-def make_model(*extra_layers, **compile_options):
+def make_model(*extra_layers, rate=0.01, **compile_options):
     """Two LAP layers with a gate and one without."""
     model = keras.Sequential(
         [
@@ -29,7 +29,7 @@ def make_model(*extra_layers, **compile_options):
             layers.Dense(1),
         ]
     )
-    model.compile("sgd", "mse", **compile_options)
+    model.compile(keras.optimizers.SGD(rate), "mse", **compile_options)
     return model
 
 
@@ -69,11 +69,12 @@ class Recorder(keras.callbacks.Callback):
         self.record(self.validation)
 
 
-def fit(model, callbacks, data=BATCHES, **options):
-    model.fit(data, shuffle=False, verbose=0, callbacks=callbacks, **options)
+def fit(model, callbacks, data=(X, Y), **options):
+    options = {"batch_size": 2, "shuffle": False, "verbose": 0, **options}
+    return model.fit(*data, callbacks=callbacks, **options)
 
 
-def record_fit(model, anneal, data=BATCHES, **options):
+def record_fit(model, anneal, data=(X, Y), **options):
     recorder = Recorder()
     fit(model, [anneal, recorder], data, **options)
     return recorder
@@ -114,13 +115,32 @@ def test_default_opens_the_gate_over_the_first_epoch():
 @pytest.mark.parametrize("start, end, schedule", [(0.5, 2, "linear"), (0, 3, "cosine")])
 def test_gates_follow_the_schedule(model, start, end, schedule):
     anneal = GateAnneal(start, end, schedule)
-    recorder = record_fit(model, anneal, epochs=3, validation_data=BATCHES.take(1))
+    recorder = record_fit(model, anneal, epochs=3, validation_data=(X[:2], Y[:2]))
     expected = [anneal.value(step / STEPS) for step in range(3 * STEPS)]
     np.testing.assert_allclose(recorder.training, expected, rtol=1e-6)
     expected = [anneal.value(epoch) for epoch in (1, 2, 3)]
     np.testing.assert_allclose(recorder.validation, expected, rtol=1e-6)
     assert recorder.training[0] == 0
     assert gates(model) == [1, 1]
+
+
+def test_every_step_computes_with_the_gate_of_its_time(rng):
+    x, y = rng.normal(size=X.shape), rng.normal(size=Y.shape)
+    model = make_model(rate=0.0)
+    means = []
+    record = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: means.append(float(logs["loss"]))
+    )
+    fit(model, [GateAnneal(0, 1, "linear"), record], (x, y))
+    expected = []
+    for step in range(STEPS):
+        for name in ("first", "last"):
+            model.get_layer(name).gate.assign(step / STEPS)
+        predictions = ops.convert_to_numpy(model(x[2 * step : 2 * step + 2]))
+        expected.append(np.mean((predictions - y[2 * step : 2 * step + 2]) ** 2))
+    counts = np.arange(1, STEPS + 1)
+    assert_close(means, np.cumsum(expected) / counts, 1e-5, 1e-6)
+    assert len({round(value, 3) for value in expected}) == STEPS
 
 
 def test_without_a_ramp_the_gate_jumps(model):
@@ -134,6 +154,7 @@ def test_a_resumed_training_continues_the_schedule(model):
     np.testing.assert_allclose(recorder.training, [0.5, 0.5625, 0.625, 0.6875])
 
 
+@several_steps
 def test_several_steps_per_execution_share_a_gate():
     model = make_model(steps_per_execution=2)
     recorder = record_fit(model, GateAnneal(0, 1, "linear"))
@@ -143,22 +164,25 @@ def test_several_steps_per_execution_share_a_gate():
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_with_an_unknown_number_of_steps_the_gate_moves_between_epochs(model):
-    batches = BATCHES.filter(lambda x, y: True)
-    recorder = record_fit(model, GateAnneal(0, 2, "linear"), batches, epochs=2)
-    # Keras begins one batch more, before it finds that there is none.
-    assert recorder.training[:STEPS] == [0] * STEPS
-    assert recorder.training[-STEPS:] == [0.5] * STEPS
+    anneal = GateAnneal(0, 2, "linear")
+    for epoch, expected in enumerate([0, 0.5]):
+        batches = ((X[i : i + 2], Y[i : i + 2]) for i in range(0, len(X), 2))
+        options = {"batch_size": None, "initial_epoch": epoch, "epochs": epoch + 1}
+        recorder = record_fit(model, anneal, (batches,), **options)
+        # Keras may begin one batch more, before it finds that there is none.
+        assert len(recorder.training) >= STEPS
+        assert set(recorder.training) == {expected}
     assert gates(model) == [1, 1]
 
 
 def test_gates_rest_outside_of_training(model):
     anneal = GateAnneal(0, 4, "linear")
-    model.evaluate(BATCHES, verbose=0, callbacks=[anneal])
+    model.evaluate(X, Y, batch_size=2, verbose=0, callbacks=[anneal])
     assert gates(model) == [0, 0]
     record_fit(model, anneal)
     assert gates(model) == [0.25, 0.25]
     model.get_layer("last").gate.assign(0.125)
-    model.evaluate(BATCHES, verbose=0, callbacks=[anneal])
+    model.evaluate(X, Y, batch_size=2, verbose=0, callbacks=[anneal])
     assert gates(model) == [0.25, 0.125]
 
 
@@ -170,7 +194,7 @@ def test_a_failed_training_leaves_the_gates_to_the_user(model):
     failing = keras.callbacks.LambdaCallback(on_train_batch_end=fail)
     with pytest.raises(RuntimeError, match="on purpose"):
         fit(model, [anneal, failing])
-    model.evaluate(BATCHES, verbose=0, callbacks=[anneal])
+    model.evaluate(X, Y, batch_size=2, verbose=0, callbacks=[anneal])
     assert gates(model) == [0, 0]
 
 
@@ -197,6 +221,7 @@ class CountCalls(layers.Layer):
         return x
 
 
+@traced
 def test_nothing_is_traced_anew():
     counter = CountCalls()
     model = make_model(counter)
@@ -227,7 +252,6 @@ def test_refuses_bad_arguments(arguments):
 MODELS = {
     "no LAP layer": [keras.Input((6, 6, 1)), layers.Flatten(), layers.Dense(1)],
     "no base branch": [keras.Input((6, 6, 1)), GlobalLAPooling2D(), layers.Dense(1)],
-    "not built": [GlobalLAPooling2D(base="max"), layers.Dense(1)],
 }
 
 
@@ -237,3 +261,11 @@ def test_refuses_a_model_without_gates(model_layers):
     model.compile("sgd", "mse")
     with pytest.raises(ValueError, match=r"(?s)Expected.*model.*Received"):
         fit(model, [GateAnneal()])
+
+
+def test_refuses_a_model_that_is_not_built():
+    """On TensorFlow `fit` builds it no sooner than in its first step."""
+    anneal = GateAnneal()
+    anneal.set_model(keras.Sequential([GlobalLAPooling2D(base="max"), layers.Dense(1)]))
+    with pytest.raises(ValueError, match=r"(?s)Expected.*built.*Received"):
+        anneal.on_train_begin()

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from tolerances import assert_close
 
 from keras_lap.injection.knowledge import Knowledge, split_targets
@@ -146,15 +145,6 @@ def test_channels_first_images_have_their_size_elsewhere():
     known.check_against(images, "channels_first")
     with pytest.raises(ValueError, match="aspect"):
         known.check_against(images)
-
-
-def test_sizes_not_known_in_a_graph_are_not_checked():
-    @tf.function(input_signature=[tf.TensorSpec([None] * 4), tf.TensorSpec([None] * 3)])
-    def check(images, mask):
-        masks(mask).check_against(images)
-        return True
-
-    assert check(np.zeros((2, 8, 6, 3)), np.zeros((1, 6, 8)))
 
 
 def test_without_masks_anything_fits():

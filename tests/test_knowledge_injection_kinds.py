@@ -6,11 +6,13 @@ import math
 import keras
 import numpy as np
 import pytest
+from backend_limits import COMPILED
 from injection_problem import (
     ALLOWED,
     CLASSES,
     SAMPLES,
     SIZE,
+    as_float64,
     compiled,
     first,
     fit,
@@ -85,7 +87,7 @@ def by_hand(term, model, x, known, present):
         knowledge["mask"] = small * knowledge["present"][:, None, None]
         names = (*term.needs, *term.accepts)
         knowledge = {name: knowledge[name] for name in names}
-        values.append(np.float64(term(record.logits, **knowledge)))
+        values.append(as_float64(term(record.logits, **knowledge)))
     return np.mean(values, axis=0)
 
 
@@ -93,7 +95,7 @@ def one_hot(label):
     return np.eye(CLASSES)[label]
 
 
-@pytest.mark.parametrize("options", [{}, {"jit_compile": True}], ids=str)
+@pytest.mark.parametrize("options", [{}, COMPILED], ids=str)
 def test_every_kind_of_knowledge_has_its_term(x, label, known, options):
     model = make_model(**options)
     targets = {"label": label, **known}

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from injection_problem import (
     ALLOWED,
     CLASSES,
@@ -11,10 +10,8 @@ from injection_problem import (
     SAMPLES,
     SIZE,
     Subclassed,
-    TracedLoss,
     body,
     by_hand,
-    call_at,
     compiled,
     converted,
     first,
@@ -152,36 +149,16 @@ def test_works_along_with_an_opening_gate(x, label, mask, targets):
     assert_close(history["mask_supervision"][1], expected, **ALLOWED)
 
 
-def test_unknown_image_sizes_are_traced_once(rng):
-    model = compiled(keras.Sequential([keras.Input((None, None, 1)), *body()]), **GRAPH)
-
-    def batches():
-        for size in ((8, 8), (12, 6), (5, 9)):
-            mask = rng.choice([0.0, 1.0], size=(2, *size))
-            yield rng.normal(size=(2, *size, 1)), {"label": [0, 2], "mask": mask}
-
-    signature = (
-        tf.TensorSpec((None, None, None, 1)),
-        {"label": tf.TensorSpec((None,)), "mask": tf.TensorSpec((None, None, None))},
-    )
-    data = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    data = data.apply(tf.data.experimental.assert_cardinality(3))
-    traced = TracedLoss()
-    injection = KnowledgeInjection([Presence(), MaskSupervision(), traced])
-    calls = []
-    count = call_at("on_train_batch_end", lambda _: calls.append(traced.calls))
-    logs = first(fit(model, data, callbacks=[injection, count]))
-    assert np.isfinite(list(logs.values())).all()
-    assert len(calls) == 3
-    assert calls == [calls[0]] * 3
-
-
 class TwoPasses(keras.Model):
     """A functional model whose steps look at every image twice."""
 
-    def train_step(self, data):
-        self(data[0], training=True)
-        return super().train_step(data)
+    def train_step(self, *arguments):
+        *state, (x, _) = arguments
+        if state:
+            self.stateless_call(*state[0][:2], x, training=True)
+        else:
+            self(x, training=True)
+        return super().train_step(*arguments)
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -203,6 +180,69 @@ def test_every_pass_of_a_step_has_its_masks_in_place(x, label, shared):
         for kind in (keras.Model, TwoPasses)
     )
     assert_close(twice["mask_supervision"], once["mask_supervision"], **ALLOWED)
+
+
+def own_step_on_tensorflow(model, data):
+    import tensorflow as tf
+
+    x, y = data
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(x, y, model(x, training=True))
+    gradients = tape.gradient(loss, model.trainable_variables)
+    model.optimizer.apply(gradients, model.trainable_variables)
+    return {"batch_loss": loss}
+
+
+def own_step_on_torch(model, data):
+    x, y = data
+    model.zero_grad()
+    loss = model.compute_loss(x, y, model(x, training=True))
+    loss.backward()
+    gradients = [variable.value.grad for variable in model.trainable_weights]
+    model.optimizer.apply(gradients, model.trainable_weights)
+    return {"batch_loss": loss}
+
+
+def own_step_on_jax(model, state, data):
+    """One that takes `compute_loss` out of all scopes, as Keras' guide does."""
+    import jax
+
+    (trainable, others, optimizer, metrics), (x, y) = state, data
+
+    def loss_of(trainable):
+        y_pred, _ = model.stateless_call(trainable, others, x, training=True)
+        return model.compute_loss(x, y, y_pred)
+
+    loss, gradients = jax.value_and_grad(loss_of)(trainable)
+    trainable, optimizer = model.optimizer.stateless_apply(
+        optimizer, gradients, trainable
+    )
+    return {"batch_loss": loss}, (trainable, others, optimizer, metrics)
+
+
+class OwnStep(keras.Sequential):
+    """A step of the user's own, in the style of each backend."""
+
+    train_step = {
+        "tensorflow": own_step_on_tensorflow,
+        "jax": own_step_on_jax,
+        "torch": own_step_on_torch,
+    }[keras.config.backend()]
+
+
+def test_a_step_of_ones_own_takes_the_terms(x, label, mask, targets):
+    """With weights that grow, in a function that is traced once."""
+    model = OwnStep([keras.Input((SIZE, SIZE, 1)), *body()])
+    compiled(model, metrics=None, **GRAPH)
+    term, seen = MaskSupervision(), []
+    own = own_losses(model, x, label).mean()
+    values = by_hand(term, model, x, label, mask).mean()
+    record = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda _, logs: seen.append(float(logs["batch_loss"]))
+    )
+    injection = KnowledgeInjection([term], warmup=2)
+    fit(model, x, targets, [injection, record], epochs=3)
+    assert_close(seen, own + np.array([0, 0.5, 1]) * values, **ALLOWED)
 
 
 class OldStyle(keras.Sequential):

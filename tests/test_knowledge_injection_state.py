@@ -1,8 +1,9 @@
 """`KnowledgeInjection` leaves the model as it was, and traces no more than once."""
 
+import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from backend_limits import traced
 from injection_problem import (
     ALLOWED,
     GRAPH,
@@ -77,18 +78,27 @@ def test_an_error_in_a_step_leaves_the_model_as_it_was(x, label, targets):
         assert_plain(model, x, label)
 
 
-def test_an_error_in_the_data_leaves_the_model_as_it_was(x, label, targets):
-    def batches():
-        yield x, targets
-        raise RuntimeError("on purpose")
+class Breaking(keras.utils.PyDataset):
+    """Data of which the second batch cannot be read."""
 
+    def __init__(self, *batch):
+        super().__init__()
+        self.batch = batch
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        if index:
+            fail(index)
+        return self.batch
+
+
+def test_an_error_in_the_data_leaves_the_model_as_it_was(x, label, targets):
     model = fitted_model(x, label)
     before = state(model)
-    spec = tf.nest.map_structure(
-        lambda value: tf.TensorSpec(value.shape, value.dtype), (x, targets)
-    )
-    data = tf.data.Dataset.from_generator(batches, output_signature=spec)
-    with pytest.raises(tf.errors.OpError, match="on purpose"):
+    data = Breaking(x, targets)
+    with pytest.raises(Exception, match="on purpose"):
         fit(model, data, callbacks=[KnowledgeInjection([MaskSupervision()])])
     assert_same_state(before, model)
     assert_plain(model, x, label)
@@ -197,6 +207,7 @@ def test_one_callback_serves_several_models(x, targets):
         assert fit(model, x, targets, [shared]) == fit(model, x, targets, [new])
 
 
+@traced
 def test_traces_once(x, targets):
     traced = TracedLoss()
     model = make_model(**GRAPH)
@@ -210,6 +221,10 @@ def test_traces_once(x, targets):
     assert calls == [calls[0]] * 6
 
 
+@pytest.mark.skipif(
+    keras.config.backend() == "jax",
+    reason="on JAX Keras' optimizers do not let layers freeze during training",
+)
 def test_follows_a_training_function_that_is_made_anew(x, targets):
     """As Keras asks for when layers are frozen during training."""
     model = make_model(rate=0.5, **GRAPH)
@@ -230,5 +245,6 @@ def test_follows_a_training_function_that_is_made_anew(x, targets):
     history = fit(model, x, targets, callbacks, epochs=3)
     assert np.isfinite(history["mask_supervision"]).all()
     assert len(set(history["mask_supervision"])) == 3
-    assert np.abs(kernels[0] - make_model().get_layer("conv").kernel).max() > 1e-4
+    start = make_model().get_layer("conv").get_weights()[0]
+    assert np.abs(kernels[0] - start).max() > 1e-4
     np.testing.assert_array_equal(kernels[2], kernels[0])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from backend_limits import traced
 from injection_problem import (
     ALLOWED,
     GRAPH,
@@ -73,6 +74,7 @@ def test_evaluation_takes_the_whole_weight(x, label, mask, targets):
     assert_close(logs["loss"], whole.mean(), **ALLOWED)
 
 
+@traced
 def test_growing_weights_are_traced_once(x, targets):
     traced = TracedLoss()
     injection = KnowledgeInjection([traced], warmup=3)

@@ -7,8 +7,8 @@ problem of which the right maps are known.
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from keras import layers
+from backend_limits import initial_weights
+from keras import layers, ops
 
 from keras_lap import GlobalLAPooling2D
 from keras_lap.callbacks import KnowledgeInjection
@@ -19,7 +19,9 @@ from keras_lap.losses import (
     ConceptLabels,
     Exclusivity,
     MaskSupervision,
+    Necessity,
     Presence,
+    Sufficiency,
 )
 
 COUNT, SIZE = 32, 16
@@ -41,13 +43,18 @@ def trained_maps(x, y, losses, weights, output="softmax", steps=50):
         "sigmoid": "binary_crossentropy",
     }[output]
     model.compile(keras.optimizers.Adam(0.05), loss, metrics=["accuracy"])
-    data = tf.data.Dataset.from_tensors((x, y)).repeat(steps)
     injection = KnowledgeInjection(losses, weights=weights)
-    history = model.fit(data, verbose=0, shuffle=False, callbacks=[injection]).history
+    history = fit(model, x, y, steps, [injection])
     assert np.isfinite(history["loss"]).all()
     with score_tape() as records:
         model(x)
-    return np.array(records[-1].scores)
+    return ops.convert_to_numpy(records[-1].scores)
+
+
+def fit(model, x, y, steps, callbacks=()):
+    """Each step takes all there is."""
+    options = {"batch_size": COUNT, "epochs": steps, "callbacks": list(callbacks)}
+    return model.fit(x, y, shuffle=False, verbose=0, **options).history
 
 
 def place(rng, x, channel=0, value=1.0):
@@ -123,6 +130,7 @@ def test_boxes_move_the_map_onto_the_object_and_to_its_sides(decoy):
     assert reached[1] > 0.95
 
 
+@initial_weights
 def test_attributes_make_concepts_of_them(rng):
     """The label says nothing of the two kinds of blobs; some attributes do."""
     x = noise(rng, 2)
@@ -148,6 +156,7 @@ def test_attributes_make_concepts_of_them(rng):
     assert right[1] > 0.9
 
 
+@initial_weights
 def test_areas_are_kept(decoy):
     x, label, _ = decoy
     area = np.full((COUNT, 2, 2), [0.2, 0.3])
@@ -177,3 +186,47 @@ def test_exclusive_concepts_part(rng):
         overlaps.append(np.mean(np.max(np.prod(maps, axis=-1), axis=(1, 2))))
     assert overlaps[0] > 0.9
     assert overlaps[1] < 0.01
+
+
+def maps_on_top(x, y, losses, weights):
+    """Scores `(N, H, W)` that the losses alone teach, of a network that knows its task.
+
+    They begin high everywhere.
+    """
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input(x.shape[1:]),
+            layers.Conv2D(8, 5, padding="same", activation="relu"),
+            GlobalLAPooling2D(concepts=1, initial_score=0.9, detach_scores=True),
+            layers.Dense(2, activation="sigmoid"),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(0.02), "bce", metrics=["binary_accuracy"])
+    history = fit(model, x, y, 150)
+    assert history["binary_accuracy"][-1] > 0.9
+    model.optimizer.learning_rate = 0.005
+    injection = KnowledgeInjection(losses, weights=weights)
+    fit(model, x, y, 80, [injection])
+    with score_tape() as records:
+        model(x)
+    return ops.convert_to_numpy(records[-1].scores)[..., 0]
+
+
+def test_small_maps_find_all_that_the_classes_are_told_by(rng):
+    """A blob per class that is present, in a channel of its own."""
+    x = noise(rng, 2)
+    y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], "float32")[np.arange(COUNT) % 4]
+    blobs = np.stack([place(rng, np.zeros_like(x)) for _ in range(2)], axis=-1)
+    blobs = blobs * y[:, None, None]
+    x += blobs
+    found, areas = [], []
+    for losses in ([], [Necessity("sigmoid")], [Sufficiency("sigmoid")]):
+        weights = [1, 10][: 1 + len(losses)]
+        maps = maps_on_top(x, y, [AreaPrior(max_area=0.1), *losses], weights)
+        shown = np.sum(maps[..., None] * blobs, axis=(1, 2)) / 16
+        found.append(np.mean(shown[y > 0] > 0.5))
+        areas.append(maps[y.any(axis=-1)].mean())
+    assert found[0] < 0.1
+    assert min(found[1:]) > 0.9
+    assert max(areas) < 0.4

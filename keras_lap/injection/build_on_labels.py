@@ -4,7 +4,7 @@ import functools
 
 import keras
 
-from keras_lap.injection.knowledge import holds_knowledge
+from keras_lap.injection.knowledge import holds_knowledge, split_targets
 from keras_lap.injection.replaced import replaced
 from keras_lap.injection.replicas import has_several_workers
 
@@ -17,7 +17,7 @@ def let_models_build_on_labels():
     compiled loss and metrics from the first batch before they call any callback. A
     dict of targets for a single output is an error then, so `keras.Model` learns here
     to pass over what `KnowledgeInjection` reads. Nothing else about it changes:
-    targets without a `"label"` and models with a dict of outputs are left alone.
+    targets without a `"label"`, and those of outputs of such names, are left alone.
     """
     keras.Model._symbolic_build = _on_labels(keras.Model._symbolic_build)
     if keras.config.backend() == "tensorflow":
@@ -30,21 +30,27 @@ def _on_labels(build):
     @functools.wraps(build)
     def build_on_labels(model, *args, **kwargs):
         names = ("compute_loss", "compute_metrics")
-        changes = {name: _on_label(getattr(model, name)) for name in names}
+        changes = {name: _on_label(model, getattr(model, name)) for name in names}
         with replaced(model, **changes):
             return build(model, *args, **kwargs)
 
     return build_on_labels
 
 
-def _on_label(compute):
+def _on_label(model, compute):
     @functools.wraps(compute)
     def compute_on_label(x, y, y_pred, sample_weight=None, **kwargs):
-        if holds_knowledge(y) and not isinstance(y_pred, dict):
-            y, sample_weight = y["label"], weight_of_label(sample_weight)
+        if isinstance(y, dict) and "label" in y and not _are_named(model, y, y_pred):
+            y, sample_weight = split_targets(y).label, weight_of_label(sample_weight)
         return compute(x, y, y_pred, sample_weight, **kwargs)
 
     return compute_on_label
+
+
+def _are_named(model, y, y_pred):
+    """Whether the targets are those of outputs with their names."""
+    names = y_pred if isinstance(y_pred, dict) else getattr(model, "output_names", None)
+    return set(y) <= set(names or ())
 
 
 def _from_specs(build):

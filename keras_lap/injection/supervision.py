@@ -1,11 +1,16 @@
 """The LAP layers of a model that are supervised, and what they are told."""
 
+import contextlib
 import functools
+
+import keras
+from keras import ops
 
 from keras_lap.injection.forward_pass import ForwardPass
 from keras_lap.injection.knowledge import LayerKnowledge, default_class_concepts
 from keras_lap.injection.layer_cells import layer_cells
 from keras_lap.injection.losses import SupervisedLayer
+from keras_lap.injection.replaced import replaced
 from keras_lap.injection.single_output import single_output
 from keras_lap.layers import score_tape
 from keras_lap.names import check_names
@@ -51,7 +56,7 @@ class Supervision:
         Raises:
             ValueError: If the step has not called the layers.
         """
-        with score_tape():
+        with score_tape(), _readable(self.model):
             # Following the model may call layers on placeholders.
             cells = layer_cells(self.model, images, records)
         calls, met = [], []
@@ -92,6 +97,20 @@ class Supervision:
                 f"Received shape: {matrix.shape}"
             )
         return matrix
+
+
+@contextlib.contextmanager
+def _readable(model):
+    """Lets layers be called on placeholders.
+
+    On JAX the values of their variables are elsewhere during a step, and Keras makes
+    new ones as it did the first.
+    """
+    with contextlib.ExitStack() as stack:
+        if keras.config.backend() == "jax":
+            for variable in model.variables:
+                stack.enter_context(replaced(variable, _initializer=ops.zeros))
+        yield
 
 
 def _choose_layers(model, names):

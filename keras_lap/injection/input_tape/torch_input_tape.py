@@ -28,6 +28,11 @@ class InputTape(BaseInputTape):
         if not target.requires_grad:
             return None
         (gradient,) = torch.autograd.grad(
-            target.sum(), self.images, create_graph=self._is_training, allow_unused=True
+            target.sum(),
+            self.images,
+            # Other losses may want gradients of their own.
+            retain_graph=True,
+            create_graph=self._is_training,
+            allow_unused=True,
         )
         return gradient

@@ -1,5 +1,7 @@
 """Predictions of a model, brought into one form."""
 
+import math
+
 from keras import ops
 
 from keras_lap.ops.arguments import compute_dtype
@@ -36,7 +38,12 @@ def class_logits(predictions, outputs, from_logits):
     if logits is not None:
         return ops.cast(logits, compute_dtype(logits.dtype))
     probabilities = ops.cast(predictions, compute_dtype(predictions.dtype))
-    logits = ops.log(ops.maximum(probabilities, _SMALLEST))
+    logits = _log(probabilities)
     if outputs == "softmax":
         return logits
-    return logits - ops.log(ops.maximum(1 - probabilities, _SMALLEST))
+    return logits - _log(1 - probabilities)
+
+
+def _log(probabilities):
+    # On torch `ops.maximum` would round float64.
+    return ops.log(ops.clip(probabilities, _SMALLEST, math.inf))

@@ -22,19 +22,50 @@ class StepFunction(BaseStepFunction):
                 logs, state = own(state, data)
                 return logs
 
-            logs = self._wrap_step(step)(data)
-            _, travelling = self._split(state[-1])
-            mapping = list(zip(self._terms.variables, travelling, strict=True))
-            with keras.StatelessScope(state_mapping=mapping):
+            # Steps of a user's own may call `compute_loss` outside of any scope.
+            with self._scope(state):
+                logs = self._wrap_step(step)(data)
+            with self._scope(state):
                 return self._with_means(logs), state
 
         return step_with_means
+
+    def _scope(self, state):
+        """Where the variables of the terms have the values that travel in a state."""
+        _, travelling = self._split(state[-1])
+        mapping = list(zip(self._terms.variables, travelling, strict=True))
+        return keras.StatelessScope(state_mapping=mapping)
 
     @contextlib.contextmanager
     def _at_work(self):
         passengers = [*self._model._metrics, _Passenger(self._terms.variables)]
         with super()._at_work(), replaced(self._model, _metrics=passengers):
             yield
+
+    def __call__(self, state, iterator):
+        try:
+            return super().__call__(state, iterator)
+        except BaseException:
+            self._give_back(state)
+            raise
+
+    def _give_back(self, state):
+        """Returns to the model what a step took that has failed.
+
+        Keras empties a model's variables for the first step, and forgets what was in
+        them if that fails. A step that has begun to run may have used it up.
+        """
+        if any(value.is_deleted() for values in state for value in values):
+            return
+        trainable, others, *optimizer, metrics = state
+        self._model._jax_state = {
+            "trainable_variables": trainable,
+            "non_trainable_variables": others,
+            "optimizer_variables": optimizer[0] if optimizer else None,
+            "metrics_variables": metrics,
+        }
+        self._model._jax_state_synced = False
+        self._model.jax_state_sync()
 
     def _run(self, state, iterator):
         *others, metrics = state

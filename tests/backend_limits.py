@@ -1,0 +1,21 @@
+"""Marks of tests on what Keras does not have on every backend."""
+
+import keras
+import pytest
+
+ON_TORCH = keras.config.backend() == "torch"
+
+traced = pytest.mark.skipif(
+    ON_TORCH, reason="on torch Keras traces nothing: every step runs in Python"
+)
+several_steps = pytest.mark.skipif(
+    ON_TORCH, reason="on torch Keras has no `steps_per_execution`"
+)
+compiled_steps = pytest.mark.skipif(
+    ON_TORCH, reason="torch takes minutes to compile a step"
+)
+COMPILED = pytest.param({"jit_compile": True}, marks=compiled_steps, id="compiled")
+initial_weights = pytest.mark.skipif(
+    keras.config.backend() != "tensorflow",
+    reason="from the seed's initial weights on TensorFlow, which others do not draw",
+)

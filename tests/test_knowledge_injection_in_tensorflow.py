@@ -1,0 +1,96 @@
+"""`KnowledgeInjection` with what TensorFlow alone has: tf.data, graphs of any size."""
+
+import keras
+import numpy as np
+import pytest
+from injection_problem import (
+    ALLOWED,
+    GRAPH,
+    SAMPLES,
+    TracedLoss,
+    assert_same_state,
+    body,
+    by_hand,
+    call_at,
+    compiled,
+    first,
+    fit,
+    make_model,
+    own_losses,
+    state,
+)
+from tolerances import assert_close
+
+from keras_lap.callbacks import KnowledgeInjection
+from keras_lap.losses import MaskSupervision, Presence
+
+if keras.config.backend() != "tensorflow":
+    pytest.skip("TensorFlow itself is tested", allow_module_level=True)
+
+import tensorflow as tf
+
+pytest_plugins = ["injection_problem"]
+
+
+def test_a_dataset_gives_the_same_as_arrays(x, targets):
+    data = tf.data.Dataset.from_tensor_slices((x, targets)).batch(2)
+    injection = KnowledgeInjection([Presence(), MaskSupervision()])
+    expected = fit(make_model(rate=0.1), x, targets, [injection], batch_size=2)
+    assert fit(make_model(rate=0.1), data, callbacks=[injection]) == expected
+
+
+@pytest.mark.parametrize("column", [False, True])
+def test_sample_weights_of_a_dataset_count(x, label, mask, targets, column):
+    weight = np.array([0, 1, 2, 0.5, 0.25, 1], "float32")
+    given = weight[:, None] if column else weight
+    model, term = make_model(), MaskSupervision()
+    data = tf.data.Dataset.from_tensor_slices((x, targets, given)).batch(SAMPLES)
+    injection = KnowledgeInjection([term], weights=2)
+    logs = first(fit(model, data, callbacks=[injection]))
+    values, own = by_hand(term, model, x, label, mask), own_losses(model, x, label)
+    assert_close(logs["loss"], np.mean(weight * (own + 2 * values)), **ALLOWED)
+    expected = np.average(values, weights=weight)
+    assert_close(logs["mask_supervision"], expected, **ALLOWED)
+
+
+def test_unknown_image_sizes_are_traced_once(rng):
+    model = compiled(keras.Sequential([keras.Input((None, None, 1)), *body()]), **GRAPH)
+
+    def batches():
+        for size in ((8, 8), (12, 6), (5, 9)):
+            mask = rng.choice([0.0, 1.0], size=(2, *size))
+            yield rng.normal(size=(2, *size, 1)), {"label": [0, 2], "mask": mask}
+
+    signature = (
+        tf.TensorSpec((None, None, None, 1)),
+        {"label": tf.TensorSpec((None,)), "mask": tf.TensorSpec((None, None, None))},
+    )
+    data = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    data = data.apply(tf.data.experimental.assert_cardinality(3))
+    traced = TracedLoss()
+    injection = KnowledgeInjection([Presence(), MaskSupervision(), traced])
+    calls = []
+    count = call_at("on_train_batch_end", lambda _: calls.append(traced.calls))
+    logs = first(fit(model, data, callbacks=[injection, count]))
+    assert np.isfinite(list(logs.values())).all()
+    assert len(calls) == 3
+    assert calls == [calls[0]] * 3
+
+
+def test_an_error_in_the_data_leaves_the_model_as_it_was(x, label, targets):
+    def batches():
+        yield x, targets
+        raise RuntimeError("on purpose")
+
+    model = make_model()
+    fit(model, x, label)
+    before = state(model)
+    spec = tf.nest.map_structure(
+        lambda value: tf.TensorSpec(value.shape, value.dtype), (x, targets)
+    )
+    data = tf.data.Dataset.from_generator(batches, output_signature=spec)
+    with pytest.raises(tf.errors.OpError, match="on purpose"):
+        fit(model, data, callbacks=[KnowledgeInjection([MaskSupervision()])])
+    assert_same_state(before, model)
+    logs = first(fit(model, x, label))
+    assert_close(logs["loss"], own_losses(model, x, label).mean(), **ALLOWED)
