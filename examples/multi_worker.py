@@ -3,8 +3,9 @@
 On a cluster start this script on every machine, with `TF_CONFIG` set as TensorFlow asks
 for; most schedulers do. Without `TF_CONFIG` it starts two workers on this machine.
 
-Each worker reads its share of the batches. `BackupAndRestore` keeps the state of every
-epoch: if the workers are stopped, the same command goes on from there.
+Each worker reads its share of the batches. `BackupAndRestore` keeps the state after
+every epoch: if the workers are stopped within one, the same command begins it anew. The
+data set has to be there, or be prepared by one worker, before many want to.
 """
 
 import argparse

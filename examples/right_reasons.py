@@ -64,11 +64,7 @@ def main(arguments=None, config="decoy"):
         arguments.figure,
         test_shifted=data["test_shifted"],
     )
-    print(
-        "What is lost from test to test_shifted came from the patch. With all images, "
-        "RightReasons\ndid not keep the network from it at either weight tried, 10 and "
-        "1000."
-    )
+    print("What is lost from test to test_shifted came from the patch.")
 
 
 if __name__ == "__main__":

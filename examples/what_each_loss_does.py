@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from attributes import ATTRIBUTES, CLASS_ATTRIBUTES
 from digit_backbone import BATCH_SIZE, compile_for_digits
-from digit_tools import load_data, maps_of_labels, validity
+from digit_tools import load_data, validity
 from keras import layers
 
 import keras_lap
@@ -27,9 +27,17 @@ from keras_lap.callbacks import GateAnneal, KnowledgeInjection
 
 NOTHING = "labels"
 PARTNER = "Presence"
-# In figures: the first images, and of attributes these.
-IMAGES = 4
+# In figures: test images, and of attributes these.
+IMAGES = [0, 1, 3]
 SHOWN = ("closed loop", "open to the left")
+NUMBERS = (
+    "accuracy",
+    "pointing game",
+    "energy in mask",
+    "covered",
+    "of the class",
+    "term",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +67,7 @@ SUBJECTS = {
         losses.ConceptLabels(), 0.5, known=("concepts",), attributes=True
     ),
     "MaskSupervision": Subject(losses.MaskSupervision(), 1.0, known=("mask",)),
-    "MaskSupervision outside": Subject(
+    "MaskSupervision, outside": Subject(
         losses.MaskSupervision("outside", name="outside"), 1.0, known=("mask",)
     ),
     "BoxSupervision": Subject(losses.BoxSupervision(), 1.0, known=("boxes",)),
@@ -69,7 +77,7 @@ SUBJECTS = {
     "Sufficiency": Subject(losses.Sufficiency(), 1.0, has_partner=True),
     "Necessity": Subject(losses.Necessity(), 1.0, has_partner=True),
     "RightReasons": Subject(
-        losses.RightReasons(), 100.0, known=("mask",), has_gradients=True
+        losses.RightReasons(), 1.0, known=("mask",), has_gradients=True
     ),
 }
 
@@ -137,10 +145,11 @@ class Networks:
     def _go_on(self, names, attributes):
         subjects = [SUBJECTS[name] for name in names]
         known = {known for subject in subjects for known in subject.known}
-        # With the same random numbers every time, and so the same order of images.
+        start = self._start
+        # The same new weights and the same order of images every time.
         keras.utils.set_random_seed(0)
         model = keras_lap.convert(
-            self._start,
+            start,
             # At the full resolution LAP would cost the most.
             skip=["pool_1"],
             concepts=len(ATTRIBUTES) if attributes else 10,
@@ -210,7 +219,7 @@ def targets_of(split, known):
         "label": split["label"],
         "mask": split["mask"],
         "boxes": split["bbox"][:, None],
-        "concepts": CLASS_ATTRIBUTES[split["label"]],
+        "concepts": CLASS_ATTRIBUTES[split["label"]].astype("int32"),
     }
     return {name: everything[name] for name in ("label", *known)}
 
@@ -256,19 +265,23 @@ def row_of(name, model, subject, test):
         callbacks=[injection([subject])],
         return_dict=True,
     )
+    numbers = {"accuracy": found["accuracy"], "term": found[subject.loss.name]}
+    maps = np.moveaxis(keras_lap.explain(model, test["image"]), -1, 0)
     if subject.attributes:
-        maps = np.moveaxis(keras_lap.explain(model, test["image"]), -1, 0)
         present = CLASS_ATTRIBUTES[test["label"]].T
-        measured = measure(maps[present], np.stack([test["mask"]] * len(maps))[present])
+        masks = np.stack([test["mask"]] * len(maps))
+        numbers |= measure(maps[present], masks[present])
         columns = {
             f"{name}: {attribute}": maps[list(ATTRIBUTES).index(attribute)]
             for attribute in SHOWN
         }
     else:
-        maps = maps_of_labels(model, test)
-        measured, columns = measure(maps, test["mask"]), {name: maps}
-    term = found[subject.loss.name]
-    return Row(name, columns, {"accuracy": found["accuracy"], **measured, "term": term})
+        of_class = maps[test["label"], np.arange(len(test["label"]))]
+        energies = [energy.sum(axis=(-2, -1)) for energy in (of_class, maps)]
+        numbers |= measure(of_class, test["mask"])
+        numbers["of the class"] = np.mean(energies[0] / energies[1].sum(axis=0))
+        columns = {name: of_class}
+    return Row(name, columns, numbers)
 
 
 def row_of_gradients(name, model, test):
@@ -308,15 +321,16 @@ def draw(name, rows, test, folder):
     """Writes the figure of one loss."""
     columns = [column for row in rows for column in row.columns.items()]
     figure = keras_lap.draw_maps(
-        test["image"][:IMAGES].astype("uint8"),
+        test["image"][IMAGES].astype("uint8"),
         # In two lines, where there are two things to say.
-        {re.sub("([,:]) ", r"\1\n", name): maps[:IMAGES] for name, maps in columns},
-        masks=test["mask"][:IMAGES, ..., 0],
-        captions=[f"digit {label}" for label in test["label"][:IMAGES]],
-        cell_width=1.3,
+        {re.sub("([,:]) ", r"\1\n", name): maps[IMAGES] for name, maps in columns},
+        masks=test["mask"][IMAGES, ..., 0],
+        captions=[f"digit {label}" for label in test["label"][IMAGES]],
+        cell_width=1.2,
     )
     folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(folder / f"{name.lower().replace(' ', '_')}.png", dpi=100)
+    stem = name.lower().replace(", ", "_")
+    figure.savefig(folder / f"{stem}.png", dpi=90)
 
 
 def write_numbers(name, rows, page):
@@ -325,7 +339,8 @@ def write_numbers(name, rows, page):
     kept = list(csv.DictReader(path.open())) if path.exists() else []
     kept = [line for line in kept if line["loss"] != name]
     for row in rows:
-        kept.append({"loss": name, "trained with": row.name, **formatted(row)})
+        cells = dict(zip(NUMBERS, cells_of(row), strict=True))
+        kept.append({"loss": name, "trained with": row.name, **cells})
     kept.sort(key=lambda line: list(SUBJECTS).index(line["loss"]))
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=kept[0])
@@ -336,18 +351,15 @@ def write_numbers(name, rows, page):
     page.write_text(before + begin + table_of(rows) + end + rest.split(end)[1])
 
 
-def formatted(row):
-    """A row's numbers with three digits."""
-    return {name: f"{number:.3f}" for name, number in row.numbers.items()}
+def cells_of(row):
+    """A row's numbers with three digits, in order; those that it lacks are empty."""
+    return [f"{row.numbers[n]:.3f}" if n in row.numbers else "" for n in NUMBERS]
 
 
 def table_of(rows):
     """The table in Markdown."""
-    names = list(rows[0].numbers)
-    lines = [["", *names], ["---"] * (1 + len(names))]
-    for row in rows:
-        cells = formatted(row)
-        lines.append([row.name, *(cells.get(name, "") for name in names)])
+    lines = [["", *NUMBERS], ["---"] * (1 + len(NUMBERS))]
+    lines += [[row.name, *cells_of(row)] for row in rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

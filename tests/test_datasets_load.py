@@ -219,3 +219,10 @@ def test_training_on_it(name, random_data, tmp_path):
 def test_the_package_does_not_load_it():
     code = "import sys, keras_lap; assert 'tensorflow_datasets' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_refuses_what_would_not_be_heeded():
+    with pytest.raises(TypeError, match="batchsize"):
+        load(tfds.builder("celeb_a"), batchsize=2)
+    with pytest.raises(ValueError, match=r"'bordr'.*Did you mean \['border'\]"):
+        with_knowledge("oxford_iiit_pet", bordr=1)

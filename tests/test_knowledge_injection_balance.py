@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from injection_problem import ALLOWED, SAMPLES, fit, make_model
+from keras import ops
 from tolerances import assert_close
 
 from keras_lap.callbacks import KnowledgeInjection
@@ -25,7 +26,7 @@ def test_terms_enter_by_their_logarithms(x, targets):
     plain = fit(make_model(), x, targets, [KnowledgeInjection(losses(), weights=0)])
     logs = fit(make_model(), x, targets, [balanced(losses(), WEIGHTS)])
     terms = [logs["presence"][0], logs["mask_supervision"][0]]
-    expected = plain["loss"][0] + np.dot(WEIGHTS, np.log(np.add(0.01, terms)))
+    expected = plain["loss"][0] + np.dot(WEIGHTS, np.log1p(100 * np.array(terms)))
     assert_close(logs["loss"], [expected], **ALLOWED)
 
 
@@ -78,6 +79,15 @@ def test_terms_without_samples_add_nothing_to_the_gradient(x, targets):
         found.append(model.get_weights())
     for actual, expected in zip(*found, strict=True):
         assert_close(actual, expected, 0, 0)
+
+
+def test_terms_below_zero_do_not_spoil_the_loss(x, targets):
+    def below(logits):
+        return -ops.mean(ops.sigmoid(logits), axis=(1, 2, 3))
+
+    model = make_model(rate=0.1)
+    assert np.isfinite(fit(model, x, targets, [balanced(below, 1)])["loss"]).all()
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
 
 
 def test_refuses_other_ways():

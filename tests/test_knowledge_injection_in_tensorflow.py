@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from injection_problem import (
     ALLOWED,
+    CLASSES,
     GRAPH,
     SAMPLES,
+    SIZE,
     TracedLoss,
     assert_same_state,
     body,
@@ -19,8 +21,10 @@ from injection_problem import (
     own_losses,
     state,
 )
+from keras import layers
 from tolerances import assert_close
 
+from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.callbacks import KnowledgeInjection
 from keras_lap.losses import MaskSupervision, Presence
 
@@ -94,3 +98,37 @@ def test_an_error_in_the_data_leaves_the_model_as_it_was(x, label, targets):
     assert_same_state(before, model)
     logs = first(fit(model, x, label))
     assert_close(logs["loss"], own_losses(model, x, label).mean(), **ALLOWED)
+
+
+class TwoLosses(keras.Model):
+    """Calls itself twice, each time before a loss that is not told the images."""
+
+    def test_step(self, data):
+        x, y = data
+        total = 0.0
+        for _ in range(2):
+            total = total + self.compute_loss(y=y, y_pred=self(x, training=False))
+        return {"total": total}
+
+
+def test_each_loss_reads_the_forward_pass_before_it(x, targets):
+    x = 30 * x
+    losses, terms = [], []
+    for kind in (keras.Model, TwoLosses):
+        keras.utils.set_random_seed(1)
+        inputs = keras.Input((SIZE, SIZE, 1))
+        maps = layers.Conv2D(4, 5, activation="relu")(inputs)
+        features = GlobalLAPooling2D(concepts=CLASSES)(LAPooling2D(2)(maps))
+        head = layers.Dense(CLASSES, activation="softmax")(features)
+        model = compiled(kind(inputs, head), metrics=None)
+        logs = model.evaluate(
+            x,
+            targets,
+            verbose=0,
+            return_dict=True,
+            callbacks=[KnowledgeInjection([MaskSupervision()], weights=3)],
+        )
+        terms.append(logs["mask_supervision"])
+        losses.append(logs["total"] if kind is TwoLosses else 2 * logs["loss"])
+    assert_close(terms[1], terms[0], **ALLOWED)
+    assert_close(losses[1], losses[0], **ALLOWED)

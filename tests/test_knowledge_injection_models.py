@@ -245,6 +245,27 @@ def test_a_step_of_ones_own_takes_the_terms(x, label, mask, targets):
     assert_close(seen, own + np.array([0, 0.5, 1]) * values, **ALLOWED)
 
 
+def test_masks_lie_in_place_for_images_by_name(x, label):
+    x, targets = 30 * x, {"label": label, "mask": np.tri(SIZE)[None].repeat(SAMPLES, 0)}
+
+    def make(inputs, image):
+        keras.utils.set_random_seed(1)
+        maps = layers.Conv2D(4, 5, activation="relu")(image)
+        maps = LAPooling2D(2, concepts=CLASSES)(maps)
+        features = layers.GlobalAveragePooling2D()(maps)
+        outputs = layers.Dense(CLASSES, activation="softmax")(features)
+        return compiled(keras.Model(inputs, outputs))
+
+    found = []
+    for name in (None, "image"):
+        image = keras.Input((SIZE, SIZE, 1))
+        model = make(image if name is None else {name: image}, image)
+        images = x if name is None else {name: x}
+        logs = fit(model, images, targets, [KnowledgeInjection([MaskSupervision()])])
+        found.append(logs["mask_supervision"])
+    assert_close(found[1], found[0], **ALLOWED)
+
+
 class OldStyle(keras.Sequential):
     """Overrides the loss as was usual before it got an argument `training`."""
 
@@ -262,3 +283,20 @@ def test_a_models_own_compute_loss_is_kept(x, label, mask, targets):
     values = by_hand(term, model, x, label, mask).mean()
     assert_close(logs["loss"], own + values, **ALLOWED)
     assert_close(logs["val_loss"], own, **ALLOWED)
+
+
+class WithTeacher(keras.Sequential):
+    """Reads targets of its own that are no knowledge."""
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, **options):
+        error = y_pred - keras.ops.cast(y["teacher"], y_pred.dtype)
+        return keras.ops.mean(keras.ops.square(error))
+
+
+def test_models_without_the_callback_are_left_alone(x, label):
+    KnowledgeInjection([MaskSupervision()])
+    model = compiled(WithTeacher([keras.Input((SIZE, SIZE, 1)), *body()]), metrics=None)
+    teacher = np.zeros((SAMPLES, CLASSES), "float32")
+    logs = first(fit(model, x, {"label": label, "teacher": teacher}))
+    answers = keras.ops.convert_to_numpy(model(x, training=False))
+    assert_close(logs["loss"], np.mean(np.square(answers)), **ALLOWED)

@@ -112,6 +112,23 @@ LABEL_FORMS = {
 }
 
 
+def test_indices_of_no_class_name_nothing():
+    """As those that a loss ignores."""
+    expected = [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
+    assert_close(present_concepts(np.array([-1, 1, 255]), np.eye(3)), expected, 0, 0)
+
+
+@pytest.mark.parametrize("size", [88, 104, 156, 196, 220])
+def test_pixels_beside_a_mask_are_not_touched(size):
+    """Wherever it ends, if it ends between two of the layer's pixels."""
+    cells = even_cells((size // 4, 1))
+    edges = np.arange(1, size // 4)
+    masks = np.float32(np.arange(size) < 4 * edges[:, None])[..., None, None]
+    small = ops.convert_to_numpy(resize_area(masks, cells))[..., 0, 0]
+    assert_close(small, np.arange(size // 4) < edges[:, None], rtol=0, atol=1e-6)
+    assert not small[np.arange(size // 4) >= edges[:, None]].any()
+
+
 @pytest.mark.parametrize("label", LABEL_FORMS.values(), ids=LABEL_FORMS)
 def test_present_concepts_by_form_of_the_label(label):
     present = present_concepts(label, np.eye(3))

@@ -9,7 +9,7 @@ from keras import layers
 
 from keras_lap import GlobalLAPooling2D
 from keras_lap.callbacks import KnowledgeInjection
-from keras_lap.losses import MaskSupervision, Presence
+from keras_lap.losses import MaskSupervision, Necessity, Presence
 
 SIZE = 8
 X = np.zeros((2, SIZE, SIZE, 1), "float32")
@@ -32,10 +32,11 @@ MOVING = {
 }
 
 
+@pytest.mark.parametrize("loss", [MaskSupervision, Necessity])
 @pytest.mark.parametrize("make", MOVING.values(), ids=MOVING)
-def test_warns_of_masks_that_are_left_behind(make):
+def test_warns_of_what_is_left_behind(make, loss):
     with pytest.warns(UserWarning, match=r"\['mirror'\].*keras_lap.datasets.augmented"):
-        fit(make(), MaskSupervision())
+        fit(make(), loss())
 
 
 IN_PLACE = {

@@ -50,12 +50,18 @@ def load(
         `(N, height, width, channels)` in `[0, 255]` if `image_size` is given.
 
     Raises:
+        TypeError: For arguments of `tfds.builder` beside a builder.
         ValueError: If the features of the data set are not known and `knowledge` is
             not given, or for a layer that `augmented` refuses.
     """
     builder = name
     if not isinstance(name, tfds.core.DatasetBuilder):
         builder = tfds.builder(name, **options)
+    elif options:
+        raise TypeError(
+            "Expected further arguments for `tfds.builder` only beside the name of a "
+            f"data set. Received a builder and {sorted(options)}"
+        )
     knowledge = knowledge or with_knowledge(builder.name)
     if image_size is not None:
         resize = keras.layers.Resizing(*image_size, antialias=True, dtype="float32")

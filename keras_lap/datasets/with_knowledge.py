@@ -1,6 +1,7 @@
 """From the features of TensorFlow's data sets to images and targets."""
 
 import functools
+import inspect
 
 from keras_lap.datasets import targets
 from keras_lap.names import check_names
@@ -38,7 +39,7 @@ def with_knowledge(name, **options):
         Function of a dict of features.
 
     Raises:
-        ValueError: If the data set is not listed.
+        ValueError: If the data set is not listed, or has no such option.
 
     Example:
 
@@ -60,4 +61,7 @@ def with_knowledge(name, **options):
         [known],
         _TARGETS,
     )
-    return functools.partial(_TARGETS[known], **options)
+    make = _TARGETS[known]
+    options_of = list(inspect.signature(make).parameters)[1:]
+    check_names(f"options of {known!r}", options, options_of)
+    return functools.partial(make, **options)

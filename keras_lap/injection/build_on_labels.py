@@ -4,7 +4,7 @@ import functools
 
 import keras
 
-from keras_lap.injection.knowledge import holds_knowledge, split_targets
+from keras_lap.injection.knowledge import holds_knowledge
 from keras_lap.injection.replaced import replaced
 from keras_lap.injection.replicas import has_several_workers
 
@@ -17,7 +17,10 @@ def let_models_build_on_labels():
     compiled loss and metrics from the first batch before they call any callback. A
     dict of targets for a single output is an error then, so `keras.Model` learns here
     to pass over what `KnowledgeInjection` reads. Nothing else about it changes:
-    targets without a `"label"`, and those of outputs of such names, are left alone.
+    targets that hold anything else, those of outputs of such names, and a
+    `compute_loss` of one's own that reads the dict are left alone. With several workers
+    Keras fails to build any model from a batch, and builds it from the shapes of the
+    data set instead.
     """
     keras.Model._symbolic_build = _on_labels(keras.Model._symbolic_build)
     if keras.config.backend() == "tensorflow":
@@ -30,19 +33,29 @@ def _on_labels(build):
     @functools.wraps(build)
     def build_on_labels(model, *args, **kwargs):
         names = ("compute_loss", "compute_metrics")
-        changes = {name: _on_label(model, getattr(model, name)) for name in names}
+        changes = {name: _on_label(model, name) for name in names}
         with replaced(model, **changes):
             return build(model, *args, **kwargs)
 
     return build_on_labels
 
 
-def _on_label(model, compute):
+def _on_label(model, name):
+    compute = getattr(model, name)
+    is_own = getattr(type(model), name) is not getattr(keras.Model, name)
+
     @functools.wraps(compute)
     def compute_on_label(x, y, y_pred, sample_weight=None, **kwargs):
-        if isinstance(y, dict) and "label" in y and not _are_named(model, y, y_pred):
-            y, sample_weight = split_targets(y).label, weight_of_label(sample_weight)
-        return compute(x, y, y_pred, sample_weight, **kwargs)
+        if not holds_knowledge(y) or _are_named(model, y, y_pred):
+            return compute(x, y, y_pred, sample_weight, **kwargs)
+        try:
+            weight = weight_of_label(sample_weight)
+            return compute(x, y["label"], y_pred, weight, **kwargs)
+        except Exception:
+            if not is_own:
+                raise
+            # A method of the user's own may read the rest.
+            return compute(x, y, y_pred, sample_weight, **kwargs)
 
     return compute_on_label
 

@@ -89,6 +89,7 @@ class GateAnneal(keras.callbacks.Callback):
                 f"layers that are not built yet: {unbuilt}"
             )
         self._gates = [layer.gate for layer in layers]
+        self._written = None
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch = epoch
@@ -120,8 +121,12 @@ class GateAnneal(keras.callbacks.Callback):
         return SCHEDULES[self.schedule](progress)
 
     def _write(self, epoch):
+        value = self.value(epoch)
+        if value == self._written:
+            return
         if keras.config.backend() == "jax":
             # During an epoch the values are elsewhere than in the variables.
             self.model.jax_state_sync()
         for gate in self._gates:
-            gate.assign(ops.maximum(gate, self.value(epoch)))
+            gate.assign(ops.maximum(gate, value))
+        self._written = value

@@ -5,6 +5,7 @@ import functools
 import threading
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,7 +17,12 @@ from keras_lap.injection.build_on_labels import (
 from keras_lap.injection.image_batch import ImageBatch
 from keras_lap.injection.input_tape import InputTape
 from keras_lap.injection.knowledge import FITTED, Knowledge, split_targets
-from keras_lap.injection.losses import BaseLoss, FunctionLoss, InputGradientLoss
+from keras_lap.injection.losses import (
+    BaseLoss,
+    FunctionLoss,
+    InputGradientLoss,
+    PerturbationLoss,
+)
 from keras_lap.injection.replicas import scope_of, strategy_of
 from keras_lap.injection.step_function import StepFunction
 from keras_lap.injection.supervision import Supervision
@@ -81,19 +87,20 @@ class KnowledgeInjection(keras.callbacks.Callback):
             takes them.
         weights: List of factors, one per loss, or one for all.
         warmup: Number of epochs, possibly fractional, over which the weights grow in
-            a line from 0, or a list with one per loss. They grow with every step (with
-            every execution of several), or,
-            where `fit` does not know the number of steps beforehand, with every
-            epoch. Epochs are counted as `fit` does, from its `initial_epoch`.
+            a line from 0, or a list with one per loss. They grow with every step, or
+            execution of several steps, or, where `fit` does not know their number
+            beforehand, with every epoch. Epochs are counted as `fit` does, from its
+            `initial_epoch`.
         balance: `None`, or `"uncertainty"`, for terms of very different or changing
-            sizes: each enters by its logarithm, `weights[i] * log(0.01 + term_i)`, its
-            mean over layers and samples. So its unit makes no difference as long as it
-            is well above 0.01; what counts is by which share it falls. This is what
+            sizes: each enters by its logarithm, `weights[i] * log(1 + 100 term_i)` of
+            its mean over layers and samples, which has to be 0 or more. So its unit
+            makes little difference as long as it is well above 0.01; what counts is by
+            which share it falls. This is what
             weights learned from the tasks' uncertainty (Kendall, Gal and Cipolla 2018,
             Multi-Task Learning Using Uncertainty to Weigh Losses for Scene Geometry and
             Semantics) come to at their optimum for the batch (Kirchdorfer et al. 2024,
             Analytical Uncertainty-Based Loss Weighting in Multi-Task Learning). The
-            0.01, and leaving the model's own loss as it is, are this library's own: a
+            100, and leaving the model's own loss as it is, are this library's own: a
             network that cheats has a small loss, which must not outweigh the rest.
             Fixed weights, well chosen, do as well in the comparison of Kurin et al.
             2022 (In Defense of the Unitary Scalarization for Deep Multi-Task Learning).
@@ -202,16 +209,17 @@ class KnowledgeInjection(keras.callbacks.Callback):
 
     def _warn_of_moving_pixels(self, model):
         named = {name for loss in self.losses for name in (*loss.needs, *loss.accepts)}
+        changes_images = any(isinstance(x, PerturbationLoss) for x in self.losses)
         moving = [
             layer.name
             for layer in model._flatten_layers()
             if not isinstance(layer, keras.Model) and moves_pixels(layer)
         ]
-        if moving and named & {"mask", "boxes"}:
+        if moving and (changes_images or named & {"mask", "boxes"}):
             warnings.warn(
                 f"The layers {moving} of the model move its images, but not the masks "
-                "and boxes. Augment the data set instead, by "
-                "`keras_lap.datasets.augmented`, which moves them together.",
+                "and boxes, nor the images that losses change. Augment the data set "
+                "instead, by `keras_lap.datasets.augmented`, which moves all together.",
                 stacklevel=2,
             )
 
@@ -252,7 +260,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
                 model(x)
             with score_tape() as records, self._input_tape(x, is_training) as tape:
                 images = x if tape is None else tape.images
-                current = _Step(is_training, knowledge, records, tape)
+                current = _Step(is_training, images, knowledge, records, tape)
                 self._local.step = current
                 try:
                     logs = step(
@@ -262,7 +270,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
                     )
                 finally:
                     self._local.step = None
-            if not current.is_counted:
+            if current.calls is None:
                 raise ValueError(
                     "Expected a model whose steps call `compute_loss`, into which the "
                     f"knowledge goes. Received {model.name!r} of type "
@@ -284,11 +292,10 @@ class KnowledgeInjection(keras.callbacks.Callback):
         """The model's own loss plus the weighted terms."""
         loss = own(x, y, y_pred, sample_weight, **training)
         step = self._local.step
-        step.is_counted = True
-        knowledge = step.knowledge
-        knowledge.check_against(x, self._supervision.data_format)
+        knowledge, images = step.knowledge, step.images(x)
+        knowledge.check_against(images, self._supervision.data_format)
         forward = self._supervision.forward_pass(
-            step.records, x, y_pred, knowledge, step.tape
+            step.latest_calls(), images, y_pred, knowledge, step.tape
         )
         for index, term in enumerate(self.losses):
             missing = knowledge.missing(term.needs)
@@ -311,10 +318,25 @@ class _Step:
     """What one step, running in one thread, knows and has recorded."""
 
     is_training: bool
+    inputs: Any
     knowledge: Knowledge
     records: list
     tape: InputTape | None
-    is_counted: bool = False
+    calls: list | None = None
+
+    def images(self, x):
+        """What the model was called on; `compute_loss` need not have been told."""
+        inputs = keras.tree.flatten(self.inputs if x is None else x)
+        return inputs[0] if len(inputs) == 1 else x
+
+    def latest_calls(self):
+        """Records of the layers since the last loss, or those that it read.
+
+        A step may compute several losses, of one forward pass or of one each.
+        """
+        if self.records or self.calls is None:
+            self.calls, self.records[:] = list(self.records), []
+        return self.calls
 
 
 def _standardize_losses(losses):

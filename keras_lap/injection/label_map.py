@@ -38,7 +38,7 @@ def label_map(layers, size):
     exponents = known / ops.maximum(ops.sum(known, axis=0), 1)
     # Roots first: a product of many small scores would be rounded to zero.
     roots = [
-        ops.power(ops.maximum(scores, _SMALLEST), exponents[i][:, None, None, None])
+        ops.power(ops.clip(scores, _SMALLEST, 1), exponents[i][:, None, None, None])
         for i, scores in enumerate(placed)
     ]
     return functools.reduce(ops.multiply, roots), ops.max(known, axis=0)

@@ -1,8 +1,10 @@
 """Maps of layers at the size of the image."""
 
+import numpy as np
 from keras import ops
 
 from keras_lap.layers.linear_interpolation import linear_interpolation
+from keras_lap.ops.arguments import widest_dtype
 
 
 def place_on_image(maps, cells, size):
@@ -36,8 +38,15 @@ def place_on_image(maps, cells, size):
 
 
 def _weights(cells, length):
-    """Share of each pixel of the map in each of the image's, along one axis."""
-    cells = ops.cast(cells, "float64")
-    centres = (ops.arange(length, dtype="float64") + 0.5) / ops.cast(length, "float64")
+    """Share of each pixel of the map in each of the image's, along one axis.
+
+    In NumPy where sizes are known, since not every backend has float64.
+    """
+    if isinstance(length, int) and isinstance(cells, np.ndarray):
+        xp, centres = np, (np.arange(length) + 0.5) / length
+    else:
+        xp, dtype = ops, widest_dtype()
+        cells = ops.cast(cells, dtype)
+        centres = (ops.arange(length, dtype=dtype) + 0.5) / ops.cast(length, dtype)
     index = (centres - cells[0, 0]) / (cells[0, 1] - cells[0, 0]) - 0.5
-    return linear_interpolation(index, ops.shape(cells)[0], xp=ops)
+    return linear_interpolation(index, xp.shape(cells)[0], xp=xp)

@@ -6,8 +6,8 @@ from keras import ops
 from keras_lap.injection.replicas import mean_over_replicas, share_of_replica
 
 BALANCES = (None, "uncertainty")
-# A term of this size or less is as good as none.
-_SMALLEST_TERM = 1e-2
+# By how much a term must fall for its logarithm to notice, near zero.
+_SMALL = 1e-2
 
 
 class Terms:
@@ -82,6 +82,7 @@ class _Mean(keras.metrics.Mean):
 
 
 def _logarithm(term):
-    """`log(term)`, levelling off, with the gradient that is due to this replica."""
-    whole = _SMALLEST_TERM + ops.stop_gradient(mean_over_replicas(term))
-    return ops.log(whole) + (term - ops.stop_gradient(term)) / whole
+    """`log(1 + term / _SMALL)`, with the gradient that is due to this replica."""
+    whole = ops.maximum(ops.stop_gradient(mean_over_replicas(term)), 0.0)
+    change = (term - ops.stop_gradient(term)) / (_SMALL + whole)
+    return ops.log1p(whole / _SMALL) + change

@@ -9,7 +9,7 @@ def linear_interpolation(index, count, xp=np):
     Beyond the outermost pixels their values go on.
 
     Args:
-        index: Places `(places,)`, float64, in pixels from the first one.
+        index: Places `(places,)`, of a float dtype, in pixels from the first one.
         count: Number of pixels.
         xp: The module to compute with, `numpy` or `keras.ops`.
 
@@ -25,6 +25,6 @@ def linear_interpolation(index, count, xp=np):
            [0.75, 0.25],
            [0.  , 1.  ]])
     """
-    pixels = xp.arange(count, dtype="float64")
+    pixels = xp.arange(count, dtype=index.dtype)
     index = xp.clip(index, pixels[0], pixels[-1])
     return xp.maximum(1 - xp.abs(index[:, None] - pixels), 0)

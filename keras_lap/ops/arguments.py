@@ -173,6 +173,16 @@ def compute_dtype(dtype):
     return "float64" if backend.standardize_dtype(dtype) == "float64" else "float32"
 
 
+def widest_dtype():
+    """float64, or float32 on JAX as long as `jax_enable_x64` is not set."""
+    if config.backend() == "jax":
+        import jax
+
+        if not jax.config.jax_enable_x64:
+            return "float32"
+    return "float64"
+
+
 def check_shapes(x_shape, scores_shape, alpha_shape, gate_shape=None):
     """Checks that the tensors fit each other; sizes may be `None`.
 

@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_lap.injection.knowledge.kind import Kind
+from keras_lap.ops.arguments import widest_dtype
 
 
 def _fit(boxes, layer):
@@ -11,10 +12,11 @@ def _fit(boxes, layer):
     They may reach beyond the map, or lie off it.
     """
     boxes = ops.clip(boxes, 0, 1)
-    sides = [ops.cast(cells, "float64") for cells in layer.cells]
+    dtype = widest_dtype()
+    sides = [ops.cast(cells, dtype) for cells in layer.cells]
     begin = ops.stack([cells[0, 0] for cells in sides] * 2)
     end = ops.stack([cells[-1, 1] for cells in sides] * 2)
-    return ops.cast((ops.cast(boxes, "float64") - begin) / (end - begin), "float32")
+    return ops.cast((ops.cast(boxes, dtype) - begin) / (end - begin), "float32")
 
 
 def _is_known(boxes):

@@ -8,7 +8,8 @@ def present_concepts(label, class_concepts):
     """Which concepts the labels say are present.
 
     Args:
-        label: Class indices `(N,)` or `(N, 1)`, or one-hot or multi-hot
+        label: Class indices `(N,)` or `(N, 1)`, of which those of no class, such as
+            -1, name nothing, or one-hot or multi-hot
             `(N, classes)`, where a class is present from a value of 0.5. With a
             single class, zeros and ones `(N,)` or `(N, 1)`.
         class_concepts: Array `(classes, K)` of zeros and ones.
@@ -30,7 +31,9 @@ def present_concepts(label, class_concepts):
         chosen = ops.cast(ops.cast(label, "float32") >= 0.5, "float32")
         return ops.minimum(ops.matmul(chosen, matrix), 1.0)
     if is_flat:
-        return ops.take(matrix, ops.reshape(ops.cast(label, "int32"), (-1,)), axis=0)
+        # Indices of no class, as losses can ignore them, have no concepts.
+        index = ops.reshape(ops.cast(label, "int32"), (-1,))
+        return ops.matmul(ops.one_hot(index, classes, dtype="float32"), matrix)
     raise ValueError(
         f"Expected labels (N,), (N, 1) or (N, {classes}) for {classes} classes. "
         f"Received shape: {shape}"

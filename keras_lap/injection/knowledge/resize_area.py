@@ -3,6 +3,11 @@
 import numpy as np
 from keras import ops
 
+from keras_lap.ops.arguments import widest_dtype
+
+# Shares of a pixel up to this are errors of rounding.
+_ROUNDING = 1e-4
+
 
 def resize_area(maps, cells):
     """Resizes maps so that every new pixel is the mean of the area it covers.
@@ -37,16 +42,26 @@ def _even_cells(count):
     if isinstance(count, int):
         edges = np.arange(count + 1) / count
         return np.stack([edges[:-1], edges[1:]], axis=-1)
-    edges = ops.cast(ops.arange(count + 1), "float64") / ops.cast(count, "float64")
+    dtype = widest_dtype()
+    edges = ops.cast(ops.arange(count + 1), dtype) / ops.cast(count, dtype)
     return ops.stack([edges[:-1], edges[1:]], axis=-1)
 
 
 def _area_weights(count, cells):
-    """Share of each of `count` pixels in each cell, `(cells, count)`."""
-    edges = ops.cast(count, "float64") * ops.cast(cells, "float64")[..., None]
-    pixels = ops.cast(ops.arange(count), "float64")
-    low = ops.maximum(edges[:, 0], pixels)
-    high = ops.minimum(edges[:, 1], pixels + 1)
-    overlap = ops.maximum(high - low, 0)
-    total = ops.sum(overlap, axis=-1, keepdims=True)
-    return ops.cast(overlap / ops.where(total > 0, total, 1.0), "float32")
+    """Share of each of `count` pixels in each cell, `(cells, count)`.
+
+    In NumPy where sizes are known, since not every backend has float64.
+    """
+    is_static = isinstance(count, int) and isinstance(cells, np.ndarray)
+    xp, dtype = (np, "float64") if is_static else (ops, widest_dtype())
+    edges = count * cells[..., None] if is_static else _scaled(cells, count, dtype)
+    pixels = xp.arange(count, dtype=dtype)
+    low = xp.maximum(edges[:, 0], pixels)
+    high = xp.minimum(edges[:, 1], pixels + 1)
+    overlap = xp.where(high - low > _ROUNDING, high - low, 0.0)
+    total = xp.sum(overlap, axis=-1, keepdims=True)
+    return ops.cast(overlap / xp.where(total > 0, total, 1.0), "float32")
+
+
+def _scaled(cells, count, dtype):
+    return ops.cast(count, dtype) * ops.cast(cells, dtype)[..., None]

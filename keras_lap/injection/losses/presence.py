@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_lap.injection.losses.knowledge_loss import KnowledgeLoss, concept_mean
+from keras_lap.ops.arguments import widest_dtype
 
 # With more concepts than this, the present ones are gathered if they are no more.
 _FEW = 8
@@ -101,4 +102,6 @@ def _share(fraction, pixels):
     """At least one of a number of pixels, which may be a tensor."""
     if isinstance(pixels, int):
         return max(int(fraction * pixels), 1)
-    return ops.maximum(ops.cast(fraction * ops.cast(pixels, "float64"), "int32"), 1)
+    return ops.maximum(
+        ops.cast(fraction * ops.cast(pixels, widest_dtype()), "int32"), 1
+    )

@@ -34,7 +34,10 @@ class StepFunction(BaseStepFunction):
         if not self._has_replicas:
             return logs
         whole = self._read_metrics()
-        return {name: whole.get(name, ops.mean(logs[name])) for name in logs}
+        return {
+            name: whole[name] if name in whole else ops.mean(logs[name])
+            for name in logs
+        }
 
     def _all_metrics(self):
         return {**self._model.get_metrics_result(), **self._terms.result()}
