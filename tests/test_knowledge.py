@@ -99,6 +99,12 @@ def test_samples_of_which_nothing_is_known_do_not_count(name):
     assert_close(knowledge.counts((), None, VALUES), [1, 1, 1], 0, 0)
 
 
+@pytest.mark.parametrize("dtype", ["bool", "uint8"])
+def test_attributes_without_unknowns_may_be_of_any_dtype(dtype):
+    knowledge = Knowledge(LABELS, {"concepts": np.eye(3).astype(dtype)})
+    assert_close(knowledge.counts(("concepts",), None, VALUES), [1, 1, 1], 0, 0)
+
+
 def test_masks_without_pixels_count():
     knowledge = Knowledge(LABELS, {"mask": np.zeros((3, 4, 4))})
     assert_close(knowledge.counts(("mask",), None, VALUES), [1, 1, 1], 0, 0)

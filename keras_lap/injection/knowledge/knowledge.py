@@ -71,7 +71,7 @@ class Knowledge:
         if name in self.valid:
             yield self.valid[name]
         if name in self.given and KINDS[name].is_known is not None:
-            yield KINDS[name].is_known(self.given[name])
+            yield KINDS[name].is_known(ops.cast(self.given[name], "float32"))
 
     def check_against(self, images, data_format="channels_last"):
         """Raises a `ValueError` if the knowledge does not fit the images.
