@@ -53,7 +53,7 @@ class Subject:
         has_gradients: Whether the gradients by the images are shown too.
     """
 
-    loss: losses.BaseLoss
+    loss: object
     weight: float
     known: tuple = ()
     has_partner: bool = False
