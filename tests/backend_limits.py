@@ -15,6 +15,9 @@ compiled_steps = pytest.mark.skipif(
     ON_TORCH, reason="torch takes minutes to compile a step"
 )
 COMPILED = pytest.param({"jit_compile": True}, marks=compiled_steps, id="compiled")
+outlives_step = pytest.mark.skipif(
+    keras.config.backend() == "jax", reason="on JAX no tensor outlives its step"
+)
 initial_weights = pytest.mark.skipif(
     keras.config.backend() != "tensorflow",
     reason="from the seed's initial weights on TensorFlow, which others do not draw",

@@ -131,6 +131,25 @@ def test_boxes_move_the_map_onto_the_object_and_to_its_sides(decoy):
 
 
 @initial_weights
+def test_labels_make_concepts_of_the_classes(rng):
+    """A blob in one of two channels tells the class, and nothing else is known."""
+    x, label = noise(rng, 2), np.arange(COUNT) % 2
+    inside = np.zeros((COUNT, SIZE, SIZE))
+    for channel in (0, 1):
+        images = x[label == channel]
+        inside[label == channel] = place(rng, images, channel, value=2)
+        x[label == channel] = images
+    shares, absent = [], []
+    for weight in (0, 1):
+        maps = trained_maps(x, label, [Presence()], weight)
+        shares.append(share_inside(of_label(maps, label), inside))
+        absent.append(np.max(of_label(maps, 1 - label)))
+    assert shares[0] < 0.4
+    assert shares[1] > 0.4
+    assert absent[0] > 0.5
+    assert absent[1] < 0.1
+
+
 def test_attributes_make_concepts_of_them(rng):
     """The label says nothing of the two kinds of blobs; some attributes do."""
     x = noise(rng, 2)

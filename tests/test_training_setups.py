@@ -506,7 +506,7 @@ UNCHANGED = {
     "eager": ("float32", {"run_eagerly": True}, 0),
     "mixed_float16": ("mixed_float16", {"jit_compile": False}, 0),
     # XLA fuses what is added with what was there, and rounds at other places.
-    "XLA": ("float32", {"jit_compile": True}, 1e-6),
+    "XLA": ("float32", {"jit_compile": True}, 0),
 }
 
 

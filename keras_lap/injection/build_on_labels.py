@@ -4,7 +4,7 @@ import functools
 
 import keras
 
-from keras_lap.injection.knowledge import holds_knowledge
+from keras_lap.injection.knowledge import holds_knowledge, split_targets
 from keras_lap.injection.replaced import replaced
 from keras_lap.injection.replicas import has_several_workers
 
@@ -46,8 +46,16 @@ def _on_label(model, name):
 
     @functools.wraps(compute)
     def compute_on_label(x, y, y_pred, sample_weight=None, **kwargs):
-        if not holds_knowledge(y) or _are_named(model, y, y_pred):
+        is_meant = isinstance(y, dict) and "label" in y
+        if not is_meant or _are_named(model, y, y_pred):
             return compute(x, y, y_pred, sample_weight, **kwargs)
+        if not holds_knowledge(y):
+            try:
+                return compute(x, y, y_pred, sample_weight, **kwargs)
+            except Exception:
+                # What is wrong may be the name of what is known.
+                split_targets(y)
+                raise
         try:
             weight = weight_of_label(sample_weight)
             return compute(x, y["label"], y_pred, weight, **kwargs)

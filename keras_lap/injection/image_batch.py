@@ -26,7 +26,7 @@ class ImageBatch:
             raise ValueError(
                 "Expected a model with a single input, images (N, H, W, C) of a float "
                 "dtype, for losses on input gradients or on changed images: cast "
-                f"integers beforehand. Received: {images!r}"
+                f"integers beforehand. Received: {_described(images)}"
             )
         self.images = images
         self._is_first = data_format == "channels_first"
@@ -45,3 +45,9 @@ class ImageBatch:
         """Turns `(N, H, W, C)` into what the model takes, dtype included."""
         images = ops.cast(images, self.images.dtype)
         return ops.moveaxis(images, -1, 1) if self._is_first else images
+
+
+def _described(images):
+    if not hasattr(images, "shape"):
+        return f"inputs of type {type(images).__name__}"
+    return f"inputs of shape {tuple(images.shape)} and dtype {images.dtype}"

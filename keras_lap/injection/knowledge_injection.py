@@ -185,13 +185,14 @@ class KnowledgeInjection(keras.callbacks.Callback):
         self._terms.warm_up(epoch)
 
     def on_epoch_end(self, epoch, logs=None):
-        names = [loss.name for loss in self.losses]
+        terms = [loss.name for loss in self.losses]
+        names = [*terms, *(f"val_{name}" for name in terms)]
         empty = [name for name in names if np.isnan((logs or {}).get(name, 0))]
         if empty:
             warnings.warn(
                 f"The terms {empty} are NaN: no sample of the epoch held what they "
-                "need. Look at the flags `valid`, and at the boxes, which have to be "
-                "shares of the image.",
+                "need, or some held NaN. Look at the flags `valid`, at boxes, which "
+                "have to be shares of the image, and at the validation data.",
                 stacklevel=2,
             )
 

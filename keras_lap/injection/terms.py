@@ -63,6 +63,8 @@ class Terms:
             is_training: Whether the weight is the current or the full one.
         """
         self._means[index].update_state(values, sample_weight=counts)
+        if not self._weights[index]:
+            return 0.0
         term = ops.mean(values * counts)
         if self._balance == "uncertainty":
             term = _logarithm(term)

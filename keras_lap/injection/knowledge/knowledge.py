@@ -69,7 +69,7 @@ class Knowledge:
     def _flags(self, name):
         """All that says for which samples a kind is known, each `(N,)`."""
         if name in self.valid:
-            yield self.valid[name]
+            yield ops.cast(self.valid[name], "bool")
         if name in self.given and KINDS[name].is_known is not None:
             yield KINDS[name].is_known(ops.cast(self.given[name], "float32"))
 
