@@ -76,10 +76,11 @@ def main(arguments=None, config="clutter"):
             concepts=len(ATTRIBUTES),
             initial_score=score,
         )
-        maps = keras_lap.explain(model, test["image"])
+        maps = keras_lap.explain(model, test["image"]).maps
+        trained_on = keras_lap.explain(model, split["image"]).maps
         rows[name] = (
             accuracy(model, test),
-            np.mean(told(keras_lap.explain(model, split["image"]), split)[is_hidden]),
+            np.mean(told(trained_on, split)[is_hidden]),
             np.mean(told(maps, test)),
             *validity(maps[present[0], ..., present[1]], test["mask"][present[0]]),
         )

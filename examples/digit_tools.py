@@ -113,8 +113,7 @@ def accuracy(model, split):
 
 def maps_of_labels(model, split):
     """The LAP maps of the true classes, `(N, H, W)`."""
-    maps = keras_lap.explain(model, split["image"])
-    return maps[np.arange(len(maps)), ..., split["label"]]
+    return keras_lap.explain(model, split["image"]).of(split["label"])
 
 
 def validity(maps, masks):
@@ -135,7 +134,7 @@ def compare(models, untold, test, path, **others):
         **others: Splits by name, for accuracy alone.
     """
     maps = {
-        name: keras_lap.explain(model, test["image"]).max(axis=-1)
+        name: keras_lap.explain(model, test["image"]).maps.max(axis=-1)
         if name in untold
         else maps_of_labels(model, test)
         for name, model in models.items()

@@ -266,7 +266,7 @@ def row_of(name, model, subject, test):
         return_dict=True,
     )
     numbers = {"accuracy": found["accuracy"], "term": found[subject.loss.name]}
-    maps = np.moveaxis(keras_lap.explain(model, test["image"]), -1, 0)
+    maps = np.moveaxis(keras_lap.explain(model, test["image"]).maps, -1, 0)
     if subject.attributes:
         present = CLASS_ATTRIBUTES[test["label"]].T
         masks = np.stack([test["mask"]] * len(maps))

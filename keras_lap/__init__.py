@@ -11,7 +11,7 @@ if importlib.util.find_spec("keras_lap.kernels") is None:
     )
 
 from keras_lap import callbacks, evaluation, losses
-from keras_lap.explanation import draw_maps, explain
+from keras_lap.explanation import Explanation, draw_maps, explain
 from keras_lap.layers import (
     GlobalLAPooling1D,
     GlobalLAPooling2D,
@@ -22,6 +22,7 @@ from keras_lap.layers import (
     LAPooling3D,
 )
 from keras_lap.ops import la_pool, load_ops
+from keras_lap.report import report
 from keras_lap.surgery import (
     convert,
     finalize,
@@ -42,6 +43,7 @@ def __getattr__(name):
 
 
 __all__ = [
+    "Explanation",
     "GlobalLAPooling1D",
     "GlobalLAPooling2D",
     "GlobalLAPooling3D",
@@ -61,5 +63,6 @@ __all__ = [
     "load_ops",
     "losses",
     "plan",
+    "report",
     "to_standard",
 ]

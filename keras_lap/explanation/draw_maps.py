@@ -2,12 +2,13 @@ import os
 
 import numpy as np
 
+from keras_lap.explanation.heat import grey, matplotlib_module, scaled_by_peak
+
 # Inches of the figure beside the images.
 _CAPTION_WIDTH = 1.2
 _TITLE_HEIGHT = 0.35
 _BAR_HEIGHT = 0.5
 
-_LUMINANCE = np.array([[0.299], [0.587], [0.114]])  # ITU-R BT.601
 # How far float images may leave [0, 1], as they do after resizing or float16.
 _ROUNDING = 1e-3
 
@@ -63,7 +64,7 @@ def draw_maps(
     >>> len(figure.axes)
     5
     """
-    figure_class = _figure_class()
+    figure_class = matplotlib_module("matplotlib.figure").Figure
     images = _checked_images(images)
     if not isinstance(columns, dict):
         raise ValueError(
@@ -102,12 +103,11 @@ def draw_maps(
     for ax, title in zip(axes[0], ["input", *columns], strict=True):
         ax.set_title(title, fontsize="medium")
     for row, image in enumerate(images):
-        grey = np.repeat(image @ _LUMINANCE, 3, axis=-1)
         axes[row, 0].imshow(image, interpolation="nearest")
         for ax, maps in zip(axes[row, 1:], columns.values(), strict=True):
-            ax.imshow(grey, interpolation="nearest")
+            ax.imshow(grey(image), interpolation="nearest")
             heat = ax.imshow(
-                _scaled(maps[row]),
+                scaled_by_peak(maps[row]),
                 cmap=colormap,
                 vmin=0,
                 vmax=1,
@@ -128,17 +128,6 @@ def draw_maps(
     if path is not None:
         figure.savefig(path, dpi=150)
     return figure
-
-
-def _figure_class():
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            "draw_maps needs matplotlib. Install it with "
-            '`pip install "keras-lap[plot]"`.'
-        ) from error
-    return Figure
 
 
 def _checked_images(images):
@@ -194,12 +183,6 @@ def _checked_masks(masks, images):
             f"{masks.dtype}"
         )
     return masks.astype(bool)
-
-
-def _scaled(map_):
-    positive = np.maximum(map_, 0)
-    peak = positive.max()
-    return positive / peak if peak > 0 else positive
 
 
 def _add_outline(ax, mask):

@@ -1,19 +1,44 @@
 """Explanations read from the forward pass."""
 
-import operator
+import warnings
 
 import numpy as np
 from keras import ops
 
-from keras_lap.explanation.combine import COMBINATIONS, Reading
-from keras_lap.layers import score_tape
-from keras_lap.layers.grid_walk import IMAGE, receptive_grids
-from keras_lap.layers.model_graph import check_model, graph_of
-from keras_lap.layers.receptive_grid import ReceptiveGrid
-from keras_lap.names import check_choice, check_names, listed
+from keras_lap.explanation.class_outputs import class_outputs
+from keras_lap.explanation.collected import Collected
+from keras_lap.explanation.combine import COMBINATIONS
+from keras_lap.explanation.concept_reader import ConceptReader
+from keras_lap.explanation.explanation import Explanation
+from keras_lap.explanation.image_input import ImageInput
+from keras_lap.explanation.image_source import image_source
+from keras_lap.explanation.labels import standardized_labels
+from keras_lap.explanation.masks import standardized_masks
+from keras_lap.explanation.predictions import predictions_of
+from keras_lap.explanation.progress import Progress
+from keras_lap.explanation.range_check import range_warning
+from keras_lap.layers.base_la_pooling import standardize_count
+from keras_lap.layers.score_tape import score_tape
+from keras_lap.names import check_choice
+
+_ADVICE = "Ask for some of the concepts with `concepts=[...]`, or take fewer images."
 
 
-def explain(model, images, concepts=None, layers=None, combine="flow", batch_size=32):
+def explain(
+    model,
+    images,
+    concepts=None,
+    layers=None,
+    combine="flow",
+    batch_size=32,
+    *,
+    labels=None,
+    masks=None,
+    concept_names=None,
+    class_names=None,
+    output=None,
+    verbose="auto",
+):
     """Concept maps of images, read from the forward pass of a model with LAP layers.
 
     A map holds the concept scores that decided what the LAP layers let through, placed
@@ -42,24 +67,54 @@ def explain(model, images, concepts=None, layers=None, combine="flow", batch_siz
     the graph of the model tells them, see
     `keras_lap.layers.grid_walk.receptive_grids`, with bilinear interpolation.
 
+    A warning is given if the images seem to have another range than those that the
+    model was trained on, see `keras_lap.explanation.range_check`.
+
     Args:
         model: A `keras.Model` with a single input, the image. In a subclassed model
             every map is taken to extend over the whole image.
-        images: Array or tensor `(N, H, W, C)`, in the range that the model expects, or
-            `(N, C, H, W)` if the LAP layers are `channels_first`.
-        concepts: List of the indices of the concepts to return, or `None` for all. The
-            maps of all of many classes take much memory.
-        layers: List of names of LAP layers, or `None` for all of them. A name that
-            several nested models use stands for each of these layers.
+        images: One of these, all images of one size:
+
+            - Array or tensor `(N, H, W, C)`, in the range that the model expects, or
+              `(N, C, H, W)` if the LAP layers are `channels_first`.
+            - Path or list of paths of image files. They are read in the range
+              `[0, 255]`, also those of 16 bits, and resized to the model's input.
+              Without a graph, as in a subclassed model, they are read in colour.
+            - `tf.data.Dataset`, or any other iterable of batches, of images, of
+              `(images, labels)`, or with a dict of targets that may hold `"label"`,
+              `"mask"`, and in `"valid"` flags of the masks that are real. Dicts with
+              `"image"` beside these will do too. Labels of several outputs are left
+              out: give those that you want as `labels`.
+        concepts: List of the indices or names of the concepts to return, or `None` for
+            all. The maps of all of many classes take much memory.
+        layers: List of names of LAP layers, or `None` for all of them. In nested models
+            paths such as `"backbone/pool1"` will do too; a name that several layers
+            have stands for each of them.
         combine: `"flow"`, `"mean"`, `"product"` or `"layer"`: the layer named in
             `layers`, by default the deepest.
-        batch_size: Number of images per forward pass.
+        batch_size: Number of images per forward pass, where they do not come in
+            batches.
+        labels: Array `(N,)` of class indices, or `(N, classes)` of zeros and ones. By
+            default those of the data set.
+        masks: Array `(N, h, w)` or `(N, h, w, K)`, where values above 0.5 are inside,
+            of any resolution, stretched to the image. Of one mask per concept that of
+            the label is taken. By default those of the data set.
+        concept_names: List of the names of all of the model's concepts. By default
+            those of the classes if there are as many of both, otherwise `"concept 3"`.
+        class_names: List of the names of the classes.
+        output: Name or index of the output that predicts the class, if there are
+            several. By default the first.
+        verbose: Whether there is a progress bar: `True`, `False`, or `"auto"` for one
+            where it takes more than some seconds.
 
     Returns:
-        Float32 array `(N, H, W, K)` with values in `[0, 1]`, one map per concept, in
-        the order of `concepts`. The maps are raw: nothing is rescaled per image.
+        An `Explanation`. Its `maps` are float32 `(N, H, W, K)` with values in `[0, 1]`,
+        one per concept, in the order of `concepts`. They are raw: nothing is rescaled
+        per image.
 
     Raises:
+        FileNotFoundError: If files are missing; all are named, and nothing is computed.
+        MemoryError: If the maps would not fit into memory.
         TypeError: If `model` is no Keras model.
         ValueError: If the images do not fit the model, the model has no LAP layer with
             concepts, their numbers of concepts differ, or an argument is unknown or
@@ -81,190 +136,121 @@ def explain(model, images, concepts=None, layers=None, combine="flow", batch_siz
     ...     ]
     ... )
     >>> images = np.random.default_rng(0).random((4, 32, 32, 3))
-    >>> explain(model, images).shape
+    >>> explanation = explain(model, images)
+    >>> explanation.maps.shape
     (4, 32, 32, 10)
+    >>> explanation.of(3).shape, explanation.of([3, 1, 4, 1]).shape
+    ((4, 32, 32), (4, 32, 32))
     """
     check_choice("combine", combine, tuple(COMBINATIONS))
-    batch_size = _checked_batch_size(batch_size)
-    images = _checked_images(images, model)
-    reader = maps = None
-    for start in range(0, len(images), batch_size):
-        batch = images[start : start + batch_size]
-        with score_tape() as records:
-            model(batch, training=False)
-        if reader is None:
-            chosen = _choose(model, records, layers, combine)
-            reader = _Reader(model, batch.shape, records, chosen, concepts)
-            maps = np.empty((len(images), *reader.image.size, reader.width), "float32")
-        fused = COMBINATIONS[combine](reader.read(records), reader.image)
-        maps[start : start + len(batch)] = fused
-    return maps
-
-
-class _Reader:
-    """Makes readings of the records of each forward pass.
-
-    The calls of the LAP layers are the same in every pass, so what does not depend on
-    the images is settled with the records of the first.
-    """
-
-    def __init__(self, model, batch_shape, records, chosen, concepts):
-        data_format = records[0].layer.data_format
-        spatial = slice(2, 4) if data_format == "channels_first" else slice(1, 3)
-        self.image = ReceptiveGrid(tuple(batch_shape[spatial]))
-        self._chosen = chosen
-        self._count = _concept_count([records[index] for index in chosen])
-        self._concepts = _checked_concepts(concepts, self._count)
-        self.width = len(self._concepts)
-        calls = [(record.layer, record.attention.shape[1:3]) for record in records]
-        self._places = receptive_grids(
-            model, self.image.size, calls, chosen, data_format
-        )
-
-    def read(self, records):
-        """The list of `Reading` of one forward pass."""
-        positions = {IMAGE: IMAGE}
-        positions.update({index: at for at, index in enumerate(self._chosen)})
-        return [
-            Reading(
-                layer=records[index].layer,
-                sharpness=float(_to_numpy(records[index].layer.sharpness)),
-                scores=self._wanted(_to_numpy(records[index].scores)),
-                attention=_to_numpy(records[index].attention),
-                grid=self._places[index].grid,
-                sources={positions[source] for source in self._places[index].sources},
-            )
-            for index in self._chosen
-        ]
-
-    def _wanted(self, scores):
-        # A layer with a single concept among others serves all of them.
-        if scores.shape[-1] < self._count:
-            return scores
-        return scores[..., self._concepts]
-
-
-def _to_numpy(tensor):
-    return ops.convert_to_numpy(ops.cast(tensor, "float32"))
-
-
-def _choose(model, records, layers, combine):
-    """Indices of the records to read."""
-    readable = [
-        index for index, record in enumerate(records) if record.logits is not None
-    ]
-    if not readable:
-        raise ValueError(
-            f"Expected {model.name!r} to have a LAP layer with concepts: make one with "
-            "`keras_lap.convert(model)` or use `keras_lap.LAPooling2D`. Received: "
-            f"{_listed(records) or 'no LAP layer'}"
-        )
-    if layers is not None:
-        layers = listed(layers)
-        _check_layers(layers, [records[index] for index in readable])
-        readable = [index for index in readable if records[index].layer.name in layers]
-    if combine != "layer":
-        return readable
-    if layers is not None and len({id(records[index].layer) for index in readable}) > 1:
-        raise ValueError(
-            'Expected one layer with combine="layer". '
-            f"Received: layers={layers}. Name one of them, or combine them."
-        )
-    return readable[-1:]
-
-
-def _check_layers(layers, records):
-    names = list(dict.fromkeys(record.layer.name for record in records))
-    if not layers:
-        raise ValueError(
-            "Expected `layers` to be a non-empty list of names, or None for all. "
-            f"Received: layers={layers}"
-        )
-    check_names("`layers` to be names of LAP layers with concepts", layers, names)
-
-
-def _concept_count(records):
-    count = max(record.scores.shape[-1] for record in records)
-    if any(record.scores.shape[-1] not in (1, count) for record in records):
-        raise ValueError(
-            "Expected the LAP layers to have the same number of concepts, or a single "
-            f"one. Received: {_listed(records)}. Name those that go together in "
-            "`layers`."
-        )
-    return count
-
-
-def _listed(records):
-    kinds = {
-        record.layer.name: 'scores="features"'
-        if record.logits is None
-        else f"{record.scores.shape[-1]} concepts"
-        for record in records
+    batch_size = standardize_count("batch_size", batch_size)
+    taken = ImageInput.of(model)
+    source = image_source(images, taken, batch_size)
+    if source.warning:
+        warnings.warn(source.warning, stacklevel=2)
+    # What comes with the data set is collected, unless it is given.
+    targets = _given_targets(labels, masks, source, taken)
+    kept = {
+        name: Collected(name, _ADVICE, source.samples)
+        for name in ("images", "maps", "scores", "predictions", "labels", "masks")
     }
-    return ", ".join(f"{name!r} with {kind}" for name, kind in kinds.items())
-
-
-def _checked_concepts(concepts, count):
-    if concepts is None:
-        return list(range(count))
-    try:
-        indices = [operator.index(concept) for concept in concepts]
-    except TypeError:
-        indices = []
-    if not indices or min(indices) < 0 or max(indices) >= count:
-        raise ValueError(
-            "Expected `concepts` to be a non-empty list of indices from 0 to "
-            f"{count - 1}, or None for all. Received: concepts={concepts!r}"
-        )
-    return indices
-
-
-def _checked_batch_size(batch_size):
-    try:
-        count = operator.index(batch_size)
-    except TypeError:
-        count = 0
-    if count < 1:
-        raise ValueError(
-            "Expected `batch_size` to be a positive integer. "
-            f"Received: batch_size={batch_size!r}"
-        )
-    return count
-
-
-def _checked_images(images, model):
-    check_model(model)
-    if not model.built:
-        raise ValueError(
-            f"Expected a model that is built. Received: {model.name!r}, which has no "
-            "weights yet. Train it, load its weights, or call it on a batch first."
-        )
-    if not ops.is_tensor(images):
-        images = np.asarray(images)
-    shape = tuple(images.shape)
-    if len(shape) != 4 or 0 in shape:
-        raise ValueError(
-            "Expected images of rank 4, (N, H, W, C) or (N, C, H, W), not empty. "
-            f"Received: images.shape={shape}. Give one image a batch axis with "
-            "`images[None]`."
-        )
-    graph = graph_of(model)
-    if graph is None:
-        return images
-    if len(graph.inputs) != 1:
-        raise ValueError(
-            "Expected a model with a single input, the image. Received: "
-            f"{model.name!r} with {len(graph.inputs)} inputs. Wrap it in a model that "
-            "makes the other inputs itself."
-        )
-    expected = tuple(graph.inputs[0].shape)
-    fits = len(expected) == 4 and all(
-        wanted in (None, size) for wanted, size in zip(expected, shape, strict=True)
+    progress = Progress(source.batch_count, verbose)
+    reader = None
+    for batch in source.batches:
+        with score_tape() as records:
+            outputs = model(batch.images, training=False)
+        shown = taken.last(_to_numpy(batch.images))
+        if reader is None:
+            if message := range_warning(model, batch.images):
+                warnings.warn(message, stacklevel=2)
+            reader = ConceptReader(model, shown.shape[1:3], records, layers, combine)
+            concept_names = _concept_names(reader.count, concept_names, class_names)
+            concepts = reader.indices(concepts, concept_names)
+        if source.images is None:
+            kept["images"].add(shown)
+        readings, scores = reader.read(records, concepts)
+        found = {
+            "maps": COMBINATIONS[combine](readings, reader.image),
+            "scores": scores,
+            "predictions": predictions_of(model, outputs, output),
+            "labels": batch.labels,
+            "masks": batch.masks,
+        }
+        for name, array in found.items():
+            if array is not None:
+                kept[name].add(array)
+        # Not to be there beside those of the next batch.
+        del records, outputs, readings, found
+        progress.update()
+    progress.close()
+    if reader is None:
+        raise ValueError("Expected images. Received: a data set without any")
+    arrays = {name: collected.array() for name, collected in kept.items()} | targets
+    if source.images is not None:
+        arrays["images"] = taken.last(_to_numpy(source.images))
+    arrays["labels"] = standardized_labels(arrays["labels"], arrays["predictions"])
+    return Explanation(
+        **arrays,
+        concept_names=[concept_names[index] for index in concepts],
+        class_names=class_names,
+        concepts=concepts,
+        class_concepts=_class_concepts(reader.count, arrays["predictions"]),
+        files=source.files,
+        layers=reader.layers,
+        combine=combine,
     )
-    if not fits:
-        raise ValueError(
-            f"Expected images of shape {('N', *expected[1:])} as the input of "
-            f"{model.name!r}. Received: images.shape={shape}. Resize them, or reorder "
-            "their axes, to the shape that the model expects."
-        )
-    return images
+
+
+def _given_targets(labels, masks, source, taken):
+    """Labels and masks that the user gives, by name."""
+    given = {
+        name: np.asarray(values)
+        for name, values in {"labels": labels, "masks": masks}.items()
+        if values is not None
+    }
+    for name, values in given.items():
+        if source.samples not in (None, len(values)):
+            raise ValueError(
+                f"Expected `{name}` of {source.samples} images. "
+                f"Received: {name}.shape={values.shape}"
+            )
+    # What is wrong with them is to be said before anything is computed.
+    standardized_labels(given.get("labels"))
+    if "masks" in given:
+        if source.images is None:
+            raise ValueError(
+                "Expected the masks of a data set in the data set itself, as "
+                '`(image, {"label": label, "mask": mask})`. Received: `masks`'
+            )
+        size = source.images.shape[taken.spatial]
+        given["masks"] = standardized_masks(given["masks"], size, labels)
+    return given
+
+
+def _concept_names(count, concept_names, class_names):
+    """The names of all concepts of the model."""
+    if concept_names is not None:
+        if len(concept_names) != count:
+            raise ValueError(
+                f"Expected {count} `concept_names`, one per concept of the model. "
+                f"Received: {len(concept_names)}"
+            )
+        return list(concept_names)
+    if class_names is not None and len(class_names) == count:
+        return list(class_names)
+    return [f"concept {index}" for index in range(count)]
+
+
+def _class_concepts(count, predictions):
+    """Which concepts speak for which class where each class has one, or `None`."""
+    if predictions is None:
+        return None
+    classes = class_outputs(predictions[:1]).shape[-1]
+    if classes == count:
+        return np.eye(classes, dtype=bool)
+    is_binary = predictions.shape[-1] == count == 1
+    return np.array([[False], [True]]) if is_binary else None
+
+
+def _to_numpy(images):
+    return ops.convert_to_numpy(images) if ops.is_tensor(images) else images

@@ -1,0 +1,37 @@
+"""Outputs of a classifier, brought into one column per class."""
+
+import numpy as np
+
+
+def class_outputs(predictions, from_logits=None):
+    """One column per class, also of a model that has one output for two classes.
+
+    Args:
+        predictions: Float array `(N, columns)`, probabilities or logits. A single
+            column speaks for class 1: a probability `p` becomes `[1 - p, p]`, a logit
+            `z` becomes `[0, z]`.
+        from_logits: Whether a single column holds logits. By default it does if some
+            lie outside of `[0, 1]`.
+
+    Returns:
+        Float array `(N, classes)`. The highest one of a row is the predicted class.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_lap.explanation.class_outputs import class_outputs
+    >>> class_outputs(np.array([[0.25], [1.0]]))
+    array([[0.75, 0.25],
+           [0.  , 1.  ]])
+    """
+    if predictions.shape[-1] != 1:
+        return predictions
+    if from_logits is None:
+        from_logits = holds_logits(predictions)
+    other = np.zeros_like(predictions) if from_logits else 1 - predictions
+    return np.concatenate([other, predictions], axis=-1)
+
+
+def holds_logits(predictions):
+    """Whether some of the values of an array are no probabilities."""
+    return bool(((predictions < 0) | (predictions > 1)).any())

@@ -1,0 +1,67 @@
+"""Arrays that come in batches, put together."""
+
+import numpy as np
+
+from keras_lap.explanation.available_memory import available_memory
+
+
+class Collected:
+    """Puts batches of one kind of array together.
+
+    Where the number of samples is known, its array is allocated once. Where it is not,
+    the batches are kept and joined at the end, which takes twice the memory.
+
+    Args:
+        name: What the arrays are, for messages.
+        advice: What to do if memory does not suffice.
+        count: Number of samples, or `None`.
+    """
+
+    def __init__(self, name, advice, count=None):
+        self._name = name
+        self._count = count
+        self._advice = advice
+        self._array = None
+        self._parts = []
+        self._filled = 0
+
+    def add(self, batch):
+        """Adds the next batch, an array `(n, ...)`.
+
+        Raises:
+            MemoryError: If all of them would not fit into the memory that is left.
+            ValueError: If the shape is not that of the others.
+        """
+        if self._filled and batch.shape[1:] != self._shape:
+            raise ValueError(
+                f"Expected {self._name} of one shape, {self._shape} as those before. "
+                f"Received: {batch.shape[1:]}. Explain images of different sizes one "
+                "after the other, or resize them."
+            )
+        self._shape = batch.shape[1:]
+        bytes_each = batch[:1].nbytes
+        if self._count is None:
+            # As much again is needed to join them.
+            self._check_memory((self._filled + len(batch)) * bytes_each)
+            self._parts.append(batch)
+        else:
+            if self._array is None:
+                self._check_memory(self._count * bytes_each)
+                self._array = np.empty((self._count, *self._shape), batch.dtype)
+            self._array[self._filled : self._filled + len(batch)] = batch
+        self._filled += len(batch)
+
+    def array(self):
+        """All of them, `(N, ...)`, or `None` if there was none."""
+        if self._parts:
+            self._array, self._parts = np.concatenate(self._parts), []
+        return self._array
+
+    def _check_memory(self, size):
+        left = available_memory()
+        if left is not None and size > left:
+            raise MemoryError(
+                f"Expected {self._name} to fit into memory. Received: {self._name} of "
+                f"shape {self._shape} per image, {size / 2**30:.3g} GiB, where "
+                f"{left / 2**30:.3g} GiB are left. {self._advice}"
+            )

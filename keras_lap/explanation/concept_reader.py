@@ -1,0 +1,177 @@
+"""Reads concept scores from the records of forward passes."""
+
+import operator
+
+import numpy as np
+from keras import ops
+
+from keras_lap.explanation.combine import Reading
+from keras_lap.layers.find_layers import find_layers
+from keras_lap.layers.grid_walk import IMAGE, receptive_grids
+from keras_lap.layers.receptive_grid import ReceptiveGrid
+from keras_lap.names import check_names, listed
+
+
+class ConceptReader:
+    """Makes readings of the records of each forward pass.
+
+    The calls of the LAP layers are the same in every pass, so what does not depend on
+    the images is settled with the records of the first.
+
+    Args:
+        model: The model.
+        image_size: Height and width of the images.
+        records: List of `ScoreRecord` of the first forward pass.
+        layers: Names of LAP layers, or paths to them, or `None` for all.
+        combine: How they will be combined; `"layer"` takes the deepest alone.
+
+    Attributes:
+        image: The `ReceptiveGrid` of the image.
+        layers: Names of the layers read.
+        count: Number of concepts that they have.
+
+    Raises:
+        ValueError: If no layer has concepts, some of `layers` are unknown, there are
+            several with `combine="layer"`, or their concepts do not go together.
+    """
+
+    def __init__(self, model, image_size, records, layers, combine):
+        self.image = ReceptiveGrid(tuple(image_size))
+        self._chosen = _choose(model, records, layers, combine)
+        chosen = [records[index] for index in self._chosen]
+        self.layers = [record.layer.name for record in _once(chosen)]
+        self.count = _concept_count(chosen)
+        self._deepest = next(
+            index
+            for index in reversed(self._chosen)
+            if records[index].scores.shape[-1] == self.count
+        )
+        calls = [(record.layer, record.attention.shape[1:3]) for record in records]
+        self._places = receptive_grids(
+            model, self.image.size, calls, self._chosen, records[0].layer.data_format
+        )
+
+    def indices(self, concepts, names):
+        """Indices of concepts.
+
+        Args:
+            concepts: List of indices and names, or `None` for all.
+            names: The names of all concepts.
+
+        Raises:
+            ValueError: If one is unknown, with near names, or there is none.
+        """
+        if concepts is None:
+            return list(range(self.count))
+        try:
+            wanted = listed(concepts)
+            texts = [concept for concept in wanted if isinstance(concept, str)]
+            check_names("the names of concepts", texts, names)
+            indices = [
+                names.index(concept)
+                if isinstance(concept, str)
+                else operator.index(concept)
+                for concept in wanted
+            ]
+        except TypeError:
+            indices = []
+        if not indices or min(indices) < 0 or max(indices) >= self.count:
+            raise ValueError(
+                "Expected `concepts` to be a non-empty list of names, or indices from "
+                f"0 to {self.count - 1}, or None for all. Received: {concepts=}"
+            )
+        return indices
+
+    def read(self, records, concepts):
+        """The readings of one forward pass.
+
+        Args:
+            records: Its list of `ScoreRecord`.
+            concepts: List of the indices of the concepts to read.
+
+        Returns:
+            A tuple: the list of `Reading`, and the highest scores `(N, K)` of the
+            deepest layer that has all concepts.
+        """
+        positions = {IMAGE: IMAGE}
+        positions.update({index: at for at, index in enumerate(self._chosen)})
+        readings = {
+            index: Reading(
+                layer=records[index].layer,
+                sharpness=float(_to_numpy(records[index].layer.sharpness)),
+                scores=self._wanted(records[index].scores, concepts),
+                attention=_to_numpy(records[index].attention),
+                grid=self._places[index].grid,
+                sources={positions[source] for source in self._places[index].sources},
+            )
+            for index in self._chosen
+        }
+        highest = readings[self._deepest].scores.max(axis=(1, 2))
+        return list(readings.values()), highest
+
+    def _wanted(self, scores, concepts):
+        # A layer with a single concept among others serves all of them.
+        if scores.shape[-1] == self.count and concepts != list(range(self.count)):
+            scores = ops.take(scores, np.array(concepts), axis=-1)
+        return _to_numpy(scores)
+
+
+def _to_numpy(tensor):
+    return ops.convert_to_numpy(ops.cast(tensor, "float32"))
+
+
+def _once(records):
+    """One of the records of each layer, in the order of their first calls."""
+    return {id(record.layer): record for record in records}.values()
+
+
+def _choose(model, records, layers, combine):
+    """Indices of the records to read."""
+    readable = [
+        index for index, record in enumerate(records) if record.logits is not None
+    ]
+    if not readable:
+        raise ValueError(
+            f"Expected {model.name!r} to have a LAP layer with concepts: make one with "
+            "`keras_lap.convert(model)` or use `keras_lap.LAPooling2D`. Received: "
+            f"{_listed(records) or 'no LAP layer'}"
+        )
+    if layers is not None:
+        layers = listed(layers)
+        if not layers:
+            raise ValueError(
+                "Expected `layers` to be a non-empty list of names, or None for all. "
+                f"Received: layers={layers}"
+            )
+        known = [record.layer for record in _once([records[i] for i in readable])]
+        found = {id(layer) for layer in find_layers(model, layers, known)}
+        readable = [index for index in readable if id(records[index].layer) in found]
+    if combine != "layer":
+        return readable
+    if layers is not None and len({id(records[index].layer) for index in readable}) > 1:
+        raise ValueError(
+            'Expected one layer with combine="layer". '
+            f"Received: layers={layers}. Name one of them, or combine them."
+        )
+    return readable[-1:]
+
+
+def _concept_count(records):
+    count = max(record.scores.shape[-1] for record in records)
+    if any(record.scores.shape[-1] not in (1, count) for record in records):
+        raise ValueError(
+            "Expected the LAP layers to have the same number of concepts, or a single "
+            f"one. Received: {_listed(records)}. Name those that go together in "
+            "`layers`."
+        )
+    return count
+
+
+def _listed(records):
+    kinds = {
+        record.layer.name: 'scores="features"'
+        if record.logits is None
+        else f"{record.scores.shape[-1]} concepts"
+        for record in records
+    }
+    return ", ".join(f"{name!r} with {kind}" for name, kind in kinds.items())

@@ -1,0 +1,96 @@
+"""What a model says of the images it takes."""
+
+from dataclasses import dataclass
+
+import keras
+
+from keras_lap.layers.base_la_pooling import BaseLAPooling
+from keras_lap.layers.model_graph import check_model, graph_of
+
+
+@dataclass(frozen=True)
+class ImageInput:
+    """The one input of a model that takes images.
+
+    Attributes:
+        name: Name of the model.
+        shape: `(N, H, W, C)` or `(N, C, H, W)`, `None` where it is open; `None` if the
+            model does not say.
+        data_format: `"channels_last"` or `"channels_first"`, as its LAP layers.
+    """
+
+    name: str
+    shape: tuple | None
+    data_format: str
+
+    @classmethod
+    def of(cls, model):
+        """The input of a model.
+
+        Raises:
+            TypeError: If it is no Keras model.
+            ValueError: If it is not built, or has several inputs.
+        """
+        check_model(model)
+        if not model.built:
+            raise ValueError(
+                f"Expected a model that is built. Received: {model.name!r}, which has "
+                "no weights yet. Train it, load its weights, or call it on a batch "
+                "first."
+            )
+        data_format = next(
+            (
+                layer.data_format
+                for layer in model._flatten_layers()
+                if isinstance(layer, BaseLAPooling)
+            ),
+            keras.config.image_data_format(),
+        )
+        graph = graph_of(model)
+        if graph is None:
+            return cls(model.name, None, data_format)
+        if len(graph.inputs) != 1:
+            raise ValueError(
+                "Expected a model with a single input, the image. Received: "
+                f"{model.name!r} with {len(graph.inputs)} inputs. Wrap it in a model "
+                "that makes the other inputs itself."
+            )
+        return cls(model.name, tuple(graph.inputs[0].shape), data_format)
+
+    @property
+    def spatial(self):
+        """Which axes of the images are their height and width."""
+        return slice(2, 4) if self.data_format == "channels_first" else slice(1, 3)
+
+    def last(self, images):
+        """Turns images of the model's layout into `(N, H, W, C)`."""
+        is_first = self.data_format == "channels_first"
+        return images.transpose(0, 2, 3, 1) if is_first else images
+
+    def first(self, images):
+        """Turns images `(N, H, W, C)` into the model's layout."""
+        is_first = self.data_format == "channels_first"
+        return images.transpose(0, 3, 1, 2) if is_first else images
+
+    def check(self, shape):
+        """Raises a `ValueError` if images of a shape do not fit."""
+        shape = tuple(shape)
+        if len(shape) != 4 or 0 in shape:
+            raise ValueError(
+                "Expected images of rank 4, (N, H, W, C) or (N, C, H, W), not empty. "
+                f"Received: images.shape={shape}. Give one image a batch axis with "
+                "`images[None]`."
+            )
+        if self.shape is None:
+            return
+        fits = len(self.shape) == 4 and all(
+            wanted in (None, size)
+            for wanted, size in zip(self.shape, shape, strict=True)
+        )
+        if not fits:
+            raise ValueError(
+                f"Expected images of shape {('N', *self.shape[1:])} as the input of "
+                f"{self.name!r}. Received: images.shape={shape}. Resize them, as by "
+                "`keras.ops.image.resize`, or reorder their axes, to the shape that "
+                "the model expects; files are resized by `explain`."
+            )

@@ -1,0 +1,193 @@
+"""Images of any origin, batch by batch."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_lap.explanation.labels import standardized_labels
+from keras_lap.explanation.masks import standardized_masks
+from keras_lap.explanation.read_images import read_images
+
+
+@dataclass(frozen=True)
+class ImageBatch:
+    """Some images, and what a data set tells of them.
+
+    Attributes:
+        images: Array or tensor, as the model takes them.
+        labels: Array `(n,)` or `(n, classes)`, or `None`.
+        masks: Boolean array `(n, H, W)`, or `None`.
+    """
+
+    images: Any
+    labels: Any = None
+    masks: Any = None
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """Images, batch by batch.
+
+    Attributes:
+        batches: Iterable of `ImageBatch`.
+        samples: Number of images, or `None` if it is not known.
+        batch_count: Number of batches, likewise.
+        images: All images in the model's layout, if they are at hand.
+        files: Their files, or `None`.
+        warning: What is to be said about them, or `None`.
+    """
+
+    batches: Iterable
+    samples: int | None = None
+    batch_count: int | None = None
+    images: Any = None
+    files: list | None = None
+    warning: str | None = None
+
+
+def image_source(images, taken, batch_size):
+    """Finds out what images are given as.
+
+    Args:
+        images: Array or tensor of images, a path or a list of paths, a
+            `tf.data.Dataset`, or any other iterable of batches.
+        taken: The `ImageInput` of the model.
+        batch_size: Number of images of a batch, where they do not come in batches.
+
+    Returns:
+        An `ImageSource`.
+
+    Raises:
+        FileNotFoundError: If files are missing.
+        ValueError: If the images do not fit the model, files cannot be read, or a data
+            set never ends.
+    """
+    if isinstance(images, str | os.PathLike):
+        images = [images]
+    if isinstance(images, list | tuple) and all(
+        isinstance(file, str | os.PathLike) for file in images
+    ):
+        return _of_files(images, taken, batch_size)
+    if hasattr(images, "element_spec") or not _is_array(images):
+        return _of_dataset(images, taken, batch_size)
+    return _of_array(images, taken, batch_size)
+
+
+def _is_array(images):
+    return (
+        ops.is_tensor(images)
+        or isinstance(images, list | tuple)
+        or hasattr(images, "shape")
+        or not isinstance(images, Iterable)
+    )
+
+
+def _of_array(images, taken, batch_size, **known):
+    if not ops.is_tensor(images):
+        images = np.asarray(images)
+    taken.check(images.shape)
+    starts = range(0, len(images), batch_size)
+    return ImageSource(
+        batches=(ImageBatch(images[start : start + batch_size]) for start in starts),
+        samples=len(images),
+        batch_count=len(starts),
+        images=images,
+        **known,
+    )
+
+
+def _of_files(files, taken, batch_size):
+    shape = taken.shape or (None,) * 4
+    if taken.data_format == "channels_first":
+        shape = shape[0], *shape[2:], shape[1]
+    size, channels = shape[1:3], shape[3] or 3
+    # Only a graph says which dtype it takes, and casts to it.
+    dtype = np.float32 if taken.shape is None else np.uint8
+    images, sizes = read_images(files, size, channels, dtype)
+    return _of_array(
+        taken.first(images),
+        taken,
+        batch_size,
+        files=[os.fspath(file) for file in files],
+        warning=_stretched(files, sizes, images.shape[1:3]),
+    )
+
+
+def _stretched(files, sizes, size):
+    """What to say about images whose aspect ratio was changed, by over a pixel."""
+    height, width = size
+    changed = np.abs(sizes[:, 1] * (height / sizes[:, 0]) - width) > 1
+    if not changed.any():
+        return None
+    first = int(changed.argmax())
+    return (
+        f"{changed.sum()} of {len(files)} files have another aspect ratio than the "
+        f"model's images and are stretched, the first {os.fspath(files[first])!r} from "
+        f"{tuple(sizes[first].tolist())} to {(height, width)} (height, width). Crop or "
+        "pad them beforehand if the model was not trained so."
+    )
+
+
+def _of_dataset(dataset, taken, batch_size):
+    batch_count = None
+    if hasattr(dataset, "element_spec"):
+        if _image_and_targets(dataset.element_spec)[0].shape.rank == 3:
+            dataset = dataset.batch(batch_size)
+        batch_count = int(dataset.cardinality())
+        if batch_count == -1:
+            raise ValueError(
+                "Expected a data set that ends. Received: one that repeats forever. "
+                "Take as many batches as you want with `dataset.take(n)`."
+            )
+    return ImageSource(
+        batches=(_batch(element, taken) for element in dataset),
+        batch_count=batch_count if batch_count and batch_count > 0 else None,
+    )
+
+
+def _image_and_targets(element):
+    """The image of an element of a data set, and the rest that is of use."""
+    if isinstance(element, dict):
+        if "image" not in element:
+            raise ValueError(
+                'Expected the images of a data set of dicts under "image". '
+                f"Received: {sorted(element)}"
+            )
+        return element["image"], element
+    if isinstance(element, tuple | list):
+        return element[0], element[1] if len(element) > 1 else None
+    return element, None
+
+
+def _batch(element, taken):
+    images, targets = _image_and_targets(element)
+    if not ops.is_tensor(images):
+        images = np.asarray(images)
+    taken.check(images.shape)
+    if not isinstance(targets, dict):
+        targets = {"label": targets}
+    labels, masks = targets.get("label"), _to_numpy(targets.get("mask"))
+    labels = None if _is_of_outputs(labels) else standardized_labels(_to_numpy(labels))
+    if masks is not None:
+        valid = targets.get("valid")
+        valid = valid.get("mask") if isinstance(valid, dict) else valid
+        size = images.shape[taken.spatial]
+        masks = standardized_masks(masks, size, labels, _to_numpy(valid))
+    return ImageBatch(images, labels, masks)
+
+
+def _is_of_outputs(labels):
+    """Whether labels are those of several outputs, each of its own."""
+    return isinstance(labels, dict) or (
+        isinstance(labels, list | tuple) and len(getattr(labels[0], "shape", ())) > 0
+    )
+
+
+def _to_numpy(values):
+    if values is None:
+        return None
+    return ops.convert_to_numpy(values) if ops.is_tensor(values) else np.asarray(values)

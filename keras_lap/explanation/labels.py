@@ -1,0 +1,55 @@
+"""Labels of images, brought into one form."""
+
+import numpy as np
+
+# How far probabilities of half precision may be from adding up to one.
+_ROUNDING = 1e-2
+
+
+def standardized_labels(labels, predictions=None):
+    """Labels as integers.
+
+    Args:
+        labels: Array of whole numbers: `(N,)` or `(N, 1)` indices of classes, or
+            `(N, classes)` zeros and ones; or `None`.
+        predictions: What the model makes of the images, `(N, classes)`, if it is known.
+
+    Returns:
+        Int64 array, or `None`: `(N,)`, or `(N, classes)` where an image may have
+        several labels. One-hot labels become indices if the model's outputs are
+        probabilities of classes that exclude each other.
+
+    Raises:
+        ValueError: If the shape or the values are other ones.
+    """
+    if labels is None:
+        return None
+    given = np.asarray(labels)
+    if given.ndim == 2 and given.shape[1] == 1:
+        given = given[:, 0]
+    if given.ndim not in (1, 2) or given.dtype.kind not in "biuf" or _has_parts(given):
+        raise ValueError(
+            "Expected labels as whole numbers, (N,) or (N, classes). Received: labels "
+            f"of shape {given.shape} and dtype {given.dtype}. Targets of other kinds "
+            'go into a dict, as {"label": labels, "mask": masks}, or are left out.'
+        )
+    given = given.astype(np.int64)
+    is_one_hot = given.ndim == 2 and _is_one_hot(given)
+    return given.argmax(axis=1) if is_one_hot and _exclude(predictions) else given
+
+
+def _has_parts(values):
+    return values.dtype.kind == "f" and bool((values != np.rint(values)).any())
+
+
+def _is_one_hot(values):
+    return bool(((values == 1).sum(axis=1) == 1).all() and (values**2 == values).all())
+
+
+def _exclude(predictions):
+    return (
+        predictions is not None
+        and predictions.shape[-1] > 1
+        and bool((predictions >= 0).all())
+        and bool((abs(predictions.sum(axis=-1) - 1) < _ROUNDING).all())
+    )

@@ -1,0 +1,55 @@
+"""Masks of images, brought into one form."""
+
+import numpy as np
+
+
+def standardized_masks(masks, size, labels=None, valid=None):
+    """Masks as flags of the pixels of their images.
+
+    Args:
+        masks: Array `(N, h, w)`, `(N, h, w, 1)`, or `(N, h, w, K)` with one mask per
+            concept, where values above 0.5 are inside. They may be of any resolution
+            and are stretched to the image.
+        size: Height and width of the images.
+        labels: Int array `(N,)` of the concepts whose masks are taken, if there are
+            several; by default, and of several labels per image, their union is.
+        valid: Flags `(N,)`, or `None`: masks that are not valid become empty.
+
+    Returns:
+        Boolean array `(N, *size)`.
+
+    Raises:
+        ValueError: If the masks have another rank, or there is none of a label.
+    """
+    masks = np.asarray(masks)
+    if masks.ndim == 4:
+        masks = _of_labels(masks, labels)
+    if masks.ndim != 3:
+        raise ValueError(
+            "Expected masks of shape (N, H, W), or (N, H, W, K) with one per concept. "
+            f"Received: masks.shape={masks.shape}"
+        )
+    masks = masks > 0.5
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(int)
+        for old, new in zip(masks.shape[1:], size, strict=True)
+    )
+    masks = masks[:, rows[:, None], columns]
+    if valid is not None:
+        masks = masks & np.asarray(valid, bool).reshape(-1, 1, 1)
+    return masks
+
+
+def _of_labels(masks, labels):
+    """The masks of the labels, or the union of all."""
+    labels = None if labels is None else np.squeeze(labels)
+    concepts = masks.shape[-1]
+    if concepts == 1 or labels is None or labels.shape != masks.shape[:1]:
+        return masks.max(axis=-1)
+    if not ((labels >= 0) & (labels < concepts)).all():
+        raise ValueError(
+            f"Expected labels from 0 to {concepts - 1}, to take one of the masks of "
+            f"{concepts} concepts for each image. Received: labels from {labels.min()} "
+            f"to {labels.max()}. Pass masks (N, H, W) without concepts."
+        )
+    return masks[np.arange(len(masks)), ..., labels.astype(int)]

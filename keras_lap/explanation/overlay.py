@@ -1,0 +1,48 @@
+"""Images under translucent heat maps, as arrays."""
+
+import numpy as np
+
+from keras_lap.explanation.displayable import displayable
+from keras_lap.explanation.heat import grey, matplotlib_module, scaled_by_peak
+
+
+def overlay(images, maps, *, opacity: float = 0.5, colormap: str = "inferno"):
+    """Lays heat maps over their images, in grey.
+
+    Each map is scaled by its own maximum, with negative values set to zero, as in
+    `draw_maps`.
+
+    Args:
+        images: Array `(N, H, W, C)` of any range, see `displayable`.
+        maps: Float array `(N, H, W)`.
+        opacity: Opacity of the heat maps, in `[0, 1]`.
+        colormap: Name of a matplotlib colormap.
+
+    Returns:
+        Uint8 array `(N, H, W, 3)`.
+
+    Raises:
+        ImportError: If matplotlib is not installed.
+        ValueError: If the shapes do not fit or `opacity` is out of range.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_lap.explanation.overlay import overlay
+    >>> maps = np.array([[[0.0, 2.0]]])
+    >>> overlay(np.ones((1, 1, 2, 3)), maps, opacity=0.5, colormap="gray")[0, 0, :, 0]
+    array([128, 255], dtype=uint8)
+    """
+    if not 0 <= opacity <= 1:
+        raise ValueError(f"Expected an opacity from 0 to 1. Received: {opacity=}")
+    maps, shown = np.asarray(maps), displayable(images)
+    if maps.shape != shown.shape[:3]:
+        raise ValueError(
+            f"Expected maps of shape {shown.shape[:3]}, one per image. "
+            f"Received: maps.shape={maps.shape}"
+        )
+    colors = matplotlib_module("matplotlib").colormaps[colormap]
+    for image, map_ in zip(shown, maps, strict=True):
+        heat = colors(scaled_by_peak(map_))[..., :3] * 255
+        image[:] = np.rint((1 - opacity) * grey(image) + opacity * heat)
+    return shown

@@ -1,0 +1,122 @@
+"""Images read from files."""
+
+import os
+
+import numpy as np
+
+# Pillow's names of what images have, by the number of channels.
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+# Full scale of 16 bits becomes that of 8.
+_STEPS = 65535 / 255
+
+
+def read_images(files, size, channels, dtype=np.uint8):
+    """Reads image files, and resizes them.
+
+    Pixels are as Keras' own reading makes them, in `[0, 255]`; those of 16 bits are
+    brought to that range too, grey ones with all of their precision. Nothing is turned
+    by what a camera noted in the file.
+
+    Args:
+        files: List of paths, in any format that Pillow reads, such as PNG or JPEG.
+        size: Height and width to resize to, bilinearly; `None` along an axis that
+            stays as it is, where all images need to have one size.
+        channels: 1 for grey, 3 for colour, 4 for colour and opacity.
+        dtype: Dtype of the result; float32 in any case if an image has over 8 bits.
+
+    Returns:
+        A tuple: the array `(N, H, W, channels)`, and the images' own heights and
+        widths, an integer array `(N, 2)`.
+
+    Raises:
+        FileNotFoundError: If files are missing. It names all that cannot be read.
+        ImportError: If Pillow is not installed.
+        ValueError: If files cannot be read, all of which are named, there is none, the
+            number of channels is another one, or sizes differ where they must not.
+    """
+    pillow = _pillow()
+    if channels not in _MODES:
+        raise ValueError(
+            "Expected a model of images with 1, 3 or 4 channels, to read files for. "
+            f"Received: {channels} channels. Read them yourself and pass an array."
+        )
+    if not files:
+        raise ValueError("Expected at least one file. Received: an empty list")
+    found = _each(pillow, files, lambda image: (image.size[::-1], image.mode))
+    sizes = np.array([own for own, _ in found])
+    for axis, side in enumerate(size):
+        if side is None and len(set(sizes[:, axis].tolist())) > 1:
+            raise ValueError(
+                "Expected files of one size for a model that takes any. Received: "
+                f"heights and widths from {sizes.min(axis=0).tolist()} to "
+                f"{sizes.max(axis=0).tolist()}. Resize them, or explain those of each "
+                "size in a call of their own."
+            )
+    size = [side or own for side, own in zip(size, sizes[0].tolist(), strict=True)]
+    if any(_is_deep(mode) for _, mode in found):
+        dtype = np.float32
+    images = np.empty((len(files), *size, channels), dtype)
+    places = iter(images)
+
+    def read(image):
+        next(places)[:] = _pixels(pillow, image, size, channels)
+
+    _each(pillow, files, read)
+    return images, sizes
+
+
+def _pillow():
+    try:
+        import PIL.Image
+    except ImportError as error:
+        raise ImportError(
+            "Reading image files needs Pillow. Install it with "
+            '`pip install "keras-lap[plot]"`.'
+        ) from error
+    return PIL.Image
+
+
+def _each(pillow, files, function):
+    """What a function makes of each file; raises one error for all it cannot read."""
+    results, problems = [], {}
+    for file in files:
+        try:
+            with pillow.open(file) as image:
+                results.append(function(image))
+        except (OSError, SyntaxError, pillow.DecompressionBombError) as error:
+            problems[os.fspath(file)] = error
+    if problems:
+        kind = ValueError
+        if any(isinstance(error, FileNotFoundError) for error in problems.values()):
+            kind = FileNotFoundError
+        named = "; ".join(
+            f"{file!r}: {getattr(error, 'strerror', None) or error}"
+            for file, error in problems.items()
+        )
+        raise kind(
+            f"Expected images that can be read. Received {len(problems)} of "
+            f"{len(files)} that cannot: {named}"
+        )
+    return results
+
+
+def _is_deep(mode):
+    return mode[0] in "IF"
+
+
+def _pixels(pillow, image, size, channels):
+    if image.mode == "F":
+        raise OSError("its pixels are floats of unknown range; read it yourself")
+    deep = _is_deep(image.mode)
+    if deep:
+        image = pillow.fromarray(np.asarray(image, np.float32) / np.float32(_STEPS))
+    else:
+        image = image.convert(_MODES[channels])
+    if image.size != (size[1], size[0]):
+        image = image.resize((size[1], size[0]), pillow.Resampling.BILINEAR)
+    pixels = np.asarray(image)
+    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+    if deep and channels == 4:
+        opaque = np.full_like(pixels, 255)
+        return np.concatenate([pixels, pixels, pixels, opaque], axis=-1)
+    return pixels

@@ -1,0 +1,84 @@
+"""Explaining again and again takes no more memory; too much is refused beforehand."""
+
+import gc
+import importlib
+import os
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_lap import LAPooling2D, explain
+from keras_lap.explanation.available_memory import available_memory
+from keras_lap.explanation.collected import Collected
+
+STATM = pathlib.Path("/proc/self/statm")
+
+
+def resident():
+    """Resident memory of this process, in bytes."""
+    gc.collect()
+    return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not STATM.exists(), reason=f"there is no {STATM}")
+def test_resident_memory_does_not_grow():
+    model = keras.Sequential([keras.Input((64, 64, 3)), LAPooling2D(2)])
+    images = np.random.default_rng(0).random((16, 64, 64, 3), "float32")
+    for _ in range(20):
+        explain(model, images)
+    before = resident()
+    for _ in range(100):
+        explanation = explain(model, images)
+    # If every call left its maps behind, it would be a hundred times that many bytes,
+    # 26 MB. What the allocator does with a few pages is no matter.
+    assert resident() - before < 10 * explanation.maps.nbytes
+
+
+def test_known_lengths_are_allocated_once_and_unknown_ones_joined():
+    batches = [np.full((2, 3), 1.0, "float32"), np.full((1, 3), 2.0, "float32")]
+    for count in (3, None):
+        collected = Collected("maps", "", count)
+        for batch in batches:
+            collected.add(batch)
+        array = collected.array()
+        assert array.dtype == np.float32 and array[:, 0].tolist() == [1, 1, 2]
+    assert Collected("maps", "").array() is None
+
+
+@pytest.fixture
+def little_memory(monkeypatch):
+    # The function hides its module.
+    module = importlib.import_module("keras_lap.explanation.collected")
+    monkeypatch.setattr(module, "available_memory", lambda: 2000)
+
+
+@pytest.mark.parametrize("form", ["array", "data set"])
+def test_maps_that_do_not_fit_into_memory(little_memory, form):
+    lap = LAPooling2D(2, concepts=20)
+    model = keras.Sequential([keras.Input((4, 4, 1)), lap])
+    images = np.random.default_rng(0).random((3, 4, 4, 1), "float32")
+    if form == "data set":
+        images = tf.data.Dataset.from_tensor_slices(images).batch(2)
+    with pytest.raises(
+        MemoryError, match=r"shape \(4, 4, 20\) per image.*`concepts=\[...\]`"
+    ):
+        explain(model, images)
+    assert explain(model, images, concepts=[3]).maps.shape == (3, 4, 4, 1)
+
+
+def test_available_memory(tmp_path, monkeypatch):
+    module = importlib.import_module("keras_lap.explanation.available_memory")
+    meminfo, group = tmp_path / "meminfo", tmp_path / "group"
+    monkeypatch.setattr(module, "_MEMORY", meminfo)
+    monkeypatch.setattr(module, "_GROUP", group)
+    assert available_memory() is None
+    meminfo.write_text("MemTotal: 99 kB\nMemAvailable:      40 kB\n")
+    assert available_memory() == 40 * 1024
+    group.mkdir()
+    (group / "memory.current").write_text("1000\n")
+    for limit, left in {"max": 40 * 1024, "90000": 40 * 1024, "9000": 8000}.items():
+        (group / "memory.max").write_text(f"{limit}\n")
+        assert available_memory() == left
