@@ -1,6 +1,9 @@
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
+
+from keras_lap.evaluation.curve import Curve
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -11,9 +14,12 @@ class MetricResult:
         values: float array of shape `(N,)`, one value per sample in the order of the
             samples, NaN where the sample was left out because the metric has no
             meaning there. It is kept as a read-only float64 copy.
+        curve: `Curve` of the same samples, of metrics that have one. Defaults to
+            `None`.
 
     Raises:
-        ValueError: If `values` is not of rank 1 or holds an infinite value.
+        ValueError: If `values` is not of rank 1 or holds an infinite value, or the
+            curve is of another number of samples.
 
     Example:
     >>> from keras_lap.evaluation import MetricResult
@@ -23,6 +29,7 @@ class MetricResult:
     """
 
     values: np.ndarray
+    curve: Curve | None = None
 
     def __post_init__(self):
         values = np.array(self.values, dtype=np.float64)
@@ -35,6 +42,11 @@ class MetricResult:
             raise ValueError(
                 "Expected finite values, or NaN for a sample that is left out. "
                 f"Received: {int(np.isinf(values).sum())} infinite values"
+            )
+        if self.curve is not None and len(self.curve.y) != len(values):
+            raise ValueError(
+                "Expected a curve with one line per value. Received: "
+                f"{len(values)} values and a curve of {len(self.curve.y)} lines"
             )
         values.flags.writeable = False
         object.__setattr__(self, "values", values)
@@ -98,6 +110,42 @@ class MetricResult:
         ]
         low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
         return float(low), float(high)
+
+    def by_class(self, labels) -> "dict[int, MetricResult]":
+        """Results of the samples of each class.
+
+        Args:
+            labels: int array of shape `(N,)`, the class of each sample.
+
+        Returns:
+            Dict from each class among the labels, in ascending order, to the
+            `MetricResult` of its samples. A class whose samples were all left out is
+            there with a mean of NaN.
+
+        Raises:
+            ValueError: If the labels are not integers of shape `(N,)`.
+
+        Example:
+        >>> from keras_lap.evaluation import MetricResult
+        >>> MetricResult([1.0, 0.0, 1.0]).by_class([3, 7, 7])
+        {3: MetricResult(mean=1, counted=1, left_out=0),
+         7: MetricResult(mean=0.5, counted=2, left_out=0)}
+        """
+        labels = np.asarray(labels)
+        if labels.shape != self.values.shape or labels.dtype.kind not in "iu":
+            raise ValueError(
+                "Expected one integer label per sample, of shape "
+                f"({len(self.values)},). Received: labels of dtype {labels.dtype} and "
+                f"shape {labels.shape}. Turn one-hot labels or probabilities into "
+                "classes with `argmax(axis=-1)`."
+            )
+        return {int(label): self._of(labels == label) for label in np.unique(labels)}
+
+    def _of(self, chosen):
+        curve = self.curve
+        if curve is not None:
+            curve = dataclasses.replace(curve, y=curve.y[chosen])
+        return dataclasses.replace(self, values=self.values[chosen], curve=curve)
 
     def __repr__(self):
         return (

@@ -1,4 +1,5 @@
-import dataclasses
+"""Metrics of maps and masks against known geometry."""
+
 import math
 
 import numpy as np
@@ -7,9 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from keras_lap.evaluation import MetricResult, energy_in_mask, pointing_game
+from keras_lap.evaluation import (
+    energy_in_mask,
+    iou_at_equal_area,
+    iou_over_thresholds,
+    pointing_game,
+)
 
-METRICS = pytest.mark.parametrize("metric", [pointing_game, energy_in_mask])
+METRICS = pytest.mark.parametrize(
+    "metric", [pointing_game, energy_in_mask, iou_over_thresholds, iou_at_equal_area]
+)
+# One whole number per pixel, in any order.
+RANKS = st.permutations(range(15)).map(lambda order: np.reshape(order, (1, 3, 5)))
+MASKS = arrays(np.bool_, (1, 3, 5)).filter(np.any)
 
 
 def single_pixel(y, x, size=16):
@@ -114,8 +125,119 @@ class TestEnergyInMask:
         assert energy_in_mask(maps, masks).mean == pytest.approx(0.75, rel=1e-12)
 
 
+class TestIouOverThresholds:
+    def test_staircase(self):
+        # Values 1 to 8 in a row of eight pixels, the mask on the highest four.
+        maps = np.arange(1.0, 9)[None, None]
+        masks = maps > 4
+        result = iou_over_thresholds(maps, masks, thresholds=np.arange(1, 9) / 8)
+        expected = [4 / 8, 4 / 7, 4 / 6, 4 / 5, 4 / 4, 3 / 4, 2 / 4, 1 / 4]
+        np.testing.assert_allclose(result.curve.y, [expected], rtol=1e-15)
+        assert result.mean == pytest.approx(np.mean(expected), rel=1e-15)
+        assert (result.curve.x_name, result.curve.y_name) == ("threshold", "IoU")
+
+    def test_exact_map_has_the_full_value_at_every_threshold(self):
+        masks = np.zeros((1, 6, 6))
+        masks[0, 1:3, 2:5] = 1
+        assert (iou_over_thresholds(0.7 * masks, masks).curve.y == 1).all()
+
+    def test_map_beside_the_mask_has_none(self):
+        masks = single_pixel(3, 4)
+        assert iou_over_thresholds(1 - masks, masks).mean == 0
+
+    def test_a_cone_is_a_disc_at_each_threshold(self):
+        rows, columns = np.mgrid[:61, :61] - 30
+        distance = np.hypot(rows, columns)
+        maps = np.maximum(1 - distance / 30, 0)[None]
+        radius = 12
+        result = iou_over_thresholds(maps, distance[None] <= radius)
+        radii = 30 * (1 - result.curve.x)
+        areas = np.minimum(radii, radius) ** 2 / np.maximum(radii, radius) ** 2
+        np.testing.assert_allclose(result.curve.y[0], areas, atol=0.05)
+
+    def test_pixels_at_the_threshold_belong_to_the_region(self):
+        maps = np.arange(1.0, 21)[None, None]
+        result = iou_over_thresholds(maps, np.ones(maps.shape))
+        # At the threshold t / 20 all pixels from the value t upward.
+        np.testing.assert_array_equal(result.curve.y[0], np.arange(20, 1, -1) / 20)
+
+    @pytest.mark.parametrize("value", [1e-300, 0.2, 7])
+    def test_constant_map_scores_the_area_of_the_mask(self, value):
+        masks = np.zeros((1, 5, 8))
+        masks[0, :3, :2] = 1
+        curve = iou_over_thresholds(np.full(masks.shape, value), masks).curve
+        np.testing.assert_allclose(curve.y, 6 / 40, rtol=1e-15)
+
+    @pytest.mark.parametrize("value", [0.0, -2.0])
+    def test_map_without_positive_value_counts_as_zero(self, value):
+        result = iou_over_thresholds(np.full((1, 3, 3), value), np.ones((1, 3, 3)))
+        assert (result.mean, result.counted) == (0, 1)
+
+    def test_negative_values_are_never_in_the_region(self):
+        maps = np.array([[[1.0, -1.0, -3.0]]])
+        masks = np.array([[[1, 0, 0]]])
+        assert iou_over_thresholds(maps, masks).mean == 1
+
+    def test_left_out_samples_are_left_out_of_the_curve(self):
+        maps = np.ones((2, 2, 2))
+        masks = np.stack([np.zeros((2, 2)), np.eye(2)])
+        curve = iou_over_thresholds(maps, masks, thresholds=[0.5, 1]).curve
+        np.testing.assert_array_equal(curve.y, [[np.nan] * 2, [0.5] * 2])
+        np.testing.assert_array_equal(curve.mean, [0.5, 0.5])
+
+    @pytest.mark.parametrize(
+        "thresholds", [[], 0.5, [0, 0.5], [0.5, 0.5], [0.6, 0.5], [1.1], [np.nan]]
+    )
+    def test_bad_thresholds(self, thresholds):
+        with pytest.raises(ValueError, match=r"ascending order.*Received: thresholds="):
+            iou_over_thresholds(np.ones((1, 2, 2)), np.ones((1, 2, 2)), thresholds)
+
+
+class TestIouAtEqualArea:
+    def test_known_overlap(self):
+        maps = np.arange(12.0).reshape(1, 3, 4)
+        masks = np.zeros(maps.shape)
+        masks[0, 1:, 2:] = 1  # values 6, 7, 10, 11; the four highest are 8 to 11
+        assert iou_at_equal_area(maps, masks).mean == pytest.approx(2 / 6, rel=1e-15)
+
+    @given(ranks=RANKS, mask=MASKS)
+    @settings(max_examples=50, deadline=None)
+    def test_counts_pixels_of_two_sets(self, ranks, mask):
+        highest = set(np.argsort(-ranks, axis=None)[: mask.sum()])
+        wanted = set(np.flatnonzero(mask))
+        expected = len(highest & wanted) / len(highest | wanted)
+        assert iou_at_equal_area(ranks, mask).mean == pytest.approx(expected, rel=1e-14)
+
+    @given(ranks=RANKS, mask=MASKS)
+    @settings(max_examples=25, deadline=None)
+    def test_only_the_order_of_the_pixels_counts(self, ranks, mask):
+        expected = iou_at_equal_area(ranks, mask).mean
+        for changed in (ranks - 100, np.exp(ranks), -1 / (1.0 + ranks)):
+            assert iou_at_equal_area(changed, mask).mean == expected
+
+    @pytest.mark.parametrize("value", [-3.0, 0.0, 0.5])
+    def test_constant_map_is_an_even_guess(self, value):
+        masks = np.zeros((1, 5, 8))
+        masks[0, :2, :5] = 1
+        share = 10 / 40
+        found = iou_at_equal_area(np.full(masks.shape, value), masks).mean
+        assert found == pytest.approx(share / (2 - share), rel=1e-15)
+
+    def test_ties_count_as_the_mean_of_all_choices(self):
+        # One pixel is chosen for sure, one of three tied ones fills the region.
+        maps = np.array([[[9.0, 5.0, 5.0, 5.0, 1.0]]])
+        masks = np.array([[[1, 1, 0, 0, 0]]])
+        common = 1 + 1 / 3
+        found = iou_at_equal_area(maps, masks).mean
+        assert found == pytest.approx(common / (4 - common), rel=1e-15)
+
+    def test_mask_of_the_whole_image(self):
+        maps = np.random.default_rng(0).normal(size=(1, 4, 4))
+        assert iou_at_equal_area(maps, np.ones(maps.shape)).mean == 1
+
+
 @METRICS
-class TestBoth:
+class TestAll:
     def test_empty_masks_are_left_out(self, metric):
         maps = np.ones((3, 4, 4))
         masks = np.ones((3, 4, 4))
@@ -143,21 +265,24 @@ class TestBoth:
         scaled = metric(maps * 2.0**exponent, masks).values
         np.testing.assert_array_equal(scaled, expected)
 
-    @given(
-        maps=arrays(np.float64, (2, 3, 5), elements=st.floats(-1e6, 1e6)),
-        masks=arrays(np.bool_, (2, 3, 5)),
-    )
-    @settings(max_examples=50, deadline=None)
-    def test_value_of_a_mask_and_of_its_complement(self, metric, maps, masks):
-        values = metric(maps, masks).values
-        counted = ~np.isnan(values)
-        np.testing.assert_array_equal(counted, masks.any(axis=(1, 2)))
-        assert ((values[counted] >= 0) & (values[counted] <= 1)).all()
-        whole = metric(maps, np.ones_like(masks)).values
-        parts = np.nan_to_num(values) + np.nan_to_num(metric(maps, ~masks).values)
-        distinct = [len(np.unique(map_)) == map_.size for map_ in maps]
-        exact = distinct if metric is pointing_game else [True, True]
-        np.testing.assert_allclose(parts[exact], whole[exact], rtol=1e-12)
+    def test_turning_the_images_does_not_matter(self, metric):
+        generator = np.random.default_rng(0)
+        maps = generator.normal(size=(4, 7, 5))
+        masks = generator.random(maps.shape) < 0.3
+        expected = metric(maps, masks).values
+        for turned in (
+            lambda images: images[:, ::-1],
+            lambda images: np.swapaxes(images, 1, 2),
+        ):
+            values = metric(turned(maps), turned(masks)).values
+            np.testing.assert_allclose(values, expected, rtol=1e-14)
+
+    def test_a_sample_does_not_depend_on_the_others(self, metric):
+        generator = np.random.default_rng(0)
+        maps = generator.normal(size=(4, 5, 5))
+        masks = generator.random(maps.shape) < 0.3
+        alone = [metric(maps[i : i + 1], masks[i : i + 1]).mean for i in range(4)]
+        np.testing.assert_array_equal(metric(maps, masks).values, alone)
 
     @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
     @pytest.mark.parametrize("mask_dtype", ["bool", "uint8", "float32"])
@@ -201,64 +326,19 @@ class TestBoth:
             metric(np.ones((1, 2, 2)), np.full((1, 2, 2), value))
 
 
-class TestMetricResult:
-    def test_mean_and_counts(self):
-        result = MetricResult([0.25, np.nan, 0.75])
-        assert (result.mean, result.counted, result.left_out) == (0.5, 2, 1)
-        assert repr(result) == "MetricResult(mean=0.5, counted=2, left_out=1)"
-
-    def test_is_frozen_and_keeps_a_copy(self):
-        values = np.array([1.0, 2.0])
-        result = MetricResult(values)
-        values[0] = 9
-        assert result.values[0] == 1
-        with pytest.raises(ValueError, match="read-only"):
-            result.values[0] = 9
-        with pytest.raises(dataclasses.FrozenInstanceError):
-            result.values = values
-
-    def test_interval_is_that_of_the_binomial(self):
-        count, share = 2000, 0.3
-        values = np.arange(count) < share * count
-        low, high = MetricResult(values).interval(resamples=4000)
-        deviation = math.sqrt(share * (1 - share) / count)
-        assert low == pytest.approx(share - 1.96 * deviation, abs=0.1 * deviation)
-        assert high == pytest.approx(share + 1.96 * deviation, abs=0.1 * deviation)
-
-    def test_interval_leaves_out_what_the_mean_leaves_out(self):
-        values = [0.0, 1.0, 1.0, 0.5]
-        with_gaps = MetricResult([np.nan, *values, np.nan])
-        assert with_gaps.interval() == MetricResult(values).interval()
-
-    def test_interval_of_equal_values_is_a_point(self):
-        assert MetricResult([0.25] * 7).interval() == (0.25, 0.25)
-
-    def test_interval_narrows_with_the_level(self):
-        result = MetricResult(np.linspace(0, 1, 50))
-        low, high = result.interval(level=0.95)
-        narrow_low, narrow_high = result.interval(level=0.5)
-        assert low < narrow_low < result.mean < narrow_high < high
-
-    def test_interval_depends_on_the_seed_alone(self):
-        result = MetricResult(np.linspace(0, 1, 50) ** 2)
-        assert result.interval(seed=3) == result.interval(seed=3)
-        assert result.interval(seed=3) != result.interval(seed=4)
-
-    def test_nothing_counted(self):
-        result = MetricResult([np.nan])
-        assert math.isnan(result.mean)
-        assert all(math.isnan(end) for end in result.interval())
-
-    @pytest.mark.parametrize(
-        "values, message", [([[1.0]], r"shape \(N,\)"), ([1.0, np.inf], "1 infinite")]
-    )
-    def test_bad_values(self, values, message):
-        with pytest.raises(ValueError, match=message):
-            MetricResult(values)
-
-    @pytest.mark.parametrize(
-        "arguments", [{"level": 0}, {"level": 1}, {"level": 95}, {"resamples": 0}]
-    )
-    def test_bad_interval_arguments(self, arguments):
-        with pytest.raises(ValueError, match="Received"):
-            MetricResult([1.0]).interval(**arguments)
+@pytest.mark.parametrize("metric", [pointing_game, energy_in_mask])
+@given(
+    maps=arrays(np.float64, (2, 3, 5), elements=st.floats(-1e6, 1e6)),
+    masks=arrays(np.bool_, (2, 3, 5)),
+)
+@settings(max_examples=50, deadline=None)
+def test_a_mask_and_its_complement_share_the_whole(metric, maps, masks):
+    values = metric(maps, masks).values
+    counted = ~np.isnan(values)
+    np.testing.assert_array_equal(counted, masks.any(axis=(1, 2)))
+    assert ((values[counted] >= 0) & (values[counted] <= 1)).all()
+    whole = metric(maps, np.ones_like(masks)).values
+    parts = np.nan_to_num(values) + np.nan_to_num(metric(maps, ~masks).values)
+    distinct = [len(np.unique(map_)) == map_.size for map_ in maps]
+    exact = distinct if metric is pointing_game else [True, True]
+    np.testing.assert_allclose(parts[exact], whole[exact], rtol=1e-12)

@@ -1,0 +1,70 @@
+"""How much of the class is lost in what a map shows."""
+
+import numpy as np
+
+from keras_lap.evaluation.faithfulness.masked_probabilities import masked_probabilities
+from keras_lap.evaluation.metric_result import MetricResult
+
+
+def average_drop(
+    predict, images, maps, targets, *, batch_size: int = 32, baseline=0.0
+) -> MetricResult:
+    r"""Share of the probability that is lost when only what the map shows is left.
+
+    With the probabilities $p$ of the target on the image and $p'$ on the part that the
+    map shows:
+
+    $$ \frac{\max(0, p - p')}{p} $$
+
+    It lies between 0 and 1; the lower, the better. A gain counts as no drop. It rewards
+    maps that show a lot: one that shows nearly everything has no drop. Images with
+    $p = 0$ are left out.
+
+    The map is brought to $[0, 1]$ by its own minimum and maximum and multiplied into
+    the image: what it holds least important is gone, what it holds most important is
+    whole. A constant map shows nothing, so nothing of the image is left. Signed maps
+    are no exception: clip them at zero first if negative values speak against the
+    class.
+
+    Source: Chattopadhay et al., "Grad-CAM++: Generalized Gradient-based Visual
+    Explanations for Deep Convolutional Networks", WACV 2018, who give the mean in
+    percent.
+
+    Args:
+        predict: `keras.Model`, function or `Predictor`: images to probabilities
+            `(B, classes)`, not logits.
+        images: array `(N, H, W, C)`, in the range that the model expects. Integers
+            are converted to floats.
+        maps: array `(N, H, W)`, finite: how important each pixel is.
+        targets: int array `(N,)`, the class that each map is for, or one int.
+        batch_size: int, number of images per call of the model, and in memory.
+            Defaults to `32`.
+        baseline: what the removed part becomes: a number, an array that broadcasts to
+            an image, such as one number per channel, one image per sample, `"blur"`,
+            or a function of an image. Defaults to `0`, as published: there, the zero of
+            images that are already normalised.
+
+    Returns:
+        A `MetricResult` with values in `[0, 1]`.
+
+    Raises:
+        ValueError: If shapes do not fit, a value is not finite, the output is not made
+            of probabilities, or an argument is out of its range.
+
+    Example:
+    >>> import numpy as np
+    >>> from keras_lap.evaluation import average_drop
+    >>> def predict(images):
+    ...     return images[:, :1, :, 0].mean((1, 2))[:, None]
+    >>> images = np.ones((2, 2, 2, 1))
+    >>> maps = np.array([[[5.0, 5.0], [1.0, 1.0]], [[5.0, 1.0], [1.0, 1.0]]])
+    >>> average_drop(predict, images, maps, 1).values
+    array([0. , 0.5])
+    """
+    whole, masked = masked_probabilities(
+        predict, images, maps, targets, batch_size, baseline
+    )
+    lost = np.maximum(whole - masked, 0)
+    return MetricResult(
+        np.divide(lost, whole, out=np.full_like(whole, np.nan), where=whole > 0)
+    )

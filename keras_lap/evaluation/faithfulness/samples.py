@@ -1,0 +1,153 @@
+"""What every metric of faithfulness is given."""
+
+import numpy as np
+
+from keras_lap.evaluation.check_maps import check_maps
+from keras_lap.evaluation.predictor import Predictor
+
+
+class Samples:
+    """Images with the maps and classes that are to be judged, checked.
+
+    Args:
+        predict: a `Predictor`, or what one is made of.
+        images: array `(N, H, W, C)`, finite.
+        maps: array `(N, H, W)`, finite.
+        targets: int array `(N,)`, or one int for all images.
+        batch_size: int, number of images per call of the model.
+
+    Raises:
+        ValueError: If the shapes do not fit, there are no samples, or a value is NaN
+            or infinite.
+
+    Example:
+    >>> import numpy as np
+    >>> from keras_lap.evaluation.faithfulness.samples import Samples
+    >>> def brightness(images):
+    ...     bright = images.mean(axis=(1, 2, 3))
+    ...     return np.stack([1 - bright, bright], axis=1)
+    >>> images = np.full((3, 2, 2, 1), 0.5)
+    >>> samples = Samples(brightness, images, images[..., 0], 1, batch_size=2)
+    >>> def brighter(index):
+    ...     for factor in (0, 1, 2):
+    ...         yield factor * samples.image(index)
+    >>> samples.probabilities(brighter)
+    array([[0. , 0.5, 1. ],
+           [0. , 0.5, 1. ],
+           [0. , 0.5, 1. ]])
+    """
+
+    def __init__(self, predict, images, maps, targets, batch_size):
+        predictor = predict if isinstance(predict, Predictor) else Predictor(predict)
+        self._predictor, self._batch_size = predictor, batch_size
+        self._images = _checked_images(np.asarray(images))
+        self._maps = _checked_maps(check_maps(maps), self._images)
+        self.targets = _checked_targets(np.asarray(targets), len(self))
+        self.dtype = np.result_type(self._images.dtype, "float32")
+
+    def __len__(self):
+        return len(self._images)
+
+    @property
+    def size(self):
+        """Height and width."""
+        return self._maps.shape[1:]
+
+    def image(self, index) -> np.ndarray:
+        """A new float copy of an image, `(H, W, C)`."""
+        return self._images[index].astype(self.dtype)
+
+    def map(self, index) -> np.ndarray:
+        """A new float64 copy of a map, `(H, W)`."""
+        return self._maps[index].astype("float64")
+
+    def probabilities(self, variants, measure: str = "probability") -> np.ndarray:
+        """What the model says of variants of each image, one batch in memory at a time.
+
+        Args:
+            variants: function that takes the index of a sample and returns an iterable
+                of its variants, arrays `(H, W, C)`, for all samples equally many.
+            measure: `"probability"` of the target, or `"accuracy"`: 1 if the target
+                has the highest probability, else 0; among `n` classes that share the
+                highest, `1 / n`.
+
+        Returns:
+            float64 array `(N, variants)`.
+
+        Raises:
+            ValueError: If a target is no class of the model, or as `Predictor.rows`.
+        """
+        owners = []
+
+        def images():
+            for index in range(len(self)):
+                for image in variants(index):
+                    owners.append(index)
+                    yield image.astype(self.dtype, copy=False)
+
+        rows = self._predictor.rows(images(), self._batch_size)
+        values = [
+            _MEASURES[measure](row, self._class(owners[at], row))
+            for at, row in enumerate(rows)
+        ]
+        return np.reshape(values, (len(self), -1))
+
+    def _class(self, index, row):
+        target = self.targets[index]
+        if target not in range(len(row)):
+            raise ValueError(
+                f"Expected targets from 0 to {len(row) - 1}, the classes of the model. "
+                f"Received: {target}"
+            )
+        return target
+
+
+def _checked_images(images):
+    received = f"Received: images of dtype {images.dtype} and shape {images.shape}"
+    if images.ndim != 4 or 0 in images.shape or images.dtype.kind not in "uif":
+        raise ValueError(
+            "Expected images of shape (N, H, W, C), not empty, of integers or floats. "
+            f"{received}. Give one image a batch axis with `images[None]`, gray images "
+            "a channel axis with `images[..., None]`."
+        )
+    broken = np.flatnonzero([not np.isfinite(image).all() for image in images])
+    if len(broken):
+        raise ValueError(
+            "Expected finite images. Received: NaN or infinite values in "
+            f"{len(broken)} of {len(images)} images, the first at index {broken[0]}"
+        )
+    return images
+
+
+def _checked_maps(maps, images):
+    if maps.shape != images.shape[:3]:
+        raise ValueError(
+            f"Expected maps of shape {images.shape[:3]}, one number per pixel of each "
+            f"image. Received: maps.shape={maps.shape}. Resize the maps to the size of "
+            "the images."
+        )
+    return maps
+
+
+def _checked_targets(targets, count):
+    if targets.shape not in ((), (count,)) or targets.dtype.kind not in "ui":
+        raise ValueError(
+            f"Expected targets of shape ({count},), the index of one class per image. "
+            f"Received: targets of dtype {targets.dtype} and shape {targets.shape}. "
+            "Turn one-hot labels or probabilities into indices with "
+            "`argmax(axis=-1)`."
+        )
+    return np.broadcast_to(targets, count)
+
+
+def _probability(row, target):
+    return row[target]
+
+
+def _accuracy(row, target):
+    best = row == row.max()
+    return best[target] / best.sum()
+
+
+_MEASURES = {"probability": _probability, "accuracy": _accuracy}
+MEASURES = tuple(_MEASURES)

@@ -1,0 +1,149 @@
+"""The probabilities that a model gives."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_lap.explanation.class_outputs import class_outputs
+from keras_lap.names import check_choice, check_names
+
+# How far above 1 or below 0 the rounding of a softmax in low precision may lead.
+_ROUNDING = 1e-4
+
+
+class Predictor:
+    """Class probabilities of images, from a Keras model or any function.
+
+    Models run in inference mode. Every batch has the same number of images, the last
+    one filled up with copies of its last image, so that nothing is compiled or traced
+    a second time for an odd batch. The metrics of faithfulness make a `Predictor` of
+    the model that they are given; make one yourself to choose an output or a layout.
+
+    Args:
+        predict: a `keras.Model`, or a function that takes images, an array
+            `(B, H, W, C)`, and returns their probabilities `(B, classes)` as array or
+            tensor. Classes may exclude each other (softmax) or not (sigmoid). A single
+            column speaks for class 1 of two, and becomes `[1 - p, p]`.
+        output: name or index of the output that has the probabilities, of a model
+            with several. Defaults to `None`: the first.
+        data_format: `"channels_last"` or `"channels_first"`, what the model takes.
+            Images are given with channels last to the `Predictor` either way.
+            Defaults to `None`: `keras.config.image_data_format()` for a model,
+            `"channels_last"` for a function.
+
+    Raises:
+        TypeError: If `predict` is neither a model nor a function.
+        ValueError: If there is no such layout.
+
+    Example:
+    >>> import numpy as np
+    >>> from keras_lap.evaluation import Predictor
+    >>> def brightness(images):
+    ...     bright = images.mean(axis=(1, 2, 3))
+    ...     return np.stack([1 - bright, bright], axis=1)
+    >>> Predictor(brightness)(np.full((1, 4, 4, 1), 0.25))
+    array([[0.75, 0.25]])
+    """
+
+    def __init__(self, predict, output=None, data_format=None):
+        is_model = isinstance(predict, keras.Model)
+        if not callable(predict):
+            raise TypeError(
+                "Expected `predict` to be a keras.Model, or a function from images to "
+                f"probabilities. Received: {predict!r}"
+            )
+        if data_format is None:
+            data_format = (
+                keras.config.image_data_format() if is_model else "channels_last"
+            )
+        check_choice("data_format", data_format, ("channels_last", "channels_first"))
+        self._predict = predict.predict_on_batch if is_model else predict
+        self._names = getattr(predict, "output_names", [])
+        self._output = output
+        self._channels_first = data_format == "channels_first"
+
+    def __call__(self, images, batch_size: int = 32) -> np.ndarray:
+        """Probabilities of images.
+
+        Args:
+            images: array `(N, H, W, C)`, in the range that the model expects.
+            batch_size: int, number of images per call of the model. Defaults to `32`.
+
+        Returns:
+            float64 array `(N, classes)`.
+
+        Raises:
+            ValueError: As `rows` does.
+        """
+        return np.stack(list(self.rows(images, batch_size)))
+
+    def rows(self, images: Iterable, batch_size: int = 32) -> Iterator[np.ndarray]:
+        """Probabilities of any number of images, one after the other.
+
+        Only one batch is in memory at a time.
+
+        Args:
+            images: iterable of arrays `(H, W, C)`. They are copied as they come, so
+                the same array may be changed and given again.
+            batch_size: int, number of images per call of the model. Defaults to `32`.
+
+        Yields:
+            float64 array `(classes,)` for each image.
+
+        Raises:
+            ValueError: If the batch size is below 1, there is no such output, or it
+                is not of shape `(B, classes)` or not made of probabilities.
+        """
+        if batch_size < 1:
+            raise ValueError(
+                f"Expected a batch size of at least 1. Received: {batch_size=}"
+            )
+        images = iter(images)
+        while batch := [np.array(x) for x in itertools.islice(images, batch_size)]:
+            filled = batch + batch[-1:] * (batch_size - len(batch))
+            yield from self._probabilities(np.stack(filled))[: len(batch)]
+
+    def _probabilities(self, batch):
+        count = len(batch)
+        if self._channels_first:
+            batch = np.moveaxis(batch, -1, 1)
+        output = self._chosen(self._predict(batch))
+        if ops.is_tensor(output):
+            output = ops.convert_to_numpy(output)
+        values = np.asarray(output).astype("float64")
+        if values.ndim != 2 or len(values) != count:
+            raise ValueError(
+                "Expected an output of shape (B, classes), one row per image. "
+                f"Received: shape {values.shape} for {count} images. Choose the "
+                "output with `Predictor(model, output=...)`, or wrap the model."
+            )
+        if not (values >= -_ROUNDING).all() or not (values <= 1 + _ROUNDING).all():
+            raise ValueError(
+                "Expected probabilities, each between 0 and 1. Received: values from "
+                f"{values.min():.4g} to {values.max():.4g}. If they are logits, end "
+                'the model in a layer with activation="softmax", or "sigmoid" if the '
+                "classes do not exclude each other; around a trained model, "
+                "`keras.Sequential([model, keras.layers.Softmax()])` does."
+            )
+        return class_outputs(np.clip(values, 0, 1))
+
+    def _chosen(self, outputs):
+        """One of the outputs, by its name or index."""
+        names = self._names
+        if isinstance(outputs, dict):
+            names, outputs = list(outputs), list(outputs.values())
+        elif not isinstance(outputs, (list, tuple)):
+            outputs = [outputs]
+        index = 0 if self._output is None else self._output
+        if isinstance(index, str):
+            check_names("`output` to be the name of an output", [index], names)
+            index = names.index(index)
+        if index not in range(len(outputs)):
+            raise ValueError(
+                f"Expected `output` to be an index from 0 to {len(outputs) - 1}. "
+                f"Received: output={index}"
+            )
+        return outputs[index]
