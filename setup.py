@@ -53,6 +53,9 @@ setup(
         *(f"keras_lap.{name}" for name in find_packages(include=["kernels*"])),
     ],
     package_dir={"keras_lap.kernels": "kernels"},
-    package_data={"keras_lap.kernels": ["*.h", "*/*.h", "*/*.cc"]},
+    package_data={
+        "keras_lap.kernels": ["*.h", "*/*.h", "*/*.cc"],
+        "keras_lap.report": ["page/*"],
+    },
     cmdclass={"build_py": BuildWithLibrary, "bdist_wheel": WheelOfWhatWasBuilt},
 )

@@ -384,6 +384,8 @@ def assert_holds_all_sources(files):
     for path in [*building.KERNELS.rglob("*.h"), *building.sources()]:
         name = f"keras_lap/kernels/{path.relative_to(building.KERNELS)}"
         assert files[name] == path.read_bytes()
+    for path in (ROOT / "keras_lap" / "report" / "page").iterdir():
+        assert files[f"keras_lap/report/page/{path.name}"] == path.read_bytes()
 
 
 @setuptools_cases

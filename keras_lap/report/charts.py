@@ -1,0 +1,79 @@
+from keras_lap.report.finite import finite
+from keras_lap.report.readable import readable
+
+_VALIDATION = "val_"
+
+
+def comparison_charts(comparison):
+    """The curves of a comparison, one chart per protocol and metric.
+
+    Args:
+        comparison: Object with `curves`, a list of dicts with `protocol`, `model`,
+            `explainer`, `metric`, `x`, `y`, `x_name` and `y_name`, or without.
+
+    Returns:
+        A list of dicts with `group`, `name`, `x_name`, `y_name` and `lines`, a list of
+        dicts with `name`, `x` and `y`.
+    """
+    curves = getattr(comparison, "curves", None) or []
+    charts = {}
+    for curve in curves:
+        chart = charts.setdefault(
+            (curve["protocol"], curve["metric"]),
+            {
+                "group": str(curve["protocol"]),
+                "name": readable(curve["metric"]),
+                "x_name": str(curve["x_name"]),
+                "y_name": str(curve["y_name"]),
+                "lines": [],
+            },
+        )
+        chart["lines"].append(
+            {
+                "name": str(curve["explainer"]),
+                "model": str(curve["model"]),
+                "x": [finite(x) for x in curve["x"]],
+                "y": [finite(y) for y in curve["y"]],
+            }
+        )
+    for chart in charts.values():
+        if len({line["model"] for line in chart["lines"]}) > 1:
+            for line in chart["lines"]:
+                line["name"] += f", {line['model']}"
+    return list(charts.values())
+
+
+def training_charts(history):
+    """The curves of a training, one chart per quantity, with that of validation.
+
+    Args:
+        history: Dict from names to one number per epoch; names of validation begin
+            with `"val_"`.
+
+    Returns:
+        A list as that of `comparison_charts`.
+    """
+    charts = {}
+    for name, values in history.items():
+        if not len(values):
+            continue
+        quantity = str(name).removeprefix(_VALIDATION)
+        chart = charts.setdefault(
+            quantity,
+            {
+                "group": "",
+                "name": quantity,
+                "x_name": "epoch",
+                "y_name": quantity,
+                "lines": [],
+            },
+        )
+        validation = str(name).startswith(_VALIDATION)
+        chart["lines"].append(
+            {
+                "name": "validation" if validation else "training",
+                "x": list(range(1, len(values) + 1)),
+                "y": [finite(value) for value in values],
+            }
+        )
+    return list(charts.values())

@@ -1,0 +1,8 @@
+import math
+
+
+def finite(number, digits=4):
+    """A number of so many digits; None for None and what JSON has no word for."""
+    if number is None or not math.isfinite(number):
+        return None
+    return float(f"{float(number):.{digits}g}")

@@ -1,0 +1,56 @@
+"""What a report says of predictions."""
+
+import numpy as np
+
+from keras_lap.report.finite import finite
+
+# Classes that are listed of each prediction.
+_LISTED = 5
+
+
+def prediction_facts(name, outputs, labels, several):
+    """The likeliest classes of samples, and whether the prediction is right.
+
+    A class is predicted if it is the likeliest, or, where there are several labels per
+    sample, if its probability is at least 0.5.
+
+    Args:
+        name: Name of the explanation, for errors.
+        outputs: Float array `(N, classes)`, or None. Where any lies outside of `[0, 1]`
+            all are taken for logits, and their softmax is shown.
+        labels: List of `N` lists of labels; an empty one is unknown unless `several`.
+        several: Whether there are several labels per sample.
+
+    Returns:
+        A list of `N` dicts: `likely`, pairs of class and probability, the highest
+        first; `predicted`, a list of classes; `right`, a bool or None.
+
+    Raises:
+        ValueError: If an output is not finite.
+    """
+    if outputs is None:
+        return [{"likely": [], "predicted": [], "right": None} for _ in labels]
+    if not np.isfinite(outputs).all():
+        raise ValueError(
+            "Expected finite predictions. "
+            f"Received: NaN or infinite values in those of {name!r}."
+        )
+    facts = []
+    for row, known in zip(_probabilities(outputs), labels, strict=True):
+        order = np.argsort(-row, kind="stable")
+        predicted = np.flatnonzero(row >= 0.5) if several else order[:1]
+        facts.append(
+            {
+                "likely": [[int(k), finite(row[k])] for k in order[:_LISTED]],
+                "predicted": predicted.tolist(),
+                "right": predicted.tolist() == known if several or known else None,
+            }
+        )
+    return facts
+
+
+def _probabilities(outputs):
+    if ((outputs >= 0) & (outputs <= 1)).all():
+        return outputs
+    powers = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)

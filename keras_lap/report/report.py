@@ -1,0 +1,197 @@
+"""Writes explanations and what was measured on them into one HTML file."""
+
+import datetime
+import html
+import importlib.metadata
+import importlib.resources
+import json
+import operator
+import os
+import pathlib
+import string
+
+import numpy as np
+
+from keras_lap.report.charts import comparison_charts, training_charts
+from keras_lap.report.figure_tables import figure_tables
+from keras_lap.report.gallery import gallery
+
+# In the order in which they use each other; the page has them as one module.
+_SCRIPTS = (
+    "elements",
+    "figures",
+    "charts",
+    "samples",
+    "gallery",
+    "sample_dialog",
+    "choices",
+)
+
+
+def report(
+    explanations,
+    path: str | os.PathLike = "report.html",
+    *,
+    comparison=None,
+    history=None,
+    title: str | None = None,
+    samples: int = 500,
+) -> pathlib.Path:
+    r"""Writes one HTML file with explanations, figures and curves, to look through.
+
+    The file holds everything it shows and asks for nothing over a network. It has
+
+    - a table of figures for each protocol of a comparison, with confidence intervals,
+    - its curves, and those of a training,
+    - a gallery of samples. One picks layer, concept and opacity, sorts by confidence
+      or by disagreement with the mask, filters by label and by right and wrong
+      predictions, and opens a sample for its evidence. All of it works by keyboard.
+
+    Disagreement with the mask $M$ is the share of the energy of the label's map $m$
+    that lies outside of it, with negative values set to zero:
+
+    $$ 1 - \frac{\sum_{p \in M} \max(m_p, 0)}{\sum_p \max(m_p, 0)} $$
+
+    It is 1 for a map without positive values, and missing for an empty mask. If a
+    sample has several labels, their maps are added first. If an explanation has a
+    single concept, that is taken for the map of the label.
+
+    Maps are drawn as in `keras_lap.draw_maps`, each scaled by its own maximum unless
+    the reader picks another scale. Pictures are stored as WebP, maps at a quality that
+    changes them by some hundredths of their maximum; figures are computed before that.
+
+    Args:
+        explanations: A `keras_lap.explanation.Explanation`, or a dict from the names
+            to show, such as those of layers, to explanations of the same images.
+        path: File to write; it is replaced if it exists.
+        comparison: What `keras_lap.evaluation.compare` returned, or any object with its
+            `rows` and `curves`. Defaults to `None`: no figures.
+        history: Dict from names to lists of numbers, one per epoch, as
+            `model.fit(...).history`. Defaults to `None`: no curves of training.
+        title: Heading of the page. Defaults to `None`: `"Explanations"`.
+        samples: Integer, the most samples to show. Of more, as many are taken, evenly
+            spaced.
+
+    Returns:
+        The `pathlib.Path` of the file.
+
+    Raises:
+        ImportError: If matplotlib or Pillow is not installed.
+        ValueError: If the explanations are none, of different images, or hold values
+            that are not finite, or if `samples` is below 1.
+        TypeError: If an explanation, `comparison` or `history` is something else.
+        OSError: If the file cannot be written. A file that was there is unharmed then.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> import keras, numpy as np, keras_lap
+    >>> model = keras.Sequential(
+    ...     [
+    ...         keras.Input((16, 16, 3)),
+    ...         keras.layers.Conv2D(4, 3, activation="relu"),
+    ...         keras_lap.GlobalLAPooling2D(concepts=2),
+    ...         keras.layers.Dense(2, activation="softmax"),
+    ...     ]
+    ... )
+    >>> images = np.random.default_rng(0).random((4, 16, 16, 3))
+    >>> explanation = keras_lap.explain(model, images, verbose=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = keras_lap.report(explanation, pathlib.Path(folder, "report.html"))
+    ...     path.read_text()[:15]
+    '<!doctype html>'
+    """
+    path = pathlib.Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"Expected `path` in a folder that exists. Received: {os.fspath(path)!r}"
+        )
+    explanations = _checked_explanations(explanations)
+    samples = _checked_samples(samples)
+    _check_history(history)
+    title = "Explanations" if title is None else str(title)
+    data = {
+        "colours": _colours(),
+        "tables": [] if comparison is None else figure_tables(comparison),
+        "charts": [] if comparison is None else comparison_charts(comparison),
+        "training": [] if history is None else training_charts(history),
+        "gallery": gallery(explanations, samples),
+    }
+    version = importlib.metadata.version("keras-lap")
+    page = string.Template(_part("template.html")).substitute(
+        title=html.escape(title),
+        style=_part("report.css"),
+        script="\n".join(_part(f"{name}.js") for name in _SCRIPTS),
+        # A name that holds the end of a script must not end this one.
+        data=json.dumps(data, separators=(",", ":"), allow_nan=False).replace(
+            "<", r"\u003c"
+        ),
+        footer=f"Written by keras-lap {version} on {datetime.date.today()}.",
+    )
+    _replace(path, page)
+    return path
+
+
+def _part(name):
+    return (
+        importlib.resources.files(__package__).joinpath("page", name).read_text("utf-8")
+    )
+
+
+def _replace(path, text):
+    """Writes a file beside the old one first: a failure leaves the old one whole."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        new.write_text(text, encoding="utf-8")
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _colours(count=33):
+    """The colour map of `draw_maps` at even steps, between which the page blends."""
+    try:
+        import PIL  # noqa: F401
+        from matplotlib import colormaps
+    except ImportError as error:
+        raise ImportError(
+            "report needs matplotlib and Pillow. Install them with "
+            '`pip install "keras-lap[plot]"`.'
+        ) from error
+    colours = colormaps["inferno"](np.linspace(0, 1, count))[:, :3]
+    return colours.round(4).tolist()
+
+
+def _checked_explanations(explanations):
+    if not isinstance(explanations, dict):
+        explanations = {getattr(explanations, "combine", None) or "map": explanations}
+    if not explanations:
+        raise ValueError("Expected at least one explanation. Received: explanations={}")
+    for name, explanation in explanations.items():
+        if not hasattr(explanation, "concept_names"):
+            raise TypeError(
+                "Expected explanations as `keras_lap.explain` returns them. "
+                f"Received: a {type(explanation).__name__} for {name!r}"
+            )
+    return {str(name): explanation for name, explanation in explanations.items()}
+
+
+def _checked_samples(samples):
+    try:
+        count = operator.index(samples)
+    except TypeError:
+        count = 0
+    if count < 1:
+        raise ValueError(
+            "Expected `samples` to be a positive integer. "
+            f"Received: samples={samples!r}"
+        )
+    return count
+
+
+def _check_history(history):
+    if history is not None and not isinstance(history, dict):
+        raise TypeError(
+            "Expected `history` to be a dict from names to lists, such as "
+            f"`model.fit(...).history`. Received: a {type(history).__name__}"
+        )
