@@ -1,11 +1,17 @@
-# Everything runs inside .venv, which the first target that needs it makes, and the
-# tests on Keras' other backends in .venv-backends, where there is no TensorFlow.
+# Everything runs inside .venv, which the first target that needs it makes, the tests on
+# Keras' other backends in .venv-backends, where there is no TensorFlow, and those that
+# compare metrics with other libraries' in .venv-parity.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BACKENDS := .venv-backends
 BACKENDS_READY := $(BACKENDS)/.ready
+PARITY := .venv-parity
+PARITY_READY := $(PARITY)/.ready
+# They pin another TensorFlow or another OpenCV than is here.
+PARITY_PINNED := 'quantus~=0.6.0' 'tf-keras~=2.21.0' 'xplique~=2.0.2'
+PARITY_TESTS = $(wildcard tests/test_*parity.py)
 BACKEND_TESTS := $(addprefix tests/,test_la_pool.py test_la_pool_symbolic.py \
     test_dispatch.py test_cli.py test_la_pooling.py test_global_la_pooling.py \
     test_score_head.py test_score_tape.py test_knowledge_losses.py test_knowledge.py \
@@ -16,6 +22,9 @@ BACKEND_TESTS := $(addprefix tests/,test_la_pool.py test_la_pool_symbolic.py \
 # JAX compiles every operation anew for every shape: with these it takes minutes.
 TOO_SLOW_ON_JAX := every_rank or second_derivatives or zero_alpha or small_alpha or \
     large_alpha or constant_scores or stops_the_gradient or 1D or 3D
+# Where the demo leaves its figure and its network, and how many images are evaluated.
+DEMO := results/quickstart
+SAMPLES ?= 100
 # Tests at once; each process holds a TensorFlow of its own.
 JOBS ?= 2
 PYTEST = -m pytest --numprocesses $(JOBS) --dist loadfile
@@ -24,10 +33,20 @@ CXX_FILES = $(shell find kernels tests -name '*.cc' -o -name '*.h' -not -name '*
 # Fewer of TensorFlow's notes; errors reach Python anyway.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test test-tensorflow test-jax test-torch lint bench backbone library clean
+.PHONY: demo report test test-tensorflow test-jax test-torch parity lint bench backbone \
+    library clean
 
 demo: library
 	$(BIN)/python examples/quickstart.py --data-dir data
+
+# What the demo has trained next to other explainers, and to what it started from.
+report: $(DEMO).keras | library
+	$(BIN)/keras-lap evaluate $< tfds:cluttered_digits/decoy:test --data-dir data \
+	    --original examples/backbone/decoy.keras --samples $(SAMPLES) \
+	    --report $(DEMO).html --csv $(DEMO).csv --force
+
+$(DEMO).keras:
+	$(MAKE) demo
 
 test: test-tensorflow test-jax test-torch
 
@@ -42,6 +61,10 @@ test-jax: $(BACKENDS_READY)
 test-torch: $(BACKENDS_READY)
 	KERAS_BACKEND=torch OMP_NUM_THREADS=1 $(BACKENDS)/bin/python $(PYTEST) $(BACKEND_TESTS) \
 	    tests/test_torch_la_pool.py
+
+# Metrics against those of xplique, Quantus and pytorch-grad-cam.
+parity: $(PARITY_READY)
+	$(PARITY)/bin/python -m pytest $(PARITY_TESTS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -72,5 +95,11 @@ $(BACKENDS_READY): pyproject.toml setup.py
 	$(BACKENDS)/bin/python -m pip install --editable '.[backends]'
 	touch $@
 
+$(PARITY_READY): pyproject.toml setup.py
+	$(PYTHON) -m venv $(PARITY)
+	$(PARITY)/bin/python -m pip install --editable '.[parity]'
+	$(PARITY)/bin/python -m pip install --no-deps $(PARITY_PINNED)
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(BACKENDS) build dist kernels/lib *.egg-info data results .*_cache .hypothesis
+	rm -rf $(VENV) $(BACKENDS) $(PARITY) build dist kernels/lib *.egg-info data results .*_cache .hypothesis

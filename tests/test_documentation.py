@@ -5,16 +5,25 @@ import re
 
 import keras
 import pytest
+import tensorflow as tf
 from random_examples import random_examples
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = ROOT / "README.md"
-PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", flags=re.DOTALL)
 
 
 @pytest.fixture
-def run(capsys, tmp_path, monkeypatch):
+def eager():
+    """For so few images, tracing graphs would take nearly all of the time."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def run(capsys, tmp_path, monkeypatch, eager):
     def run(page):
         """Runs a page's code, block after block; returns its names and its output."""
         monkeypatch.chdir(tmp_path)
@@ -34,8 +43,8 @@ def run(capsys, tmp_path, monkeypatch):
 
 def test_readme(run, tmp_path):
     names, printed = run(README)
-    assert names["maps"].shape == (8, 64, 64, 10)
-    assert (tmp_path / "maps.png").exists()
+    assert names["explanation"].maps.shape == (8, 64, 64, 10)
+    assert (tmp_path / "maps.png").exists() and (tmp_path / "why.png").exists()
     assert any("loss" in line for line in printed)
     assert not any("nan" in line for line in printed)
 

@@ -7,11 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_lap.explanation.class_outputs import class_outputs
+from keras_lap.explanation.class_outputs import class_outputs, holds_logits
 from keras_lap.names import check_choice, check_names
-
-# How far above 1 or below 0 the rounding of a softmax in low precision may lead.
-_ROUNDING = 1e-4
 
 
 class Predictor:
@@ -120,7 +117,7 @@ class Predictor:
                 f"Received: shape {values.shape} for {count} images. Choose the "
                 "output with `Predictor(model, output=...)`, or wrap the model."
             )
-        if not (values >= -_ROUNDING).all() or not (values <= 1 + _ROUNDING).all():
+        if np.isnan(values).any() or holds_logits(values):
             raise ValueError(
                 "Expected probabilities, each between 0 and 1. Received: values from "
                 f"{values.min():.4g} to {values.max():.4g}. If they are logits, end "

@@ -5,6 +5,7 @@ import numpy as np
 from keras_lap.evaluation.faithfulness.baselines import baselines
 from keras_lap.evaluation.faithfulness.samples import Samples
 from keras_lap.evaluation.metric_result import MetricResult
+from keras_lap.evaluation.ranks import ranks
 from keras_lap.names import check_choice
 
 
@@ -148,13 +149,7 @@ def _pearson(first, second):
 
 
 def _spearman(first, second):
-    return _pearson(_ranks(first), _ranks(second))
-
-
-def _ranks(values):
-    """Ranks; values that are equal share the mean of theirs."""
-    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[places]
+    return _pearson(ranks(first), ranks(second))
 
 
 _CORRELATIONS = {"pearson": _pearson, "spearman": _spearman}

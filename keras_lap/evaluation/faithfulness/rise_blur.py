@@ -38,7 +38,7 @@ def rise_blur(image) -> np.ndarray:
     return blurred.astype(image.dtype)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=2)
 def _band(length):
     """What each pixel of a line gives to each blurred one, `(length, length)`."""
     offsets = np.subtract.outer(np.arange(length), np.arange(length))

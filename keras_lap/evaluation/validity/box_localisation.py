@@ -109,7 +109,8 @@ def _checked_boxes(boxes, maps):
             "per image, of shape (N, 4), becomes `boxes[:, None]`."
         )
     # Rounding may take a box a little beyond the image.
-    outside = boxes[~(np.abs(boxes) <= 1.001).all(axis=-1)]
+    within = ((boxes >= -0.001) & (boxes <= 1.001)).all(axis=-1)
+    outside = boxes[~within & (boxes != -1).any(axis=-1)]
     if len(outside):
         raise ValueError(
             "Expected boxes of top, left, bottom and right as shares of the image, "

@@ -1,0 +1,1 @@
+"""What each metric measures, drawn on one scene; one module per metric."""

@@ -1,0 +1,263 @@
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+
+from keras_lap.evaluation.comparison import FAILED, SAME_MODEL, TWO_MODELS, Comparison
+from keras_lap.evaluation.explained_model import ExplainedModel
+from keras_lap.evaluation.explainers import (
+    LAP,
+    CenterGaussian,
+    Edge,
+    GradCAM,
+    IntegratedGradients,
+    Occlusion,
+    Random,
+    SmoothGrad,
+    VanillaGradients,
+    as_explainer,
+)
+from keras_lap.evaluation.explainers.explainer import CallableExplainer
+from keras_lap.evaluation.metrics import METRICS, Metric
+from keras_lap.evaluation.record import Record
+from keras_lap.evaluation.samples_to_compare import SamplesToCompare
+from keras_lap.explanation.progress import Progress
+from keras_lap.layers import BaseLAPooling
+from keras_lap.names import check_choice, check_names, listed
+
+
+def compare(
+    model: keras.Model,
+    dataset,
+    explainers=None,
+    metrics=None,
+    original: keras.Model | None = None,
+    batch_size: int = 32,
+    seed: int = 0,
+    verbose="auto",
+    *,
+    targets: str = "predicted",
+    output=None,
+    timing_rounds: int = 3,
+    data_format: str | None = None,
+) -> Comparison:
+    """Measures explainers beside each other, on the same images.
+
+    Maps are made for the class that the model **predicts**: an explanation answers why
+    the model decided as it did, right or wrong, and this is what faithfulness is about.
+    `targets="label"` asks for the true class instead, as the pointing game was
+    published; then a map of a wrong answer is measured as well.
+
+    Given the `original` of a converted model, a second protocol compares the two, each
+    with its own explainers and its own answers. It is kept apart, because two models
+    differ in more than their explanations: see `Comparison`.
+
+    An explainer or a metric that fails is warned about and leaves a row with its
+    error; the others are measured all the same.
+
+    Time and memory are those of `min(8, N)` images in one call, after a call that does
+    not count and without what is done once per model: the median of `timing_rounds`
+    rounds in which all explainers take turns, and the peak of the memory that tensors
+    (on CPU and GPU, on TensorFlow only), Python and NumPy take in one more call,
+    divided by the number of images.
+
+    Args:
+        model: A classifier, `keras.Model`.
+        dataset: Dict of arrays: `"image"` as the model takes them, and any of `"label"`
+            `(N,)`, `"mask"` `(N, H, W)` and `"boxes"` `(N, M, 4)` (relative top, left,
+            bottom, right, filled up with -1). Or an iterable, such as a
+            `tf.data.Dataset`, of such dicts or of pairs of an image and its label or a
+            dict of the others, batched or not. All of it is read into memory. Of masks
+            with one per concept, `(N, H, W, K)`, that of the label counts.
+        explainers: List of explainers, or dict from names to them. Each is an
+            `Explainer` or a callable `(images, targets) -> maps`. Defaults to `None`:
+            LAP, if the model has LAP layers, Grad-CAM, Integrated Gradients,
+            SmoothGrad, Vanilla Gradients, Occlusion, and the baselines Random,
+            CenterGaussian and Edge.
+        metrics: List of names in `keras_lap.evaluation`, or dict from names to such
+            names or to callables. A callable is called with those of `maps`, `masks`,
+            `boxes`, `labels`, `predict`, `images`, `targets`, `batch_size`, `seed`,
+            `model` and `explainer` that it has as parameters, and returns a
+            `MetricResult` or an array `(N,)`; its attribute `higher_is_better`, if
+            any, is put into the table. Defaults to `None`: all that the data allow, but
+            for the costly `mu_fidelity`, `road`, `parameter_randomisation` and
+            `stability`. By name, `insertion` and `deletion` take at most 32 steps, so
+            that large images do not take hundreds of predictions each; for the step
+            that was published give `{"deletion": keras_lap.evaluation.deletion}`.
+        original: The model before it was converted to LAP, or `None`. LAP explainers
+            and callables, which cannot be told the model, do not explain it.
+        batch_size: Number of images per forward pass of the metrics, and of the
+            default explainers.
+        seed: Seed of what metrics draw at random.
+        verbose: `"auto"` for a progress bar where it takes some seconds, `True` or
+            `False`.
+        targets: `"predicted"` or `"label"`, the class that maps are for.
+        output: Name or index of the output to explain, of models with several.
+            Defaults to `None`: the first.
+        timing_rounds: Number of rounds that are timed, 0 to leave time and memory out.
+        data_format: `"channels_last"` or `"channels_first"`, the layout of the images.
+            Defaults to `None`: `keras.config.image_data_format()`. Explainers that you
+            make yourself are told their own.
+
+    Returns:
+        A `Comparison`.
+
+    Raises:
+        TypeError: If an explainer or a metric is nothing of the kind.
+        ValueError: If names are unknown or given twice, the data have not what a metric
+            that is asked for needs, or an argument does not fit.
+
+    Example:
+    >>> import keras
+    >>> import numpy as np
+    >>> from keras_lap.evaluation import compare
+    >>> from keras_lap.evaluation.explainers import CenterGaussian, VanillaGradients
+    >>> model = keras.Sequential(
+    ...     [
+    ...         keras.Input((8, 8, 1)),
+    ...         keras.layers.Flatten(),
+    ...         keras.layers.Dense(3, activation="softmax"),
+    ...     ]
+    ... )
+    >>> data = {"image": np.random.default_rng(0).random((4, 8, 8, 1))}
+    >>> data["mask"] = data["image"][..., 0] > 0.5
+    >>> comparison = compare(
+    ...     model,
+    ...     data,
+    ...     [VanillaGradients(), CenterGaussian()],
+    ...     metrics=["pointing_game", "insertion"],
+    ... )
+    >>> sorted({row["metric"] for row in comparison.rows})
+    ['insertion', 'peak MiB per image', 'pointing_game', 'seconds per image']
+    """
+    check_choice("targets", targets, ("predicted", "label"))
+    if batch_size < 1 or timing_rounds < 0:
+        raise ValueError(
+            "Expected a batch size of at least 1, and 0 or more rounds of timing. "
+            f"Received: {batch_size=}, {timing_rounds=}"
+        )
+    data_format = data_format or keras.config.image_data_format()
+    samples = SamplesToCompare.of(dataset, data_format)
+    options = {"batch_size": batch_size, "data_format": data_format}
+    if explainers is None:
+        explainers = _default_explainers(model, options)
+    explainers = _named(explainers, options)
+    metrics = _checked_metrics(metrics, samples)
+    told_the_model = {
+        name: explainer
+        for name, explainer in explainers.items()
+        if not isinstance(explainer, LAP | CallableExplainer)
+    }
+    plans = [("model", model, explainers)]
+    if original is not None:
+        plans.append(("original", original, told_the_model))
+
+    comparison = Comparison(rows=[])
+    steps = sum(len(chosen) for *_, chosen in plans) * (1 + len(metrics))
+    progress = Progress(steps, verbose)
+    for name, network, chosen in plans:
+        subject = ExplainedModel(
+            network, samples, targets=targets, output=output, seed=seed, **options
+        )
+        if subject.accuracy is not None:
+            comparison.accuracy[name] = subject.accuracy
+        comparison.targets[name] = subject.targets
+        protocols = [SAME_MODEL] if name == "model" else []
+        record = Record(
+            comparison, name, protocols + [TWO_MODELS] * (original is not None)
+        )
+        prepared = _measure(record, subject, chosen, metrics, progress)
+        if timing_rounds and prepared:
+            record.costs(prepared, subject, timing_rounds)
+    progress.close()
+    comparison.rows.sort(key=lambda row: row["protocol"] != SAME_MODEL)
+    return comparison
+
+
+def _measure(record, subject, explainers, metrics, progress):
+    """Records the metrics of all explainers; whichever fails, the others go on.
+
+    Returns:
+        Dict from the names of the explainers that did not fail to functions
+        `(images, targets) -> maps`.
+    """
+    prepared = {}
+    for name, explainer in explainers.items():
+        maps = None
+        try:
+            maps_of = explainer.on(subject.model)
+            maps = _finite(maps_of(subject.images, subject.targets))
+        except Exception as error:
+            record.failure(name, FAILED, error)
+        else:
+            prepared[name] = maps_of
+            record.maps(name, maps)
+        progress.update()
+        for metric in metrics:
+            if maps is not None:
+                record.measure(name, metric, subject.facts(maps, explainer))
+            progress.update()
+    return prepared
+
+
+def _default_explainers(model, options):
+    has_lap = any(isinstance(layer, BaseLAPooling) for layer in model._flatten_layers())
+    return [
+        *([LAP(**options)] if has_lap else []),
+        GradCAM(**options),
+        IntegratedGradients(**options),
+        SmoothGrad(**options),
+        VanillaGradients(**options),
+        Occlusion(**options),
+        Random(**options),
+        CenterGaussian(**options),
+        Edge(**options),
+    ]
+
+
+def _named(explainers, options):
+    if isinstance(explainers, Mapping):
+        return {
+            name: as_explainer(explainer, name, **options)
+            for name, explainer in explainers.items()
+        }
+    explainers = [as_explainer(explainer, **options) for explainer in explainers]
+    names = [explainer.name for explainer in explainers]
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"Expected explainers of different names. Received: {names}. Give a dict "
+            "from names to explainers, or name them, as in `GradCAM(name=...)`."
+        )
+    return dict(zip(names, explainers, strict=True))
+
+
+def _checked_metrics(metrics, samples):
+    """The list of metrics to measure, of which those asked for can be."""
+    if metrics is None:
+        return [
+            metric
+            for metric in METRICS.values()
+            if metric.is_cheap and not samples.lacks(metric)
+        ]
+    if not isinstance(metrics, Mapping):
+        names = listed(metrics)
+        check_names("`metrics` to be names of metrics", names, METRICS)
+        metrics = dict(zip(names, names, strict=True))
+    chosen = [Metric.of(metric, name) for name, metric in metrics.items()]
+    for metric in chosen:
+        if lacking := samples.lacks(metric):
+            raise ValueError(
+                f"Expected data with {sorted(lacking)} for the metric {metric.name!r}. "
+                f"Received: data with {sorted(samples.known)}"
+            )
+    return chosen
+
+
+def _finite(maps):
+    broken = np.flatnonzero(~np.isfinite(maps).all(axis=(1, 2)))
+    if len(broken):
+        raise ValueError(
+            f"Expected finite maps. Received: NaN or infinite values in {len(broken)} "
+            f"of {len(maps)} maps, the first at index {broken[0]}"
+        )
+    return maps

@@ -1,0 +1,201 @@
+import csv
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from keras_lap.evaluation.metric_result import MetricResult
+
+SAME_MODEL = "same model"
+TWO_MODELS = "LAP model against original model"
+# Characters of a line of `repr`.
+_LINE = 100
+# The metric of the row of an explainer that failed.
+FAILED = "maps"
+FIELDS = (
+    "protocol",
+    "model",
+    "explainer",
+    "metric",
+    "mean",
+    "low",
+    "high",
+    "counted",
+    "left_out",
+    "higher_is_better",
+    "error",
+)
+_NOTES = {
+    SAME_MODEL: "All explainers explain the same model on the same images.",
+    TWO_MODELS: "Each model is explained on its own answers to the same images. "
+    "Curves of probabilities, and the areas under them, also depend on how sure each "
+    "model is, so they do not compare the explanations of two models.",
+}
+_ARROWS = {True: " ↑", False: " ↓", None: ""}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison:
+    """What `compare` found.
+
+    Two protocols are kept apart. In `"same model"` several explainers explain one
+    model. In `"LAP model against original model"`, which is there if an original was
+    given, each model is explained on its own answers to the same images.
+
+    Attributes:
+        rows: list of dicts, one per protocol, model, explainer and metric, with the
+            keys `protocol`, `model` (`"model"` or `"original"`), `explainer`, `metric`,
+            `mean`, `low` and `high` (the confidence interval of the mean), `counted`
+            and `left_out` (numbers of samples), `higher_is_better` (`True`, `False`,
+            or `None` if neither is), and `error`: `None`, or why there is no value.
+            `"seconds per image"` has the median of the rounds, with the fastest and the
+            slowest as `low` and `high`; `"peak MiB per image"` one measurement. An
+            explainer that fails has one row, of the metric `"maps"`.
+        curves: list of dicts, the means of those metrics that have a curve, with the
+            keys `protocol`, `model`, `explainer`, `metric`, `x`, `y`, `x_name` and
+            `y_name`.
+        results: dict from `(protocol, model, explainer, metric)` to the `MetricResult`.
+        maps: dict from `(model, explainer)` to the maps, float32 `(N, H, W)`.
+        accuracy: dict from each model to the share of right answers; empty without
+            labels of one class per image.
+        targets: dict from each model to the classes its maps are for, int `(N,)`.
+
+    Example:
+    >>> from keras_lap.evaluation import Comparison
+    >>> row = {"protocol": "same model", "model": "model", "explainer": "Random"}
+    >>> row |= {"metric": "pointing_game", "mean": 0.25, "low": 0.2, "high": 0.3}
+    >>> row |= {"counted": 8, "left_out": 0, "higher_is_better": True, "error": None}
+    >>> print(Comparison([row]).to_markdown())
+    ### same model
+    <BLANKLINE>
+    All explainers explain the same model on the same images.
+    <BLANKLINE>
+    | model | explainer | pointing_game ↑ |
+    |---|---|---|
+    | model | Random | 0.250 [0.200, 0.300] |
+    """
+
+    rows: list
+    curves: list = field(default_factory=list)
+    results: dict[tuple, MetricResult] = field(default_factory=dict)
+    maps: dict[tuple, np.ndarray] = field(default_factory=dict)
+    accuracy: dict[str, float] = field(default_factory=dict)
+    targets: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def to_frame(self):
+        """The rows as a `pandas.DataFrame`.
+
+        Raises:
+            ImportError: If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError(
+                "to_frame needs pandas. Install it with "
+                '`pip install "keras-lap[evaluation]"`, or use `to_csv`.'
+            ) from error
+        return pandas.DataFrame(self.rows, columns=FIELDS)
+
+    def to_csv(self, path):
+        """Writes the rows as CSV, one line each, with a header.
+
+        Args:
+            path: File to write.
+        """
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, FIELDS)
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+    def to_markdown(self) -> str:
+        """One table per protocol: explainers in rows, metrics in columns.
+
+        A cell is the mean with its 95 % confidence interval. Arrows show whether higher
+        or lower is better.
+        """
+        parts = []
+        for protocol, table in self._tables():
+            header, *lines = ("| " + " | ".join(row) + " |" for row in table)
+            rule = "|" + "---|" * len(table[0])
+            parts.append("\n".join([*self._heading(protocol), header, rule, *lines]))
+        return "\n\n".join(parts)
+
+    def __repr__(self):
+        parts = []
+        for protocol, table in self._tables(intervals=False):
+            titles, *metrics = zip(*_joined_titles(table), strict=True)
+            blocks = [[titles]]
+            for column in metrics:
+                if sum(map(_width, [*blocks[-1], column])) > _LINE:
+                    blocks.append([titles])
+                blocks[-1].append(column)
+            parts.append(f"Comparison, {protocol}:")
+            parts += ["\n".join(_aligned(block)) for block in blocks]
+        return "\n\n".join(parts)
+
+    def _heading(self, protocol):
+        yield f"### {protocol}"
+        yield ""
+        yield _NOTES[protocol]
+        yield ""
+        models = {row["model"] for row in self.rows if row["protocol"] == protocol}
+        shares = [
+            f"{share:.3f} ({model})"
+            for model, share in self.accuracy.items()
+            if model in models
+        ]
+        if shares:
+            yield f"Accuracy: {', '.join(shares)}."
+            yield ""
+
+    def _tables(self, intervals=True):
+        """Pairs of a protocol and a list of rows of cells, the first the header."""
+        for protocol in dict.fromkeys(row["protocol"] for row in self.rows):
+            rows = [row for row in self.rows if row["protocol"] == protocol]
+            columns = {
+                row["metric"]: row["metric"] + _ARROWS[row["higher_is_better"]]
+                for row in rows
+                if row["metric"] != FAILED
+            }
+            lines = {}
+            for row in rows:
+                key = row["model"], row["explainer"]
+                cells = lines.setdefault(key, dict.fromkeys(columns, ""))
+                if row["metric"] == FAILED:
+                    lines[key] = dict.fromkeys(columns, "failed")
+                else:
+                    cells[row["metric"]] = _cell(row, intervals)
+            body = [[*key, *cells.values()] for key, cells in lines.items()]
+            yield protocol, [["model", "explainer", *columns.values()], *body]
+
+
+def _joined_titles(table):
+    """Rows of cells of which the first is the model and the explainer."""
+    return [[f"{model}  {explainer}", *cells] for model, explainer, *cells in table]
+
+
+def _width(column):
+    return max(map(len, column)) + 2
+
+
+def _aligned(columns):
+    """Lines of a table, the first column to the left and the others to the right."""
+    titles, *others = (
+        [f"{cell:{side}{_width(column)}}" for cell in column]
+        for side, column in zip("<" + ">" * len(columns), columns, strict=False)
+    )
+    return map("".join, zip(titles, *others, strict=True))
+
+
+def _cell(row, intervals):
+    if row["error"] is not None:
+        return "failed"
+    if math.isnan(row["mean"]):
+        return "-"
+    mean, low, high = (_short(row[name]) for name in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}]" if intervals and low != high else mean
+
+
+def _short(number):
+    return f"{number:.3f}" if number == 0 or abs(number) >= 0.01 else f"{number:.2g}"

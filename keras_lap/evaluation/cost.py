@@ -1,0 +1,105 @@
+"""What explainers cost."""
+
+import contextlib
+import time
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one call of a function cost.
+
+    Attributes:
+        seconds: Float array, the times of the rounds.
+        peak_mib: Peak of the memory that the call took, in MiB, NaN if it could not be
+            measured.
+        reason: Why not.
+    """
+
+    seconds: np.ndarray
+    peak_mib: float
+    reason: str | None
+
+
+def costs(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, Cost]:
+    """Measures functions beside each other.
+
+    Every function is called once to warm up. Then each is timed once per round, in
+    turns, so that what slows the machine down for a while meets all of them. At the
+    end each is called once more for its memory: the peak of the tensors on CPU and GPU,
+    as TensorFlow's allocators count it, and that of Python and NumPy, each above what
+    there was before. They may peak at different moments, so the sum is a bound from
+    above. The resident memory of the process would say less, for TensorFlow keeps what
+    it has freed.
+
+    Args:
+        calls: Dict from names to functions without arguments.
+        rounds: Number of rounds, at least 1.
+
+    Returns:
+        Dict from the names to a `Cost`.
+
+    Example:
+    >>> from keras_lap.evaluation.cost import costs
+    >>> cost = costs({"nothing": lambda: None}, rounds=3)["nothing"]
+    >>> len(cost.seconds)
+    3
+    """
+    for call in calls.values():
+        call()
+    seconds = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            seconds[name].append(time.perf_counter() - start)
+    return {
+        name: Cost(np.array(seconds[name]), *_peak(call))
+        for name, call in calls.items()
+    }
+
+
+def _peak(call):
+    """Peak of what a call allocates, in MiB, or NaN and the reason."""
+    if keras.backend.backend() != "tensorflow":
+        return float("nan"), "Memory is read from TensorFlow's allocators."
+    import tensorflow as tf
+
+    memory = tf.config.experimental
+    devices = [
+        device.name.removeprefix("/device:")
+        for device in tf.config.list_logical_devices()
+        if device.device_type in ("CPU", "GPU")
+    ]
+    try:
+        for device in devices:
+            memory.reset_memory_stats(device)
+        before = [memory.get_memory_info(device)["current"] for device in devices]
+        with _traced() as arrays:
+            call()
+        peaks = [memory.get_memory_info(device)["peak"] for device in devices]
+    except ValueError as error:
+        return float("nan"), f"TensorFlow does not count the memory: {error}"
+    return (sum(peaks) - sum(before) + arrays[0]) / 2**20, None
+
+
+@contextlib.contextmanager
+def _traced():
+    """A list that gets the peak of what Python and NumPy allocate, in bytes."""
+    peak = []
+    was_tracing = tracemalloc.is_tracing()
+    if not was_tracing:
+        tracemalloc.start()
+    tracemalloc.reset_peak()
+    before, _ = tracemalloc.get_traced_memory()
+    try:
+        yield peak
+    finally:
+        peak.append(tracemalloc.get_traced_memory()[1] - before)
+        if not was_tracing:
+            tracemalloc.stop()

@@ -1,0 +1,57 @@
+import keras
+import numpy as np
+
+from keras_lap.evaluation.explainers.explainer import Explainer, as_explainer
+
+
+class _AsXplique:
+    """An `Explainer` with the interface of xplique's `BlackBoxExplainer`."""
+
+    def __init__(self, explainer, model):
+        self.model = model
+        self.batch_size = explainer.batch_size
+        self._explainer = explainer
+
+    def explain(self, inputs, targets=None):
+        if targets is None:
+            # A data set of batches of images and targets.
+            batches = [tuple(map(np.asarray, batch)) for batch in inputs]
+            inputs, targets = map(np.concatenate, zip(*batches, strict=True))
+        maps = self._explainer.explain(
+            self.model, np.asarray(inputs), np.asarray(targets).argmax(axis=-1)
+        )
+        return keras.ops.convert_to_tensor(maps[..., None])
+
+    def __call__(self, inputs, targets=None):
+        return self.explain(inputs, targets)
+
+
+def as_xplique(explainer: Explainer, model: keras.Model):
+    """Makes an explainer one of xplique's, for xplique's own metrics.
+
+    Args:
+        explainer: An `Explainer`, such as `LAP()`.
+        model: The model to explain.
+
+    Returns:
+        An object that is called, or whose `explain` is called, with images and one-hot
+        targets `(N, classes)`, or with a batched `tf.data.Dataset` of both, and returns
+        a float32 tensor `(N, H, W, 1)`. Like an explainer of xplique it has a `model`,
+        which may be exchanged, and a `batch_size`.
+
+    Raises:
+        TypeError: If it is no explainer.
+
+    Example:
+    >>> import keras
+    >>> import numpy as np
+    >>> from keras_lap.evaluation.explainers import VanillaGradients, as_xplique
+    >>> model = keras.Sequential(
+    ...     [keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(5)]
+    ... )
+    >>> explainer = as_xplique(VanillaGradients(), model)
+    >>> images = np.random.default_rng(0).random((4, 8, 8, 3))
+    >>> tuple(explainer(images, np.eye(5)[[3, 1, 3, 0]]).shape)
+    (4, 8, 8, 1)
+    """
+    return _AsXplique(as_explainer(explainer), model)

@@ -1,0 +1,193 @@
+import abc
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+
+class Explainer(abc.ABC):
+    """A method that says which pixels of an image speak for a class.
+
+    A subclass implements `prepare`. Functions and other callables
+    `(images, targets) -> maps` are taken wherever an `Explainer` is, so a subclass is
+    needed only for methods that must be told the model.
+
+    Args:
+        name: str, the name in tables and figures. Defaults to `None`: that of the
+            class.
+        batch_size: int, number of images per forward pass. Defaults to `32`.
+        data_format: `"channels_last"` or `"channels_first"`, the layout of the images.
+            Defaults to `None`: `keras.config.image_data_format()`.
+
+    Raises:
+        ValueError: If `batch_size` is below 1 or `data_format` is none of the two.
+
+    Example:
+    >>> import numpy as np
+    >>> from keras_lap.evaluation.explainers import Explainer
+    >>> class Brightness(Explainer):
+    ...     def prepare(self, model):
+    ...         return lambda images, targets: images.mean(axis=-1)
+    >>> Brightness().name
+    'Brightness'
+    >>> Brightness().explain(None, np.ones((2, 4, 4, 3)), [0, 1]).shape
+    (2, 4, 4)
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        batch_size: int = 32,
+        data_format: str | None = None,
+    ):
+        if batch_size < 1:
+            raise ValueError(
+                f"Expected a batch size of at least 1. Received: {batch_size=}"
+            )
+        data_format = (
+            keras.config.image_data_format() if data_format is None else data_format
+        )
+        if data_format not in ("channels_last", "channels_first"):
+            raise ValueError(
+                'Expected data_format to be "channels_last" or "channels_first". '
+                f"Received: {data_format=}"
+            )
+        self.name = type(self).__name__ if name is None else name
+        self.batch_size = batch_size
+        self.data_format = data_format
+
+    @abc.abstractmethod
+    def prepare(self, model: keras.Model) -> Callable[[np.ndarray, np.ndarray], object]:
+        """Does what depends on the model alone.
+
+        Args:
+            model: The model to explain, or `None` where the method needs none.
+
+        Returns:
+            A function from checked images, an array of rank 4, and targets, an int
+            array `(N,)`, to maps `(N, H, W)`.
+        """
+
+    def on(self, model: keras.Model) -> Callable[[object, object], np.ndarray]:
+        """The method on one model, for many calls: `(images, targets) -> maps`.
+
+        What it takes, returns and raises is as in `explain`. The weights are those
+        of the time of this call.
+        """
+        maps_of = self.prepare(model)
+
+        def explained(images, targets):
+            images, targets = _checked(images, targets)
+            size = self.image_size(images)
+            if not len(images):
+                return np.zeros((0, *size), np.float32)
+            maps = np.asarray(maps_of(images, targets), np.float32)
+            if maps.shape != (len(images), *size):
+                raise ValueError(
+                    f"Expected {self.name} to return one map per image, of shape "
+                    f"{(len(images), *size)}. Received: maps of shape {maps.shape}"
+                )
+            return maps
+
+        return explained
+
+    def explain(self, model: keras.Model, images, targets) -> np.ndarray:
+        """Raw maps of images.
+
+        Args:
+            model: The model to explain.
+            images: Array `(N, H, W, C)`, or `(N, C, H, W)` with `"channels_first"`, in
+                the range that the model expects.
+            targets: Int array `(N,)`, the class that each map is for, or one int for
+                all images.
+
+        Returns:
+            Float32 array `(N, H, W)`. Larger values speak more for the class; the
+            scale is that of the method.
+
+        Raises:
+            ValueError: If the images or targets do not fit, or the model does not suit
+                the method.
+        """
+        return self.on(model)(images, targets)
+
+    def image_size(self, images) -> tuple[int, int]:
+        """Height and width of images in this explainer's layout."""
+        first = self.data_format == "channels_first"
+        return tuple(images.shape[2:] if first else images.shape[1:3])
+
+    def __repr__(self):
+        return f"<{type(self).__name__} {self.name!r}>"
+
+
+class CallableExplainer(Explainer):
+    """A function `(images, targets) -> maps` as an `Explainer`."""
+
+    def __init__(self, function, name=None, **options):
+        super().__init__(name or getattr(function, "__name__", "callable"), **options)
+        self._function = function
+
+    def prepare(self, model):
+        return self._function
+
+
+def as_explainer(explainer, name: str | None = None, **options) -> Explainer:
+    """Makes an `Explainer` of a callable, and leaves one as it is.
+
+    Args:
+        explainer: An `Explainer`, or a callable `(images, targets) -> maps`.
+        name: The name of the callable in tables. Defaults to its own.
+        **options: `batch_size` and `data_format` of an `Explainer`.
+
+    Raises:
+        TypeError: If it is neither.
+
+    Example:
+    >>> from keras_lap.evaluation.explainers import as_explainer
+    >>> as_explainer(lambda images, targets: images[..., 0], "red").name
+    'red'
+    """
+    if isinstance(explainer, Explainer):
+        return explainer
+    if isinstance(explainer, type) or not callable(explainer):
+        raise TypeError(
+            "Expected an Explainer, or a callable (images, targets) -> maps. "
+            f"Received: {explainer!r}. Make an object of a class first, as in "
+            "`GradCAM()`."
+        )
+    return CallableExplainer(explainer, name, **options)
+
+
+def checked_classes(targets: np.ndarray, classes: int) -> np.ndarray:
+    """The targets, if the model has such classes.
+
+    Raises:
+        ValueError: If a target is negative, or not below `classes`.
+    """
+    outside = (targets < 0) | (targets >= classes)
+    if outside.any():
+        raise ValueError(
+            f"Expected class indices from 0 to {classes - 1}, the outputs of the "
+            f"model. Received: {np.unique(targets[outside]).tolist()}"
+        )
+    return targets
+
+
+def _checked(images, targets):
+    images = np.asarray(images)
+    if images.ndim != 4:
+        raise ValueError(
+            "Expected images of rank 4, (N, H, W, C) or (N, C, H, W). "
+            f"Received: images.shape={images.shape}. Give one image a batch axis with "
+            "`images[None]`."
+        )
+    targets = np.asarray(targets)
+    if targets.dtype.kind not in "iu" or targets.shape not in ((), (len(images),)):
+        raise ValueError(
+            "Expected the targets to be one int, or an int array with one class per "
+            f"image, shape ({len(images)},). Received: targets of dtype "
+            f"{targets.dtype} and shape {targets.shape}. Turn one-hot labels or "
+            "probabilities into indices with `argmax(axis=-1)`."
+        )
+    return images, np.broadcast_to(targets, len(images))

@@ -1,0 +1,69 @@
+import abc
+
+import numpy as np
+
+from keras_lap.evaluation.class_score import ClassScore
+from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
+from keras_lap.evaluation.explainers.reduce_channels import CHANNELS, reduce_channels
+from keras_lap.names import check_choice
+
+
+class GradientExplainer(Explainer):
+    """What the methods share that take gradients of a class score to the image.
+
+    The score is the one before the softmax, see
+    `keras_lap.evaluation.class_score.ClassScore`.
+
+    Args:
+        channels: `"absolute_sum"`, `"absolute_max"` or `"sum"`, how the values of a
+            pixel's channels become one. Defaults to `"absolute_sum"`, as in tf-explain.
+        **options: `name`, `batch_size` and `data_format` of an `Explainer`.
+    """
+
+    # Number of gradients behind one map, and the seed of what is drawn for them.
+    gradients_per_image = 1
+    seed = 0
+
+    def __init__(self, *, channels: str = "absolute_sum", **options):
+        super().__init__(**options)
+        check_choice("channels", channels, CHANNELS)
+        self.channels = channels
+
+    @abc.abstractmethod
+    def attributions(self, score_of, images, targets, generator):
+        """Values of the pixels and channels of a few images.
+
+        Args:
+            score_of: Function from classes `(N,)` to a model from images to scores
+                `(N, 1)`.
+            images: Array of rank 4, float32.
+            targets: Int array `(N,)`.
+            generator: Where random numbers come from, from `seed` in every call.
+
+        Returns:
+            Tensor of the shape of the images.
+        """
+
+    def prepare(self, model):
+        score = ClassScore(model)
+        images_per_pass = max(1, self.batch_size // self.gradients_per_image)
+
+        def maps_of(images, targets):
+            checked_classes(targets, score.classes)
+            maps = np.empty((len(images), *self.image_size(images)), np.float32)
+            generator = np.random.default_rng(self.seed)
+            for start in range(0, len(images), images_per_pass):
+                batch = slice(start, start + images_per_pass)
+                values = self.attributions(
+                    score.of,
+                    images[batch].astype(np.float32),
+                    targets[batch],
+                    generator,
+                )
+                values = np.asarray(values)
+                if self.data_format == "channels_first":
+                    values = np.moveaxis(values, 1, -1)
+                maps[batch] = reduce_channels(values, self.channels)
+            return maps
+
+        return maps_of

@@ -1,0 +1,139 @@
+"""The metrics that `compare` knows by name."""
+
+import dataclasses
+import functools
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from keras_lap.evaluation.conciseness import complexity, sparsity
+from keras_lap.evaluation.faithfulness import (
+    average_drop,
+    average_gain,
+    deletion,
+    increase_in_confidence,
+    insertion,
+    mu_fidelity,
+    road,
+)
+from keras_lap.evaluation.metric_result import MetricResult
+from keras_lap.evaluation.sanity import parameter_randomisation, stability
+from keras_lap.evaluation.validity import (
+    box_localisation,
+    energy_in_mask,
+    iou_at_equal_area,
+    iou_over_thresholds,
+    pointing_game,
+)
+from keras_lap.names import check_names
+
+STEPS = 32
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A function that measures maps.
+
+    Attributes:
+        name: Name in tables.
+        function: Called with those of the things that `compare` has that it names as
+            its parameters; returns a `MetricResult`.
+        higher_is_better: `True`, `False`, or `None` if neither is better.
+        is_cheap: Whether it is measured unless asked otherwise: with a few forward
+            passes per image, or none.
+    """
+
+    name: str
+    function: Callable
+    higher_is_better: bool | None = None
+    is_cheap: bool = False
+
+    @classmethod
+    def of(cls, metric, name: str) -> "Metric":
+        """A metric of a name of `METRICS`, or of a user's function.
+
+        Raises:
+            TypeError: If it is neither.
+            ValueError: If there is no such name.
+        """
+        if isinstance(metric, str):
+            check_names("the name of a metric", [metric], METRICS)
+            return dataclasses.replace(METRICS[metric], name=name)
+        if not callable(metric):
+            raise TypeError(
+                "Expected a metric to be a name, or a function that returns a "
+                f"MetricResult. Received: {metric!r} for {name!r}"
+            )
+        return cls(name, metric, getattr(metric, "higher_is_better", None))
+
+    @property
+    def needs(self) -> set:
+        """Names of the parameters without a default."""
+        return {
+            parameter.name
+            for parameter in self._parameters()
+            if parameter.default is parameter.empty
+        }
+
+    def measure(self, facts: dict) -> MetricResult:
+        """Calls the function.
+
+        Args:
+            facts: Dict of all that it may have as parameters. Images have channels
+                last, but for functions that are given the model itself.
+        """
+        known = {parameter.name for parameter in self._parameters()} & set(facts)
+        given = {name: facts[name] for name in known}
+        if {"model", "images"} <= known:
+            given["images"] = facts["images_of_model"]
+        result = self.function(**given)
+        return result if isinstance(result, MetricResult) else MetricResult(result)
+
+    def _parameters(self):
+        return [
+            parameter
+            for parameter in inspect.signature(self.function).parameters.values()
+            if parameter.kind
+            in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        ]
+
+
+def _metric(function, higher_is_better, is_cheap=True):
+    return Metric(function.__name__, function, higher_is_better, is_cheap)
+
+
+def _in_few_steps(function):
+    """Insertion or deletion with a curve of at most `STEPS` steps."""
+
+    @functools.wraps(function)
+    def measured(predict, images, maps, targets, **options):
+        height, width = maps.shape[1:]
+        step = max(height, width, math.ceil(height * width / STEPS))
+        return function(predict, images, maps, targets, step=step, **options)
+
+    return measured
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        _metric(pointing_game, True),
+        _metric(energy_in_mask, True),
+        _metric(iou_over_thresholds, True),
+        _metric(iou_at_equal_area, True),
+        _metric(box_localisation, True),
+        _metric(_in_few_steps(insertion), True),
+        _metric(_in_few_steps(deletion), False),
+        _metric(average_drop, False),
+        _metric(increase_in_confidence, True),
+        _metric(average_gain, True),
+        _metric(mu_fidelity, True, is_cheap=False),
+        # From the most important pixels on, which is its default.
+        _metric(road, False, is_cheap=False),
+        _metric(sparsity, None),
+        _metric(complexity, None),
+        _metric(parameter_randomisation, False, is_cheap=False),
+        _metric(stability, False, is_cheap=False),
+    )
+}

@@ -1,0 +1,41 @@
+import keras
+import numpy as np
+
+from keras_lap.explanation.class_outputs import class_outputs
+
+
+def predictions(model: keras.Model, images, batch_size: int = 32) -> np.ndarray:
+    """What a classifier makes of images, in inference mode, one column per class.
+
+    Args:
+        model: A `keras.Model` with one output, of shape `(N, classes)`. A single column
+            speaks for class 1 of two.
+        images: Array of images, as the model takes them.
+        batch_size: Number of images per forward pass.
+
+    Returns:
+        Float32 or float64 array `(N, classes)`: probabilities, or logits if the model
+        gives logits.
+
+    Example:
+    >>> import keras
+    >>> import numpy as np
+    >>> from keras_lap.evaluation.predictions import predictions
+    >>> model = keras.Sequential([keras.Input((1, 1, 1)), keras.layers.Flatten()])
+    >>> predictions(model, np.array([0.25, 1.0]).reshape(2, 1, 1, 1))
+    array([[0.75, 0.25],
+           [0.  , 1.  ]], dtype=float32)
+    """
+    batches = [
+        model(images[start : start + batch_size], training=False)
+        for start in range(0, len(images), batch_size)
+    ]
+    dtype = keras.backend.result_type(batches[0].dtype, "float32")
+    return class_outputs(
+        np.concatenate(
+            [
+                keras.ops.convert_to_numpy(keras.ops.cast(batch, dtype))
+                for batch in batches
+            ]
+        )
+    )

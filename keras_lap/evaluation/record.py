@@ -1,0 +1,125 @@
+import warnings
+
+import numpy as np
+
+from keras_lap.evaluation.cost import costs
+
+_TIMED_IMAGES = 8
+
+
+class Record:
+    """Writes what was found about the explainers of one model into a comparison.
+
+    Args:
+        comparison: The `Comparison` to write into.
+        model: Name of the model.
+        protocols: Names of the protocols that it is part of.
+    """
+
+    def __init__(self, comparison, model, protocols):
+        self._comparison = comparison
+        self._model = model
+        self._protocols = protocols
+
+    def maps(self, explainer, maps):
+        """Writes the maps of an explainer."""
+        self._comparison.maps[self._model, explainer] = maps
+
+    def measure(self, explainer, metric, facts):
+        """Writes what a `Metric` makes of the facts, be it a failure."""
+        try:
+            result = metric.measure(facts)
+        except Exception as error:
+            self.failure(explainer, metric.name, error, metric.higher_is_better)
+            return
+        low, high = result.interval()
+        self._add(
+            explainer,
+            metric.name,
+            mean=result.mean,
+            low=low,
+            high=high,
+            counted=result.counted,
+            left_out=result.left_out,
+            higher_is_better=metric.higher_is_better,
+        )
+        for protocol in self._protocols:
+            key = protocol, self._model, explainer, metric.name
+            self._comparison.results[key] = result
+            if result.curve is not None:
+                names = ("protocol", "model", "explainer", "metric")
+                self._comparison.curves.append(
+                    dict(zip(names, key, strict=True))
+                    | {
+                        "x": result.curve.x,
+                        "y": result.curve.mean,
+                        "x_name": result.curve.x_name,
+                        "y_name": result.curve.y_name,
+                    }
+                )
+
+    def failure(self, explainer, name, error, higher_is_better=None):
+        """Writes that something failed, and warns of it."""
+        reason = f"{type(error).__name__}: {error}"
+        warnings.warn(
+            f"{name} of {explainer!r} on {self._model!r} failed and is left out: "
+            f"{reason}",
+            stacklevel=4,
+        )
+        self._add(explainer, name, higher_is_better=higher_is_better, error=reason)
+
+    def costs(self, prepared, subject, rounds):
+        """Measures and writes what maps cost.
+
+        Args:
+            prepared: Dict from names of explainers to functions
+                `(images, targets) -> maps`.
+            subject: The `ExplainedModel`.
+            rounds: Number of rounds to time.
+        """
+        images, targets = (
+            subject.images[:_TIMED_IMAGES],
+            subject.targets[:_TIMED_IMAGES],
+        )
+        calls = {
+            name: lambda maps_of=maps_of: maps_of(images, targets)
+            for name, maps_of in prepared.items()
+        }
+        for name, cost in costs(calls, rounds).items():
+            seconds = cost.seconds / len(images)
+            self._add(
+                name,
+                "seconds per image",
+                mean=float(np.median(seconds)),
+                low=float(seconds.min()),
+                high=float(seconds.max()),
+                counted=len(images),
+                higher_is_better=False,
+            )
+            peak = cost.peak_mib / len(images)
+            self._add(
+                name,
+                "peak MiB per image",
+                mean=peak,
+                low=peak,
+                high=peak,
+                counted=len(images),
+                higher_is_better=False,
+                error=cost.reason,
+            )
+
+    def _add(self, explainer, metric, **found):
+        nothing = {"mean": np.nan, "low": np.nan, "high": np.nan}
+        nothing |= {"counted": 0, "left_out": 0, "higher_is_better": None}
+        for protocol in self._protocols:
+            self._comparison.rows.append(
+                {
+                    "protocol": protocol,
+                    "model": self._model,
+                    "explainer": explainer,
+                    "metric": metric,
+                    **nothing,
+                    "error": None,
+                    **found,
+                }
+            )

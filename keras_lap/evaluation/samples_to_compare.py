@@ -1,0 +1,129 @@
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from keras_lap.explanation.labels import standardized_labels
+from keras_lap.explanation.masks import standardized_masks
+from keras_lap.names import check_names
+
+_NAMES = ("image", "label", "mask", "boxes")
+
+
+@dataclass(frozen=True)
+class SamplesToCompare:
+    """Images, and what is known of them.
+
+    Attributes:
+        images: Array of rank 4, as the model takes them.
+        labels: Int array `(N,)`, or `(N, classes)` where an image may have several
+            labels, or `None`.
+        masks: Boolean array `(N, H, W)`, or `None`.
+        boxes: Float array `(N, M, 4)`, filled up with -1, or `None`.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None = None
+    masks: np.ndarray | None = None
+    boxes: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, dataset, data_format: str) -> "SamplesToCompare":
+        """Reads a data set.
+
+        Args:
+            dataset: Dict of arrays `"image"` and any of `"label"`, `"mask"` and
+                `"boxes"`; or an iterable, such as a `tf.data.Dataset`, of such dicts,
+                or of pairs of an image and its label or a dict of the others, batched
+                or not. Other names are left unread.
+            data_format: Layout of the images.
+
+        Raises:
+            ValueError: If there is no image, or numbers or ranks do not fit.
+        """
+        if not isinstance(dataset, Mapping):
+            dataset = _joined(dataset)
+        check_names("`dataset` to have images under", ["image"], list(dataset))
+        given = {
+            name: _to_numpy(dataset[name])
+            for name in _NAMES
+            if dataset.get(name) is not None
+        }
+        images = given["image"]
+        if images.ndim != 4 or not len(images):
+            raise ValueError(
+                "Expected images of rank 4, at least one. "
+                f"Received: images of shape {images.shape}"
+            )
+        for name, values in given.items():
+            if len(values) != len(images):
+                raise ValueError(
+                    f"Expected {len(images)} of each, as many as images. "
+                    f"Received: {name!r} of shape {values.shape}"
+                )
+        labels = None
+        if "label" in given:
+            # One-hot labels become classes, of models that give probabilities.
+            labels = given["label"]
+            labels = standardized_labels(labels, labels if labels.ndim == 2 else None)
+        masks = given.get("mask")
+        if masks is not None:
+            first = data_format == "channels_first"
+            size = images.shape[2:] if first else images.shape[1:3]
+            masks = standardized_masks(masks, size, labels)
+        return cls(images, labels, masks, given.get("boxes"))
+
+    @property
+    def known(self) -> set:
+        """What metrics may ask for."""
+        always = {"maps", "images", "targets", "predict", "model", "explainer"}
+        given = {
+            name
+            for name in ("labels", "masks", "boxes")
+            if getattr(self, name) is not None
+        }
+        return always | given | {"batch_size", "seed"}
+
+    def lacks(self, metric) -> set:
+        """What a metric needs and is not there."""
+        return metric.needs - self.known
+
+
+def _joined(elements):
+    """The dict of arrays of an iterable of batches or of single samples."""
+    parts = {}
+    for element in elements:
+        for name, values in _named(element).items():
+            if name in _NAMES:
+                parts.setdefault(name, []).append(_to_numpy(values))
+    if not parts:
+        raise ValueError("Expected a data set with images. Received: an empty one")
+    if parts["image"][0].ndim == 3:
+        parts = {
+            name: [values[None] for values in arrays] for name, arrays in parts.items()
+        }
+    if "boxes" in parts:
+        most = max(boxes.shape[1] for boxes in parts["boxes"])
+        parts["boxes"] = [_filled_up(boxes, most) for boxes in parts["boxes"]]
+    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def _named(element):
+    if isinstance(element, Mapping):
+        return element
+    image, *rest = element if isinstance(element, tuple | list) else (element,)
+    targets = rest[0] if rest else {}
+    if not isinstance(targets, Mapping):
+        targets = {"label": targets}
+    return {"image": image, **targets}
+
+
+def _filled_up(boxes, most):
+    missing = [(0, 0), (0, most - boxes.shape[1]), (0, 0)]
+    return np.pad(boxes, missing, constant_values=-1)
+
+
+def _to_numpy(values):
+    is_tensor = keras.ops.is_tensor(values)
+    return keras.ops.convert_to_numpy(values) if is_tensor else np.asarray(values)

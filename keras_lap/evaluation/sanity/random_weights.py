@@ -1,0 +1,92 @@
+"""Layers with weights, and new random weights for them."""
+
+import keras
+import numpy as np
+
+from keras_lap.layers.model_graph import graph_of
+from keras_lap.layers.score_head import ScoreHead
+
+
+def layers_with_weights(model) -> dict[str, list]:
+    """What is randomised at a time: the layers that hold weights, from the output on.
+
+    Functional and Sequential models are followed along the forward pass, nested ones
+    entered at any depth; the inner layers of other layers come in the order in which
+    they were created. The score head of a LAP layer is a layer of its own, as a whole.
+    A shared layer is listed once. What cannot be drawn anew, such as the gate and
+    alpha of LAP layers, one number each, is left out.
+
+    Args:
+        model: A `keras.Model`.
+
+    Returns:
+        Dict from paths, such as `"backbone/conv1"`, to lists of pairs of a variable and
+        its initializer, or `None` where there is no initializer.
+
+    Example:
+
+    >>> import keras, keras_lap
+    >>> from keras_lap.evaluation.sanity.random_weights import layers_with_weights
+    >>> layers = [keras_lap.LAPooling2D(2, name="pool"), keras.layers.Flatten()]
+    >>> layers += [keras.layers.Dense(3, name="head")]
+    >>> model = keras.Sequential([keras.Input((8, 8, 3)), *layers])
+    >>> list(layers_with_weights(model))
+    ['head', 'pool/score_head']
+    """
+    groups, seen = {}, set()
+    _collect(model, "", groups, seen)
+    return dict(reversed(groups.items()))
+
+
+def randomise(weights, generator: np.random.Generator):
+    """Draws weights anew.
+
+    Each comes from the initializer of its layer; where the layer does not name it, its
+    values are shuffled.
+
+    Args:
+        weights: Pairs of a variable and its initializer or `None`, as in
+            `layers_with_weights`.
+        generator: Where the random numbers come from.
+    """
+    for variable, initializer in weights:
+        if initializer is None:
+            values = generator.permuted(keras.ops.convert_to_numpy(variable), axis=None)
+        else:
+            config = initializer.get_config()
+            if "seed" in config:
+                config = config | {"seed": int(generator.integers(2**31))}
+            fresh = type(initializer).from_config(config)
+            values = fresh(variable.shape, dtype=variable.dtype)
+        variable.assign(values)
+
+
+def _collect(layer, path, groups, seen):
+    if id(layer) in seen:
+        return
+    seen.add(id(layer))
+    graph = graph_of(layer)
+    inside = layer._layers if graph is None else graph.operations
+    inside = [inner for inner in inside if isinstance(inner, keras.Layer)]
+    if isinstance(layer, ScoreHead):
+        weights = [weight for inner in inside for weight in _own_weights(inner)]
+    else:
+        for inner in inside:
+            _collect(inner, f"{path}/{inner.name}".lstrip("/"), groups, seen)
+        weights = _own_weights(layer)
+    if weights:
+        groups[path] = weights
+
+
+def _own_weights(layer):
+    of_others = {id(weight) for inner in layer._layers for weight in inner.weights}
+    pairs = (
+        (weight, getattr(layer, f"{weight.name}_initializer", None))
+        for weight in layer.weights
+        if id(weight) not in of_others
+    )
+    return [
+        (weight, initializer)
+        for weight, initializer in pairs
+        if initializer is not None or np.prod(weight.shape) > 1
+    ]

@@ -1,0 +1,114 @@
+import keras
+import numpy as np
+
+from keras_lap.evaluation.explainers import as_explainer
+from keras_lap.evaluation.metric_result import MetricResult
+from keras_lap.names import check_choice
+
+
+def _lipschitz(moved, distance, size):
+    return (moved / distance).max(axis=0)
+
+
+def _largest(moved, distance, size):
+    return moved.max(axis=0) / size
+
+
+def _mean(moved, distance, size):
+    return moved.mean(axis=0) / size
+
+
+MEASURES = {"largest": _largest, "mean": _mean, "lipschitz": _lipschitz}
+
+
+def stability(
+    model: keras.Model,
+    images,
+    targets,
+    explainer,
+    *,
+    measure: str = "largest",
+    noise: float = 0.01,
+    samples: int = 8,
+    seed: int = 0,
+) -> MetricResult:
+    r"""How far the maps move when the images are moved a little.
+
+    With draws $x_k$ of the image $x$ with Gaussian noise, and the maps $m$ and $m_k$,
+    in Euclidean norms:
+
+    - `"largest"`: $\max_k \lVert m_k - m \rVert / \lVert m \rVert$;
+    - `"mean"`: the mean over $k$ of the same;
+    - `"lipschitz"`: $\max_k \lVert m_k - m \rVert / \lVert x_k - x \rVert$, an estimate
+      from below of the local Lipschitz constant. It is in the units of the maps, so it
+      compares models, and not explainers.
+
+    **Lower is better**, but a map that never moves, such as a constant, says nothing.
+
+    Source: Alvarez-Melis and Jaakkola, "On the Robustness of Interpretability Methods",
+    2018, for the local Lipschitz estimate, where the points come from a ball; Yeh
+    et al., "On the (In)fidelity and Sensitivity of Explanations", NeurIPS 2019, for the
+    largest change, which is divided by the norm of the map here.
+
+    Args:
+        model: A `keras.Model`.
+        images: Array `(N, H, W, C)`, or as the model takes them. Noisy images stay
+            within the range of all images, and integers integers.
+        targets: Int array `(N,)`, the class that each map is for, or one int.
+        explainer: An `Explainer`, or a callable `(images, targets) -> maps`.
+        measure: `"largest"`, `"mean"` or `"lipschitz"`. Defaults to `"largest"`.
+        noise: float above 0, standard deviation of the noise as a share of the range of
+            all images. Defaults to `0.01`.
+        samples: int of at least 1, number of noisy draws. Defaults to `8`.
+        seed: int, seed of the noise. Defaults to `0`.
+
+    Returns:
+        A `MetricResult`. Samples with a map that is not finite, or zero everywhere with
+        `"largest"` and `"mean"`, are left out.
+
+    Raises:
+        ValueError: If `measure` is unknown, `noise` or `samples` out of its range, or
+            the images or targets do not fit.
+
+    Example:
+    >>> import keras
+    >>> import numpy as np
+    >>> from keras_lap.evaluation import stability
+    >>> from keras_lap.evaluation.explainers import VanillaGradients
+    >>> model = keras.Sequential(
+    ...     [keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(5)]
+    ... )
+    >>> images = np.random.default_rng(0).random((4, 8, 8, 3))
+    >>> stability(model, images, 0, VanillaGradients()).mean  # The model is linear.
+    0.0
+    """
+    check_choice("measure", measure, tuple(MEASURES))
+    if not noise > 0 or samples < 1:
+        raise ValueError(
+            "Expected noise above 0 and at least 1 sample. "
+            f"Received: {noise=}, {samples=}"
+        )
+    images = np.asarray(images)
+    maps_of = as_explainer(explainer).on(model)
+    maps = maps_of(images, targets)
+    generator = np.random.default_rng(seed)
+    moved, distance = [], []
+    for _ in range(samples):
+        noisy = _noisy(images, noise, generator)
+        moved.append(_norms(maps_of(noisy, targets).astype(np.float64) - maps))
+        distance.append(_norms(noisy.astype(np.float64) - images))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = MEASURES[measure](np.array(moved), np.array(distance), _norms(maps))
+    return MetricResult(np.where(np.isfinite(values), values, np.nan))
+
+
+def _noisy(images, noise, generator):
+    low, high = float(images.min()), float(images.max())
+    noisy = images + generator.normal(0, noise * (high - low), images.shape)
+    if images.dtype.kind in "iu":
+        noisy = noisy.round()
+    return noisy.clip(low, high).astype(images.dtype)
+
+
+def _norms(arrays):
+    return np.linalg.norm(arrays.reshape(len(arrays), -1).astype(np.float64), axis=1)
