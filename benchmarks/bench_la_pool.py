@@ -18,34 +18,11 @@ from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
-from paired_rounds import ratio_quartiles, time_in_rounds
 from tqdm import tqdm
 
 import keras_lap
-
-
-@dataclasses.dataclass(frozen=True)
-class Shape:
-    """A pooling of a known network: input `(H, W, C)`, window, stride, padding."""
-
-    name: str
-    size: tuple[int, int, int]
-    window: int
-    stride: int
-    padding: str = "valid"
-
-
-SHAPES = (
-    Shape("VGG16 block1_pool", (224, 224, 64), 2, 2),
-    Shape("VGG16 block2_pool", (112, 112, 128), 2, 2),
-    Shape("ResNet50 pool1_pool", (112, 112, 64), 3, 2, "same"),
-    Shape("InceptionV3 stem pool", (147, 147, 64), 3, 2),
-    Shape("InceptionV3 mixed3 pool", (35, 35, 288), 3, 2),
-    Shape("DenseNet121 pool3_pool", (28, 28, 256), 2, 2),
-    Shape("MobileNet conv_dw_2", (112, 112, 64), 2, 2),
-    Shape("MobileNet conv_dw_6", (28, 28, 256), 2, 2),
-    Shape("ResNet50 head", (7, 7, 2048), 7, 7),
-)
+from keras_lap.paired_rounds import ratio_quartiles, time_in_rounds
+from keras_lap.pooling_shapes import POOLING_SHAPES
 
 
 def _pooling(implementation):
@@ -104,7 +81,7 @@ def measure(shape, batch, rounds, jit_compile, gradient):
     """Times every provider, and a copy.
 
     Args:
-        shape: A `Shape`.
+        shape: A `PoolingShape`.
         batch: Number of images.
         rounds: Number of rounds.
         jit_compile: Whether XLA compiles the providers.
@@ -245,14 +222,16 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=31)
-    parser.add_argument("--shapes", type=int, default=len(SHAPES), help="how many")
+    parser.add_argument(
+        "--shapes", type=int, default=len(POOLING_SHAPES), help="how many"
+    )
     parser.add_argument("--csv", default="results/la_pool.csv")
     arguments = parser.parse_args(arguments)
     path = pathlib.Path(arguments.csv)
     path.parent.mkdir(parents=True, exist_ok=True)
     cases = [
         (shape, jit_compile, gradient)
-        for shape in SHAPES[: arguments.shapes]
+        for shape in POOLING_SHAPES[: arguments.shapes]
         for jit_compile in (False, True)
         for gradient in (False, True)
     ]

@@ -8,6 +8,7 @@ the labels of all training images and the masks of some.
 
 import argparse
 import json
+import os
 import pathlib
 import time
 
@@ -15,6 +16,7 @@ import keras
 import numpy as np
 from digit_backbone import BATCH_SIZE, build_backbone, compile_for_digits
 from digit_tools import accuracy, draw, load_data, maps_of_labels, validity
+from make_backbone import save_without_optimizer
 
 import keras_lap
 from keras_lap.callbacks import GateAnneal, KnowledgeInjection
@@ -58,6 +60,7 @@ def main(arguments=None, config="decoy"):
         "LAP, after": after["maps"]["LAP"],
     }
     draw(data["test"], columns, arguments.figure)
+    save(converted, pathlib.Path(arguments.figure), arguments.data_dir)
 
 
 def parse_arguments(arguments):
@@ -180,6 +183,19 @@ def report(before, after, data, ceiling):
     )
     share = after["test_shifted"] / honest
     print(f"Accuracy under shift, as a share of the ceiling: {share:.2f}")
+
+
+def save(model, figure, data_dir):
+    """Saves the network next to the figure and says how to evaluate it."""
+    path = figure.with_suffix(".keras")
+    save_without_optimizer(model, path)
+    print(f"Network written to {path}. `make report` evaluates it, as this does:")
+    folder = f" --data-dir {data_dir}" if data_dir else ""
+    print(
+        f"  keras-lap evaluate {path} tfds:cluttered_digits/decoy:test{folder} "
+        f"--original {os.path.relpath(CHECKPOINT)} --samples 100 "
+        f"--report {figure.with_suffix('.html')}"
+    )
 
 
 if __name__ == "__main__":

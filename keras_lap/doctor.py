@@ -26,6 +26,7 @@ def doctor():
         ("machine", f"{platform.system()} {platform.machine()}"),
         *((name, _version(name)) for name in PACKAGES),
         ("Keras backend", keras.config.backend()),
+        ("devices", ", ".join(_devices())),
         ("TensorFlow op", _library()),
         ("la_pool", str(choice)),
         ("la_pool in 3D", str(which(rank=3))),
@@ -41,6 +42,16 @@ def _version(package):
         except importlib.metadata.PackageNotFoundError:
             continue
     return "not installed"
+
+
+def _devices():
+    if keras.config.backend() == "torch":
+        # Keras does not list those of torch.
+        import torch
+
+        gpus = range(torch.cuda.device_count())
+        return ["cpu", *map(torch.cuda.get_device_name, gpus)]
+    return keras.distribution.list_devices()
 
 
 def _library():

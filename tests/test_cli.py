@@ -1,11 +1,128 @@
-"""The command `keras-lap`."""
+"""The command `keras-lap`: what all commands share, and those that show no maps."""
+
+import csv
+import importlib.metadata
+import pathlib
+import re
+import subprocess
+import sys
 
 import keras
+import numpy as np
 import pytest
+from keras import layers, ops
 
+import keras_lap
 from keras_lap import cli, doctor
+from keras_lap.cli import build, plan
+from keras_lap.cli.main import COMMANDS
 from keras_lap.kernels.build import BuildError
 from keras_lap.ops import which
+
+
+@pytest.fixture(scope="module")
+def network():
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Conv2D(2, 3, name="conv"),
+            layers.MaxPooling2D(name="pool"),
+            layers.GlobalAveragePooling2D(name="head"),
+            layers.Dense(3, name="logits"),
+        ],
+        name="net",
+    )
+
+
+@pytest.fixture
+def saved(network, tmp_path, monkeypatch):
+    """Path of the network's file, in the folder that commands run in."""
+    monkeypatch.chdir(tmp_path)
+    network.save("net.keras")
+    return "net.keras"
+
+
+def test_entry_point_tells_of_failures_and_how_they_end(tmp_path):
+    (entry,) = importlib.metadata.entry_points(
+        group="console_scripts", name="keras-lap"
+    )
+    assert entry.load() is cli.main
+    command = pathlib.Path(sys.executable).with_name("keras-lap")
+    done = subprocess.run(
+        [command, "plan", "missing.keras"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[-1] == (
+        "keras-lap plan: Expected MODEL to be a file that exists. "
+        "Received: 'missing.keras'"
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"keras-lap {keras_lap.__version__}\n"
+    assert importlib.metadata.version("keras-lap") == keras_lap.__version__
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_help_of_each_command_shows_its_examples(command, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main([command.name, "--help"])
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    examples = text.partition("examples:\n")[2]
+    # As a shell joins lines.
+    shown = re.sub(r"\\\n +", "", examples).splitlines()
+    assert [line.strip() for line in shown] == list(command.examples)
+    assert all(f"keras-lap {command.name}" in line for line in shown)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["plane"],
+        ["plan"],
+        ["plan", "net.keras", "--where", "nowhere"],
+        ["plan", "net.keras", "--concepts", "many"],
+        ["bench", "--rounds", "0"],
+        ["convert", "net.keras"],
+    ],
+)
+def test_a_wrong_command_line_ends_with_2(arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(arguments)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("usage: keras-lap")
+
+
+def test_debug_shows_where_a_failure_came_from(capsys):
+    with pytest.raises(FileNotFoundError, match="Expected MODEL"):
+        cli.main(["plan", "missing.keras", "--debug"])
+
+
+def test_an_unforeseen_failure_is_named(monkeypatch, saved, capsys):
+    def fail(*arguments):
+        raise KeyError("lost")
+
+    monkeypatch.setattr(plan, "read_model", fail)
+    assert cli.main(["plan", saved]) == 1
+    assert capsys.readouterr().err == (
+        "keras-lap plan: KeyError: 'lost' (--debug shows where)\n"
+    )
+
+
+def test_an_interrupt_is_no_failure(monkeypatch, saved, capsys):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(plan, "read_model", interrupt)
+    assert cli.main(["plan", saved]) == 130
+    assert capsys.readouterr().err == "keras-lap plan: interrupted\n"
 
 
 def test_doctor_says_what_runs_and_tries_it(capsys):
@@ -16,6 +133,7 @@ def test_doctor_says_what_runs_and_tries_it(capsys):
     states = {what: state.strip() for what, state in states.items()}
     assert states["Keras backend"] == keras.config.backend()
     assert states["keras"] == keras.__version__
+    assert "cpu" in states["devices"]
     assert states["la_pool"] == str(which())
     if which().implementation == "reference":
         assert states["trial"] == "the reference runs"
@@ -35,7 +153,7 @@ def test_doctor_tells_of_a_trial_that_fails(monkeypatch, capsys):
 
 def test_build_passes_on_what_was_asked_for(monkeypatch):
     asked = []
-    monkeypatch.setattr(cli, "build", lambda **arguments: asked.append(arguments))
+    monkeypatch.setattr(build, "build", lambda **arguments: asked.append(arguments))
     assert cli.main(["build"]) == cli.main(["build", "--force"]) == 0
     assert asked == [{"force": False}, {"force": True}]
 
@@ -44,12 +162,105 @@ def test_a_failed_build_says_why(monkeypatch, capsys):
     def fail(**arguments):
         raise BuildError("There is no compiler.")
 
-    monkeypatch.setattr(cli, "build", fail)
+    monkeypatch.setattr(build, "build", fail)
     assert cli.main(["build"]) == 1
-    assert capsys.readouterr().err == "There is no compiler.\n"
+    assert capsys.readouterr().err == "keras-lap build: There is no compiler.\n"
 
 
-def test_needs_a_command(capsys):
-    with pytest.raises(SystemExit):
-        cli.main([])
-    assert "command" in capsys.readouterr().err
+def test_plan_prints_the_plan(saved, network, capsys):
+    assert cli.main(["plan", saved, "--skip", "pool", "--concepts", "head=5"]) == 0
+    expected = keras_lap.plan(network, skip=["pool"], concepts={"head": 5})
+    assert capsys.readouterr().out == f"{expected}\n"
+
+
+def test_plan_writes_a_table(saved, network):
+    options = ["--concepts", "2", "--hidden", "4", "--csv", "tables/plan.csv"]
+    assert cli.main(["plan", saved, *options]) == 0
+    with open("tables/plan.csv", newline="") as file:
+        written = list(csv.DictReader(file))
+    rows = keras_lap.plan(network, concepts=2, hidden=4).rows
+    assert [row["layer"] for row in written] == [row.layer for row in rows]
+    assert [row["lap"] for row in written] == ["pool", "head"]
+    assert [row["window"] for row in written] == ["2x2", ""]
+    assert [int(row["parameters"]) for row in written] == [
+        row.cost.parameters for row in rows
+    ]
+
+
+def test_plan_knows_the_networks_of_keras(monkeypatch, network, capsys):
+    asked = []
+
+    def make(weights):
+        asked.append(weights)
+        return network
+
+    monkeypatch.setattr(keras.applications, "MobileNet", make)
+    assert cli.main(["plan", "MobileNet"]) == 0
+    assert cli.main(["plan", "MobileNet", "--weights", "imagenet"]) == 0
+    assert asked == [None, "imagenet"]
+    assert cli.main(["plan", "mobilenet"]) == 1
+    assert "Did you mean ['MobileNet'" in capsys.readouterr().err
+
+
+def test_plan_refuses_a_number_of_concepts_beside_others(saved, capsys):
+    assert cli.main(["plan", saved, "--concepts", "2", "head=5"]) == 1
+    assert "Expected one number of concepts for all" in capsys.readouterr().err
+
+
+def test_convert_writes_a_model_that_computes_the_same(saved, network, rng, capsys):
+    output = "lap/net.keras"
+    assert cli.main(["convert", saved, "-o", output, "--detach-scores"]) == 0
+    converted = keras.saving.load_model(output)
+    laps = keras_lap.lap_layers(converted)
+    assert [layer.name for layer in laps] == ["pool", "head"]
+    assert all(layer.detach_scores for layer in laps)
+    x = rng.normal(size=(2, 8, 8, 1)).astype("float32")
+    computed = (ops.convert_to_numpy(model(x)) for model in (converted, network))
+    np.testing.assert_allclose(*computed, rtol=1e-5, atol=1e-6)
+    assert "Written to lap/net.keras" in capsys.readouterr().out
+
+
+def test_what_is_there_already_is_written_over_only_by_force(saved, capsys):
+    output = pathlib.Path("old.keras")
+    output.write_text("precious")
+    assert cli.main(["convert", saved, "-o", "old.keras"]) == 1
+    assert "Expected old.keras not to be there" in capsys.readouterr().err
+    assert output.read_text() == "precious"
+    assert cli.main(["convert", saved, "-o", "old.keras", "--force"]) == 0
+    assert keras_lap.lap_layers(keras.saving.load_model(output))
+
+
+def test_a_failure_leaves_what_was_there(saved, capsys):
+    output = pathlib.Path("old.keras")
+    output.write_text("precious")
+    arguments = ["convert", saved, "-o", "old.keras", "--force", "--skip", "poool"]
+    assert cli.main(arguments) == 1
+    assert "Did you mean ['pool'" in capsys.readouterr().err
+    assert output.read_text() == "precious"
+    assert sorted(map(str, pathlib.Path().iterdir())) == ["net.keras", "old.keras"]
+
+
+@pytest.mark.parametrize(
+    "output, reason",
+    [("model.h5", "ends in .keras"), ("net.keras/x.keras", "net.keras")],
+)
+def test_convert_says_where_it_cannot_write(saved, output, reason, capsys):
+    assert cli.main(["convert", saved, "-o", output]) == 1
+    assert reason in capsys.readouterr().err
+
+
+def test_bench_prints_and_writes_ratios(tmp_path, capsys):
+    path = tmp_path / "bench.csv"
+    options = ["--shapes", "1", "--batch", "1", "--rounds", "3", "--csv", str(path)]
+    assert cli.main(["bench", *options]) == 0
+    rows = list(csv.DictReader(path.open()))
+    assert [row["pass"] for row in rows] == ["forward", "forward, backward"]
+    printed = capsys.readouterr().out.splitlines()[1:]
+    for row, line in zip(rows, printed, strict=True):
+        lower, median, upper = (
+            float(row[f"ratio_{name}"]) for name in ("lower", "median", "upper")
+        )
+        assert 0 < lower <= median <= upper
+        assert float(row["la_pool_ms"]) > 0
+        shown = re.search(r"(\S+) +(\S+) to (\S+)$", line).groups()
+        assert shown == (f"{median:.2f}", f"{lower:.2f}", f"{upper:.2f}")

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+# How far above 1 or below 0 the rounding of probabilities in low precision may lead.
+_ROUNDING = 1e-4
+
 
 def class_outputs(predictions, from_logits=None):
     """One column per class, also of a model that has one output for two classes.
@@ -33,5 +36,5 @@ def class_outputs(predictions, from_logits=None):
 
 
 def holds_logits(predictions):
-    """Whether some of the values of an array are no probabilities."""
-    return bool(((predictions < 0) | (predictions > 1)).any())
+    """Whether some of the values of an array are no probabilities, but for rounding."""
+    return bool(((predictions < -_ROUNDING) | (predictions > 1 + _ROUNDING)).any())

@@ -37,8 +37,8 @@ class Explanation:
         scores: Float32 array `(N, K)`, the highest concept score of each image in the
             deepest layer read; by default the highest values of `maps`.
         predictions: Float32 array `(N, columns)`, the model's output, or `None`.
-        from_logits: Whether `predictions` of a single column are logits. By default
-            they are if some lie outside of `[0, 1]`.
+        from_logits: Whether `predictions` are logits. By default they are if some lie
+            outside of `[0, 1]`.
         labels: Int array `(N,)`, or `(N, classes)` for several labels per image, or
             `None`.
         masks: Boolean array `(N, H, W)` or `None`. Where no mask is known it is empty.

@@ -11,8 +11,9 @@ def standardized_masks(masks, size, labels=None, valid=None):
             concept, where values above 0.5 are inside. They may be of any resolution
             and are stretched to the image.
         size: Height and width of the images.
-        labels: Int array `(N,)` of the concepts whose masks are taken, if there are
-            several; by default, and of several labels per image, their union is.
+        labels: Int array `(N,)` or `(N, 1)` of the concepts whose masks are taken, or
+            `(N, K)` of zeros and ones, of which the union is; by default, and of labels
+            of another number of classes, the union of all is.
         valid: Flags `(N,)`, or `None`: masks that are not valid become empty.
 
     Returns:
@@ -42,10 +43,15 @@ def standardized_masks(masks, size, labels=None, valid=None):
 
 def _of_labels(masks, labels):
     """The masks of the labels, or the union of all."""
-    labels = None if labels is None else np.squeeze(labels)
     concepts = masks.shape[-1]
-    if concepts == 1 or labels is None or labels.shape != masks.shape[:1]:
+    if concepts == 1 or labels is None:
         return masks.max(axis=-1)
+    labels = np.asarray(labels)
+    if labels.shape == (len(masks), concepts):
+        masks = np.where(labels[:, None, None] > 0, masks, 0)
+    if labels.shape not in (masks.shape[:1], (len(masks), 1)):
+        return masks.max(axis=-1)
+    labels = labels.reshape(-1)
     if not ((labels >= 0) & (labels < concepts)).all():
         raise ValueError(
             f"Expected labels from 0 to {concepts - 1}, to take one of the masks of "

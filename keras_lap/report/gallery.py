@@ -114,7 +114,8 @@ def _models(explanations, chosen, labels, several):
         if not same:
             same = [len(known)]
             known.append(outputs)
-            facts.append(prediction_facts(name, outputs, labels, several))
+            logits = explanation.from_logits
+            facts.append(prediction_facts(name, outputs, logits, labels, several))
         model_of += same
     return facts, model_of
 

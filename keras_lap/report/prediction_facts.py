@@ -8,7 +8,7 @@ from keras_lap.report.finite import finite
 _LISTED = 5
 
 
-def prediction_facts(name, outputs, labels, several):
+def prediction_facts(name, outputs, from_logits, labels, several):
     """The likeliest classes of samples, and whether the prediction is right.
 
     A class is predicted if it is the likeliest, or, where there are several labels per
@@ -16,8 +16,9 @@ def prediction_facts(name, outputs, labels, several):
 
     Args:
         name: Name of the explanation, for errors.
-        outputs: Float array `(N, classes)`, or None. Where any lies outside of `[0, 1]`
-            all are taken for logits, and their softmax is shown.
+        outputs: Float array `(N, classes)`, or None.
+        from_logits: Whether they are logits. Their softmax is shown then, or, where
+            there are several labels per sample, their sigmoid.
         labels: List of `N` lists of labels; an empty one is unknown unless `several`.
         several: Whether there are several labels per sample.
 
@@ -35,8 +36,10 @@ def prediction_facts(name, outputs, labels, several):
             "Expected finite predictions. "
             f"Received: NaN or infinite values in those of {name!r}."
         )
+    if from_logits:
+        outputs = _sigmoid(outputs) if several else _softmax(outputs)
     facts = []
-    for row, known in zip(_probabilities(outputs), labels, strict=True):
+    for row, known in zip(outputs, labels, strict=True):
         order = np.argsort(-row, kind="stable")
         predicted = np.flatnonzero(row >= 0.5) if several else order[:1]
         facts.append(
@@ -49,8 +52,10 @@ def prediction_facts(name, outputs, labels, several):
     return facts
 
 
-def _probabilities(outputs):
-    if ((outputs >= 0) & (outputs <= 1)).all():
-        return outputs
-    powers = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
+def _sigmoid(logits):
+    return np.exp(-np.logaddexp(0, -logits))
+
+
+def _softmax(logits):
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)

@@ -1,0 +1,223 @@
+"""`keras-lap evaluate`."""
+
+import dataclasses
+import inspect
+import pathlib
+
+import keras_lap
+from keras_lap.cli.command import Command
+from keras_lap.cli.model_argument import add_model_argument, read_model
+from keras_lap.cli.new_file import add_force_argument, new_file
+from keras_lap.cli.positive import positive
+from keras_lap.cli.preprocessing import add_preprocessing_argument, preprocessing
+from keras_lap.cli.read_data import read_data
+from keras_lap.explanation import Explanation
+from keras_lap.explanation.class_outputs import class_outputs
+from keras_lap.explanation.image_input import ImageInput
+from keras_lap.explanation.predictions import predictions_of
+from keras_lap.names import check_names
+from keras_lap.surgery import lap_layers
+from keras_lap.surgery.concepts import MOST_CLASSES_EVERYWHERE
+
+_XPLIQUE = "xplique:"
+
+
+class Evaluate(Command):
+    """Writes what `keras_lap.evaluation.compare` finds to a report."""
+
+    name = "evaluate"
+    summary = "measure how valid and faithful explanations are, and write a report"
+    details = (
+        "The maps of LAP are compared with those of other explainers on the same "
+        "network, and on --original. The report is one HTML file with figures, curves "
+        "and a gallery."
+    )
+    examples = (
+        "keras-lap evaluate lap.keras data.npz --report report.html",
+        "keras-lap evaluate lap.keras pictures --report out/few.html --csv out/few.csv "
+        "--explainers LAP GradCAM Random --metrics pointing_game insertion --samples 4",
+        "keras-lap evaluate lap.keras data.npz --original model.keras "
+        "--report both.html --explainers LAP GradCAM --metrics energy_in_mask",
+    )
+
+    def add_arguments(self, parser):
+        add_model_argument(parser)
+        parser.add_argument(
+            "data",
+            metavar="DATA",
+            help="an .npz file with arrays image, label, and mask or boxes; or a "
+            "folder with a folder of images per class, and possibly their masks in "
+            "folders of the same names in a folder masks; or tfds:NAME/CONFIG:SPLIT",
+        )
+        parser.add_argument(
+            "--report", required=True, metavar="OUT", help="the HTML file"
+        )
+        parser.add_argument(
+            "--csv", metavar="FILE", help="write the figures to a CSV file as well"
+        )
+        add_force_argument(parser)
+        parser.add_argument(
+            "--original",
+            metavar="MODEL",
+            help="the network before LAP was put into it; its explainers are a "
+            "second protocol, LAP in the one against others in the other",
+        )
+        parser.add_argument(
+            "--explainers",
+            nargs="+",
+            metavar="NAME",
+            help=f"any of {', '.join(_explainers())}, and {_XPLIQUE}METHOD if xplique "
+            "is installed (default: all but those)",
+        )
+        parser.add_argument(
+            "--metrics",
+            nargs="+",
+            metavar="NAME",
+            help="names of functions of keras_lap.evaluation (default: all that the "
+            "data allow and that do not take long)",
+        )
+        parser.add_argument(
+            "--targets",
+            choices=("predicted", "label"),
+            default="predicted",
+            help="the class that maps are made for (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--samples",
+            type=positive,
+            metavar="N",
+            help="how many images to take, evenly spaced (default: all)",
+        )
+        parser.add_argument("--title", help="heading of the report")
+        add_preprocessing_argument(parser)
+        parser.add_argument(
+            "--data-dir", metavar="FOLDER", help="of TensorFlow Datasets"
+        )
+        parser.add_argument("--batch", type=positive, default=32, help="batch size")
+        parser.add_argument(
+            "--seed", type=int, default=0, help="of what is drawn at random"
+        )
+
+    def run(self, options):
+        if options.csv is None:
+            with new_file(options.report, options.force) as report:
+                comparison = _evaluate(options, report)
+        else:
+            with (
+                new_file(options.report, options.force) as report,
+                new_file(options.csv, options.force) as table,
+            ):
+                comparison = _evaluate(options, report)
+                comparison.to_csv(table)
+        print(comparison.to_markdown())
+        print(f"Written to {options.report}")
+
+
+def _explainers():
+    """Classes of explainers that need no argument, by name."""
+    explainers = keras_lap.evaluation.explainers
+    found = {name: getattr(explainers, name) for name in explainers.__all__}
+    return {
+        name: each
+        for name, each in found.items()
+        if inspect.isclass(each)
+        and not inspect.isabstract(each)
+        and each is not explainers.Xplique
+    }
+
+
+def _explainer(name, **options):
+    if name.startswith(_XPLIQUE):
+        method = name.removeprefix(_XPLIQUE)
+        return keras_lap.evaluation.explainers.Xplique(method, **options)
+    known = _explainers()
+    check_names("the names of explainers", [name], known)
+    return known[name](**options)
+
+
+def _evaluate(options, path):
+    """Compares, writes the report, and returns the comparison."""
+    models = {"model": read_model(options.model, options.weights)}
+    if options.original:
+        models["original"] = read_model(options.original, options.weights)
+    taken = ImageInput.of(models["model"])
+    settings = {"batch_size": options.batch, "data_format": taken.data_format}
+    explainers = options.explainers and [
+        _explainer(name, **settings) for name in options.explainers
+    ]
+    data = read_data(options.data, taken, options.samples, options.data_dir)
+    preprocess = preprocessing(options.model, options.preprocess)
+    images = data.arrays["image"]
+    if preprocess is not None:
+        images = preprocess(images)
+    answers = {
+        name: _answers(model, images, options.batch) for name, model in models.items()
+    }
+    for name, outputs in answers.items():
+        _check_classes(name, outputs.shape[-1], data)
+    comparison = keras_lap.evaluation.compare(
+        models["model"],
+        {**data.arrays, "image": images},
+        explainers,
+        metrics=options.metrics,
+        original=models.get("original"),
+        seed=options.seed,
+        targets=options.targets,
+        **settings,
+    )
+    facts = {
+        "images": taken.last(data.arrays["image"]),
+        "labels": data.arrays["label"],
+        "masks": data.arrays.get("mask"),
+        "class_names": data.class_names,
+    }
+    keras_lap.report(
+        _gallery(models["model"], images, comparison, answers, facts, options.batch),
+        path,
+        comparison=comparison,
+        title=options.title or f"{pathlib.Path(options.model).name}, {options.data}",
+    )
+    return comparison
+
+
+def _answers(model, images, batch_size):
+    """The first output of a model, one column per class."""
+    outputs = model.predict(images, batch_size=batch_size, verbose=0)
+    return class_outputs(predictions_of(model, outputs, output=0))
+
+
+def _check_classes(name, count, data):
+    labels, names = data.arrays["label"], data.class_names
+    if names is not None and len(names) != count:
+        raise ValueError(
+            f"Expected a folder for each of the {count} classes of the {name}. "
+            f"Received: {names}"
+        )
+    if labels.min() < 0 or labels.max() >= count:
+        raise ValueError(
+            f"Expected labels from 0 to {count - 1}, the classes of the {name}. "
+            f"Received: labels from {labels.min()} to {labels.max()}"
+        )
+
+
+def _gallery(model, images, comparison, answers, facts, batch_size):
+    """Explanations by name: those of LAP with all concepts, if they are not many."""
+    shown = {}
+    laps = lap_layers(model)
+    if laps and max(layer.concepts or 0 for layer in laps) <= MOST_CLASSES_EVERYWHERE:
+        shown["all concepts"] = dataclasses.replace(
+            keras_lap.explain(
+                model, images, batch_size=batch_size, class_names=facts["class_names"]
+            ),
+            predictions=answers["model"],
+            **facts,
+        )
+    for (name, explainer), maps in comparison.maps.items():
+        title = explainer if name == "model" else f"{explainer}, {name}"
+        shown[title] = Explanation(
+            maps[..., None],
+            predictions=answers[name],
+            concept_names=["class explained"],
+            **facts,
+        )
+    return shown

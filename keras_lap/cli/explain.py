@@ -1,0 +1,147 @@
+"""`keras-lap explain`."""
+
+import dataclasses
+import pathlib
+import re
+
+import keras
+
+import keras_lap
+from keras_lap.cli.command import Command
+from keras_lap.cli.image_files import image_files
+from keras_lap.cli.model_argument import add_model_argument, read_model
+from keras_lap.cli.new_file import add_force_argument, new_folder
+from keras_lap.cli.positive import positive
+from keras_lap.cli.preprocessing import add_preprocessing_argument, preprocessing
+from keras_lap.cli.read_pixels import read_pixels
+from keras_lap.explanation.combine import COMBINATIONS
+from keras_lap.explanation.image_input import ImageInput
+
+
+class Explain(Command):
+    """Writes what `keras_lap.explain` finds in image files to a folder."""
+
+    name = "explain"
+    summary = "draw the concept maps of images"
+    details = (
+        "Writes a PNG per image, with the map that speaks for the prediction over it, "
+        "or one for each of --concepts, and all maps as numbers to explanation.npz, "
+        "which keras_lap.explanation.Explanation.load reads."
+    )
+    examples = (
+        "keras-lap explain lap.keras photos -o maps",
+        "keras-lap explain lap.keras photos/0.png photos/1.png -o some --concepts 0 2",
+        "keras-lap explain lap.keras photos -o deep --combine layer --layers head",
+    )
+
+    def add_arguments(self, parser):
+        add_model_argument(parser)
+        parser.add_argument(
+            "images", nargs="+", metavar="IMAGE", help="files, or folders of them"
+        )
+        parser.add_argument(
+            "-o", "--output", required=True, metavar="OUT_DIR", help="the folder"
+        )
+        add_force_argument(parser)
+        add_preprocessing_argument(parser)
+        parser.add_argument(
+            "--size",
+            nargs=2,
+            type=positive,
+            metavar=("HEIGHT", "WIDTH"),
+            help="what to resize images to (default: what the network takes)",
+        )
+        parser.add_argument(
+            "--concepts",
+            nargs="+",
+            type=_index_or_name,
+            metavar="CONCEPT",
+            help="indices, or names as in --names (default: all in the .npz, and the "
+            "strongest of the prediction's in the PNG)",
+        )
+        parser.add_argument(
+            "--names", nargs="+", metavar="NAME", help="of the concepts, in order"
+        )
+        parser.add_argument(
+            "--classes", nargs="+", metavar="NAME", help="of the classes, in order"
+        )
+        parser.add_argument(
+            "--layers", nargs="+", metavar="LAYER", help="LAP layers (default: all)"
+        )
+        parser.add_argument(
+            "--combine",
+            choices=tuple(COMBINATIONS),
+            default="flow",
+            help="how several layers make one map (default: %(default)s)",
+        )
+        parser.add_argument("--batch", type=positive, default=32, help="batch size")
+
+    def run(self, options):
+        files = image_files(options.images)
+        with new_folder(options.output, options.force) as folder:
+            explanation = _explain(options, files)
+            _write(explanation, options.concepts, folder)
+        _print(explanation)
+        print(f"Written to {options.output}")
+
+
+def _index_or_name(text):
+    return int(text) if text.isdecimal() else text
+
+
+def _explain(options, files):
+    model = read_model(options.model, options.weights)
+    chosen = {
+        "concepts": options.concepts,
+        "layers": options.layers,
+        "combine": options.combine,
+        "batch_size": options.batch,
+        "concept_names": options.names,
+        "class_names": options.classes,
+    }
+    preprocess = preprocessing(options.model, options.preprocess)
+    if preprocess is None and options.size is None:
+        return keras_lap.explain(model, files, **chosen)
+    taken = ImageInput.of(model)
+    pixels = read_pixels(taken, files, options.size)
+    images = pixels if preprocess is None else preprocess(pixels)
+    explanation = keras_lap.explain(model, taken.first(images), **chosen)
+    return dataclasses.replace(explanation, images=pixels, files=files)
+
+
+def _write(explanation, concepts, folder):
+    explanation.save(folder / "explanation.npz")
+    stems = _distinct([pathlib.Path(file).stem for file in explanation.files])
+    drawn = {None: ""}
+    if concepts:
+        names = explanation.concept_names
+        endings = _distinct([re.sub(r"\W", "_", name) for name in names])
+        drawn = {
+            name: f"_{ending}" for name, ending in zip(names, endings, strict=True)
+        }
+    for concept, ending in drawn.items():
+        for stem, picture in zip(stems, explanation.overlay(concept), strict=True):
+            keras.utils.save_img(
+                folder / f"{stem}{ending}.png",
+                picture,
+                data_format="channels_last",
+                scale=False,
+            )
+
+
+def _distinct(names):
+    """The names, with numbers in front if some of them are the same."""
+    if len(set(names)) == len(names):
+        return names
+    return [f"{index:03}_{name}" for index, name in enumerate(names)]
+
+
+def _print(explanation):
+    """A line per image: the predicted class and its output."""
+    if explanation.predicted is None:
+        return
+    highest = explanation.outputs.max(axis=-1)
+    for file, index, output in zip(
+        explanation.files, explanation.predicted, highest, strict=True
+    ):
+        print(f"{file}: {explanation.class_name(index)} ({output:.3g})")

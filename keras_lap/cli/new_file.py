@@ -1,0 +1,88 @@
+"""Files and folders that are there as a whole, or not at all."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import tempfile
+
+
+def add_force_argument(parser):
+    """Adds `--force`."""
+    parser.add_argument(
+        "--force", action="store_true", help="write over what is there already"
+    )
+
+
+@contextlib.contextmanager
+def new_file(path, force=False):
+    """Makes a file out of what is written next to it.
+
+    Folders that are missing are made. Whether the file may be written is found out
+    before anything else is done.
+
+    Args:
+        path: The file.
+        force: Whether it may be there already.
+
+    Yields:
+        Path to write to, with the same ending. It takes the place of the file if
+        nothing fails, and is gone otherwise.
+
+    Raises:
+        FileExistsError: If it is there already.
+        OSError: If it cannot be written.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"Expected a file to write. Received a folder: {path}")
+    if path.exists() and not force:
+        raise _exists(path)
+    with _folder_beside(path) as folder:
+        yield folder / path.name
+        os.replace(folder / path.name, path)
+
+
+@contextlib.contextmanager
+def new_folder(path, force=False):
+    """Fills a folder with what is written next to it.
+
+    Args:
+        path: The folder; it may be there, as long as it is empty.
+        force: Whether there may be something in it. Files of the same names are
+            replaced; others stay.
+
+    Yields:
+        Path of a folder to write into.
+
+    Raises:
+        FileExistsError: If there is something in it already.
+        OSError: If it cannot be written.
+    """
+    path = pathlib.Path(path)
+    if path.exists() and not path.is_dir():
+        raise NotADirectoryError(f"Expected a folder. Received a file: {path}")
+    if path.exists() and any(path.iterdir()) and not force:
+        raise _exists(path)
+    with _folder_beside(path) as folder:
+        yield folder
+        path.mkdir(exist_ok=True)
+        for file in folder.iterdir():
+            os.replace(file, path / file.name)
+
+
+def _exists(path):
+    return FileExistsError(
+        f"Expected {path} not to be there, or empty. --force writes over it."
+    )
+
+
+@contextlib.contextmanager
+def _folder_beside(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # On the same file system, where renaming takes no time and cannot stop half-way.
+    folder = tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        yield pathlib.Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,82 @@
+"""Arguments of the commands that plan a conversion."""
+
+import argparse
+
+from keras_lap.layers.score_head import ACTIVATIONS
+from keras_lap.surgery.rules import WHERE
+
+
+def add_plan_arguments(parser):
+    """Adds the options of `keras_lap.plan`; without one its default is taken."""
+    group = parser.add_argument_group("conversion")
+    group.add_argument(
+        "--where",
+        choices=WHERE,
+        default=WHERE[0],
+        help="poolings only, or strided convolutions too (default: %(default)s)",
+    )
+    group.add_argument(
+        "--skip",
+        nargs="+",
+        default=(),
+        metavar="LAYER",
+        help="layers to leave as they are",
+    )
+    group.add_argument(
+        "--concepts",
+        nargs="+",
+        type=_concepts,
+        default=(),
+        metavar="K",
+        help="number of concepts of all LAP layers, or STAGE=K or LAYER=K for some "
+        "(default: one per class, where that makes sense)",
+    )
+    group.add_argument(
+        "--hidden", type=int, metavar="N", help="hidden units of the score heads"
+    )
+    group.add_argument("--score-activation", choices=ACTIVATIONS, help="of the scores")
+    group.add_argument(
+        "--initial-score", type=float, metavar="S", help="what scores start with"
+    )
+    group.add_argument(
+        "--detach-scores",
+        action="store_const",
+        const=True,
+        help="scores learn from knowledge losses alone",
+    )
+
+
+def plan_options(options):
+    """The arguments of `keras_lap.plan` for what was given on the command line."""
+    names = ("hidden", "score_activation", "initial_score", "detach_scores")
+    given = {name: getattr(options, name) for name in names}
+    given["concepts"] = _merged(options.concepts)
+    given = {name: value for name, value in given.items() if value is not None}
+    return {"where": options.where, "skip": options.skip, **given}
+
+
+def _concepts(text):
+    key, equals, count = text.rpartition("=")
+    try:
+        count = int(count)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"Expected a number K, STAGE=K or LAYER=K. Received: {text!r}"
+        ) from None
+    if not equals:
+        return count
+    return {int(key) if key.isdecimal() else key: count}
+
+
+def _merged(concepts):
+    """An integer, a dict, or `None` if nothing was given."""
+    if not concepts:
+        return None
+    if all(isinstance(each, dict) for each in concepts):
+        return {key: count for each in concepts for key, count in each.items()}
+    if len(concepts) > 1:
+        raise ValueError(
+            "Expected one number of concepts for all LAP layers, or STAGE=K and LAYER=K"
+            f" for some. Received: {concepts}"
+        )
+    return concepts[0]

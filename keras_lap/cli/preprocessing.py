@@ -1,0 +1,46 @@
+"""What happens to pixels before a network sees them."""
+
+import sys
+
+import keras
+import numpy as np
+
+from keras_lap.cli.model_argument import find_application
+
+_MODES = ("tf", "torch", "caffe")
+
+
+def add_preprocessing_argument(parser):
+    """Adds `--preprocess`."""
+    parser.add_argument(
+        "--preprocess",
+        choices=("none", "unit", *_MODES),
+        help="what to make of pixels in [0, 255] for the network: leave them, divide "
+        "them by 255, or one of the ways of keras.applications (default: what a "
+        "network of keras.applications was trained with, none for a file)",
+    )
+
+
+def preprocessing(name, asked=None):
+    """The function that makes of pixels what a network takes.
+
+    Args:
+        name: MODEL of the command line.
+        asked: What `--preprocess` was given.
+
+    Returns:
+        A function from an array to a float32 array, or `None` if pixels are left as
+        they are.
+    """
+    application = find_application(name)
+    if asked in _MODES:
+        # Theirs writes into the array that it is given.
+        return lambda images: keras.applications.imagenet_utils.preprocess_input(
+            np.array(images, "float32"), mode=asked
+        )
+    if asked == "unit":
+        return lambda images: np.asarray(images, "float32") / 255
+    if asked is None and application is not None:
+        own = sys.modules[application.__module__].preprocess_input
+        return lambda images: own(np.array(images, "float32"))
+    return None

@@ -1,0 +1,25 @@
+"""Image files at the size that a network takes."""
+
+from keras_lap.explanation.read_images import read_images
+
+
+def read_pixels(taken, files, size=None):
+    """Reads image files for a network.
+
+    Args:
+        taken: The `keras_lap.explanation.image_input.ImageInput` of the network.
+        files: List of paths.
+        size: Height and width to resize to; by default those that the network takes,
+            and where it takes any those of the files.
+
+    Returns:
+        Array `(N, H, W, C)` in `[0, 255]`, see `read_images`.
+
+    Raises:
+        ValueError: If a file cannot be read, or the files have different sizes and
+            the network takes any.
+    """
+    # Subclassed models do not say what they take.
+    shape = taken.shape or (None,) * 4
+    channels = shape[1 if taken.data_format == "channels_first" else 3] or 3
+    return read_images(files, size or shape[taken.spatial], channels)[0]

@@ -1,0 +1,244 @@
+"""Maps of a few images while a model trains."""
+
+import contextlib
+import importlib.util
+import pathlib
+import tempfile
+import warnings
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_lap.explanation.combine import COMBINATIONS
+from keras_lap.explanation.explain import explain
+from keras_lap.explanation.heat import matplotlib_module
+from keras_lap.layers.base_la_pooling import standardize_count
+from keras_lap.names import check_choice
+
+
+class ExplanationMonitor(keras.callbacks.Callback):
+    """Draws the maps of a few images again and again during `fit`.
+
+    A PNG file `epoch_0003.png` shows them after three epochs, as
+    `keras_lap.Explanation.plot` draws them, and `epoch_0000.png` before the first one,
+    or whichever epoch `fit` starts with. Where TensorBoard is installed, the same
+    figures are image summaries, with epochs for steps.
+
+    Training is not changed by it: weights and random numbers are the same to the last
+    bit as without. Nothing is kept from one figure to the next.
+
+    What is wrong with the images, names or folder makes `fit` fail before it trains. An
+    error later on, as when a disk is full, is a warning, the first time, and training
+    goes on.
+
+    Args:
+        images: Array or tensor `(N, H, W, C)` as the model takes them, or
+            `(N, C, H, W)` if it is `channels_first`.
+        directory: Folder for the files, which is made if it is missing.
+        every: Number of epochs from one figure to the next.
+        concepts: Indices or names of the concepts to draw, as for `keras_lap.explain`,
+            a column each; by default all if there are few, and otherwise those of the
+            predictions and labels. Of models with hundreds of concepts, name some: the
+            maps of all are held in memory for a moment.
+        layers: Names of LAP layers, as for `keras_lap.explain`.
+        combine: As for `keras_lap.explain`.
+        labels: Int array `(N,)`, shown beside the images.
+        masks: Array `(N, H, W)`, boolean or of zeros and ones, outlined.
+        concept_names: List of names of the model's concepts, if they have some.
+        class_names: List of names of the classes, if they have some.
+        output: Name of the model's output to show predictions of, if it has several.
+        max_images: How many of the images are drawn, the first ones. Only they are
+            kept.
+        tensorboard: Folder for image summaries; `"auto"` for `directory/tensorboard` if
+            Keras runs on TensorFlow and TensorBoard is installed; `None` for none.
+
+    Raises:
+        ImportError: If matplotlib is not installed, or TensorFlow or TensorBoard is not
+            while `tensorboard` is a folder.
+        ValueError: If an argument is out of its range, or arrays are not of the same
+            length.
+        OSError: From `fit`, if the folder cannot be written to.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> import keras, numpy as np, keras_lap
+    >>> model = keras.Sequential(
+    ...     [
+    ...         keras.Input((8, 8, 1)),
+    ...         keras_lap.GlobalLAPooling2D(concepts=2),
+    ...         keras.layers.Dense(2, activation="softmax"),
+    ...     ]
+    ... )
+    >>> model.compile("sgd", "sparse_categorical_crossentropy")
+    >>> x, y = np.zeros((4, 8, 8, 1)), np.array([0, 1, 0, 1])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     monitor = keras_lap.callbacks.ExplanationMonitor(
+    ...         x, folder, labels=y, max_images=2, tensorboard=None
+    ...     )
+    ...     history = model.fit(x, y, verbose=0, callbacks=[monitor])
+    ...     sorted(path.name for path in pathlib.Path(folder).iterdir())
+    ['epoch_0000.png', 'epoch_0001.png']
+    """
+
+    def __init__(
+        self,
+        images,
+        directory,
+        every=1,
+        concepts=None,
+        layers=None,
+        combine="flow",
+        *,
+        labels=None,
+        masks=None,
+        concept_names=None,
+        class_names=None,
+        output=None,
+        max_images=8,
+        tensorboard="auto",
+    ):
+        super().__init__()
+        self.every = standardize_count("every", every)
+        self.max_images = standardize_count("max_images", max_images)
+        check_choice("combine", combine, tuple(COMBINATIONS))
+        self.directory = pathlib.Path(directory)
+        self.tensorboard = _standardize_tensorboard(tensorboard, self.directory)
+        matplotlib_module("matplotlib")
+        shape = tuple(np.shape(images))
+        if len(shape) != 4 or 0 in shape:
+            raise ValueError(
+                "Expected images of rank 4, (N, H, W, C) or (N, C, H, W), not empty. "
+                f"Received: images.shape={shape}"
+            )
+        self._images = _first(images, self.max_images)
+        self._options = {
+            "concepts": concepts,
+            "layers": layers,
+            "combine": combine,
+            "concept_names": concept_names,
+            "class_names": class_names,
+            "output": output,
+        }
+        for name, values in (("labels", labels), ("masks", masks)):
+            if values is not None and len(values) != shape[0]:
+                raise ValueError(
+                    f"Expected `{name}` of as many images as there are, {shape[0]}. "
+                    f"Received: {len(values)}"
+                )
+            if values is not None:
+                self._options[name] = _first(values, self.max_images)
+        self._writer = None
+
+    def set_model(self, model):
+        super().set_model(model)
+        # A training that failed never came to its end.
+        self._close()
+
+    def on_train_begin(self, logs=None):
+        _check_folder(self.directory)
+        if self.tensorboard is not None:
+            _check_folder(self.tensorboard)
+        self._has_begun = self._has_warned = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        # A model that is not built yet has no maps.
+        if not self._has_begun and self.model.built:
+            self._draw(epoch)
+        self._has_begun = True
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every:
+            return
+        try:
+            self._draw(epoch + 1)
+        except Exception as error:  # Hours of training are worth more than a figure.
+            if not self._has_warned:
+                warnings.warn(
+                    f"ExplanationMonitor could not draw the maps after epoch "
+                    f"{epoch + 1}, and does not tell of further ones: "
+                    f"{type(error).__name__}: {error}",
+                    stacklevel=2,
+                )
+            self._has_warned = True
+
+    def on_train_end(self, logs=None):
+        self._close()
+
+    def _draw(self, epoch):
+        with _random_state_of(self.model):
+            explanation = explain(self.model, self._images, verbose=0, **self._options)
+        path = self.directory / f"epoch_{epoch:04}.png"
+        # A figure and its axes know each other: cleared, they are gone at once.
+        explanation.plot(count=None, path=path).clear()
+        if self.tensorboard is not None:
+            self._summarize(path, epoch)
+
+    def _summarize(self, path, epoch):
+        import tensorflow as tf
+
+        if self._writer is None:
+            self._writer = tf.summary.create_file_writer(str(self.tensorboard))
+        figure = tf.io.decode_png(path.read_bytes())
+        with self._writer.as_default():
+            tf.summary.image("explanation", figure[None], step=epoch)
+        self._writer.flush()
+
+    def _close(self):
+        if self._writer is not None:
+            self._writer.close()
+        self._writer = None
+
+
+@contextlib.contextmanager
+def _random_state_of(model):
+    """Puts the states of the model's random numbers back to what they were."""
+    weights = {id(weight) for weight in model.non_trainable_weights}
+    states = [
+        state for state in model.non_trainable_variables if id(state) not in weights
+    ]
+    before = [ops.convert_to_numpy(state.value).copy() for state in states]
+    try:
+        yield
+    finally:
+        for state, value in zip(states, before, strict=True):
+            state.assign(value)
+
+
+def _first(values, count):
+    """A copy of the first ones, so that the others need not stay in memory."""
+    return np.array(ops.convert_to_numpy(values[:count]))
+
+
+def _standardize_tensorboard(tensorboard, directory):
+    """The folder for summaries, or `None`."""
+    missing = [
+        package
+        for package in ("tensorflow", "tensorboard")
+        if importlib.util.find_spec(package) is None
+    ]
+    if tensorboard == "auto":
+        if missing or keras.config.backend() != "tensorflow":
+            return None
+        return directory / "tensorboard"
+    if tensorboard is None:
+        return None
+    if missing:
+        raise ImportError(
+            f"Expected TensorFlow and TensorBoard, for tensorboard={tensorboard!r}. "
+            f"Received: no {' and no '.join(missing)}. Install them, or leave the "
+            "argument out."
+        )
+    return pathlib.Path(tensorboard)
+
+
+def _check_folder(directory):
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=directory).close()
+    except OSError as error:
+        raise OSError(
+            f"Expected {str(directory)!r} to be a folder that can be written to. "
+            f"Received: {error}"
+        ) from error

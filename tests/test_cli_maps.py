@@ -1,0 +1,306 @@
+"""`keras-lap explain` and `keras-lap evaluate`, and the examples of every command."""
+
+import csv
+import pathlib
+import shlex
+import shutil
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from random_examples import random_examples
+
+import keras_lap
+from keras_lap import cli
+from keras_lap.cli.main import COMMANDS
+from keras_lap.cli.preprocessing import preprocessing
+from keras_lap.cli.read_data import read_data
+from keras_lap.explanation.image_input import ImageInput
+
+pytest.importorskip("PIL", reason="Pillow is not installed")
+
+SIZE, CLASSES = 8, 3
+DATA = np.random.default_rng(0)
+IMAGES = DATA.integers(0, 256, (6, SIZE, SIZE, 3), "uint8")
+LABELS = np.arange(6) % CLASSES
+MASKS = np.zeros((6, SIZE, SIZE), bool)
+MASKS[:, 1:6, 3:7] = True
+
+
+def make_network():
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [
+            keras.Input((SIZE, SIZE, 3)),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(4, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(name="pool"),
+            layers.Conv2D(4, 3, padding="same", activation="relu"),
+            layers.GlobalAveragePooling2D(name="head"),
+            layers.Dense(CLASSES, activation="softmax"),
+        ],
+        name="net",
+    )
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A folder with the files that the examples name."""
+    folder = tmp_path_factory.mktemp("files")
+    network = make_network()
+    network.save(folder / "model.keras")
+    keras_lap.convert(network).save(folder / "lap.keras")
+    np.savez(folder / "data.npz", image=IMAGES, label=LABELS, mask=MASKS)
+    white = 255 * MASKS[..., None]
+    for index, label in enumerate(LABELS):
+        for path, array in (
+            (f"photos/{index}.png", IMAGES[index]),
+            (f"pictures/class {label}/{index}.png", IMAGES[index]),
+            (
+                f"pictures/masks/class {label}/{index}.png",
+                white[index],
+            ),
+        ):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            keras.utils.save_img(folder / path, array, scale=False)
+    return folder
+
+
+@pytest.fixture
+def there(files, monkeypatch):
+    monkeypatch.chdir(files)
+    return files
+
+
+@pytest.fixture
+def taken(there):
+    return ImageInput.of(make_network())
+
+
+EXAMPLES = [
+    line
+    for command in COMMANDS
+    if command.name not in ("build", "doctor", "bench")
+    for line in command.examples
+]
+
+
+@pytest.mark.parametrize("line", EXAMPLES)
+def test_examples_of_help(line, there, capsys):
+    name, *arguments = shlex.split(line)
+    assert name == "keras-lap"
+    assert cli.main(arguments) == 0, capsys.readouterr().err
+
+
+def test_explain_writes_what_explain_finds(there, tmp_path, capsys):
+    out = tmp_path / "new" / "maps"
+    photos = [f"photos/{index}.png" for index in (0, 1)]
+    assert cli.main(["explain", "lap.keras", *photos, "-o", str(out)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == [
+        "0.png",
+        "1.png",
+        "explanation.npz",
+    ]
+    written = keras_lap.Explanation.load(out / "explanation.npz")
+    model = keras.saving.load_model("lap.keras")
+    expected = keras_lap.explain(model, IMAGES[:2])
+    np.testing.assert_array_equal(written.maps, expected.maps)
+    assert written.files == photos
+    for index, picture in enumerate(expected.overlay()):
+        drawn = keras.utils.load_img(out / f"{index}.png")
+        np.testing.assert_array_equal(np.asarray(drawn), picture)
+    lines = capsys.readouterr().out.splitlines()
+    output = f"{expected.outputs[0].max():.3g}"
+    assert lines[0] == f"photos/0.png: class {expected.predicted[0]} ({output})"
+    assert lines[-1] == f"Written to {out}"
+
+
+def test_explain_draws_the_concepts_that_were_asked_for(there, tmp_path):
+    arguments = ["explain", "lap.keras", "photos/0.png", "pictures/class 0"]
+    options = ["--names", "ear", "tail", "left paw", "--concepts", "tail", "2"]
+    assert cli.main([*arguments, "-o", str(tmp_path), *options]) == 0
+    # Two of the files have the same name.
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == [
+        f"{stem}_{concept}.png"
+        for stem in ("000_0", "001_0", "002_3")
+        for concept in ("left_paw", "tail")
+    ]
+    written = keras_lap.Explanation.load(tmp_path / "explanation.npz")
+    assert written.concepts == [1, 2]
+
+
+# The network does so itself.
+@pytest.mark.filterwarnings("ignore:The images, with values")
+def test_explain_preprocesses_pixels_and_draws_them_as_they_were(there, tmp_path):
+    arguments = ["explain", "lap.keras", "photos/3.png", "-o", str(tmp_path)]
+    assert cli.main([*arguments, "--preprocess", "unit"]) == 0
+    written = keras_lap.Explanation.load(tmp_path / "explanation.npz")
+    model = keras.saving.load_model("lap.keras")
+    expected = keras_lap.explain(model, IMAGES[3:4].astype("float32") / 255)
+    np.testing.assert_array_equal(written.predictions, expected.predictions)
+    np.testing.assert_array_equal(written.images, IMAGES[3:4])
+    assert written.files == ["photos/3.png"]
+
+
+def test_networks_of_keras_have_a_preprocessing_of_their_own():
+    images = np.full((1, 2, 2, 3), 255, "uint8")
+    as_trained = preprocessing("MobileNet")(images)
+    np.testing.assert_array_equal(as_trained, np.ones((1, 2, 2, 3)))
+    assert preprocessing("MobileNet", "none") is None
+    assert preprocessing("model.keras") is None
+    np.testing.assert_array_equal(
+        preprocessing("model.keras", "tf")(images), as_trained
+    )
+    assert images.max() == 255
+
+
+@pytest.mark.parametrize(
+    "arguments, reason",
+    [
+        (["lap.keras", "photos", "--layers", "heat"], "Did you mean ['head'"),
+        (["lap.keras", "photos/9.png"], "'photos/9.png'"),
+        (["lap.keras", "pictures"], "none that ends in one of .bmp"),
+        (["model.keras", "photos"], "to have a LAP layer"),
+        (["lap.keras", "photos", "--concepts", "7"], "indices from 0 to 2"),
+    ],
+)
+def test_explain_says_what_is_wrong_and_writes_nothing(
+    arguments, reason, there, tmp_path, capsys
+):
+    assert cli.main(["explain", *arguments, "-o", str(tmp_path / "out")]) == 1
+    assert reason in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_explain_adds_to_a_folder_only_by_force(there, tmp_path, capsys):
+    (tmp_path / "notes.txt").touch()
+    arguments = ["explain", "lap.keras", "photos/0.png", "-o", str(tmp_path)]
+    assert cli.main(arguments) == 1
+    assert "--force" in capsys.readouterr().err
+    assert cli.main([*arguments, "--force"]) == 0
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_warnings_are_told_in_a_line(there, tmp_path, capsys):
+    wide, out = str(tmp_path / "wide.png"), str(tmp_path / "out")
+    keras.utils.save_img(wide, np.zeros((8, 16, 3)))
+    assert cli.main(["explain", "lap.keras", wide, "-o", out]) == 0
+    (line, *_) = capsys.readouterr().err.splitlines()
+    assert line.startswith("keras-lap explain: 1 of 1 files have another aspect ratio")
+
+
+def test_evaluate_writes_report_and_figures(there, tmp_path, capsys):
+    report, table = tmp_path / "report.html", tmp_path / "figures.csv"
+    options = {
+        "--report": [report],
+        "--csv": [table],
+        "--original": ["model.keras"],
+        "--explainers": ["LAP", "VanillaGradients", "Random"],
+        "--metrics": ["pointing_game", "average_drop"],
+        "--samples": [3],
+        "--title": ["What it saw"],
+    }
+    given = [str(word) for name, words in options.items() for word in (name, *words)]
+    assert cli.main(["evaluate", "lap.keras", "data.npz", *given]) == 0
+    rows = [row for row in csv.DictReader(table.open()) if "per" not in row["metric"]]
+    same = {
+        (row["explainer"], row["metric"])
+        for row in rows
+        if row["protocol"] == "same model"
+    }
+    assert same == {
+        (explainer, metric)
+        for explainer in options["--explainers"]
+        for metric in options["--metrics"]
+    }
+    assert {row["model"] for row in rows if row["protocol"] != "same model"} == {
+        "model",
+        "original",
+    }
+    assert {row["counted"] for row in rows} == {"3"}
+    text = report.read_text()
+    assert "What it saw" in text
+    for name in ("all concepts", "Random", "Random, original"):
+        assert f'"{name}"' in text
+    assert "| model | LAP |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "data, reason",
+    [
+        ("nowhere", "Received: 'nowhere'"),
+        ("photos", "no images in folders []"),
+        ("model.keras", "ends in .npz"),
+        ("tfds:mnist", "tfds:cluttered_digits/decoy:test"),
+        ("broken/no_label.npz", "no label"),
+        ("broken/masks.npz", "Did you mean ['mask'"),
+        ("broken/lengths.npz", "arrays of one length"),
+        ("broken/large.npz", "('N', 8, 8, 3)"),
+        ("broken/one_hot.npz", "one integer per image"),
+        ("broken/many.npz", "labels from 0 to 2, the classes of the model"),
+        ("pets", "a folder for each of the 3 classes of the model"),
+    ],
+)
+def test_evaluate_says_what_is_wrong_with_data(data, reason, there, tmp_path, capsys):
+    pathlib.Path("broken").mkdir(exist_ok=True)
+    for name, arrays in {
+        "no_label": {"image": IMAGES},
+        "masks": {"image": IMAGES, "label": LABELS, "masks": MASKS},
+        "lengths": {"image": IMAGES, "label": LABELS[:2]},
+        "large": {"image": np.zeros((1, 9, 9, 3)), "label": LABELS[:1]},
+        "one_hot": {"image": IMAGES, "label": np.eye(6)},
+        "many": {"image": IMAGES, "label": np.arange(6)},
+    }.items():
+        np.savez(f"broken/{name}.npz", **arrays)
+    shutil.copytree("photos", "pets/cat", dirs_exist_ok=True)
+    report = tmp_path / "report.html"
+    assert cli.main(["evaluate", "lap.keras", data, "--report", str(report)]) == 1
+    assert reason in capsys.readouterr().err
+    assert not report.exists()
+
+
+def test_evaluate_knows_its_explainers(there, tmp_path, capsys):
+    arguments = ["evaluate", "lap.keras", "data.npz", "--report", str(tmp_path / "r")]
+    assert cli.main([*arguments, "--explainers", "GradCam"]) == 1
+    assert "Did you mean ['GradCAM'" in capsys.readouterr().err
+    assert cli.main([*arguments, "--metrics", "pointing"]) == 1
+    assert "Did you mean ['pointing_game'" in capsys.readouterr().err
+
+
+def test_a_folder_per_class_holds_the_same_as_arrays(taken):
+    arrays = read_data("data.npz", taken)
+    folder = read_data("pictures", taken)
+    assert arrays.class_names is None
+    assert folder.class_names == ["class 0", "class 1", "class 2"]
+    order = np.argsort(LABELS, kind="stable")
+    for name in ("image", "label", "mask"):
+        np.testing.assert_array_equal(folder.arrays[name], arrays.arrays[name][order])
+
+
+def test_samples_are_taken_from_all_over(taken):
+    some = read_data("pictures", taken, samples=3).arrays
+    np.testing.assert_array_equal(some["label"], [0, 1, 2])
+    assert len(read_data("data.npz", taken, samples=99).arrays["label"]) == 6
+
+
+def test_masks_that_are_missing_are_empty(taken, tmp_path):
+    shutil.copytree("pictures", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "masks" / "class 1" / "1.png").unlink()
+    masks = read_data(str(tmp_path), taken).arrays["mask"]
+    assert masks.any(axis=(1, 2)).tolist() == [True, True, False, True, True, True]
+    shutil.rmtree(tmp_path / "masks")
+    (tmp_path / "masks" / "class 7").mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match=r"class 0/0\.png"):
+        read_data(str(tmp_path), taken)
+
+
+def test_data_sets_of_tensorflow(taken):
+    with random_examples(5):
+        arrays, names = read_data("tfds:cluttered_digits/decoy:test", taken, samples=3)
+    assert names is None
+    assert arrays["image"].shape == (3, SIZE, SIZE, 3)
+    assert arrays["mask"].shape == (3, SIZE, SIZE)
+    assert arrays["mask"].dtype == bool
+    assert arrays["label"].shape == (3,)
+    assert arrays["boxes"].shape[::2] == (3, 4)
