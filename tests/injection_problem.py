@@ -76,6 +76,16 @@ def fit(model, x, y=None, callbacks=(), **options):
     return model.fit(x, y, callbacks=list(callbacks), **options).history
 
 
+def fit_steps(model, x, y, steps, callbacks=()):
+    """As many steps on all there is, as one epoch: those take longer than steps."""
+
+    def repeated(array):
+        return np.concatenate([array] * steps)
+
+    y = keras.tree.map_structure(repeated, y)
+    return fit(model, repeated(x), y, callbacks, batch_size=len(x))
+
+
 def first(history):
     """Values of the first epoch."""
     return {name: values[0] for name, values in history.items()}

@@ -196,9 +196,9 @@ def test_images_with_plain_labels():
     assert label == 4
 
 
-def test_outside_of_a_data_set():
+def test_outside_of_a_data_set_and_of_a_list():
     image, targets = scene()
-    moved, known = augmented([layers.RandomFlip("horizontal", seed=1)])(image, targets)
+    moved, known = augmented(layers.RandomFlip("horizontal", seed=1))(image, targets)
     np.testing.assert_array_equal(moved[..., 0] > 0, known["mask"][..., 0])
 
 
@@ -242,6 +242,32 @@ def test_masks_without_space_are_refused():
     targets["mask"] = targets["mask"][0, :, 0]
     with pytest.raises(ValueError, match=r"Expected a mask .*\(36,\)"):
         draw([layers.RandomFlip()], image, targets)
+
+
+def boxes_of(shape):
+    return {"boxes": np.zeros(shape)}
+
+
+@pytest.mark.parametrize(
+    ("targets", "received"),
+    [
+        (boxes_of(4), r"\(4,\) with"),
+        (boxes_of((1, 1, 4)), r"\(1, 1, 4\) with"),
+        (boxes_of((2, 3)), r"\(2, 3\) with"),
+        ({"boxes": boxes_of((1, 4))}, "a dict"),
+    ],
+    ids=str,
+)
+def test_boxes_of_another_shape_are_refused(targets, received):
+    image, _ = scene()
+    with pytest.raises(ValueError, match=rf"Expected boxes \(M, 4\).*{received}"):
+        augmented([layers.RandomFlip()])(image, targets)
+
+
+@pytest.mark.parametrize("what", [[layers.RandomFlip], [3], "RandomFlip", None])
+def test_what_is_no_layer_is_refused(what):
+    with pytest.raises(TypeError, match=r"Expected Keras' preprocessing layers.*type"):
+        augmented(what)
 
 
 # Which layers move pixels

@@ -226,3 +226,10 @@ def test_refuses_what_would_not_be_heeded():
         load(tfds.builder("celeb_a"), batchsize=2)
     with pytest.raises(ValueError, match=r"'bordr'.*Did you mean \['border'\]"):
         with_knowledge("oxford_iiit_pet", bordr=1)
+
+
+def test_refuses_sizes_and_labels_that_are_none():
+    with pytest.raises(ValueError, match=r"`image_size` .*\(height, width\).*=64"):
+        load("oxford_iiit_pet", image_size=64)
+    with pytest.raises(ValueError, match=r"`label` .*'species'.*'dog'"):
+        with_knowledge("oxford_iiit_pet", label="dog")({"segmentation_mask": None})

@@ -18,6 +18,7 @@ from injection_problem import (
     compiled,
     first,
     fit,
+    fit_steps,
     make_model,
     own_losses,
 )
@@ -296,7 +297,7 @@ def test_the_deeper_layer_teaches_the_shallower(rng):
         model.compile(keras.optimizers.Adam(0.05), "sparse_categorical_crossentropy")
         terms = [MaskOfTheDeepest(), Consistency()]
         injection = KnowledgeInjection(terms, weights=[1, weight])
-        fit(model, x, y, [injection], batch_size=len(x), epochs=60)
+        fit_steps(model, x, y, 60, [injection])
         shallow, deep = (1 / (1 + np.exp(-z[..., 0])) for z in recorded(model, x))
         assert np.mean((deep > 0.5) == mask[:, ::2, ::2]) > 0.95
         shares.append(np.sum(shallow * mask) / np.sum(shallow))

@@ -1,5 +1,8 @@
 """`KnowledgeInjection` refuses what does not fit, and says why."""
 
+import re
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from injection_problem import (
     Subclassed,
     assert_same_state,
     body,
+    call_at,
     compiled,
     fit,
     make_model,
@@ -21,7 +25,13 @@ from keras import layers, ops
 import keras_lap
 from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.callbacks import KnowledgeInjection
-from keras_lap.losses import KnowledgeLoss, MaskSupervision, Presence
+from keras_lap.losses import (
+    AreaPrior,
+    BoxSupervision,
+    KnowledgeLoss,
+    MaskSupervision,
+    Presence,
+)
 
 pytest_plugins = ["injection_problem"]
 
@@ -35,6 +45,10 @@ REFUSED_ARGUMENTS = {
     "repeated names": {"losses": [MaskSupervision(), MaskSupervision(mode="outside")]},
     "too few weights": {"losses": [Presence(), MaskSupervision()], "weights": [1.0]},
     "too many weights": {"losses": [Presence()], "weights": [1.0, 2.0]},
+    "weights by name": {"losses": [Presence()], "weights": {"presence": 1.0}},
+    "negative weights": {"losses": [Presence()], "weights": -0.5},
+    "a weight of NaN": {"losses": [Presence()], "weights": [np.nan]},
+    "negative warmup": {"losses": [Presence()], "warmup": -1},
     "no layers": {"losses": [Presence()], "layers": []},
     "class_concepts of one axis": {"losses": [Presence()], "class_concepts": [0, 1]},
     "class_concepts of other numbers": {
@@ -48,6 +62,14 @@ REFUSED_ARGUMENTS = {
 def test_refuses_bad_arguments(arguments):
     with pytest.raises(ValueError, match=r"(?s)Expected.*Received"):
         KnowledgeInjection(**arguments)
+
+
+def test_two_losses_of_one_kind_need_names():
+    masks = [MaskSupervision(), MaskSupervision("outside")]
+    with pytest.raises(ValueError, match=r"(?s)different names.*Received.*name="):
+        KnowledgeInjection(masks)
+    masks[1] = MaskSupervision("outside", name="outside")
+    assert KnowledgeInjection(masks).losses == masks
 
 
 def depth_of(logits, depth):
@@ -166,12 +188,17 @@ def test_refuses_a_model_it_does_not_fit(x, targets, make, arguments, message):
         np.testing.assert_array_equal(weight, old)
 
 
-def test_refuses_a_model_with_several_outputs(x):
+def test_refuses_labels_and_plain_masks_beside_several_outputs(x, mask):
     loss = dict.fromkeys("ab", keras.losses.SparseCategoricalCrossentropy(True))
     model = compiled(two_outputs(), loss=loss, metrics=None)
-    label = dict.fromkeys("ab", np.zeros(SAMPLES, int))
-    with pytest.raises(ValueError, match=r"(?s)Expected a model with one output"):
-        fit(model, x, {"label": label}, [KnowledgeInjection([Presence()])])
+    y = {"label": dict.fromkeys("ab", np.zeros(SAMPLES, int)), "mask": mask}
+    for loss in (Presence(), MaskSupervision()):
+        message = r"(?s)Expected a model with one output.*masks \(N, H, W, K\)"
+        with pytest.raises(ValueError, match=message):
+            fit(model, x, y, [KnowledgeInjection([loss])])
+    y["mask"] = np.stack([mask, 1 - mask], axis=-1)
+    history = fit(model, x, y, [KnowledgeInjection([MaskSupervision()])])
+    assert np.isfinite(history["mask_supervision"])
 
 
 def test_refuses_layers_that_pool_no_images(label):
@@ -207,6 +234,14 @@ REFUSED_TARGETS = {
     "unknown key": (lambda y: {**y, "areas": y["label"]}, "Received keys.*areas"),
     "transposed": (lambda y: {**y, "mask": y["mask"][:, :8]}, "aspect ratio"),
     "flat": (lambda y: {**y, "mask": y["mask"][:, 0]}, r"'mask' of shape \(N, H, W\)"),
+    "flags that are no column": (
+        lambda y: {**y, "valid": {"mask": np.ones((SAMPLES, 2))}},
+        r"'valid' of 'mask'.*\(6,\).*Received.*\(6, 2\)",
+    ),
+    "a dict of dicts": (
+        lambda y: {**y, "boxes": {"boxes": y["mask"], "labels": y["label"]}},
+        "'boxes' as one array.*Received.*'labels'",
+    ),
     "other concepts": (
         lambda y: {**y, "mask": np.stack([y["mask"]] * 2, axis=-1)},
         "3 concepts",
@@ -223,3 +258,48 @@ def test_refuses_targets_that_do_not_fit(x, targets, change, message):
     with pytest.raises(ValueError, match=rf"(?s)Expected.*{message}"):
         fit(model, x, change(targets), [KnowledgeInjection([MaskSupervision()])])
     assert_same_state(before, model)
+
+
+def pixels(count=1):
+    return np.full((SAMPLES, count, 4), [0, 0, 20, 20])
+
+
+NO_SHARES = {
+    "boxes": (BoxSupervision(), pixels(), "Received 12 values.*convert_format"),
+    "area": (AreaPrior(), pixels(CLASSES)[..., 1:3], "Received 18 values.*divide"),
+}
+
+
+def warnings_of_shares(model, x, y, loss, after_a_step, **options):
+    """Before training is over, or a step of it."""
+    found = []
+
+    def look(_):
+        found[:] = [str(w.message) for w in caught if "as shares" in str(w.message)]
+
+    hook = "on_train_batch_end" if after_a_step else "on_epoch_end"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit(model, x, y, [KnowledgeInjection([loss]), call_at(hook, look)], **options)
+    return found
+
+
+def test_warns_of_pixels_after_the_first_step(x, label):
+    loss, far, message = NO_SHARES["boxes"]
+    y = {"label": label, "boxes": far}
+    (warning,) = warnings_of_shares(make_model(**GRAPH), x, y, loss, True)
+    assert re.search(message, warning)
+
+
+@pytest.mark.parametrize("name", NO_SHARES)
+def test_warns_once_of_what_is_valid_and_no_share(x, label, name):
+    loss, far, message = NO_SHARES[name]
+    model, shares = make_model(), {"label": label, name: np.clip(far, 0, 1)}
+    unknown = {"label": label, name: far, "valid": np.zeros(SAMPLES)}
+    for y in (shares, unknown):
+        assert warnings_of_shares(model, x, y, loss, False) == []
+    validation = (x, {"label": label, name: far})
+    (warning,) = warnings_of_shares(
+        model, x, shares, loss, False, epochs=2, validation_data=validation
+    )
+    assert re.search(message, warning)

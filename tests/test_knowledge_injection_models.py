@@ -33,7 +33,7 @@ pytest_plugins = ["injection_problem"]
 
 
 @pytest.mark.parametrize(
-    "names", [["pool"], ["head"], ["head", "pool"], ("pool",), "head"], ids=str
+    "names", [["pool"], ["head", "pool"], ("pool",), "head"], ids=str
 )
 def test_layers_restricts_to_the_layers_named(x, label, mask, targets, names):
     model, term = make_model(), MaskSupervision()
@@ -99,6 +99,20 @@ def same_names():
             layers.Dense(CLASSES, activation="softmax"),
         ]
     )
+
+
+def test_a_path_tells_layers_of_one_name_apart(x, label, mask, targets):
+    model, term = compiled(same_names()), MaskSupervision()
+    first_stage, second_stage = (stage.name for stage in model.layers[:2])
+    values = {}
+    for names in ("pool", [f"{first_stage}/pool"], [f"{second_stage}/pool"]):
+        injection = KnowledgeInjection([term], layers=names)
+        values[str(names)] = first(fit(model, x, targets, [injection]))[term.name]
+    together, one, other = values.values()
+    assert one != other
+    assert_close(together, (one + other) / 2, **ALLOWED)
+    with pytest.raises(ValueError, match=rf"Did you mean.*{second_stage}/pool"):
+        fit(model, x, targets, [KnowledgeInjection([term], layers="stage/pool")])
 
 
 class Block(layers.Layer):

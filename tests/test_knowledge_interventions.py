@@ -358,7 +358,7 @@ def float64_model(outputs="softmax"):
 
 def changed_images(kind, model, x, present, blur):
     """By the maps of `explain`, in NumPy."""
-    maps = explain(model, x, combine="product")
+    maps = explain(model, x, combine="product").maps
     maps = np.max(np.where(present[:, None, None] > 0, maps, 0), -1, keepdims=True)
     kept = np.float64(maps if kind is Sufficiency else 1 - maps)
     return kept * x + (1 - kept) * np.array(gaussian_blur(x, blur))
@@ -486,11 +486,6 @@ ALIKE = {
     "XLA": (plain(), {"jit_compile": True}, 1e-5),
     "sizes unknown": (plain((None, None, 1)), GRAPH, 1e-5),
     "mixed_float16": (plain(dtype="mixed_float16"), GRAPH, 0.02),
-    "mixed_float16 with XLA": (
-        plain(dtype="mixed_float16"),
-        {"jit_compile": True},
-        0.02,
-    ),
 }
 
 
@@ -564,6 +559,20 @@ def test_a_class_without_a_concept_has_no_term(x, kind):
         logs = first(fit(model, x[:1].repeat(6, 0), np.array(of), [injection]))
         terms[of[2]] = logs[injection.losses[0].name]
     assert terms[2] == 0 < terms[0]
+
+
+def test_logits_are_noticed_by_the_compiled_loss(x, targets):
+    """Unless the knowledge losses are told."""
+    terms = []
+    for told in (None, True, False):
+        model = make_model(loss=keras.losses.SparseCategoricalCrossentropy(True))
+        model.layers[-1].activation = keras.activations.linear
+        kinds = (Necessity, Sufficiency, RightReasons)
+        injection = KnowledgeInjection([kind(from_logits=told) for kind in kinds])
+        logs = first(fit(model, x, targets, [injection]))
+        terms.append([logs[loss.name] for loss in injection.losses])
+    assert terms[0] == terms[1]
+    assert all(noticed != ignored for noticed, ignored in zip(*terms[1:], strict=True))
 
 
 @both

@@ -199,9 +199,11 @@ def test_labels_are_not_read_where_they_are_not_needed(rng):
         "concepts": np.zeros((3, 5)),
         "area": np.zeros((3, 5, 2)),
     }
-    known = LayerKnowledge(Knowledge(LABELS, given), even_cells((2, 2)), 5, no_classes)
-    for name in given:
-        assert backend.standardize_dtype(known[name].dtype) == "float32"
+    for count in (1, 5):
+        known = Knowledge(LABELS, given)
+        known = LayerKnowledge(known, even_cells((2, 2)), count, no_classes)
+        for name in given:
+            assert backend.standardize_dtype(known[name].dtype) == "float32"
 
 
 @pytest.mark.parametrize("axis", [False, True])

@@ -17,6 +17,7 @@ from injection_problem import (
     compiled,
     first,
     fit,
+    fit_steps,
 )
 from keras import backend, layers, ops
 from numeric_gradients import directional_derivative, numeric_gradient
@@ -488,7 +489,7 @@ def test_what_lies_outside_of_the_mask_makes_no_difference(rng):
         )
         model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
         injection = KnowledgeInjection(RightReasons(), weights=weight)
-        fit(model, x, targets, [injection], batch_size=count, epochs=150)
+        fit_steps(model, x, targets, 150, [injection])
         assert np.mean(predicted(model, x) == label) == 1
         right.append(np.mean(predicted(model, misled) == label))
         gradient = input_gradient(model, x)

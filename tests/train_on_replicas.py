@@ -48,7 +48,7 @@ def fit_with_labels(strategy):
     return fit(strategy, as_data(*images_and_labels()), [Presence()])
 
 
-def fit_with_knowledge(strategy, **options):
+def fit_with_knowledge(strategy):
     x, label = images_and_labels()
     targets = {
         "label": label,
@@ -56,18 +56,11 @@ def fit_with_knowledge(strategy, **options):
         "valid": {"mask": label > 0},
     }
     losses = [Presence(), MaskSupervision(), RightReasons()]
-    return fit(strategy, as_data(x, targets), losses, warmup=[0, 1.5, 0], **options)
+    options = {"warmup": [0, 1.5, 0], "balance": "uncertainty"}
+    return fit(strategy, as_data(x, targets), losses, **options)
 
 
-def fit_balanced(strategy):
-    return fit_with_knowledge(strategy, balance="uncertainty")
-
-
-FITS = {
-    "labels": fit_with_labels,
-    "knowledge": fit_with_knowledge,
-    "balanced": fit_balanced,
-}
+FITS = {"labels": fit_with_labels, "knowledge": fit_with_knowledge}
 
 
 def images_and_labels():

@@ -43,16 +43,18 @@ def augmented(layers):
 
     Args:
         layers: List of Keras' preprocessing layers for images, `Pipeline`,
-            `Normalization` and `Rescaling`; all in the layout `"channels_last"`.
+            `Normalization` and `Rescaling`, or a single one; all in the layout
+            `"channels_last"`.
 
     Returns:
         Function `(image, targets) -> (image, targets)`; sample weights may follow. The
         image is `(H, W, C)` or `(N, H, W, C)`.
 
     Raises:
+        TypeError: If something is no layer.
         ValueError: If a layer blends images or moves masks otherwise than images, if it
             is not known whether it moves pixels, or it has another layout; and, when
-            called, if a mask does not fit the image.
+            called, if a mask or boxes do not fit the image.
 
     Example:
 
@@ -77,11 +79,19 @@ def augmented(layers):
 
 def _flat(layers):
     """The layers, with those of pipelines one by one."""
-    for layer in layers:
-        if isinstance(layer, keras.layers.Pipeline | keras.Sequential):
-            yield from _flat(layer.layers)
-        else:
-            yield layer
+    if isinstance(layers, keras.layers.Pipeline | keras.Sequential):
+        yield from _flat(layers.layers)
+    elif isinstance(layers, keras.layers.Layer):
+        yield layers
+    elif isinstance(layers, list | tuple):
+        for layer in layers:
+            yield from _flat(layer)
+    else:
+        raise TypeError(
+            "Expected Keras' preprocessing layers, of which `augmented(layers)` makes "
+            "a function for `dataset.map`. Received: an object of type "
+            f"{type(layers).__name__}"
+        )
 
 
 def _step(layer):
@@ -116,6 +126,7 @@ def _move(layer, image, targets):
     if known.get("mask") is not None:
         planes["mask"] = _mask_planes(layer, known["mask"], image)
     if known.get("boxes") is not None and moves_pixels(layer):
+        _check_boxes(known["boxes"], image)
         planes["boxes"] = paint_boxes(known["boxes"], tf.shape(image)[-3:-1])
     if not planes:
         return layer({"images": image}, training=True)["images"], targets
@@ -154,6 +165,16 @@ def _mask_planes(layer, mask, image):
             f"images of {sizes[1]}"
         )
     return planes
+
+
+def _check_boxes(boxes, image):
+    shape = None if isinstance(boxes, dict) else tf.convert_to_tensor(boxes).shape
+    if shape is None or shape.rank != image.shape.rank - 1 or shape[-1] != 4:
+        raise ValueError(
+            "Expected boxes (M, 4) with each image (H, W, C), one of them as (1, 4), "
+            "in one array. Received "
+            + ("a dict" if shape is None else f"shapes: {shape} with {image.shape}")
+        )
 
 
 def _has_concepts(mask, image):

@@ -1,6 +1,7 @@
 """Batches to train on, from a data set of TensorFlow Datasets."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
@@ -36,7 +37,7 @@ def load(
         knowledge: Function that makes `(image, targets)` of a dict of features; by
             default `with_knowledge(name)`. Boxes need the same number of rows for each
             image: pad them with -1.
-        layers: List of preprocessing layers for `augmented`, applied to each image by
+        layers: Preprocessing layers for `augmented`, applied to each image by
             itself after it was resized. `keras.layers.Resizing` among them, with
             `crop_to_aspect_ratio` or `pad_to_aspect_ratio`, keeps the shape of things.
         shuffle: Number of images among which the next one is drawn, or 0 to keep the
@@ -52,7 +53,8 @@ def load(
     Raises:
         TypeError: For arguments of `tfds.builder` beside a builder.
         ValueError: If the features of the data set are not known and `knowledge` is
-            not given, or for a layer that `augmented` refuses.
+            not given, `image_size` is no pair, or for a layer that `augmented`
+            refuses.
     """
     builder = name
     if not isinstance(name, tfds.core.DatasetBuilder):
@@ -64,8 +66,13 @@ def load(
         )
     knowledge = knowledge or with_knowledge(builder.name)
     if image_size is not None:
+        if np.shape(image_size) != (2,):
+            raise ValueError(
+                "Expected `image_size` to be (height, width), or None. "
+                f"Received: image_size={image_size!r}"
+            )
         resize = keras.layers.Resizing(*image_size, antialias=True, dtype="float32")
-        layers = [resize, *layers]
+        layers = [resize, layers]
     augment = augmented(layers)
 
     builder.download_and_prepare()

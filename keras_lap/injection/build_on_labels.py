@@ -7,6 +7,7 @@ import keras
 from keras_lap.injection.knowledge import holds_knowledge, split_targets
 from keras_lap.injection.replaced import replaced
 from keras_lap.injection.replicas import has_several_workers
+from keras_lap.injection.weight_of_label import weight_of_label
 
 
 @functools.cache
@@ -95,10 +96,3 @@ def _from_specs(build):
         return build(model, iterator, data_batch)
 
     return build_from_specs
-
-
-def weight_of_label(sample_weight):
-    """The label's sample weights; Keras may have made a dict of one array of them."""
-    if isinstance(sample_weight, dict) and "label" in sample_weight:
-        return sample_weight["label"]
-    return sample_weight

@@ -10,25 +10,19 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_lap.injection.build_on_labels import (
-    let_models_build_on_labels,
-    weight_of_label,
-)
+from keras_lap.injection.build_on_labels import let_models_build_on_labels
 from keras_lap.injection.image_batch import ImageBatch
 from keras_lap.injection.input_tape import InputTape
 from keras_lap.injection.knowledge import FITTED, Knowledge, split_targets
-from keras_lap.injection.losses import (
-    BaseLoss,
-    FunctionLoss,
-    InputGradientLoss,
-    PerturbationLoss,
-)
+from keras_lap.injection.losses import BaseLoss, FunctionLoss, InputGradientLoss
 from keras_lap.injection.replicas import scope_of, strategy_of
+from keras_lap.injection.share_watch import ShareWatch
 from keras_lap.injection.step_function import StepFunction
 from keras_lap.injection.supervision import Supervision
 from keras_lap.injection.terms import BALANCES, Terms
+from keras_lap.injection.warn_of_moving_pixels import warn_of_moving_pixels
+from keras_lap.injection.weight_of_label import weight_of_label
 from keras_lap.layers import score_tape
-from keras_lap.moves_pixels import moves_pixels
 from keras_lap.names import check_choice, listed
 
 
@@ -85,7 +79,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
     Args:
         losses: List of `keras_lap.losses` objects, or functions as `FunctionLoss`
             takes them.
-        weights: List of factors, one per loss, or one for all.
+        weights: List of factors, 0 or more, one per loss, or one for all.
         warmup: Number of epochs, possibly fractional, over which the weights grow in
             a line from 0, or a list with one per loss. They grow with every step, or
             execution of several steps, or, where `fit` does not know their number
@@ -105,7 +99,8 @@ class KnowledgeInjection(keras.callbacks.Callback):
             Fixed weights, well chosen, do as well in the comparison of Kurin et al.
             2022 (In Defense of the Unitary Scalarization for Deep Multi-Task Learning).
         layers: Name or list of names of the LAP layers to supervise, or `None` for
-            all.
+            all. In nested models their path says which one, as in
+            `"backbone/pool1"`; a name that several have stands for all of them.
         class_concepts: Array `(classes, K)` of zeros and ones that maps classes to
             concepts; by default one concept per class. A layer with a single concept
             takes it as "whatever class there is", unless `K` is 1. A model with a
@@ -154,10 +149,6 @@ class KnowledgeInjection(keras.callbacks.Callback):
         self.losses = _standardize_losses(losses)
         self.weights = _one_per_loss("weights", weights, self.losses)
         self.warmup = _one_per_loss("warmup", warmup, self.losses)
-        if not min(self.warmup) >= 0:
-            raise ValueError(
-                f"Expected `warmup` in epochs, 0 or more. Received: warmup={warmup!r}"
-            )
         check_choice("balance", balance, BALANCES)
         self.balance = balance
         self.layers = _standardize_layers(layers)
@@ -171,20 +162,33 @@ class KnowledgeInjection(keras.callbacks.Callback):
     def set_model(self, model):
         super().set_model(model)
         self._supervision = Supervision(model, self.layers, self.class_concepts)
-        self._warn_of_moving_pixels(model)
+        warn_of_moving_pixels(model, self.losses)
+        self._settled = [loss.for_model(model) for loss in self.losses]
         strategy = strategy_of(model)
         if self._terms is None or strategy is not self._strategy:
             names = [loss.name for loss in self.losses]
             with scope_of(strategy):
                 self._terms = Terms(names, self.weights, self.warmup, self.balance)
+                self._watch = ShareWatch(self.losses)
             self._strategy, self._functions = strategy, {}
+        self._watch.reset()
+        self._is_first_step = True
 
     def on_epoch_begin(self, epoch, logs=None):
         self._terms.reset()
         self._epoch = epoch
         self._terms.warm_up(epoch)
 
+    def on_train_batch_end(self, batch, logs=None):
+        if self._is_first_step:
+            self._is_first_step = False
+            self._watch.warn()
+
+    def on_test_end(self, logs=None):
+        self._watch.warn()
+
     def on_epoch_end(self, epoch, logs=None):
+        self._watch.warn()
         terms = [loss.name for loss in self.losses]
         names = [*terms, *(f"val_{name}" for name in terms)]
         empty = [name for name in names if np.isnan((logs or {}).get(name, 0))]
@@ -208,22 +212,6 @@ class KnowledgeInjection(keras.callbacks.Callback):
     def on_test_batch_begin(self, batch, logs=None):
         self._stand_in("test")
 
-    def _warn_of_moving_pixels(self, model):
-        named = {name for loss in self.losses for name in (*loss.needs, *loss.accepts)}
-        changes_images = any(isinstance(x, PerturbationLoss) for x in self.losses)
-        moving = [
-            layer.name
-            for layer in model._flatten_layers()
-            if not isinstance(layer, keras.Model) and moves_pixels(layer)
-        ]
-        if moving and (changes_images or named & {"mask", "boxes"}):
-            warnings.warn(
-                f"The layers {moving} of the model move its images, but not the masks "
-                "and boxes, nor the images that losses change. Augment the data set "
-                "instead, by `keras_lap.datasets.augmented`, which moves all together.",
-                stacklevel=2,
-            )
-
     def _stand_in(self, kind):
         """Makes the next step of the model one with knowledge."""
         # On JAX `self.model` would copy its whole state back to its variables.
@@ -245,6 +233,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
                 functools.partial(self._with_knowledge, kind == "train"),
                 self._compute_loss,
                 self._terms,
+                [*self._terms.variables, *self._watch.variables],
             )
         function.stand_in()
 
@@ -295,10 +284,11 @@ class KnowledgeInjection(keras.callbacks.Callback):
         step = self._local.step
         knowledge, images = step.knowledge, step.images(x)
         knowledge.check_against(images, self._supervision.data_format)
+        self._watch.add(knowledge)
         forward = self._supervision.forward_pass(
             step.latest_calls(), images, y_pred, knowledge, step.tape
         )
-        for index, term in enumerate(self.losses):
+        for index, term in enumerate(self._settled):
             missing = knowledge.missing(term.needs)
             if missing and step.is_training:
                 raise ValueError(
@@ -344,10 +334,13 @@ def _standardize_losses(losses):
     losses = list(losses) if isinstance(losses, list | tuple) else [losses]
     losses = [_standardize_loss(loss) for loss in losses]
     names = [loss.name for loss in losses]
-    if not names or len(set(names)) < len(names):
+    if not names:
+        raise ValueError("Expected at least one loss. Received: none")
+    if len(set(names)) < len(names):
         raise ValueError(
-            "Expected at least one loss, each with a name of its own (set it by "
-            f"`name=`). Received losses named: {names}"
+            "Expected losses of different names, under which their terms are logged. "
+            f"Received losses named: {names}. Name one of them yourself, as in "
+            '`MaskSupervision("outside", name="outside")`.'
         )
     return losses
 
@@ -370,12 +363,17 @@ def _standardize_loss(loss):
 
 def _one_per_loss(name, numbers, losses):
     count = len(losses)
-    if np.shape(numbers) not in ((), (count,)):
+    try:
+        values = np.asarray(numbers, "float64")
+        is_right = values.shape in ((), (count,)) and (values >= 0).all()
+    except (TypeError, ValueError):
+        is_right = False
+    if not is_right:
         raise ValueError(
-            f"Expected `{name}` to be one number or a list of {count}, one per loss. "
-            f"Received: {name}={numbers!r}"
+            f"Expected `{name}` to be one number or a list of {count}, one per loss in "
+            f"their order, each 0 or more. Received: {name}={numbers!r}"
         )
-    return np.broadcast_to(np.float64(numbers), count).tolist()
+    return np.broadcast_to(values, count).tolist()
 
 
 def _standardize_layers(layers):

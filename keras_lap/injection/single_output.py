@@ -9,7 +9,9 @@ def single_output(predictions):
     """
     if not hasattr(predictions, "shape"):
         raise ValueError(
-            "Expected a model with one output, the classes. Received outputs of type "
-            f"{type(predictions).__name__}."
+            "Expected a model with one output, the classes, for a loss that asks which "
+            "concepts the label names, or what the model predicts. Received outputs of "
+            f"type {type(predictions).__name__}. With several, knowledge has to name "
+            "its concepts itself, as masks (N, H, W, K) and 'concepts' do."
         )
     return predictions

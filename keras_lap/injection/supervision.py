@@ -13,7 +13,7 @@ from keras_lap.injection.losses import SupervisedLayer
 from keras_lap.injection.replaced import replaced
 from keras_lap.injection.single_output import single_output
 from keras_lap.layers import score_tape
-from keras_lap.names import check_names
+from keras_lap.layers.find_layers import find_layers
 from keras_lap.surgery.lap_layers import lap_layers
 
 
@@ -22,7 +22,7 @@ class Supervision:
 
     Args:
         model: A `keras.Model`.
-        names: Names of the LAP layers to supervise, or `None` for all.
+        names: Names or paths of the LAP layers to supervise, or `None` for all.
         class_concepts: Array `(classes, K)` of zeros and ones, or `None`.
 
     Attributes:
@@ -125,9 +125,7 @@ def _choose_layers(model, names):
             f"Received: {model.name!r} with {received}"
         )
     if names is not None:
-        known = [layer.name for layer in found]
-        check_names("`layers` to be names of LAP layers", names, known)
-        found = [layer for layer in found if layer.name in names]
+        found = find_layers(model, names, found)
     others = {layer.name: layer.rank for layer in found if layer.rank != 2}
     if others:
         raise ValueError(

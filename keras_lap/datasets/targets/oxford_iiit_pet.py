@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from keras_lap.names import check_choice
+
 _ANIMAL, _BORDER = 1, 3
 
 
@@ -21,7 +23,11 @@ def oxford_iiit_pet(features, label="label", border=1.0):
 
     Returns:
         The image, and a dict with `"label"` and the `"mask"`, float32 `(H, W)`.
+
+    Raises:
+        ValueError: If `label` is neither.
     """
+    check_choice("label", label, ("label", "species"))
     trimap = features["segmentation_mask"][..., 0]
     animal = tf.cast(trimap == _ANIMAL, "float32")
     mask = animal + border * tf.cast(trimap == _BORDER, "float32")

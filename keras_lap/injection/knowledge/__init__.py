@@ -1,6 +1,7 @@
 """What is known about a batch, and what that says about one LAP layer."""
 
 from keras_lap.injection.knowledge.image_knowledge import ImageKnowledge
+from keras_lap.injection.knowledge.kinds import KINDS, SHARES
 from keras_lap.injection.knowledge.knowledge import (
     Knowledge,
     holds_knowledge,
@@ -15,6 +16,8 @@ from keras_lap.injection.knowledge.resize_area import even_cells, resize_area
 
 __all__ = [
     "FITTED",
+    "KINDS",
+    "SHARES",
     "ImageKnowledge",
     "Knowledge",
     "LayerKnowledge",

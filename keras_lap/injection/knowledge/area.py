@@ -24,5 +24,11 @@ def _is_known(area):
 
 
 AREA = Kind(
-    name="area", shapes=(("N", "K", 2),), unknown=-1, fit=_fit, is_known=_is_known
+    name="area",
+    shapes=(("N", "K", 2),),
+    unknown=-1,
+    fit=_fit,
+    is_known=_is_known,
+    if_no_shares="Nothing covers more than the image: divide numbers of pixels by "
+    "that of the image, and percentages by 100.",
 )

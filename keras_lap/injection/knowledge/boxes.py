@@ -25,5 +25,13 @@ def _is_known(boxes):
 
 
 BOXES = Kind(
-    name="boxes", shapes=(("N", "M", 4),), unknown=-1, fit=_fit, is_known=_is_known
+    name="boxes",
+    shapes=(("N", "M", 4),),
+    unknown=-1,
+    fit=_fit,
+    is_known=_is_known,
+    if_no_shares="Boxes in pixels are cut off at the edges of the image, which leaves "
+    "all of it or nothing of them: convert them to top, left, bottom, right as shares "
+    "of the image, by `keras.utils.bounding_boxes.convert_format(boxes, ..., "
+    '"rel_yxyx", height, width)`.',
 )

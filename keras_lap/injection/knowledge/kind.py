@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from keras import ops
 
+# Boxes of annotated or augmented images may reach a little beyond the image.
+_SURELY_NO_SHARE = 1.5
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -22,6 +25,8 @@ class Kind:
         check: Function `(given, image_size)` that raises a `ValueError` if values of
             this kind do not fit the images or the rest of what was given; or `None`.
             `image_size` is `(height, width)`, or `None` where there are no images.
+        if_no_shares: For shares of the image, what comes of values far above 1 and
+            what to do, in words; `None` for other values.
     """
 
     name: str
@@ -30,16 +35,31 @@ class Kind:
     fit: Callable
     is_known: Callable | None = None
     check: Callable | None = None
+    if_no_shares: str | None = None
 
-    def check_shape(self, shape, samples):
-        """Raises a `ValueError` if values of a shape cannot be of this kind.
+    def check_values(self, values, samples):
+        """Raises a `ValueError` if values cannot be of this kind, by their shape.
 
         Lengths that are not known before the data are not checked.
 
         Args:
-            shape: Shape of the values.
+            values: The values.
             samples: Number of images, or `None`.
         """
+        if isinstance(values, dict):
+            raise ValueError(
+                f"Expected targets {self.name!r} as one array of shape "
+                f"{self.described}. Received a dict with the keys {sorted(values)}: "
+                "give each as targets of its own, such as the 'labels' of boxes as "
+                "'box_concepts'."
+            )
+        if hasattr(values, "ragged_rank"):
+            raise ValueError(
+                f"Expected targets {self.name!r} of as many rows for each image. "
+                "Received a ragged tensor: pad it in the data set, by "
+                f"`to_tensor({self.unknown})`."
+            )
+        shape = tuple(values.shape)
         if not any(_matches(shape, allowed) for allowed in self.shapes):
             raise ValueError(
                 f"Expected targets {self.name!r} of shape {self.described}. "
@@ -69,6 +89,11 @@ class Kind:
             return values
         flags = ops.reshape(ops.cast(valid, "bool"), (-1,) + (1,) * (values.ndim - 1))
         return ops.where(flags, values, self.unknown)
+
+    def count_no_shares(self, values, valid):
+        """How many of the valid values are too far above 1 to be shares."""
+        far = self.clean(values, valid) > _SURELY_NO_SHARE
+        return ops.sum(ops.cast(far, "float32"))
 
 
 def _matches(shape, allowed):

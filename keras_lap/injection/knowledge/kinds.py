@@ -7,3 +7,5 @@ from keras_lap.injection.knowledge.concepts import CONCEPTS
 from keras_lap.injection.knowledge.mask import MASK
 
 KINDS = {kind.name: kind for kind in (MASK, BOXES, BOX_CONCEPTS, CONCEPTS, AREA)}
+
+SHARES = tuple(name for name, kind in KINDS.items() if kind.if_no_shares is not None)

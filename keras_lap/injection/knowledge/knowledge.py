@@ -73,6 +73,12 @@ class Knowledge:
         if name in self.given and KINDS[name].is_known is not None:
             yield KINDS[name].is_known(ops.cast(self.given[name], "float32"))
 
+    def count_no_shares(self, name):
+        """How many values of a kind that should be shares of the image are not."""
+        if name not in self.given:
+            return 0.0
+        return KINDS[name].count_no_shares(self.given[name], self.valid.get(name))
+
     def check_against(self, images, data_format="channels_last"):
         """Raises a `ValueError` if the knowledge does not fit the images.
 
@@ -87,11 +93,25 @@ class Knowledge:
         size = None
         if len(shape) == 4:
             size = shape[2:] if data_format == "channels_first" else shape[1:3]
+        samples = shape[0] if shape else None
         for name, values in self.given.items():
             kind = KINDS[name]
-            kind.check_shape(tuple(values.shape), shape[0] if shape else None)
+            if name in self.valid:
+                _check_flags(name, self.valid[name], samples)
+            kind.check_values(values, samples)
             if kind.check is not None:
                 kind.check(self.given, size)
+
+
+def _check_flags(name, flags, samples):
+    shape = tuple(getattr(flags, "shape", ()))
+    is_column = len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
+    if not is_column or (None not in (shape[0], samples) and shape[0] != samples):
+        expected = "N" if samples is None else samples
+        raise ValueError(
+            f"Expected the flags 'valid' of {name!r} to be one per image, of shape "
+            f"({expected},). Received shape: {shape}"
+        )
 
 
 def _as_column(values, dtype):

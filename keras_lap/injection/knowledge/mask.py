@@ -11,6 +11,7 @@ def _fit(mask, layer):
     mask = ops.clip(mask, 0, 1)
     if mask.ndim == 3:
         mask = ops.expand_dims(mask, -1)
+    is_of_label = mask.shape[-1] == 1
     if layer.concepts == 1:
         mask = ops.max(mask, axis=-1, keepdims=True)
     if mask.shape[-1] not in (1, layer.concepts):
@@ -19,7 +20,7 @@ def _fit(mask, layer):
             f"without concepts. Received masks of {mask.shape[-1]}."
         )
     mask = resize_area(mask, layer.cells)
-    if mask.shape[-1] == 1:
+    if is_of_label:
         mask = mask * layer.present[:, None, None, :]
     return mask
 

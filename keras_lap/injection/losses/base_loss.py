@@ -26,6 +26,10 @@ class BaseLoss:
     def __init__(self, name=None):
         self.name = name or _snake_case(type(self).__name__)
 
+    def for_model(self, model):
+        """The loss, with what it has to know of a compiled model settled."""
+        return self
+
     def of_pass(self, forward):
         """The term of each sample in one `ForwardPass`, `(N,)`."""
         raise NotImplementedError(

@@ -21,7 +21,7 @@ def class_logits(predictions, outputs, from_logits):
         predictions: Tensor `(N, classes)`.
         outputs: `"softmax"`, one class out of several, or `"sigmoid"`, independent
             classes.
-        from_logits: Whether the model gives logits instead of probabilities.
+        from_logits: Whether the model gives logits; else it gives probabilities.
 
     Returns:
         float32 or float64 tensor `(N, classes)`.

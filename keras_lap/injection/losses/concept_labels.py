@@ -15,20 +15,11 @@ class ConceptLabels(Presence):
     left out. In `fit`, a layer with a single concept learns whether any of the
     attributes is there, as far as that is known. This library's own design.
 
-    Args:
-        top_fraction: Share of the pixels that a present concept must at least
-            cover, in `(0, 0.5]`; at least one pixel is taken.
-        name: Name of the term in the logs.
-
-    Raises:
-        ValueError: If `top_fraction` is out of its range.
+    Arguments, errors and values are those of `Presence`.
 
     Call arguments:
         logits: `(N, H, W, K)`.
         concepts: `(N, K)`; 1 present, 0 absent, -1 unknown.
-
-    Returns:
-        float32 tensor `(N,)`.
 
     Example:
 

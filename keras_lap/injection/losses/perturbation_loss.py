@@ -5,13 +5,11 @@ import math
 from keras import ops
 
 from keras_lap.injection.gaussian_blur import gaussian_blur
-from keras_lap.injection.losses.base_loss import BaseLoss
-from keras_lap.injection.losses.class_logits import OUTPUTS, class_logits
-from keras_lap.names import check_choice
+from keras_lap.injection.losses.class_loss import ClassLoss
 from keras_lap.ops.arguments import compute_dtype
 
 
-class PerturbationLoss(BaseLoss):
+class PerturbationLoss(ClassLoss):
     """A penalty on what the model predicts for images changed by their own maps.
 
     With the map `M` of an image `x`, and `K` the share of each pixel that a loss keeps
@@ -40,7 +38,10 @@ class PerturbationLoss(BaseLoss):
     Args:
         outputs: `"softmax"`, one class out of several, or `"sigmoid"`, independent
             classes, each present or not.
-        from_logits: Whether the model gives logits instead of probabilities.
+        from_logits: Whether the model gives logits instead of probabilities. By
+            default, in `fit`, what the `from_logits` of the loss says that the model
+            is compiled with, if that is one of Keras' loss objects; else, as for
+            losses given by name, it gives probabilities.
         blur: Standard deviation of the blur, as a share of the images' shorter side.
             What is to be removed must not be told from its blur: the larger, the more
             it goes, up to the mean colour of the image.
@@ -50,6 +51,14 @@ class PerturbationLoss(BaseLoss):
     Raises:
         ValueError: If `outputs` is unknown, `blur` is not positive and finite, or,
             when called, if a model of a single class has `"softmax"`.
+
+    Call arguments:
+        predictions: What the model gives for the changed images, `(N, classes)`.
+        present: `(N, classes)`, 1 for the classes that the labels name, else 0. A
+            sample without any has a term of 0 in the losses of this library.
+
+    Returns:
+        float32 tensor `(N,)`.
 
     Example:
 
@@ -69,16 +78,13 @@ class PerturbationLoss(BaseLoss):
     1.0
     """
 
-    def __init__(self, outputs="softmax", from_logits=False, blur=0.2, name=None):
-        super().__init__(name)
-        check_choice("outputs", outputs, OUTPUTS)
+    def __init__(self, outputs="softmax", from_logits=None, blur=0.2, name=None):
+        super().__init__(outputs, from_logits, name)
         if not 0 < blur < math.inf:
             raise ValueError(
                 "Expected `blur` to be positive and finite, a share of the images' "
                 f"shorter side. Received: blur={blur}"
             )
-        self.outputs = outputs
-        self.from_logits = from_logits
         self.blur = blur
 
     def __call__(self, predictions, present):
@@ -101,7 +107,7 @@ class PerturbationLoss(BaseLoss):
                 f"Expected predictions (N, classes) for the loss {self.name!r}. "
                 f"Received shape: {tuple(predictions.shape)}"
             )
-        logits = class_logits(predictions, self.outputs, self.from_logits)
+        logits = self.class_logits(predictions)
         logits, present = (ops.cast(tensor, "float32") for tensor in (logits, present))
         return self.check(self.call(logits, present))
 
@@ -134,9 +140,4 @@ class PerturbationLoss(BaseLoss):
         return self(forward.predict(changed), present=present)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "outputs": self.outputs,
-            "from_logits": self.from_logits,
-            "blur": self.blur,
-        }
+        return {**super().get_config(), "blur": self.blur}

@@ -3,13 +3,12 @@
 import keras
 from keras import ops
 
-from keras_lap.injection.losses.class_logits import OUTPUTS, class_logits
+from keras_lap.injection.losses.class_loss import ClassLoss
 from keras_lap.injection.losses.input_gradient_loss import InputGradientLoss
-from keras_lap.names import check_choice
 
 
 @keras.saving.register_keras_serializable("keras_lap")
-class RightReasons(InputGradientLoss):
+class RightReasons(ClassLoss, InputGradientLoss):
     """What lies outside of the mask makes no difference to the prediction.
 
     With the share `m` in `[0, 1]` of each pixel of the image `x` that the mask covers,
@@ -30,9 +29,7 @@ class RightReasons(InputGradientLoss):
     See `InputGradientLoss` for what it needs and costs in `fit`.
 
     Args:
-        outputs: `"softmax"`, one class out of several, or `"sigmoid"`, independent
-            classes, each present or not.
-        from_logits: Whether the model gives logits instead of probabilities.
+        outputs, from_logits: As in `PerturbationLoss`.
         name: Name of the term in the logs.
 
     Raises:
@@ -58,24 +55,11 @@ class RightReasons(InputGradientLoss):
 
     needs = ("mask",)
 
-    def __init__(self, outputs="softmax", from_logits=False, name=None):
-        super().__init__(name)
-        check_choice("outputs", outputs, OUTPUTS)
-        self.outputs = outputs
-        self.from_logits = from_logits
-
     def explained(self, predictions):
-        logits = class_logits(predictions, self.outputs, self.from_logits)
+        logits = self.class_logits(predictions)
         if self.outputs == "softmax":
             return ops.log_softmax(logits, axis=-1)
         return -ops.softplus(logits) - ops.softplus(-logits)
 
     def call(self, gradient, mask):
         return ops.sum(ops.square((1 - mask) * gradient), axis=(1, 2, 3))
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "outputs": self.outputs,
-            "from_logits": self.from_logits,
-        }

@@ -25,26 +25,8 @@ class Sufficiency(PerturbationLoss):
 
     **A map that is high everywhere is sufficient.** Use it along with a loss that keeps
     maps small, such as `AreaPrior` or `Presence`, or with masks. See `PerturbationLoss`
-    for how the map is made, what it needs and costs in `fit`, and what to beware of.
-
-    Args:
-        outputs: `"softmax"`, one class out of several, or `"sigmoid"`, independent
-            classes, each present or not.
-        from_logits: Whether the model gives logits instead of probabilities.
-        blur: Standard deviation of the blur, as a share of the images' shorter side.
-        name: Name of the term in the logs.
-
-    Raises:
-        ValueError: If `outputs` is unknown, `blur` is not positive and finite, or,
-            when called, if a model of a single class has `"softmax"`.
-
-    Call arguments:
-        predictions: What the model gives for the changed images, `(N, classes)`.
-        present: `(N, classes)`, 1 for the classes that the labels name, else 0. A
-            sample without any has a term of 0.
-
-    Returns:
-        float32 tensor `(N,)`.
+    for the arguments, how the map is made, what it needs and costs in `fit`, and what
+    to beware of.
 
     Example:
 

@@ -23,16 +23,18 @@ class BaseStepFunction:
         compute_loss: Replaces `model.compute_loss` during the step, and takes it
             as its first argument.
         terms: The `Terms` that the step takes note of, whose means go into its logs.
+        variables: List of all `keras.Variable`s that `compute_loss` changes.
 
     Attributes:
         own: The model's own function, for which this one stands in.
     """
 
-    def __init__(self, model, kind, wrap_step, compute_loss, terms):
+    def __init__(self, model, kind, wrap_step, compute_loss, terms, variables):
         self._model = model
         self._wrap_step = wrap_step
         self._compute_loss = compute_loss
         self._terms = terms
+        self._variables = variables
         self._step_name = f"{kind}_step"
         self._name = f"{kind}_function"
         self._maker = f"make_{kind}_function"

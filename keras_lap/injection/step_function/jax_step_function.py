@@ -33,12 +33,12 @@ class StepFunction(BaseStepFunction):
     def _scope(self, state):
         """Where the variables of the terms have the values that travel in a state."""
         _, travelling = self._split(state[-1])
-        mapping = list(zip(self._terms.variables, travelling, strict=True))
+        mapping = list(zip(self._variables, travelling, strict=True))
         return keras.StatelessScope(state_mapping=mapping)
 
     @contextlib.contextmanager
     def _at_work(self):
-        passengers = [*self._model._metrics, _Passenger(self._terms.variables)]
+        passengers = [*self._model._metrics, _Passenger(self._variables)]
         with super()._at_work(), replaced(self._model, _metrics=passengers):
             yield
 
@@ -70,12 +70,12 @@ class StepFunction(BaseStepFunction):
     def _run(self, state, iterator):
         *others, metrics = state
         here = self._place()
-        travelling = [variable.value for variable in self._terms.variables]
+        travelling = [variable.value for variable in self._variables]
         metrics = [*metrics[: here.start], *travelling, *metrics[here.start :]]
         logs, state = self._function((*others, metrics), iterator)
         *others, metrics = state
         metrics, travelling = self._split(metrics)
-        for variable, value in zip(self._terms.variables, travelling, strict=True):
+        for variable, value in zip(self._variables, travelling, strict=True):
             variable.assign(value)
         return logs, (*others, metrics)
 
@@ -86,7 +86,7 @@ class StepFunction(BaseStepFunction):
 
     def _place(self):
         """Where in the values of all metrics those of the terms are."""
-        ours = self._terms.variables
+        ours = self._variables
         every = self._model.metrics_variables
         start = next(i for i, variable in enumerate(every) if variable is ours[0])
         return slice(start, start + len(ours))

@@ -1,0 +1,33 @@
+"""Augmentation that knowledge does not follow."""
+
+import warnings
+
+import keras
+
+from keras_lap.injection.losses import PerturbationLoss
+from keras_lap.moves_pixels import moves_pixels
+
+
+def warn_of_moving_pixels(model, losses):
+    """Warns if a model moves its images away from what losses compare them with.
+
+    Args:
+        model: A `keras.Model`.
+        losses: List of losses.
+    """
+    named = {name for loss in losses for name in (*loss.needs, *loss.accepts)}
+    changes_images = any(isinstance(loss, PerturbationLoss) for loss in losses)
+    if not changes_images and not named & {"mask", "boxes"}:
+        return
+    moving = [
+        layer.name
+        for layer in model._flatten_layers()
+        if not isinstance(layer, keras.Model) and moves_pixels(layer)
+    ]
+    if moving:
+        warnings.warn(
+            f"The layers {moving} of the model move its images, but not the masks "
+            "and boxes, nor the images that losses change. Augment the data set "
+            "instead, by `keras_lap.datasets.augmented`, which moves all together.",
+            stacklevel=3,
+        )
