@@ -174,6 +174,8 @@ class TestNothingToScore:
         (np.zeros((2, 1, 4)), "as many images"),
         ([[[2, 2, 9, 9]]], r"1 others, the first of which is \[2\.0.*convert_format"),
         ([[[np.nan, 0.1, 0.4, 0.9]]], "1 others"),
+        ([[[-0.2, 0.1, 0.4, 0.9]]], r"1 others, the first of which is \[-0\.2"),
+        ([[[-1, 0.1, 0.4, 0.9]]], "1 others"),
     ],
 )
 def test_bad_boxes(boxes, message):

@@ -260,6 +260,33 @@ def test_evaluate_says_what_is_wrong_with_data(data, reason, there, tmp_path, ca
     assert not report.exists()
 
 
+def test_evaluate_preprocesses_channels_wherever_they_are(tmp_path, monkeypatch):
+    options = {"data_format": "channels_first"}
+    network = keras.Sequential(
+        [
+            keras.Input((3, SIZE, SIZE)),
+            layers.Conv2D(2, 3, **options),
+            keras_lap.GlobalLAPooling2D(concepts=CLASSES, **options),
+            layers.Dense(CLASSES, activation="softmax"),
+        ]
+    )
+    monkeypatch.chdir(tmp_path)
+    network.save("first.keras")
+    np.savez("first.npz", image=IMAGES.transpose(0, 3, 1, 2), label=LABELS)
+    seen, compare = [], keras_lap.evaluation.compare
+
+    def watched(model, data, *arguments, **options):
+        seen.append(data["image"])
+        return compare(model, data, *arguments, timing_rounds=0, **options)
+
+    monkeypatch.setattr(keras_lap.evaluation, "compare", watched)
+    arguments = ["evaluate", "first.keras", "first.npz", "--report", "first.html"]
+    arguments += ["--explainers", "Random", "--metrics", "sparsity"]
+    assert cli.main([*arguments, "--preprocess", "caffe"]) == 0
+    expected = preprocessing("first.keras", "caffe")(IMAGES)
+    np.testing.assert_array_equal(seen[0], expected.transpose(0, 3, 1, 2))
+
+
 def test_evaluate_knows_its_explainers(there, tmp_path, capsys):
     arguments = ["evaluate", "lap.keras", "data.npz", "--report", str(tmp_path / "r")]
     assert cli.main([*arguments, "--explainers", "GradCam"]) == 1

@@ -277,6 +277,10 @@ class TestMetrics:
         "metrics, message",
         [
             (["pointing"], r"Received: 'pointing'. Did you mean \['pointing_game'"),
+            (
+                [deletion],
+                "a dict from names to functions. Received: <function deletion",
+            ),
             (["pointing_game"], r"with \['masks'\] for the metric 'pointing_game'"),
             ({"mine": lambda maps, depth: maps}, r"with \['depth'\] for .* 'mine'"),
         ],
@@ -284,6 +288,11 @@ class TestMetrics:
     def test_bad_metrics(self, model, metrics, message):
         with pytest.raises(ValueError, match=message):
             compare(model, {"image": IMAGES}, [Edge()], metrics)
+
+    @pytest.mark.parametrize("explainers", [Edge(), "Edge"])
+    def test_explainers_that_are_no_list(self, model, explainers):
+        with pytest.raises(TypeError, match="`explainers` to be a list"):
+            compare(model, DATA, explainers)
 
     def test_metric_of_another_type(self, model):
         with pytest.raises(TypeError, match="Expected a metric"):
@@ -322,6 +331,31 @@ class TestFailures:
         ]
         assert list(comparison.maps) == [("model", "edge")]
         assert "| model | broken | failed | failed |" in comparison.to_markdown()
+
+    def test_explainer_of_all_images_alone_has_no_costs(self, model):
+        images = np.concatenate([IMAGES, IMAGES])
+        maps = images[..., 0]
+        with pytest.warns(UserWarning, match="seconds per image of 'made' on 'model'"):
+            comparison = compare(
+                model,
+                {"image": images},
+                {"made": lambda images, targets: maps, "edge": Edge()},
+                ["sparsity"],
+            )
+        assert row_of(comparison, explainer="made", metric="sparsity")["error"] is None
+        row = row_of(comparison, explainer="made", metric=COSTS[0])
+        assert "shape (8, 12, 12)" in row["error"] and math.isnan(row["mean"])
+        assert row_of(comparison, explainer="edge", metric=COSTS[0])["mean"] > 0
+
+    def test_original_that_does_not_fit_is_told_before_the_work(self, model):
+        def never(images, targets):
+            raise AssertionError("called")
+
+        other = keras.Sequential(
+            [keras.Input((5, 5, 3)), keras.layers.Flatten(), keras.layers.Dense(2)]
+        )
+        with pytest.raises(ValueError, match="expected axis -1 of input shape"):
+            compare(model, DATA, {"never": never}, ["sparsity"], other)
 
     def test_failing_metric_leaves_the_others(self, model):
         def negative(maps):
@@ -419,6 +453,8 @@ class TestModels:
         for output, message in (("third", "'second'"), (2, "from 0 to 1")):
             with pytest.raises(ValueError, match=message):
                 compare(both, DATA, [Edge()], output=output)
+        with pytest.raises(ValueError, match="Received: 'third'"):
+            compare(original, DATA, [Edge()], output="third")
 
     def test_channels_first(self, original):
         first = small_network("channels_first")
@@ -436,6 +472,24 @@ class TestModels:
         for row, other in zip(found.rows, expected.rows, strict=True):
             assert row["error"] is None
             assert row["mean"] == pytest.approx(other["mean"], rel=1e-3)
+
+    def test_layout_is_that_of_the_lap_layers(self):
+        options = {"data_format": "channels_first"}
+        network = keras.Sequential(
+            [
+                keras.Input((3, 12, 12)),
+                keras_lap.GlobalLAPooling2D(concepts=CLASSES, **options),
+                keras.layers.Dense(CLASSES, activation="softmax"),
+            ]
+        )
+        data = {"image": IMAGES.transpose(0, 3, 1, 2), "mask": MASKS}
+        red = {"red": lambda images, targets: images[:, 0]}
+        metrics = ["energy_in_mask", "deletion"]
+        rows = compare(network, data, red, metrics, timing_rounds=0).rows
+        assert [row["error"] for row in rows] == [None, None]
+        assert rows[0]["mean"] == pytest.approx(
+            energy_in_mask(IMAGES[..., 0], MASKS).mean
+        )
 
     def test_subclassed_models(self, original):
         """Whatever needs no graph of layers."""
@@ -487,8 +541,12 @@ class TestData:
         np.testing.assert_array_equal(read.masks, MASKS)
         np.testing.assert_array_equal(read.boxes, BOXES)
 
-    def test_pairs_of_images_and_labels(self):
-        read = self.read(zip(IMAGES, LABELS, strict=True))
+    @pytest.mark.parametrize(
+        "pair", [(IMAGES, LABELS), [*zip(IMAGES, LABELS, strict=True)]]
+    )
+    def test_pairs_of_images_and_labels(self, pair):
+        read = self.read(pair)
+        np.testing.assert_array_equal(read.images, IMAGES)
         np.testing.assert_array_equal(read.labels, LABELS)
         assert read.masks is None and read.boxes is None
 
@@ -509,10 +567,23 @@ class TestData:
         np.testing.assert_array_equal(read.labels, LABELS)
         assert read.masks[:, :6].all() and not read.masks[:, 6:].any()
 
+    @pytest.mark.parametrize("batched", [True, False])
+    def test_what_is_not_valid_is_unknown(self, batched):
+        """As in training, where masks and boxes that are not valid may be anything."""
+        flags = np.arange(COUNT) % 2 == 0
+        data = DATA | {"valid": {"mask": flags, "boxes": ~flags}}
+        if not batched:
+            data = tf.data.Dataset.from_tensor_slices(data)
+        read = self.read(data)
+        np.testing.assert_array_equal(read.masks.any(axis=(1, 2)), flags)
+        np.testing.assert_array_equal(read.boxes[~flags], BOXES[~flags])
+        assert (read.boxes[flags] == -1).all()
+
     @pytest.mark.parametrize(
         "dataset, message",
         [
             ({"images": IMAGES}, r"Received: 'image'. Did you mean \['images'\]"),
+            ([{"images": IMAGES}], r"Received: 'image'. Did you mean \['images'\]"),
             ({"image": IMAGES[0]}, "rank 4"),
             (DATA | {"mask": MASKS[:3]}, r"6 of each.*'mask' of shape \(3, 12, 12\)"),
             ([], "an empty one"),

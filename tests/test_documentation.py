@@ -44,7 +44,7 @@ def run(capsys, tmp_path, monkeypatch, eager):
 def test_readme(run, tmp_path):
     names, printed = run(README)
     assert names["explanation"].maps.shape == (8, 64, 64, 10)
-    assert (tmp_path / "maps.png").exists() and (tmp_path / "why.png").exists()
+    assert all((tmp_path / name).exists() for name in ("why.png", "report.html"))
     assert any("loss" in line for line in printed)
     assert not any("nan" in line for line in printed)
 

@@ -9,6 +9,7 @@ from lap_models import maps_of, small_model
 from PIL import Image
 
 from keras_lap import LAPooling2D, explain
+from keras_lap.explanation.masks import standardized_masks
 from keras_lap.explanation.read_images import read_images
 
 # Images that are as they should be are never warned of.
@@ -281,6 +282,26 @@ def test_of_masks_of_every_concept_that_of_the_label_counts(form, model, arrays)
     np.testing.assert_array_equal(union, masks.max(axis=-1) > 0)
 
 
+@pytest.mark.parametrize("form", ["index", "column", "one-hot", "several"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_which_masks_labels_of_every_form_take(form, count):
+    masks = np.random.default_rng(0).integers(0, 2, (count, 4, 4, 3))
+    present = np.eye(3, dtype=int)[np.arange(count) % 3]
+    if form == "several":
+        present = 1 - present
+    labels = {"index": present.argmax(-1), "column": present.argmax(-1)[:, None]}
+    expected = (masks * present[:, None, None]).any(axis=-1)
+    found = standardized_masks(masks, (4, 4), labels.get(form, present))
+    np.testing.assert_array_equal(found, expected)
+    assert (found != masks.any(axis=-1)).any()
+
+
+def test_data_set_of_inputs_by_name(model, arrays):
+    elements = {"input": arrays["image"]}, arrays["label"]
+    dataset = tf.data.Dataset.from_tensor_slices(elements)
+    check(explain(model, dataset.batch(2)), model, arrays, ["label"])
+
+
 def test_labels_of_several_outputs_are_left_out(model, arrays):
     label = arrays["label"]
     for several in ({"kind": label, "age": label}, (label, label), {"label": [label]}):
@@ -343,7 +364,9 @@ def test_batches_of_several_sizes_are_refused():
         (lambda a: a["image"], {"labels": np.full(5, 0.5)}, "whole numbers"),
         (lambda a: a["image"], {"labels": list("abcde")}, "whole numbers"),
         (lambda a: a["image"], {"labels": np.ones((5, 4, 4))}, "whole numbers"),
+        (lambda a: a["image"], {"labels": 1}, r"`labels` of 5 images.*\(\)"),
         (lambda a: 7, {}, "images of rank 4"),
+        (lambda a: [a["image"][0], a["image"][0, 1:]], {}, "images of one size"),
     ],
 )
 def test_images_and_targets_that_do_not_fit(model, arrays, images, options, message):

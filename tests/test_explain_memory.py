@@ -9,10 +9,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from keras_lap import LAPooling2D, explain
 from keras_lap.explanation.available_memory import available_memory
 from keras_lap.explanation.collected import Collected
+from keras_lap.explanation.read_images import read_images
 
 STATM = pathlib.Path("/proc/self/statm")
 
@@ -67,6 +69,14 @@ def test_maps_that_do_not_fit_into_memory(little_memory, form):
     ):
         explain(model, images)
     assert explain(model, images, concepts=[3]).maps.shape == (3, 4, 4, 1)
+
+
+def test_files_that_do_not_fit_into_memory(little_memory, tmp_path):
+    file = tmp_path / "image.png"
+    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(file)
+    assert read_images([file] * 2, (16, 16), 3)[0].shape == (2, 16, 16, 3)
+    with pytest.raises(MemoryError, match=r"\(16, 16, 3\) per image.*fewer files"):
+        read_images([file] * 3, (16, 16), 3)
 
 
 def test_available_memory(tmp_path, monkeypatch):

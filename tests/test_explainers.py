@@ -160,10 +160,11 @@ class TestGradients:
             actual = explainer.explain(network, IMAGES, LABELS)
             assert_close(actual, np.abs(gradients).sum(axis=-1))
 
-    def test_single_output_speaks_for_class_1(self):
+    @pytest.mark.parametrize("activation", ["sigmoid", None])
+    def test_single_output_speaks_for_class_1(self, activation):
         inputs = keras.Input(SHAPE)
         flat = keras.layers.Flatten()(inputs)
-        model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(flat))
+        model = keras.Model(inputs, keras.layers.Dense(1, activation)(flat))
         weights = model.layers[-1].kernel.numpy().reshape(SHAPE).sum(axis=-1)
         signed = VanillaGradients(channels="sum").explain(model, IMAGES[:2], [0, 1])
         assert_close(signed, np.stack([-weights, weights]))
@@ -268,6 +269,13 @@ class TestLAP:
         np.testing.assert_allclose(actual, expected, rtol=1e-6)
         assert (actual[0] != actual[3]).any()
 
+    def test_as_many_concepts_as_classes_or_one(self):
+        model = self.network(concepts=2)
+        with pytest.raises(ValueError, match=r"of the 4 classes.*2 concepts"):
+            LAP().explain(model, IMAGES, 0)
+        maps = LAP(class_concepts=[1, 0, 0, 1]).explain(model, IMAGES, 0)
+        np.testing.assert_allclose(maps, self.every(model)[..., 1], rtol=1e-6)
+
     def test_options(self, model):
         expected = self.every(model, combine="layer", layers=["head"])
         actual = LAP("layer", ["head"]).explain(model, IMAGES, LABELS)
@@ -340,6 +348,15 @@ class TestWorksEverywhere:
             explainer.explain(outer, IMAGES, LABELS),
             explainer.explain(network, IMAGES, LABELS),
             tolerance=1e-4,
+        )
+
+    def test_nested_model_called_by_keyword(self, network):
+        inputs = keras.Input(SHAPE)
+        outer = keras.Model(inputs, network(inputs=inputs))
+        explainer = VanillaGradients()
+        assert_close(
+            explainer.explain(outer, IMAGES, LABELS),
+            explainer.explain(network, IMAGES, LABELS),
         )
 
     @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])

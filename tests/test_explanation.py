@@ -233,6 +233,14 @@ def test_few_concepts_are_all_drawn(explanation):
     assert figure.axes[0].collections, "masks are outlined"
 
 
+def test_labels_that_are_unknown_or_have_no_name(arrays):
+    arrays |= {"labels": [-1, 9, 0, 0, 0], "files": None}
+    figure = Explanation(**arrays).plot(count=2)
+    captions = [figure.axes[cell].get_ylabel().split("\n") for cell in (0, 4)]
+    assert len(captions[0]) == 1 and captions[0][0].startswith("predicted")
+    assert captions[1][0] == "label 9"
+
+
 def test_of_many_concepts_those_that_matter_are_drawn(arrays):
     arrays |= {
         "maps": np.random.default_rng(0).random((5, 6, 8, 7)),
@@ -296,10 +304,13 @@ def test_drawing_without_matplotlib(explanation, monkeypatch):
         ({"predictions": np.ones(5)}, "`predictions` of shape"),
         ({"masks": np.ones((5, 6, 7))}, "`masks` of shape"),
         ({"labels": np.ones(4)}, "5 labels. Received: 4"),
+        ({"labels": list("abcde")}, "labels as whole numbers"),
+        ({"labels": np.ones((5, 1, 3))}, r"\(N,\) or \(N, classes\)"),
         ({"concept_names": ["a"]}, "3 `concept_names`. Received: 1"),
         ({"concepts": [1, 2]}, "3 `concepts`. Received: 2"),
         ({"files": ["a"]}, "5 `files`. Received: 1"),
         ({"class_names": ["a"]}, "3 `class_names`, one per class. Received: 1"),
+        ({"class_concepts": np.eye(2, 3)}, r"`class_concepts` of shape \(3, .*2, 3"),
     ],
 )
 def test_arguments_that_do_not_fit_each_other(arrays, changes, message):
@@ -313,7 +324,8 @@ def test_arguments_that_do_not_fit_each_other(arrays, changes, message):
         ("tale", r"Received: 'tale'. Did you mean \['tail'\]"),
         (["ear"] * 4 + ["pa"], r"Did you mean \['paw', 'ear'\]"),
         (3, r"of which there are 3, 0, 1, 2. Received: 3.*concepts=\[...\]"),
-        ([0, 1], "one for each of 5 images. Received: 2"),
+        ([0, 1], r"one for each of 5 images. Received: concepts of shape \(2,\)"),
+        (np.eye(5, 3), r"Received: concepts of shape \(5, 3\)"),
     ],
 )
 def test_concepts_that_were_not_asked_for(explanation, concepts, message):

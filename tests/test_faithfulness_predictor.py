@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_lap import GlobalLAPooling2D
 from keras_lap.evaluation import Predictor
 
 
@@ -127,6 +128,10 @@ class TestFunction:
         with pytest.raises(ValueError, match="batch size of at least 1"):
             Predictor(two_classes)(images, batch_size)
 
+    def test_no_images(self, images):
+        with pytest.raises(ValueError, match="at least one image"):
+            Predictor(two_classes)(images[:0])
+
     def test_bad_layout(self):
         with pytest.raises(ValueError, match="`data_format` to be one of"):
             Predictor(two_classes, data_format="NCHW")
@@ -169,6 +174,15 @@ class TestModel:
             rtol=0,
             atol=2**-22,
         )
+
+    def test_layout_of_lap_layers(self, images):
+        """An explanation's images are channels last, whatever its model takes."""
+        lap = GlobalLAPooling2D(data_format="channels_first")
+        stack = [keras.Input((3, 4, 6)), lap, keras.layers.Softmax()]
+        model = keras.Sequential(stack)
+        expected = ops.convert_to_numpy(model(images.transpose(0, 3, 1, 2)))
+        rows = Predictor(model)(images, batch_size=2)
+        np.testing.assert_allclose(rows, expected, rtol=0, atol=2**-22)
 
     def test_unknown_output(self, model, images):
         with pytest.raises(ValueError, match=r"Did you mean \['tags'\]"):

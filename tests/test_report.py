@@ -202,6 +202,30 @@ def test_logits_become_probabilities(written):
     assert highest == as_high == pytest.approx(share, rel=1e-3)
 
 
+def test_logits_of_several_labels_are_judged_each_by_itself(written):
+    logits, labels = np.tile([2.0, 1.0, -2.0], (8, 1)), np.tile([1, 1, 0], (8, 1))
+    labels[1] = [1, 0, 0]
+    explained = explanation(predictions=logits, labels=labels)
+    facts = [s["models"][0] for s in written(explained)["gallery"]["samples"]]
+    assert facts[0]["predicted"] == [0, 1]
+    assert [facts[0]["right"], facts[1]["right"]] == [True, False]
+    shares = [share for _, share in facts[0]["likely"]]
+    np.testing.assert_allclose(shares, 1 / (1 + np.exp([-2, -1, 2])), rtol=1e-3)
+
+
+def test_what_are_logits_is_known_of_the_explanation(written):
+    """Whatever those look like that are shown."""
+    logits = np.array([[-3.0, 1, 0]] + [[0.5, 0, 0]] * 7)
+    explained = explanation(predictions=logits)[1:]
+    (sample, *_) = written(explained)["gallery"]["samples"]
+    share = np.exp(0.5) / (np.exp(0.5) + 2)
+    assert sample["models"][0]["likely"][0] == [0, pytest.approx(share, rel=1e-3)]
+    # Rounding takes no probability for a logit.
+    rounded = np.array([[1 + 1e-6, -1e-6, 0]] * 8)
+    (sample, *_) = written(explanation(predictions=rounded))["gallery"]["samples"]
+    assert sample["models"][0]["likely"][0] == [0, 1]
+
+
 def test_one_output_for_two_classes(written):
     names = {"class_names": None, "class_concepts": None}
     explained = explanation(predictions=PREDICTIONS[:, :1], labels=LABELS % 2, **names)

@@ -374,6 +374,8 @@ def test_a_sample_stays_open_that_no_longer_fits(page):
     expect(dialog.locator("dl")).to_contain_text("owl ✗")
     expect(page.locator("#position")).to_have_text("1 of 5 shown")
     dialog.get_by_role("button", name="Close").click()
+    # A dialog tells that it is closed a little later.
+    expect(page.locator("#count")).to_have_text("4 of 8 samples")
     assert order(page) == [1, 4, 5, 7]
     expect(page.locator(".gallery button").first).to_be_focused()
 
@@ -431,6 +433,17 @@ def test_what_is_not_known_is_not_offered(opened, bare):
     assert orders == ["order given"]
     for part in ("Figures", "Curves", "Training"):
         expect(page.get_by_role("heading", name=part)).to_have_count(0)
+
+
+def test_masks_without_labels_leave_no_disagreement(opened, tmp_path):
+    page = opened(keras_lap.report(explanation(labels=None), tmp_path / "report.html"))
+    expect(controls(page).get_by_label("Mask outline")).to_have_count(1)
+    orders = choice(page, "Sort by").locator("option").all_inner_texts()
+    assert [name.split(",")[0] for name in orders] == [
+        "order given",
+        "confidence",
+        "confidence",
+    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -275,8 +275,13 @@ class TestParameterRandomisation:
 
 class TestRandomLabelControl:
     def test_fails_what_ignores_the_model(self, model):
-        result = random_label_control(model, IMAGES, LABELS, Edge(), control=model)
+        control = keras.models.clone_model(model)
+        result = random_label_control(model, IMAGES, LABELS, Edge(), control=control)
         np.testing.assert_allclose(result.values, np.ones(12))
+        result = random_label_control(
+            model, IMAGES, LABELS, VanillaGradients(), control=control
+        )
+        assert result.mean < 0.9
 
     def test_control_is_trained_on_permuted_labels(self, model):
         seen = []

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_lap.explanation.class_outputs import class_outputs, holds_logits
+from keras_lap.explanation.image_input import data_format_of
 from keras_lap.names import check_choice, check_names
 
 
@@ -28,8 +29,9 @@ class Predictor:
             with several. Defaults to `None`: the first.
         data_format: `"channels_last"` or `"channels_first"`, what the model takes.
             Images are given with channels last to the `Predictor` either way.
-            Defaults to `None`: `keras.config.image_data_format()` for a model,
-            `"channels_last"` for a function.
+            Defaults to `None`: for a model that of its LAP layers, or
+            `keras.config.image_data_format()` if it has none; for a function
+            `"channels_last"`.
 
     Raises:
         TypeError: If `predict` is neither a model nor a function.
@@ -53,9 +55,7 @@ class Predictor:
                 f"probabilities. Received: {predict!r}"
             )
         if data_format is None:
-            data_format = (
-                keras.config.image_data_format() if is_model else "channels_last"
-            )
+            data_format = data_format_of(predict) if is_model else "channels_last"
         check_choice("data_format", data_format, ("channels_last", "channels_first"))
         self._predict = predict.predict_on_batch if is_model else predict
         self._names = getattr(predict, "output_names", [])
@@ -73,9 +73,12 @@ class Predictor:
             float64 array `(N, classes)`.
 
         Raises:
-            ValueError: As `rows` does.
+            ValueError: As `rows` does, or if there is no image.
         """
-        return np.stack(list(self.rows(images, batch_size)))
+        rows = list(self.rows(images, batch_size))
+        if not rows:
+            raise ValueError("Expected at least one image. Received: none")
+        return np.stack(rows)
 
     def rows(self, images: Iterable, batch_size: int = 32) -> Iterator[np.ndarray]:
         """Probabilities of any number of images, one after the other.

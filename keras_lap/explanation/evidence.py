@@ -113,7 +113,9 @@ def evidence(explanation, index, class_concepts=None):
     classes = () if outputs is None else np.argsort(-outputs[index], kind="stable")[:2]
     classes = [int(class_) for class_ in classes]
     only_predicted = only_runner_up = difference = None
-    speaks = _checked(class_concepts, explanation)
+    speaks = explanation.class_concepts
+    if class_concepts is not None:
+        speaks = checked_class_concepts(class_concepts, explanation)
     if len(classes) == 2 and speaks is not None:
         rows = [np.flatnonzero(speaks[class_]) for class_ in classes]
         if np.isin(np.concatenate(rows), explanation.concepts).all():
@@ -163,24 +165,34 @@ def _concept_evidence(explanation, index, position):
     )
 
 
-def _checked(class_concepts, explanation):
-    if class_concepts is None:
-        return explanation.class_concepts
+def checked_class_concepts(class_concepts, explanation):
+    """Flags of which concepts speak for which class, if they fit an explanation.
+
+    Args:
+        class_concepts: Array `(classes, concepts of the model)`.
+        explanation: The `Explanation`.
+
+    Returns:
+        Boolean array of the same shape.
+
+    Raises:
+        ValueError: If the shape does not fit.
+    """
     speaks = np.asarray(class_concepts)
     outputs = explanation.outputs
     fits = (
         speaks.ndim == 2
-        and speaks.shape[1] > max(explanation.concepts)
+        and speaks.shape[1] > max(explanation.concepts, default=-1)
         and (outputs is None or len(speaks) == outputs.shape[-1])
     )
     if not fits:
         classes = "classes" if outputs is None else outputs.shape[-1]
         raise ValueError(
             f"Expected `class_concepts` of shape ({classes}, concepts of the model), "
-            f"with a column for concept {max(explanation.concepts)}. "
+            f"with a column for concept {max(explanation.concepts, default=-1)}. "
             f"Received: class_concepts of shape {speaks.shape}"
         )
-    return speaks.astype(bool)
+    return speaks.astype(bool, copy=False)
 
 
 def _highest(explanation, index, concepts):

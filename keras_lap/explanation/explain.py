@@ -98,7 +98,8 @@ def explain(
             default those of the data set.
         masks: Array `(N, h, w)` or `(N, h, w, K)`, where values above 0.5 are inside,
             of any resolution, stretched to the image. Of one mask per concept that of
-            the label is taken. By default those of the data set.
+            the label is taken, or the union of those of several labels. By default
+            those of the data set.
         concept_names: List of the names of all of the model's concepts. By default
             those of the classes if there are as many of both, otherwise `"concept 3"`.
         class_names: List of the names of the classes.
@@ -209,7 +210,7 @@ def _given_targets(labels, masks, source, taken):
         if values is not None
     }
     for name, values in given.items():
-        if source.samples not in (None, len(values)):
+        if source.samples is not None and values.shape[:1] != (source.samples,):
             raise ValueError(
                 f"Expected `{name}` of {source.samples} images. "
                 f"Received: {name}.shape={values.shape}"

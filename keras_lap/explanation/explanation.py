@@ -12,7 +12,8 @@ import numpy as np
 from keras_lap.explanation.class_outputs import class_outputs, holds_logits
 from keras_lap.explanation.displayable import displayable
 from keras_lap.explanation.draw_maps import draw_maps
-from keras_lap.explanation.evidence import evidence
+from keras_lap.explanation.evidence import checked_class_concepts, evidence
+from keras_lap.explanation.labels import standardized_labels
 from keras_lap.explanation.overlay import overlay
 from keras_lap.layers.base_la_pooling import standardize_count
 from keras_lap.names import check_names
@@ -39,8 +40,8 @@ class Explanation:
         predictions: Float32 array `(N, columns)`, the model's output, or `None`.
         from_logits: Whether `predictions` are logits. By default they are if some lie
             outside of `[0, 1]`.
-        labels: Int array `(N,)`, or `(N, classes)` for several labels per image, or
-            `None`.
+        labels: Int array `(N,)`, -1 where it is not known, or `(N, classes)` for
+            several labels per image, or `None`.
         masks: Boolean array `(N, H, W)` or `None`. Where no mask is known it is empty.
         concept_names: List of `K` strings, by default `"concept 3"`.
         class_names: List of strings, one per class, or `None`.
@@ -55,7 +56,8 @@ class Explanation:
     The arguments are attributes too. The arrays are not copied, and can only be read.
 
     Raises:
-        ValueError: If the shapes or lengths do not fit each other.
+        ValueError: If the shapes or lengths do not fit each other, or labels are no
+            whole numbers.
 
     Example:
 
@@ -111,9 +113,8 @@ class Explanation:
             "images": _of_numpy(np.asarray(self.images)),
             "scores": np.asarray(scores, np.float32),
             "predictions": _as_array(self.predictions, np.float32),
-            "labels": _as_array(self.labels, None),
+            "labels": standardized_labels(self.labels),
             "masks": _as_array(self.masks, bool),
-            "class_concepts": _as_array(self.class_concepts, bool),
         }.items():
             self._set(name, _read_only(array))
         self._set("concepts", [operator.index(concept) for concept in self.concepts])
@@ -135,6 +136,9 @@ class Explanation:
             "masks": maps.shape[:3],
         }
         self._check(lengths, shapes)
+        if self.class_concepts is not None:
+            speaks = checked_class_concepts(self.class_concepts, self)
+            self._set("class_concepts", _read_only(speaks))
 
     def _set(self, name, value):
         object.__setattr__(self, name, value)
@@ -381,10 +385,10 @@ class Explanation:
         if concepts is None:
             return self._speaking().argmax(axis=-1)
         single = np.ndim(concepts) == 0
-        if not single and len(concepts) != len(self):
+        if not single and np.shape(concepts) != (len(self),):
             raise ValueError(
                 f"Expected one concept, or one for each of {len(self)} images. "
-                f"Received: {len(concepts)}"
+                f"Received: concepts of shape {np.shape(concepts)}"
             )
         wanted = [concepts] if single else concepts
         found = {one: self._position(one) for one in dict.fromkeys(_plain(wanted))}
@@ -446,14 +450,16 @@ class Explanation:
                 line.append(pathlib.Path(file).name)
         if self.labels is not None and self.labels.ndim == 1:
             for line, label in zip(lines, self.labels, strict=True):
-                line.append(f"label {self._short(label)}")
+                if label >= 0:
+                    line.append(f"label {self._short(label)}")
         if self.predictions is not None:
             for line, index in zip(lines, self.predicted, strict=True):
                 line.append(f"predicted {self._short(index)}")
         return ["\n".join(line) for line in lines] if any(lines) else None
 
     def _short(self, index):
-        return index if self.class_names is None else self.class_names[index]
+        names = self.class_names or ()
+        return names[index] if index < len(names) else index
 
 
 def _count(number, thing):

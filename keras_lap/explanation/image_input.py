@@ -8,6 +8,18 @@ from keras_lap.layers.base_la_pooling import BaseLAPooling
 from keras_lap.layers.model_graph import check_model, graph_of
 
 
+def data_format_of(model):
+    """The layout of a model's LAP layers, or Keras' own if it has none."""
+    return next(
+        (
+            layer.data_format
+            for layer in model._flatten_layers()
+            if isinstance(layer, BaseLAPooling)
+        ),
+        keras.config.image_data_format(),
+    )
+
+
 @dataclass(frozen=True)
 class ImageInput:
     """The one input of a model that takes images.
@@ -38,14 +50,7 @@ class ImageInput:
                 "no weights yet. Train it, load its weights, or call it on a batch "
                 "first."
             )
-        data_format = next(
-            (
-                layer.data_format
-                for layer in model._flatten_layers()
-                if isinstance(layer, BaseLAPooling)
-            ),
-            keras.config.image_data_format(),
-        )
+        data_format = data_format_of(model)
         graph = graph_of(model)
         if graph is None:
             return cls(model.name, None, data_format)

@@ -88,7 +88,14 @@ def _is_array(images):
 
 def _of_array(images, taken, batch_size, **known):
     if not ops.is_tensor(images):
-        images = np.asarray(images)
+        try:
+            images = np.asarray(images)
+        except ValueError as error:
+            raise ValueError(
+                "Expected images of one size. Received: a list of arrays of several. "
+                "Resize them, or explain those of each size in a call of their own. "
+                "A list of batches goes in as `iter(batches)`."
+            ) from error
     taken.check(images.shape)
     starts = range(0, len(images), batch_size)
     return ImageSource(
@@ -158,9 +165,11 @@ def _image_and_targets(element):
                 f"Received: {sorted(element)}"
             )
         return element["image"], element
-    if isinstance(element, tuple | list):
-        return element[0], element[1] if len(element) > 1 else None
-    return element, None
+    image, *targets = element if isinstance(element, tuple | list) else (element,)
+    if isinstance(image, dict) and len(image) == 1:
+        # Under the name of the model's input.
+        (image,) = image.values()
+    return image, targets[0] if targets else None
 
 
 def _batch(element, taken):

@@ -33,7 +33,7 @@ def standardized_labels(labels, predictions=None):
             f"of shape {given.shape} and dtype {given.dtype}. Targets of other kinds "
             'go into a dict, as {"label": labels, "mask": masks}, or are left out.'
         )
-    given = given.astype(np.int64)
+    given = given.astype(np.int64, copy=False)
     is_one_hot = given.ndim == 2 and _is_one_hot(given)
     return given.argmax(axis=1) if is_one_hot and _exclude(predictions) else given
 

@@ -4,6 +4,8 @@ import os
 
 import numpy as np
 
+from keras_lap.explanation.collected import Collected
+
 # Pillow's names of what images have, by the number of channels.
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 # Full scale of 16 bits becomes that of 8.
@@ -31,6 +33,7 @@ def read_images(files, size, channels, dtype=np.uint8):
     Raises:
         FileNotFoundError: If files are missing. It names all that cannot be read.
         ImportError: If Pillow is not installed.
+        MemoryError: If the images would not fit into memory.
         ValueError: If files cannot be read, all of which are named, there is none, the
             number of channels is another one, or sizes differ where they must not.
     """
@@ -55,14 +58,14 @@ def read_images(files, size, channels, dtype=np.uint8):
     size = [side or own for side, own in zip(size, sizes[0].tolist(), strict=True)]
     if any(_is_deep(mode) for _, mode in found):
         dtype = np.float32
-    images = np.empty((len(files), *size, channels), dtype)
-    places = iter(images)
+    images = Collected("images", "Take fewer files.", len(files))
 
     def read(image):
-        next(places)[:] = _pixels(pillow, image, size, channels)
+        pixels = _pixels(pillow, image, size, channels).astype(dtype, copy=False)
+        images.add(np.broadcast_to(pixels, (1, *size, channels)))
 
     _each(pillow, files, read)
-    return images, sizes
+    return images.array(), sizes
 
 
 def _pillow():

@@ -39,7 +39,8 @@ def map_evidence(name, explanation, index, labels, mask):
             f"Received: NaN or infinite values in those of {name!r}, image {index}."
         )
     # In float64 the sums of huge and tiny values stay in range.
-    maps = np.moveaxis(np.maximum(explanation.maps[index], 0), -1, 0).astype(np.float64)
+    maps = np.moveaxis(np.maximum(explanation.maps[index], 0), -1, 0)
+    maps = maps.astype(np.float64, order="C")
     evidence = {one.concept: one for one in explanation.evidence(index).concepts}
     of_labels = maps[_positions(explanation, labels)]
     return {

@@ -4,6 +4,7 @@ const has = {
   labels: samples.some((sample) => sample.labels.length),
   verdicts: samples.some((sample) => sample.models.some((facts) => facts.right !== null)),
   masks: samples.some((sample) => sample.mask !== null),
+  disagreement: samples.some((sample) => sample.maps.some((map) => map.disagreement !== null)),
   predictions: samples.some((sample) => sample.models.some((facts) => facts.likely.length)),
 };
 const strongest = layers.map((_, layer) =>
