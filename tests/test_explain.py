@@ -63,6 +63,13 @@ def test_images_that_do_not_fit(shape, message):
         explain(constant_model(0.5), np.ones(shape))
 
 
+def test_images_that_are_not_finite():
+    images = np.ones((3, 8, 6, 3))
+    images[1, 2, 3, 0] = np.nan
+    with pytest.raises(ValueError, match="1 of a batch of 3, the first at index 1"):
+        explain(constant_model(0.5), images)
+
+
 def test_models_that_do_not_fit():
     images = np.ones((1, 8, 6, 3))
     with pytest.raises(TypeError, match=r"keras.Model"):

@@ -283,6 +283,14 @@ def test_overlay(explanation):
         explanation.overlay(opacity=2)
 
 
+def test_concepts_of_one_name_have_columns_of_their_own():
+    explanation = Explanation(
+        np.ones((1, 6, 8, 2)), np.zeros((1, 6, 8, 3)), concept_names=["eye", "eye"]
+    )
+    titles = [ax.get_title() for ax in explanation.plot().axes]
+    assert titles[:3] == ["input", "eye (0)", "eye (1)"]
+
+
 def test_drawing_without_matplotlib(explanation, monkeypatch):
     for name in ("matplotlib", "matplotlib.figure"):
         monkeypatch.setitem(sys.modules, name, None)

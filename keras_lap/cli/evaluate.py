@@ -149,7 +149,8 @@ def _evaluate(options, path):
     preprocess = preprocessing(options.model, options.preprocess)
     images = data.arrays["image"]
     if preprocess is not None:
-        images = preprocess(images)
+        # Some of it is for channels in the last place.
+        images = taken.first(preprocess(taken.last(images)))
     answers = {
         name: _answers(model, images, options.batch) for name, model in models.items()
     }

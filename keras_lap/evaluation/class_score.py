@@ -195,7 +195,8 @@ class _Replay:
     def _call(self, operation, path, *args, **kwargs):
         nested = graph_of(operation)
         if nested is not None and not kwargs.get("training"):
-            outputs = keras.tree.flatten(self(nested, args[0], f"{path}/"))
+            inputs = args[0] if args else kwargs["inputs"]
+            outputs = keras.tree.flatten(self(nested, inputs, f"{path}/"))
             outputs = outputs[0] if len(outputs) == 1 else outputs
         else:
             outputs = _Borrowed(operation)(*args, **kwargs)

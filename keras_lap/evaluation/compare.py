@@ -21,6 +21,7 @@ from keras_lap.evaluation.explainers.explainer import CallableExplainer
 from keras_lap.evaluation.metrics import METRICS, Metric
 from keras_lap.evaluation.record import Record
 from keras_lap.evaluation.samples_to_compare import SamplesToCompare
+from keras_lap.explanation.image_input import data_format_of
 from keras_lap.explanation.progress import Progress
 from keras_lap.layers import BaseLAPooling
 from keras_lap.names import check_choice, check_names, listed
@@ -64,10 +65,11 @@ def compare(
     Args:
         model: A classifier, `keras.Model`.
         dataset: Dict of arrays: `"image"` as the model takes them, and any of `"label"`
-            `(N,)`, `"mask"` `(N, H, W)` and `"boxes"` `(N, M, 4)` (relative top, left,
-            bottom, right, filled up with -1). Or an iterable, such as a
-            `tf.data.Dataset`, of such dicts or of pairs of an image and its label or a
-            dict of the others, batched or not. All of it is read into memory. Of masks
+            `(N,)`, `"mask"` `(N, H, W)`, `"boxes"` `(N, M, 4)` (relative top, left,
+            bottom, right, filled up with -1) and `"valid"`, a dict of flags `(N,)` of
+            the masks and boxes that are known. Or a pair of the images and their labels
+            or a dict of the others; or an iterable, such as a `tf.data.Dataset`, of
+            such dicts or pairs, batched or not. All of it is read into memory. Of masks
             with one per concept, `(N, H, W, K)`, that of the label counts.
         explainers: List of explainers, or dict from names to them. Each is an
             `Explainer` or a callable `(images, targets) -> maps`. Defaults to `None`:
@@ -96,8 +98,9 @@ def compare(
             Defaults to `None`: the first.
         timing_rounds: Number of rounds that are timed, 0 to leave time and memory out.
         data_format: `"channels_last"` or `"channels_first"`, the layout of the images.
-            Defaults to `None`: `keras.config.image_data_format()`. Explainers that you
-            make yourself are told their own.
+            Defaults to `None`: that of the model's LAP layers, or
+            `keras.config.image_data_format()` if it has none. Explainers that you make
+            yourself are told their own.
 
     Returns:
         A `Comparison`.
@@ -136,7 +139,7 @@ def compare(
             "Expected a batch size of at least 1, and 0 or more rounds of timing. "
             f"Received: {batch_size=}, {timing_rounds=}"
         )
-    data_format = data_format or keras.config.image_data_format()
+    data_format = data_format or data_format_of(model)
     samples = SamplesToCompare.of(dataset, data_format)
     options = {"batch_size": batch_size, "data_format": data_format}
     if explainers is None:
@@ -148,17 +151,22 @@ def compare(
         for name, explainer in explainers.items()
         if not isinstance(explainer, LAP | CallableExplainer)
     }
-    plans = [("model", model, explainers)]
+    plans = {"model": (model, explainers)}
     if original is not None:
-        plans.append(("original", original, told_the_model))
-
-    comparison = Comparison(rows=[])
-    steps = sum(len(chosen) for *_, chosen in plans) * (1 + len(metrics))
-    progress = Progress(steps, verbose)
-    for name, network, chosen in plans:
-        subject = ExplainedModel(
+        plans["original"] = original, told_the_model
+    # Before any of them is measured, so that what is wrong is told at once.
+    subjects = {
+        name: ExplainedModel(
             network, samples, targets=targets, output=output, seed=seed, **options
         )
+        for name, (network, _) in plans.items()
+    }
+
+    comparison = Comparison(rows=[])
+    steps = sum(len(chosen) for _, chosen in plans.values()) * (1 + len(metrics))
+    progress = Progress(steps, verbose)
+    for name, (_, chosen) in plans.items():
+        subject = subjects[name]
         if subject.accuracy is not None:
             comparison.accuracy[name] = subject.accuracy
         comparison.targets[name] = subject.targets
@@ -221,6 +229,11 @@ def _named(explainers, options):
             name: as_explainer(explainer, name, **options)
             for name, explainer in explainers.items()
         }
+    if not isinstance(explainers, list | tuple):
+        raise TypeError(
+            "Expected `explainers` to be a list of explainers, or a dict from names to "
+            f"explainers. Received: {explainers!r}"
+        )
     explainers = [as_explainer(explainer, **options) for explainer in explainers]
     names = [explainer.name for explainer in explainers]
     if len(set(names)) < len(names):
@@ -241,7 +254,11 @@ def _checked_metrics(metrics, samples):
         ]
     if not isinstance(metrics, Mapping):
         names = listed(metrics)
-        check_names("`metrics` to be names of metrics", names, METRICS)
+        check_names(
+            "`metrics` to be names of metrics, or a dict from names to functions",
+            names,
+            METRICS,
+        )
         metrics = dict(zip(names, names, strict=True))
     chosen = [Metric.of(metric, name) for name, metric in metrics.items()]
     for metric in chosen:

@@ -26,23 +26,25 @@ class Cost:
     reason: str | None
 
 
-def costs(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, Cost]:
+def costs(
+    calls: dict[str, Callable[[], object]], rounds: int
+) -> dict[str, Cost | Exception]:
     """Measures functions beside each other.
 
-    Every function is called once to warm up. Then each is timed once per round, in
-    turns, so that what slows the machine down for a while meets all of them. At the
-    end each is called once more for its memory: the peak of the tensors on CPU and GPU,
-    as TensorFlow's allocators count it, and that of Python and NumPy, each above what
-    there was before. They may peak at different moments, so the sum is a bound from
-    above. The resident memory of the process would say less, for TensorFlow keeps what
-    it has freed.
+    Every function is called once to warm up, and left out if it fails. Then each is
+    timed once per round, in turns, so that what slows the machine down for a while
+    meets all of them. At the end each is called once more for its memory: the peak of
+    the tensors on CPU and GPU, as TensorFlow's allocators count it, and that of Python
+    and NumPy, each above what there was before. They may peak at different moments, so
+    the sum is a bound from above. The resident memory of the process would say less,
+    for TensorFlow keeps what it has freed.
 
     Args:
         calls: Dict from names to functions without arguments.
         rounds: Number of rounds, at least 1.
 
     Returns:
-        Dict from the names to a `Cost`.
+        Dict from the names to a `Cost`, or to the exception of one that failed.
 
     Example:
     >>> from keras_lap.evaluation.cost import costs
@@ -50,15 +52,20 @@ def costs(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, Cost
     >>> len(cost.seconds)
     3
     """
-    for call in calls.values():
-        call()
+    errors = {}
+    for name, call in calls.items():
+        try:
+            call()
+        except Exception as error:
+            errors[name] = error
+    calls = {name: call for name, call in calls.items() if name not in errors}
     seconds = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
             start = time.perf_counter()
             call()
             seconds[name].append(time.perf_counter() - start)
-    return {
+    return errors | {
         name: Cost(np.array(seconds[name]), *_peak(call))
         for name, call in calls.items()
     }

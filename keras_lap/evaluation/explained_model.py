@@ -37,15 +37,7 @@ class ExplainedModel:
         self._samples = samples
         self._options = {"batch_size": batch_size, "seed": seed}
         self._channels_first = data_format == "channels_first"
-        # Models run faster on their own, but a single output needs its other class.
-        has_single_output = (getattr(self.model, "output_shape", None) or [None])[
-            -1
-        ] == 1
-        self._predictor = (
-            Predictor(self._predict)
-            if has_single_output
-            else Predictor(self.model, data_format=data_format)
-        )
+        self._predictor = Predictor(self.model, data_format=data_format)
         labels = samples.labels
         has_labels = labels is not None and labels.ndim == 1
         if targets == "label" and not has_labels:
@@ -75,11 +67,6 @@ class ExplainedModel:
             **self._options,
         }
 
-    def _predict(self, images):
-        if self._channels_first:
-            images = np.moveaxis(images, -1, 1)
-        return predictions(self.model, images, len(images))
-
     def _channels_last(self, images):
         return np.moveaxis(images, 1, -1) if self._channels_first else images
 
@@ -90,7 +77,8 @@ def _with_one_output(model, output):
         return model
     index = 0 if output is None else output
     if isinstance(index, str):
-        names = list(model.output_names)
+        # A Sequential model does not name its output.
+        names = list(getattr(model, "output_names", []))
         check_names(f"`output` to be one of {model.name!r}", [index], names)
         index = names.index(index)
     if index not in range(len(outputs)):

@@ -26,16 +26,16 @@ def predictions(model: keras.Model, images, batch_size: int = 32) -> np.ndarray:
     array([[0.75, 0.25],
            [0.  , 1.  ]], dtype=float32)
     """
+    return class_outputs(outputs(model, images, batch_size))
+
+
+def outputs(model: keras.Model, images, batch_size: int = 32) -> np.ndarray:
+    """As `predictions`, but a single column stays one."""
     batches = [
         model(images[start : start + batch_size], training=False)
         for start in range(0, len(images), batch_size)
     ]
     dtype = keras.backend.result_type(batches[0].dtype, "float32")
-    return class_outputs(
-        np.concatenate(
-            [
-                keras.ops.convert_to_numpy(keras.ops.cast(batch, dtype))
-                for batch in batches
-            ]
-        )
+    return np.concatenate(
+        [keras.ops.convert_to_numpy(keras.ops.cast(batch, dtype)) for batch in batches]
     )

@@ -69,7 +69,7 @@ class Record:
         self._add(explainer, name, higher_is_better=higher_is_better, error=reason)
 
     def costs(self, prepared, subject, rounds):
-        """Measures and writes what maps cost.
+        """Measures and writes what maps cost, be it a failure.
 
         Args:
             prepared: Dict from names of explainers to functions
@@ -86,6 +86,9 @@ class Record:
             for name, maps_of in prepared.items()
         }
         for name, cost in costs(calls, rounds).items():
+            if isinstance(cost, Exception):
+                self.failure(name, "seconds per image", cost, higher_is_better=False)
+                continue
             seconds = cost.seconds / len(images)
             self._add(
                 name,

@@ -9,6 +9,8 @@ from keras_lap.explanation.masks import standardized_masks
 from keras_lap.names import check_names
 
 _NAMES = ("image", "label", "mask", "boxes")
+# Names of the flags that say in which samples a kind is known.
+_FLAGS = {"mask": "valid mask", "boxes": "valid boxes"}
 
 
 @dataclass(frozen=True)
@@ -33,23 +35,19 @@ class SamplesToCompare:
         """Reads a data set.
 
         Args:
-            dataset: Dict of arrays `"image"` and any of `"label"`, `"mask"` and
-                `"boxes"`; or an iterable, such as a `tf.data.Dataset`, of such dicts,
-                or of pairs of an image and its label or a dict of the others, batched
-                or not. Other names are left unread.
+            dataset: Dict of arrays `"image"` and any of `"label"`, `"mask"`,
+                `"boxes"` and `"valid"`; or a pair of the images and their labels or a
+                dict of the others; or an iterable, such as a `tf.data.Dataset`, of such
+                dicts or pairs, batched or not. Other names are left unread.
             data_format: Layout of the images.
 
         Raises:
             ValueError: If there is no image, or numbers or ranks do not fit.
         """
-        if not isinstance(dataset, Mapping):
-            dataset = _joined(dataset)
-        check_names("`dataset` to have images under", ["image"], list(dataset))
-        given = {
-            name: _to_numpy(dataset[name])
-            for name in _NAMES
-            if dataset.get(name) is not None
-        }
+        if isinstance(dataset, tuple) and getattr(dataset[0], "ndim", 0) == 4:
+            dataset = [dataset]
+        is_dict = isinstance(dataset, Mapping)
+        given = _known(dataset) if is_dict else _joined(dataset)
         images = given["image"]
         if images.ndim != 4 or not len(images):
             raise ValueError(
@@ -71,8 +69,12 @@ class SamplesToCompare:
         if masks is not None:
             first = data_format == "channels_first"
             size = images.shape[2:] if first else images.shape[1:3]
-            masks = standardized_masks(masks, size, labels)
-        return cls(images, labels, masks, given.get("boxes"))
+            masks = standardized_masks(masks, size, labels, given.get(_FLAGS["mask"]))
+        boxes = given.get("boxes")
+        if boxes is not None and _FLAGS["boxes"] in given:
+            flags = given[_FLAGS["boxes"]].astype(bool)
+            boxes = np.where(flags.reshape(-1, 1, 1), boxes, -1)
+        return cls(images, labels, masks, boxes)
 
     @property
     def known(self) -> set:
@@ -94,9 +96,8 @@ def _joined(elements):
     """The dict of arrays of an iterable of batches or of single samples."""
     parts = {}
     for element in elements:
-        for name, values in _named(element).items():
-            if name in _NAMES:
-                parts.setdefault(name, []).append(_to_numpy(values))
+        for name, values in _known(_named(element)).items():
+            parts.setdefault(name, []).append(values)
     if not parts:
         raise ValueError("Expected a data set with images. Received: an empty one")
     if parts["image"][0].ndim == 3:
@@ -117,6 +118,19 @@ def _named(element):
     if not isinstance(targets, Mapping):
         targets = {"label": targets}
     return {"image": image, **targets}
+
+
+def _known(sample):
+    """What a dict says that is of use here, as arrays, with the flags by `_FLAGS`."""
+    check_names("`dataset` to have images under", ["image"], list(sample))
+    valid = sample.get("valid")
+    if not isinstance(valid, Mapping):
+        valid = dict.fromkeys(_FLAGS, valid)
+    given = {name: sample.get(name) for name in _NAMES}
+    given |= {flag: valid.get(name) for name, flag in _FLAGS.items()}
+    return {
+        name: _to_numpy(values) for name, values in given.items() if values is not None
+    }
 
 
 def _filled_up(boxes, most):

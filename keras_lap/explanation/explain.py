@@ -117,9 +117,9 @@ def explain(
         FileNotFoundError: If files are missing; all are named, and nothing is computed.
         MemoryError: If the maps would not fit into memory.
         TypeError: If `model` is no Keras model.
-        ValueError: If the images do not fit the model, the model has no LAP layer with
-            concepts, their numbers of concepts differ, or an argument is unknown or
-            out of its range.
+        ValueError: If the images do not fit the model or are not finite, the model has
+            no LAP layer with concepts, their numbers of concepts differ, or an argument
+            is unknown or out of its range.
 
     Example:
     >>> import keras
@@ -161,6 +161,7 @@ def explain(
         with score_tape() as records:
             outputs = model(batch.images, training=False)
         shown = taken.last(_to_numpy(batch.images))
+        _check_finite(shown)
         if reader is None:
             if message := range_warning(model, batch.images):
                 warnings.warn(message, stacklevel=2)
@@ -251,6 +252,18 @@ def _class_concepts(count, predictions):
         return np.eye(classes, dtype=bool)
     is_binary = predictions.shape[-1] == count == 1
     return np.array([[False], [True]]) if is_binary else None
+
+
+def _check_finite(images):
+    if images.dtype.kind != "f":
+        return
+    broken = ~np.isfinite(images).all(axis=(1, 2, 3))
+    if broken.any():
+        raise ValueError(
+            f"Expected finite images. Received: NaN or infinite values in "
+            f"{broken.sum()} of a batch of {len(images)}, the first at index "
+            f"{broken.argmax()} there. Leave them out, or mend them as in training."
+        )
 
 
 def _to_numpy(images):

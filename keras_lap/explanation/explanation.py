@@ -429,7 +429,13 @@ class Explanation:
             concepts = self.concepts
         wanted = [concepts] if np.ndim(concepts) == 0 else concepts
         positions = [self._position(concept) for concept in _plain(wanted)]
-        return {self.concept_names[at]: self.maps[..., at] for at in positions}
+        names = [self.concept_names[at] for at in positions]
+        return {
+            f"{name} ({self.concepts[at]})" if names.count(name) > 1 else name: (
+                self.maps[..., at]
+            )
+            for name, at in zip(names, positions, strict=True)
+        }
 
     def _have_labels_concepts(self):
         """Whether there is a map of the concept of every label."""

@@ -5,7 +5,7 @@ from keras_lap.evaluation.explainers.tf_explain_method import tf_explain_method
 
 
 class IntegratedGradients(GradientExplainer):
-    r"""Gradients along the straight way from a black image, by tf-explain.
+    r"""Gradients along the straight way from an image of zeros, by tf-explain.
 
     With the score $s$ before the softmax, the image $x$ and the baseline $x' = 0$,
 
@@ -15,6 +15,9 @@ class IntegratedGradients(GradientExplainer):
     and a pixel's value is the sum of $|a|$ over its channels, or what `channels` says.
     With `channels="sum"` a map adds up to $s(x) - s(x')$, but for the error of taking
     a sum for the integral.
+
+    Zeros are black only if the model takes pixels from 0 on; in the range from -1 to 1
+    they are grey.
 
     tf-explain itself leaves the factor $x - x'$ of the paper out; here it is there.
 

@@ -18,9 +18,13 @@ class LAP(Explainer):
         class_concepts: int array `(classes,)`, the concept that stands for each class,
             or `"highest"`: the highest of all concepts at each pixel, for models that
             nothing told which concept is which class. Defaults to `None`: concept `k`
-            stands for class `k`, and the concept of a model with a single one for
-            all classes.
+            stands for class `k`, where there are as many of both, and the concept of a
+            model with a single one for all classes.
         **options: `name`, `batch_size` and `data_format` of an `Explainer`.
+
+    Raises:
+        ValueError: If `class_concepts` is something else; when an image is explained,
+            if it is needed.
 
     Example:
     >>> import keras
@@ -65,7 +69,9 @@ class LAP(Explainer):
         def maps_of(images, targets):
             nonlocal count
             if count is None:
-                count = len(read(images[:1]).concepts)
+                first = read(images[:1])
+                count = len(first.concepts)
+                self._check(count, first.outputs)
             concepts = self._concepts_of(targets, count)
             maps = np.empty((len(images), *self.image_size(images)), np.float32)
             # Batch by batch: all concepts of all images may be too many to keep.
@@ -80,6 +86,18 @@ class LAP(Explainer):
             return maps
 
         return maps_of
+
+    def _check(self, count, outputs):
+        if self.class_concepts is not None or count == 1 or outputs is None:
+            return
+        classes = outputs.shape[-1]
+        if classes != count:
+            raise ValueError(
+                f"Expected a concept for each of the {classes} classes, or a single "
+                f"one. Received: a model with {count} concepts. Say which concept "
+                "stands for which class by `LAP(class_concepts=[...])`, or take "
+                '`LAP(class_concepts="highest")`.'
+            )
 
     def _concepts_of(self, targets, count):
         """The concept that stands for each target, `None` for the highest of all."""

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
 from keras_lap.evaluation.explainers.tf_explain_method import tf_explain_method
-from keras_lap.evaluation.predictions import predictions
+from keras_lap.evaluation.predictions import outputs
 
 
 class Occlusion(Explainer):
@@ -13,7 +13,8 @@ class Occlusion(Explainer):
     With the model's output $p$ for the class, as it is and not before the softmax, and
     the image $x_u$ whose patch $u$ is covered, patch $u$ has the value
     $p(x) - p(x_u)$. The patches do not overlap; their values are resized bilinearly to
-    the size of the image. All channels are covered together.
+    the size of the image. All channels are covered together. A single output speaks for
+    class 1 of two: what makes it fall is what makes class 0 rise.
 
     By tf-explain, which lays the patches and puts the map together. What it does
     otherwise is not used: it covers with 127.5 in images of any range, returns
@@ -68,7 +69,7 @@ class Occlusion(Explainer):
             patch_size = self.patch_size or math.ceil(min(height, width) / 8)
             # tf-explain is right for squares of whole patches.
             side = math.ceil(max(height, width) / patch_size) * patch_size
-            clear = predictions(model, images, self.batch_size)
+            clear = _scores(model, images, self.batch_size)
             checked_classes(targets, clear.shape[-1])
             maps = np.empty((len(images), height, width), np.float32)
             for index, (image, target) in enumerate(zip(images, targets, strict=True)):
@@ -81,7 +82,7 @@ class Occlusion(Explainer):
                     if self.data_format == "channels_first":
                         covered = np.moveaxis(covered, -1, 1)
                     images = np.where(covered, value, image).astype(image.dtype)
-                    return predictions(model, images, self.batch_size)[:, target]
+                    return _scores(model, images, self.batch_size)[:, target]
 
                 maps[index] = method.get_sensitivity_map(
                     _Covered(covered_score, clear[index, target]),
@@ -92,6 +93,14 @@ class Occlusion(Explainer):
             return maps
 
         return maps_of
+
+
+def _scores(model, images, batch_size):
+    """Outputs of which the differences count, so that -p will do for 1 - p."""
+    scores = outputs(model, images, batch_size)
+    if scores.shape[-1] == 1:
+        scores = np.concatenate([-scores, scores], axis=-1)
+    return scores
 
 
 class _Covered:
