@@ -4,6 +4,7 @@ import csv
 import pathlib
 import shlex
 import shutil
+import warnings
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ from random_examples import random_examples
 
 import keras_lap
 from keras_lap import cli
+from keras_lap.cli import evaluate
 from keras_lap.cli.main import COMMANDS
 from keras_lap.cli.preprocessing import preprocessing
 from keras_lap.cli.read_data import read_data
@@ -285,6 +287,28 @@ def test_evaluate_preprocesses_channels_wherever_they_are(tmp_path, monkeypatch)
     assert cli.main([*arguments, "--preprocess", "caffe"]) == 0
     expected = preprocessing("first.keras", "caffe")(IMAGES)
     np.testing.assert_array_equal(seen[0], expected.transpose(0, 3, 1, 2))
+
+
+def test_evaluate_is_told_which_concept_stands_for_a_class(there, tmp_path, capsys):
+    few = tmp_path / "few.keras"
+    keras_lap.convert(make_network(), concepts=2).save(few)
+    arguments = ["evaluate", str(few), "data.npz", "--report", str(tmp_path / "r")]
+    arguments += ["--force", "--explainers", "LAP", "--metrics", "sparsity"]
+    assert cli.main(arguments) == 0
+    assert "LAP(class_concepts=[...])" in capsys.readouterr().err
+    for given in (["0", "1", "1"], ["highest"]):
+        assert cli.main([*arguments, "--class-concepts", *given]) == 0
+        assert "failed" not in "".join(capsys.readouterr())
+    assert cli.main([*arguments, "--class-concepts", "0", "highest"]) == 1
+    assert "highest alone" in capsys.readouterr().err
+
+
+def test_evaluate_warns_of_an_original_that_gets_raw_pixels():
+    with pytest.warns(UserWarning, match="MobileNet was trained on images"):
+        evaluate._warn_of_raw_pixels("MobileNet")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        evaluate._warn_of_raw_pixels("model.keras")
 
 
 def test_evaluate_knows_its_explainers(there, tmp_path, capsys):

@@ -19,8 +19,10 @@ from keras_lap.evaluation import (
     parameter_randomisation,
     pointing_game,
 )
-from keras_lap.evaluation.comparison import FIELDS
-from keras_lap.evaluation.cost import costs
+from keras_lap.evaluation.comparison.comparison import FIELDS
+from keras_lap.evaluation.comparison.cost import costs
+from keras_lap.evaluation.comparison.metrics import METRICS, Metric
+from keras_lap.evaluation.comparison.samples_to_compare import SamplesToCompare
 from keras_lap.evaluation.explainers import (
     LAP,
     CenterGaussian,
@@ -29,8 +31,6 @@ from keras_lap.evaluation.explainers import (
     Occlusion,
     Random,
 )
-from keras_lap.evaluation.metrics import METRICS, Metric
-from keras_lap.evaluation.samples_to_compare import SamplesToCompare
 
 SAME, TWO = "same model", "LAP model against original model"
 COSTS = ["seconds per image", "peak MiB per image"]

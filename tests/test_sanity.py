@@ -139,6 +139,14 @@ class TestRandomWeights:
         model = keras.Model(inputs, shared(shared(inputs)))
         assert list(layers_with_weights(model)) == ["shared"]
 
+    def test_statistics_of_images_are_not_learned(self):
+        normalization = keras.layers.Normalization(mean=[1.0, 2.0], variance=[1.0, 4.0])
+        adapted = keras.layers.Normalization()
+        adapted.adapt(np.arange(16.0).reshape(2, 2, 2, 2))
+        layers = [normalization, adapted, keras.layers.Conv2D(2, 1, name="conv")]
+        model = keras.Sequential([keras.Input((2, 2, 2)), *layers])
+        assert list(layers_with_weights(model)) == ["conv"]
+
     def test_weights_come_from_their_initializers(self):
         layer = keras.layers.Dense(
             50,

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import pathlib
+import warnings
 
 import keras_lap
 from keras_lap.cli.command import Command
@@ -20,6 +21,7 @@ from keras_lap.surgery import lap_layers
 from keras_lap.surgery.concepts import MOST_CLASSES_EVERYWHERE
 
 _XPLIQUE = "xplique:"
+_HIGHEST = "highest"
 
 
 class Evaluate(Command):
@@ -68,6 +70,14 @@ class Evaluate(Command):
             metavar="NAME",
             help=f"any of {', '.join(_explainers())}, and {_XPLIQUE}METHOD if xplique "
             "is installed (default: all but those)",
+        )
+        parser.add_argument(
+            "--class-concepts",
+            nargs="+",
+            metavar="K",
+            type=_concept,
+            help="the concept that stands for each class, one number per class, or "
+            "highest, for the highest of all (default: concept k for class k)",
         )
         parser.add_argument(
             "--metrics",
@@ -126,13 +136,31 @@ def _explainers():
     }
 
 
-def _explainer(name, **options):
+def _explainer(name, class_concepts, **options):
     if name.startswith(_XPLIQUE):
         method = name.removeprefix(_XPLIQUE)
         return keras_lap.evaluation.explainers.Xplique(method, **options)
     known = _explainers()
     check_names("the names of explainers", [name], known)
+    if known[name] is keras_lap.evaluation.explainers.LAP:
+        options["class_concepts"] = class_concepts
     return known[name](**options)
+
+
+def _concept(argument):
+    return argument if argument == _HIGHEST else int(argument)
+
+
+def _class_concepts(given):
+    """What `LAP` takes as `class_concepts`."""
+    if given == [_HIGHEST]:
+        return _HIGHEST
+    if given and _HIGHEST in given:
+        raise ValueError(
+            f"Expected --class-concepts to be numbers, or {_HIGHEST} alone. "
+            f"Received: {given}"
+        )
+    return given
 
 
 def _evaluate(options, path):
@@ -142,11 +170,17 @@ def _evaluate(options, path):
         models["original"] = read_model(options.original, options.weights)
     taken = ImageInput.of(models["model"])
     settings = {"batch_size": options.batch, "data_format": taken.data_format}
-    explainers = options.explainers and [
-        _explainer(name, **settings) for name in options.explainers
+    class_concepts = _class_concepts(options.class_concepts)
+    names = options.explainers
+    if class_concepts is not None and names is None:
+        names = list(_explainers())
+    explainers = names and [
+        _explainer(name, class_concepts, **settings) for name in names
     ]
     data = read_data(options.data, taken, options.samples, options.data_dir)
     preprocess = preprocessing(options.model, options.preprocess)
+    if preprocess is None and options.preprocess is None and options.original:
+        _warn_of_raw_pixels(options.original)
     images = data.arrays["image"]
     if preprocess is not None:
         # Some of it is for channels in the last place.
@@ -179,6 +213,16 @@ def _evaluate(options, path):
         title=options.title or f"{pathlib.Path(options.model).name}, {options.data}",
     )
     return comparison
+
+
+def _warn_of_raw_pixels(original):
+    if preprocessing(original) is not None:
+        warnings.warn(
+            f"{original} was trained on images that were preprocessed, but MODEL is a "
+            "file, so both networks get pixels in [0, 255]. Say what both take by "
+            "--preprocess.",
+            stacklevel=2,
+        )
 
 
 def _answers(model, images, batch_size):

@@ -1,6 +1,6 @@
 from keras_lap.evaluation import explainers
-from keras_lap.evaluation.compare import compare
-from keras_lap.evaluation.comparison import Comparison
+from keras_lap.evaluation.comparison import compare
+from keras_lap.evaluation.comparison.comparison import Comparison
 from keras_lap.evaluation.conciseness import complexity, sparsity
 from keras_lap.evaluation.curve import Curve
 from keras_lap.evaluation.faithfulness import (

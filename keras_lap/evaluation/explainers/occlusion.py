@@ -2,9 +2,9 @@ import math
 
 import numpy as np
 
+from keras_lap.evaluation.class_scores import outputs
 from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
 from keras_lap.evaluation.explainers.tf_explain_method import tf_explain_method
-from keras_lap.evaluation.predictions import outputs
 
 
 class Occlusion(Explainer):

@@ -5,8 +5,8 @@ import keras
 import numpy as np
 
 from keras_lap.evaluation.class_score import ClassScore
+from keras_lap.evaluation.class_scores import class_scores
 from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
-from keras_lap.evaluation.predictions import predictions
 from keras_lap.names import check_names
 
 # They copy the model layer by layer from its configuration, which a model that was
@@ -99,7 +99,7 @@ class Xplique(Explainer):
             )
 
         def maps_of(images, targets):
-            classes = predictions(model, images[:1]).shape[-1]
+            classes = class_scores(model, images[:1]).shape[-1]
             one_hot = np.eye(classes, dtype=np.float32)[
                 checked_classes(targets, classes)
             ]
@@ -115,7 +115,7 @@ class Xplique(Explainer):
             images = np.asarray(images)
             if self.data_format == "channels_first":
                 images = np.moveaxis(images, -1, 1)
-            return predictions(model, images, self.batch_size)
+            return class_scores(model, images, self.batch_size)
 
         return scores
 

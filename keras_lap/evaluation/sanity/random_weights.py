@@ -73,7 +73,9 @@ def _collect(layer, path, groups, seen):
     else:
         for inner in inside:
             _collect(inner, f"{path}/{inner.name}".lstrip("/"), groups, seen)
-        weights = _own_weights(layer)
+        # Statistics of the images are nothing that the model has learned.
+        is_fixed = isinstance(layer, keras.layers.Normalization)
+        weights = [] if is_fixed else _own_weights(layer)
     if weights:
         groups[path] = weights
 

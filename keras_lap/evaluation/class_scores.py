@@ -4,7 +4,7 @@ import numpy as np
 from keras_lap.explanation.class_outputs import class_outputs
 
 
-def predictions(model: keras.Model, images, batch_size: int = 32) -> np.ndarray:
+def class_scores(model: keras.Model, images, batch_size: int = 32) -> np.ndarray:
     """What a classifier makes of images, in inference mode, one column per class.
 
     Args:
@@ -20,9 +20,9 @@ def predictions(model: keras.Model, images, batch_size: int = 32) -> np.ndarray:
     Example:
     >>> import keras
     >>> import numpy as np
-    >>> from keras_lap.evaluation.predictions import predictions
+    >>> from keras_lap.evaluation.class_scores import class_scores
     >>> model = keras.Sequential([keras.Input((1, 1, 1)), keras.layers.Flatten()])
-    >>> predictions(model, np.array([0.25, 1.0]).reshape(2, 1, 1, 1))
+    >>> class_scores(model, np.array([0.25, 1.0]).reshape(2, 1, 1, 1))
     array([[0.75, 0.25],
            [0.  , 1.  ]], dtype=float32)
     """
@@ -30,7 +30,7 @@ def predictions(model: keras.Model, images, batch_size: int = 32) -> np.ndarray:
 
 
 def outputs(model: keras.Model, images, batch_size: int = 32) -> np.ndarray:
-    """As `predictions`, but a single column stays one."""
+    """As `class_scores`, but a single column stays one."""
     batches = [
         model(images[start : start + batch_size], training=False)
         for start in range(0, len(images), batch_size)

@@ -3,8 +3,16 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from keras_lap.evaluation.comparison import FAILED, SAME_MODEL, TWO_MODELS, Comparison
-from keras_lap.evaluation.explained_model import ExplainedModel
+from keras_lap.evaluation.comparison.comparison import (
+    FAILED,
+    SAME_MODEL,
+    TWO_MODELS,
+    Comparison,
+)
+from keras_lap.evaluation.comparison.explained_model import ExplainedModel
+from keras_lap.evaluation.comparison.metrics import METRICS, Metric
+from keras_lap.evaluation.comparison.record import Record
+from keras_lap.evaluation.comparison.samples_to_compare import SamplesToCompare
 from keras_lap.evaluation.explainers import (
     LAP,
     CenterGaussian,
@@ -18,9 +26,6 @@ from keras_lap.evaluation.explainers import (
     as_explainer,
 )
 from keras_lap.evaluation.explainers.explainer import CallableExplainer
-from keras_lap.evaluation.metrics import METRICS, Metric
-from keras_lap.evaluation.record import Record
-from keras_lap.evaluation.samples_to_compare import SamplesToCompare
 from keras_lap.explanation.image_input import data_format_of
 from keras_lap.explanation.progress import Progress
 from keras_lap.layers import BaseLAPooling

@@ -2,7 +2,7 @@ import warnings
 
 import numpy as np
 
-from keras_lap.evaluation.cost import costs
+from keras_lap.evaluation.comparison.cost import costs
 
 _TIMED_IMAGES = 8
 

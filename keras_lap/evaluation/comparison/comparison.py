@@ -189,7 +189,7 @@ def _aligned(columns):
 
 
 def _cell(row, intervals):
-    if row["error"] is not None:
+    if row["error"] is not None and not row["counted"]:
         return "failed"
     if math.isnan(row["mean"]):
         return "-"

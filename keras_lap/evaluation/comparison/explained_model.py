@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 
-from keras_lap.evaluation.predictions import predictions
+from keras_lap.evaluation.class_scores import class_scores
 from keras_lap.evaluation.predictor import Predictor
 from keras_lap.names import check_names
 
@@ -46,7 +46,7 @@ class ExplainedModel:
                 f"{'none' if labels is None else 'several'}. Maps of the predicted "
                 "class need no labels."
             )
-        predicted = predictions(self.model, self.images, batch_size).argmax(axis=-1)
+        predicted = class_scores(self.model, self.images, batch_size).argmax(axis=-1)
         self.targets = labels if targets == "label" else predicted
         self.accuracy = float(np.mean(predicted == labels)) if has_labels else None
 
