@@ -187,6 +187,15 @@ def test_plan_writes_a_table(saved, network):
     ]
 
 
+def test_plan_finds_out_before_it_loads_a_model_that_a_table_exists(
+    saved, monkeypatch, capsys
+):
+    pathlib.Path("plan.csv").touch()
+    monkeypatch.setattr(plan, "read_model", None)
+    assert cli.main(["plan", saved, "--csv", "plan.csv"]) == 1
+    assert "plan.csv exists already" in capsys.readouterr().err
+
+
 def test_plan_knows_the_networks_of_keras(monkeypatch, network, capsys):
     asked = []
 
@@ -224,7 +233,7 @@ def test_what_is_there_already_is_written_over_only_by_force(saved, capsys):
     output = pathlib.Path("old.keras")
     output.write_text("precious")
     assert cli.main(["convert", saved, "-o", "old.keras"]) == 1
-    assert "Expected old.keras not to be there" in capsys.readouterr().err
+    assert "old.keras exists already; --force overwrites it" in capsys.readouterr().err
     assert output.read_text() == "precious"
     assert cli.main(["convert", saved, "-o", "old.keras", "--force"]) == 0
     assert keras_lap.lap_layers(keras.saving.load_model(output))

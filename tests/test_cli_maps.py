@@ -14,10 +14,11 @@ from random_examples import random_examples
 
 import keras_lap
 from keras_lap import cli
-from keras_lap.cli import evaluate
+from keras_lap.cli import evaluate, explain
 from keras_lap.cli.main import COMMANDS
 from keras_lap.cli.preprocessing import preprocessing
 from keras_lap.cli.read_data import read_data
+from keras_lap.cli.verbosity import verbosity
 from keras_lap.explanation.image_input import ImageInput
 
 pytest.importorskip("PIL", reason="Pillow is not installed")
@@ -111,7 +112,9 @@ def test_explain_writes_what_explain_finds(there, tmp_path, capsys):
     assert written.files == photos
     for index, picture in enumerate(expected.overlay()):
         drawn = keras.utils.load_img(out / f"{index}.png")
-        np.testing.assert_array_equal(np.asarray(drawn), picture)
+        assert drawn.size == (256, 256)
+        np.testing.assert_array_equal(np.asarray(drawn)[::32, ::32], picture)
+        np.testing.assert_array_equal(np.asarray(drawn)[31::32, 31::32], picture)
     lines = capsys.readouterr().out.splitlines()
     output = f"{expected.outputs[0].max():.3g}"
     assert lines[0] == f"photos/0.png: class {expected.predicted[0]} ({output})"
@@ -130,6 +133,37 @@ def test_explain_draws_the_concepts_that_were_asked_for(there, tmp_path):
     ]
     written = keras_lap.Explanation.load(tmp_path / "explanation.npz")
     assert written.concepts == [1, 2]
+
+
+def test_explain_takes_folders_of_classes_but_not_their_masks(there, tmp_path):
+    arguments = ["explain", "lap.keras", "pictures", "-o", str(tmp_path)]
+    assert cli.main([*arguments, "--scale", "2"]) == 0
+    written = keras_lap.Explanation.load(tmp_path / "explanation.npz")
+    order = np.argsort(LABELS, kind="stable")
+    assert written.files == [f"pictures/class {LABELS[at]}/{at}.png" for at in order]
+    drawn = sorted(tmp_path.glob("*.png"))
+    assert len(drawn) == len(IMAGES)
+    assert keras.utils.load_img(drawn[0]).size == (2 * SIZE, 2 * SIZE)
+
+
+def test_explain_says_which_maps_are_empty(capsys):
+    maps = np.zeros((2, 2, 2, 2))
+    maps[1, 0, 0, 1] = 1
+    explanation = keras_lap.Explanation(
+        maps,
+        np.zeros((2, 2, 2, 3)),
+        predictions=np.eye(2),
+        concept_names=["ear", "tail"],
+        files=["a.png", "b.png"],
+    )
+    explain._print(explanation, None)
+    explain._print(explanation, ["ear", "tail"])
+    assert capsys.readouterr().out.splitlines() == [
+        "a.png: class 0 (1), nothing above zero",
+        "b.png: class 1 (1)",
+        "a.png: class 0 (1), nothing above zero for ear, tail",
+        "b.png: class 1 (1), nothing above zero for ear",
+    ]
 
 
 # The network does so itself.
@@ -162,7 +196,7 @@ def test_networks_of_keras_have_a_preprocessing_of_their_own():
     [
         (["lap.keras", "photos", "--layers", "heat"], "Did you mean ['head'"),
         (["lap.keras", "photos/9.png"], "'photos/9.png'"),
-        (["lap.keras", "pictures"], "none that ends in one of .bmp"),
+        (["lap.keras", "empty"], "none that ends in one of .bmp"),
         (["model.keras", "photos"], "to have a LAP layer"),
         (["lap.keras", "photos", "--concepts", "7"], "indices from 0 to 2"),
     ],
@@ -170,6 +204,7 @@ def test_networks_of_keras_have_a_preprocessing_of_their_own():
 def test_explain_says_what_is_wrong_and_writes_nothing(
     arguments, reason, there, tmp_path, capsys
 ):
+    pathlib.Path("empty").mkdir(exist_ok=True)
     assert cli.main(["explain", *arguments, "-o", str(tmp_path / "out")]) == 1
     assert reason in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
@@ -223,29 +258,33 @@ def test_evaluate_writes_report_and_figures(there, tmp_path, capsys):
     assert {row["counted"] for row in rows} == {"3"}
     text = report.read_text()
     assert "What it saw" in text
-    for name in ("all concepts", "Random", "Random, original"):
+    for name in ("LAP, all concepts", "Random", "Random, original"):
         assert f'"{name}"' in text
-    assert "| model | LAP |" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "| model | LAP |" in out
+    assert "masks for 3 of 3 images" in out
 
 
 @pytest.mark.parametrize(
     "data, reason",
     [
         ("nowhere", "Received: 'nowhere'"),
-        ("photos", "no images in folders []"),
+        ("photos", "6 images and no folder"),
+        ("empty", "no folder in it"),
         ("model.keras", "ends in .npz"),
         ("tfds:mnist", "tfds:cluttered_digits/decoy:test"),
         ("broken/no_label.npz", "no label"),
-        ("broken/masks.npz", "Did you mean ['mask'"),
+        ("broken/masks.npz", "to have known names. Received: 'masks'. Did"),
         ("broken/lengths.npz", "arrays of one length"),
         ("broken/large.npz", "('N', 8, 8, 3)"),
         ("broken/one_hot.npz", "one integer per image"),
         ("broken/many.npz", "labels from 0 to 2, the classes of the model"),
-        ("pets", "a folder for each of the 3 classes of the model"),
+        ("pets", "a folder or name for each of the 3 classes of the model"),
     ],
 )
 def test_evaluate_says_what_is_wrong_with_data(data, reason, there, tmp_path, capsys):
-    pathlib.Path("broken").mkdir(exist_ok=True)
+    for folder in ("broken", "empty"):
+        pathlib.Path(folder).mkdir(exist_ok=True)
     for name, arrays in {
         "no_label": {"image": IMAGES},
         "masks": {"image": IMAGES, "label": LABELS, "masks": MASKS},
@@ -279,6 +318,8 @@ def test_evaluate_preprocesses_channels_wherever_they_are(tmp_path, monkeypatch)
 
     def watched(model, data, *arguments, **options):
         seen.append(data["image"])
+        # The output of tests is no terminal.
+        assert options["verbose"] is False
         return compare(model, data, *arguments, timing_rounds=0, **options)
 
     monkeypatch.setattr(keras_lap.evaluation, "compare", watched)
@@ -303,12 +344,60 @@ def test_evaluate_is_told_which_concept_stands_for_a_class(there, tmp_path, caps
     assert "highest alone" in capsys.readouterr().err
 
 
+def test_progress_is_shown_in_a_terminal_alone(monkeypatch):
+    assert verbosity() is False
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert verbosity() == "auto"
+
+
 def test_evaluate_warns_of_an_original_that_gets_raw_pixels():
     with pytest.warns(UserWarning, match="MobileNet was trained on images"):
         evaluate._warn_of_raw_pixels("MobileNet")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         evaluate._warn_of_raw_pixels("model.keras")
+
+
+def test_evaluate_takes_classes_in_the_order_of_the_network(there, tmp_path, capsys):
+    outputs = keras.saving.load_model("lap.keras").predict(IMAGES, verbose=0)
+    for index, label in enumerate(outputs.argmax(axis=-1)):
+        folder = tmp_path / "data" / "zxy"[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(f"photos/{index}.png", folder)
+    for name in "xyz":
+        (tmp_path / "data" / name).mkdir(exist_ok=True)
+    arguments = ["evaluate", "lap.keras", str(tmp_path / "data"), "--force"]
+    arguments += ["--report", str(tmp_path / "r.html"), "--metrics", "sparsity"]
+    arguments += ["--explainers", "Random"]
+    assert cli.main(arguments) == 0
+    out, err = capsys.readouterr()
+    assert "class 0: x, class 1: y, class 2: z" in out
+    assert "accuracy of the model is 0.000, below the 0.333 of chance" in err
+    assert cli.main([*arguments, "--classes", "z", "x", "y"]) == 0
+    out, err = capsys.readouterr()
+    assert "class 0: z, class 1: x, class 2: y" in out
+    assert "chance" not in err
+    assert cli.main([*arguments, "--classes", "z", "x", "x", "w"]) == 1
+    told = capsys.readouterr().err
+    assert "no folder 'w', a folder 'y' besides, 'x' twice" in told
+
+
+@pytest.mark.parametrize(
+    "arguments, reason",
+    [
+        (["model.keras", "nowhere"], "Expected DATA"),
+        (["nowhere.keras", "data.npz"], "Expected MODEL"),
+        (["model.keras", "data.npz", "--original", "no.keras"], "'no.keras'"),
+    ],
+)
+def test_evaluate_loads_no_model_if_files_are_missing(
+    arguments, reason, there, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(evaluate, "read_model", None)
+    report = ["--report", str(tmp_path / "new" / "r.html")]
+    assert cli.main(["evaluate", *arguments, *report]) == 1
+    assert reason in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_evaluate_knows_its_explainers(there, tmp_path, capsys):
@@ -341,8 +430,32 @@ def test_masks_that_are_missing_are_empty(taken, tmp_path):
     masks = read_data(str(tmp_path), taken).arrays["mask"]
     assert masks.any(axis=(1, 2)).tolist() == [True, True, False, True, True, True]
     shutil.rmtree(tmp_path / "masks")
-    (tmp_path / "masks" / "class 7").mkdir(parents=True)
+    (tmp_path / "masks").mkdir()
     with pytest.raises(FileNotFoundError, match=r"class 0/0\.png"):
+        read_data(str(tmp_path), taken)
+
+
+def test_masks_of_nothing_are_named(taken, tmp_path):
+    shutil.copytree("pictures", tmp_path, dirs_exist_ok=True)
+    masks = tmp_path / "masks"
+    (masks / "class 1" / "1.png").rename(masks / "class 1" / "1_mask.png")
+    (masks / "notes.txt").touch()
+    (masks / ".DS_Store").touch()
+    with pytest.warns(UserWarning, match=r"2 in .* notes\.txt, class 1.1_mask\.png\."):
+        data = read_data(str(tmp_path), taken, samples=3)
+    assert data.arrays["mask"].any(axis=(1, 2)).tolist() == [True, False, True]
+    (masks / "class 1").rename(masks / "Class 1")
+    with pytest.raises(ValueError, match=r"'Class 1'. Did you mean \['class 1'"):
+        read_data(str(tmp_path), taken)
+
+
+def test_masks_have_the_aspect_ratio_of_their_images(taken, tmp_path):
+    shutil.copytree("pictures", tmp_path, dirs_exist_ok=True)
+    mask = tmp_path / "masks" / "class 0" / "0.png"
+    keras.utils.save_img(mask, np.ones((2 * SIZE, 2 * SIZE, 1)))
+    read_data(str(tmp_path), taken)
+    keras.utils.save_img(mask, np.ones((SIZE, 2 * SIZE, 1)))
+    with pytest.raises(ValueError, match=r"0\.png' of \(8, 16\) for .* of \(8, 8\)"):
         read_data(str(tmp_path), taken)
 
 

@@ -40,6 +40,16 @@ def test_each_map_is_scaled_by_its_own_maximum():
         assert figure.axes[cell].images[1].get_clim() == (0, 1)
 
 
+def test_maps_of_a_common_scale_are_drawn_as_they_are():
+    maps = np.stack([MAPS[0] * 0.1, MAPS[1]])
+    figure = draw_maps(IMAGES, {"LAP": maps}, scale="unit")
+    for row, cell in enumerate((1, 3)):
+        np.testing.assert_array_equal(overlay(figure, cell), maps[row])
+        assert figure.axes[cell].images[1].get_clim() == (0, 1)
+    ticks = figure.axes[-1].get_xticklabels()
+    assert [label.get_text() for label in ticks] == ["0", "1"]
+
+
 @pytest.mark.parametrize("value", [0.0, -3.0])
 @pytest.mark.filterwarnings("error")
 def test_map_without_positive_value_is_drawn_as_zero(value):
@@ -173,6 +183,9 @@ def test_missing_matplotlib(monkeypatch):
         ({"columns": {"LAP": MAPS[:, :3]}}, r"columns\['LAP'\] of shape \(2, 3, 8\)"),
         ({"columns": {"LAP": np.ones((2, 6, 8, 3))}}, r"one concept per column"),
         ({"columns": {"LAP": MAPS * np.nan}}, r"NaN or infinite"),
+        ({"columns": {"LAP": MAPS * 2}, "scale": "unit"}, r"maps in \[0, 1\]"),
+        ({"columns": {"LAP": -MAPS}, "scale": "unit"}, r"maps in \[0, 1\]"),
+        ({"scale": "max"}, "Received: scale='max'"),
         ({"captions": ["a"]}, "Received: 1 captions"),
         ({"masks": np.ones((2, 6, 7))}, r"masks of shape \(2, 6, 8\)"),
         ({"masks": np.full((2, 6, 8), 0.5)}, "zeros and ones only"),

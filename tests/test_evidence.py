@@ -146,8 +146,16 @@ for dog and not for cat:
   concept  score  strength  peak        box                  area
   paw       0.20       0.2  (0, 0)      (0, 0, 1, 20)         10%"""
     assert str(explanation.evidence(0, CLASS_CONCEPTS)) == text
-    nothing = str(explanation.evidence(1, CLASS_CONCEPTS))
-    assert "for fish and not for dog:\n  nothing\n" in nothing
+    nothing = str(explanation.evidence(0, CLASS_CONCEPTS[[2, 1, 0]]))
+    assert "for cat and not for dog:\n  nothing\n" in nothing
+
+
+def test_says_that_every_map_is_zero(explanation):
+    lines = str(explanation.evidence(1, CLASS_CONCEPTS)).splitlines()
+    said = "every map is zero: the prediction rests on no place that they show"
+    assert lines[1:] == ["predicted: fish (0.5)", "runner-up: dog (0.3)", "", said]
+    unpredicted = Explanation(np.zeros((1, 2, 2, 1)), np.zeros((1, 2, 2, 1)))
+    assert str(unpredicted.evidence(0)).endswith("\n\nevery map is zero")
 
 
 def test_prints_the_strongest_of_many():
@@ -158,7 +166,7 @@ def test_prints_the_strongest_of_many():
 
 @pytest.mark.parametrize("index", [2, -3])
 def test_no_such_image(explanation, index):
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError, match=f"one of 2 images. Received: {index}"):
         explanation.evidence(index)
 
 

@@ -53,6 +53,7 @@ def test_arguments_out_of_range(options, message):
     "shape, message",
     [
         ((8, 6, 3), r"rank 4.*shape=\(8, 6, 3\).*images\[None\]"),
+        ((5, 8, 6), r"grey images \(N, H, W\).*`images\[..., None\]`"),
         ((0, 8, 6, 3), "not empty"),
         ((1, 6, 8, 3), r"\('N', 8, 6, 3\).*Received: images.shape=\(1, 6, 8, 3\)"),
         ((1, 8, 6, 1), r"\('N', 8, 6, 3\)"),
@@ -156,6 +157,15 @@ def test_bar_is_there_when_it_is_asked_for(capsys, rng):
         assert capsys.readouterr().out == ""
     with pytest.raises(ValueError, match="Received: verbose='yes'"):
         explain(model, images, verbose="yes")
+
+
+def test_reading_files_has_a_bar_of_its_own(capsys, tmp_path):
+    files = [tmp_path / "a.png", tmp_path / "b.png"]
+    for file in files:
+        keras.utils.save_img(file, np.ones((8, 6, 3)))
+    explain(constant_model(0.5), files, verbose=True)
+    out = capsys.readouterr().out
+    assert -1 < out.index("2/2") < out.index("1/1")
 
 
 def test_bar_comes_by_itself_when_it_takes_long(capsys, monkeypatch):

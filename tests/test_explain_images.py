@@ -1,5 +1,7 @@
 """Images of any origin, and what a data set tells of them."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -92,6 +94,33 @@ def test_16_bits_keep_their_precision_in_the_range_of_8(write, channels):
         np.testing.assert_array_equal(images[..., 3], 255)
 
 
+@pytest.mark.parametrize(
+    "highest, bits", [(255, 8), (1023, 10), (4095, 12), (4096, None), (0, None)]
+)
+def test_files_that_fill_a_part_of_16_bits_are_warned_of(write, highest, bits):
+    files = [
+        write("dark.png", np.zeros((8, 8), np.uint16)),
+        write("scan.png", np.full((8, 8), highest, np.uint16)),
+        write("eight.png", np.full((8, 8), 255, np.uint8)),
+    ]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        explain(lap_model((8, 8, 1)), files)
+    if bits is None:
+        assert caught == []
+    else:
+        (warning,) = caught
+        assert f"value is {highest}: are they of {bits} bits?" in str(warning.message)
+        assert warning.filename == __file__
+
+
+@pytest.mark.parametrize("low, high", [(-1024, 3000), (0, 65536)])
+def test_integers_that_16_bits_do_not_hold_are_refused(write, low, high):
+    file = write("wide.tiff", np.array([[low, high]], np.int32))
+    with pytest.raises(ValueError, match=f"from {low} to {high}, are not of 16 bits"):
+        read_images([file], (1, 2), 1)
+
+
 @pytest.mark.parametrize("bits", [8, 16])
 def test_files_are_resized_bilinearly(write, bits):
     ramp = np.tile(np.arange(0, 240, 10, np.uint16), (12, 1))
@@ -177,7 +206,9 @@ def test_all_files_that_cannot_be_read_are_named_and_nothing_is_computed(
     assert "good.png" not in str(raised.value)
     with pytest.raises(ValueError, match=r"1 of 2 that cannot: .*cut.png"):
         explain(model, [good, cut])
-    with pytest.raises(ValueError, match=r"1 of 1 that cannot: .*directory"):
+    with pytest.raises(ValueError, match=r"1 of 2 that cannot: .*directory"):
+        explain(model, [good, tmp_path])
+    with pytest.raises(ValueError, match=r"Received: the folder '.*`sorted\(pathlib"):
         explain(model, tmp_path)
 
 
@@ -364,6 +395,8 @@ def test_batches_of_several_sizes_are_refused():
         (lambda a: a["image"], {"labels": np.full(5, 0.5)}, "whole numbers"),
         (lambda a: a["image"], {"labels": list("abcde")}, "whole numbers"),
         (lambda a: a["image"], {"labels": np.ones((5, 4, 4))}, "whole numbers"),
+        (lambda a: a["image"], {"labels": [9] * 5}, r"from 0 to 2.*a label 9"),
+        (lambda a: iter([(a["image"], a["label"] + 1)]), {}, r"0 to 2.*a label 3"),
         (lambda a: a["image"], {"labels": 1}, r"`labels` of 5 images.*\(\)"),
         (lambda a: 7, {}, "images of rank 4"),
         (lambda a: [a["image"][0], a["image"][0, 1:]], {}, "images of one size"),

@@ -21,6 +21,7 @@ from keras_lap.evaluation.explainers import (
     Random,
     SmoothGrad,
     VanillaGradients,
+    Xplique,
     as_explainer,
     as_xplique,
 )
@@ -543,3 +544,20 @@ class TestInterface:
         assert_close(explainer.explain(dataset).numpy(), expected)
         explainer.model = small_network()
         assert (explainer(IMAGES, one_hot).numpy() != expected).any()
+
+    @pytest.mark.parametrize("activation", ["sigmoid", None])
+    def test_xplique_sees_both_classes_of_a_single_output(self, activation):
+        model = keras.Sequential(
+            [
+                keras.Input(SHAPE),
+                keras.layers.GlobalAveragePooling2D(),
+                keras.layers.Dense(1, activation, bias_initializer="ones"),
+            ]
+        )
+        scores = Xplique("Rise", data_format="channels_last")._function(model)
+        if activation is None:
+            with pytest.raises(ValueError, match="End the model in a sigmoid"):
+                scores(100 * IMAGES - 200 * IMAGES[::-1])
+        else:
+            share = model(IMAGES).numpy()
+            assert_close(scores(IMAGES), np.hstack([1 - share, share]))

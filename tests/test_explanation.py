@@ -191,6 +191,16 @@ def test_saving_that_fails_leaves_what_was_there(tmp_path, explanation, monkeypa
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_saving_without_the_folder(tmp_path, explanation):
+    with pytest.raises(FileNotFoundError, match=r"no folder '.*missing'. Make it"):
+        explanation.save(tmp_path / "missing" / "e")
+
+
+def test_drawing_no_image(explanation):
+    with pytest.raises(ValueError, match=r"one image to draw. Received.* of 0 images"):
+        explanation[:0].plot()
+
+
 def test_files_of_other_kinds_are_not_loaded(tmp_path):
     with pytest.raises(FileNotFoundError):
         Explanation.load(tmp_path / "none.npz")

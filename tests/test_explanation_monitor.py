@@ -113,6 +113,7 @@ def test_draws_what_explain_finds(model, x, tmp_path, monkeypatch):
     seen = []
 
     def plot(explanation, **options):
+        assert options["scale"] == "unit"
         seen.append(explanation)
         return own(explanation, **options)
 
@@ -141,6 +142,34 @@ def test_draws_what_explain_finds(model, x, tmp_path, monkeypatch):
     width, height = png_size(tmp_path / "epoch_0000.png")
     # Three rows, and two columns beside the captions.
     assert height > width
+
+
+def test_draws_files(model, x, tmp_path):
+    files = [tmp_path / f"{index}.png" for index in range(2)]
+    for file in files:
+        keras.utils.save_img(file, x[0])
+    folder = tmp_path / "maps"
+    monitor = ExplanationMonitor(files, folder, labels=[0, 1], tensorboard=None)
+    monitor.set_model(model)
+    monitor.on_train_begin()
+    monitor.on_epoch_begin(0)
+    assert drawn(folder) == ["epoch_0000.png"]
+    with pytest.raises(ValueError, match="Received: the folder"):
+        ExplanationMonitor(tmp_path, folder)
+
+
+@pytest.mark.parametrize("epoch, told", [(0, 1), (7, 1), (8, 0)])
+def test_warns_of_the_files_of_another_training(model, x, tmp_path, epoch, told):
+    for name in ("epoch_0007.png", "epoch_0008.png", "epoch_best.png"):
+        (tmp_path / name).touch()
+    monitor = ExplanationMonitor(x, tmp_path, max_images=1, tensorboard=None)
+    monitor.set_model(model)
+    monitor.on_train_begin()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        monitor.on_epoch_begin(epoch)
+    messages = [str(warning.message) for warning in caught]
+    assert len([text for text in messages if str(tmp_path) in text]) == told
 
 
 def test_few_images_are_kept_and_the_others_are_not(x, tmp_path):
@@ -234,6 +263,10 @@ def test_without_tensorboard_there_are_no_summaries(x, tmp_path, monkeypatch):
         ({"combine": "sum"}, "combine"),
         ({"labels": [0]}, "`labels` of as many images"),
         ({"masks": np.zeros((1, 8, 8))}, "`masks` of as many images"),
+        ({"masks": np.zeros((SAMPLES, 8))}, "masks of shape (N, H, W)"),
+        ({"labels": [0.5] * SAMPLES}, "whole numbers"),
+        ({"labels": LABELS, "class_names": ["cat"]}, "labels of 1 classes"),
+        ({"concepts": ["tial"], "concept_names": ["tail"]}, "Did you mean ['tail']"),
     ],
 )
 def test_says_at_once_what_is_wrong(arguments, reason, x, tmp_path):
@@ -248,6 +281,8 @@ def test_says_at_once_what_is_wrong(arguments, reason, x, tmp_path):
         ({"tensorboard": "file/logs"}, OSError, "a folder that can be written to"),
         ({"layers": ["poool"]}, ValueError, "Did you mean ['pool'"),
         ({"concepts": [5]}, ValueError, "indices from 0"),
+        ({"labels": [5] * SAMPLES}, ValueError, "a label 5"),
+        ({"images": ["missing.png"]}, FileNotFoundError, "missing.png"),
         ({"images": np.zeros((1, 9, 9, 1))}, ValueError, "(1, 9, 9, 1)"),
     ],
 )

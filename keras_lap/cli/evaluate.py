@@ -7,11 +7,16 @@ import warnings
 
 import keras_lap
 from keras_lap.cli.command import Command
-from keras_lap.cli.model_argument import add_model_argument, read_model
+from keras_lap.cli.model_argument import (
+    add_model_argument,
+    check_model_argument,
+    read_model,
+)
 from keras_lap.cli.new_file import add_force_argument, new_file
 from keras_lap.cli.positive import positive
 from keras_lap.cli.preprocessing import add_preprocessing_argument, preprocessing
-from keras_lap.cli.read_data import read_data
+from keras_lap.cli.read_data import check_data, read_data
+from keras_lap.cli.verbosity import verbosity
 from keras_lap.explanation import Explanation
 from keras_lap.explanation.class_outputs import class_outputs
 from keras_lap.explanation.image_input import ImageInput
@@ -22,6 +27,8 @@ from keras_lap.surgery.concepts import MOST_CLASSES_EVERYWHERE
 
 _XPLIQUE = "xplique:"
 _HIGHEST = "highest"
+# That many classes are named in a line.
+_NAMED = 20
 
 
 class Evaluate(Command):
@@ -72,6 +79,13 @@ class Evaluate(Command):
             "is installed (default: all but those)",
         )
         parser.add_argument(
+            "--classes",
+            nargs="+",
+            metavar="NAME",
+            help="names of the classes in the order of the network's outputs; of a "
+            "folder those of its folders (default: these in alphabetical order)",
+        )
+        parser.add_argument(
             "--class-concepts",
             nargs="+",
             metavar="K",
@@ -109,6 +123,10 @@ class Evaluate(Command):
         )
 
     def run(self, options):
+        check_data(options.data)
+        for model in (options.model, options.original):
+            if model is not None:
+                check_model_argument(model)
         if options.csv is None:
             with new_file(options.report, options.force) as report:
                 comparison = _evaluate(options, report)
@@ -177,7 +195,10 @@ def _evaluate(options, path):
     explainers = names and [
         _explainer(name, class_concepts, **settings) for name in names
     ]
-    data = read_data(options.data, taken, options.samples, options.data_dir)
+    data = read_data(
+        options.data, taken, options.samples, options.data_dir, options.classes
+    )
+    _print_data(data)
     preprocess = preprocessing(options.model, options.preprocess)
     if preprocess is None and options.preprocess is None and options.original:
         _warn_of_raw_pixels(options.original)
@@ -190,6 +211,7 @@ def _evaluate(options, path):
     }
     for name, outputs in answers.items():
         _check_classes(name, outputs.shape[-1], data)
+        _warn_of_order(name, outputs, data)
     comparison = keras_lap.evaluation.compare(
         models["model"],
         {**data.arrays, "image": images},
@@ -198,6 +220,7 @@ def _evaluate(options, path):
         original=models.get("original"),
         seed=options.seed,
         targets=options.targets,
+        verbose=verbosity(),
         **settings,
     )
     facts = {
@@ -213,6 +236,17 @@ def _evaluate(options, path):
         title=options.title or f"{pathlib.Path(options.model).name}, {options.data}",
     )
     return comparison
+
+
+def _print_data(data):
+    """Which name is which class, and how many images have a mask."""
+    if data.class_names is not None:
+        named = [f"class {at}: {name}" for at, name in enumerate(data.class_names)]
+        more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+        print(f"{', '.join(named[:_NAMED])}{more}", flush=True)
+    if "mask" in data.arrays:
+        has_mask = data.arrays["mask"].any(axis=(1, 2))
+        print(f"masks for {has_mask.sum()} of {len(has_mask)} images", flush=True)
 
 
 def _warn_of_raw_pixels(original):
@@ -235,7 +269,7 @@ def _check_classes(name, count, data):
     labels, names = data.arrays["label"], data.class_names
     if names is not None and len(names) != count:
         raise ValueError(
-            f"Expected a folder for each of the {count} classes of the {name}. "
+            f"Expected a folder or name for each of the {count} classes of the {name}. "
             f"Received: {names}"
         )
     if labels.min() < 0 or labels.max() >= count:
@@ -245,14 +279,30 @@ def _check_classes(name, count, data):
         )
 
 
+def _warn_of_order(name, outputs, data):
+    accuracy = (outputs.argmax(axis=-1) == data.arrays["label"]).mean()
+    chance = 1 / outputs.shape[-1]
+    if accuracy < chance:
+        warnings.warn(
+            f"The accuracy of the {name} is {accuracy:.3f}, below the {chance:.3f} of "
+            "chance. Its classes may be in another order than the labels (--classes "
+            "says that of folders), or it may take other pixels (--preprocess).",
+            stacklevel=2,
+        )
+
+
 def _gallery(model, images, comparison, answers, facts, batch_size):
     """Explanations by name: those of LAP with all concepts, if they are not many."""
     shown = {}
     laps = lap_layers(model)
     if laps and max(layer.concepts or 0 for layer in laps) <= MOST_CLASSES_EVERYWHERE:
-        shown["all concepts"] = dataclasses.replace(
+        shown["LAP, all concepts"] = dataclasses.replace(
             keras_lap.explain(
-                model, images, batch_size=batch_size, class_names=facts["class_names"]
+                model,
+                images,
+                batch_size=batch_size,
+                class_names=facts["class_names"],
+                verbose=verbosity(),
             ),
             predictions=answers["model"],
             **facts,

@@ -1,21 +1,31 @@
 """`keras-lap explain`."""
 
 import dataclasses
+import math
 import pathlib
 import re
 
 import keras
+import numpy as np
 
 import keras_lap
 from keras_lap.cli.command import Command
 from keras_lap.cli.image_files import image_files
-from keras_lap.cli.model_argument import add_model_argument, read_model
+from keras_lap.cli.model_argument import (
+    add_model_argument,
+    check_model_argument,
+    read_model,
+)
 from keras_lap.cli.new_file import add_force_argument, new_folder
 from keras_lap.cli.positive import positive
 from keras_lap.cli.preprocessing import add_preprocessing_argument, preprocessing
 from keras_lap.cli.read_pixels import read_pixels
+from keras_lap.cli.verbosity import verbosity
 from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.image_input import ImageInput
+
+# The shorter side of a PNG, at least, unless --scale says otherwise.
+_SIDE = 256
 
 
 class Explain(Command):
@@ -37,7 +47,10 @@ class Explain(Command):
     def add_arguments(self, parser):
         add_model_argument(parser)
         parser.add_argument(
-            "images", nargs="+", metavar="IMAGE", help="files, or folders of them"
+            "images",
+            nargs="+",
+            metavar="IMAGE",
+            help="files, or folders, with the folders in them but for one called masks",
         )
         parser.add_argument(
             "-o", "--output", required=True, metavar="OUT_DIR", help="the folder"
@@ -74,14 +87,22 @@ class Explain(Command):
             default="flow",
             help="how several layers make one map (default: %(default)s)",
         )
+        parser.add_argument(
+            "--scale",
+            type=positive,
+            metavar="N",
+            help="how many times to enlarge images in the PNG (default: until the "
+            f"shorter side has {_SIDE} pixels)",
+        )
         parser.add_argument("--batch", type=positive, default=32, help="batch size")
 
     def run(self, options):
         files = image_files(options.images)
+        check_model_argument(options.model)
         with new_folder(options.output, options.force) as folder:
             explanation = _explain(options, files)
-            _write(explanation, options.concepts, folder)
-        _print(explanation)
+            _write(explanation, options, folder)
+        _print(explanation, options.concepts)
         print(f"Written to {options.output}")
 
 
@@ -98,32 +119,35 @@ def _explain(options, files):
         "batch_size": options.batch,
         "concept_names": options.names,
         "class_names": options.classes,
+        "verbose": verbosity(),
     }
     preprocess = preprocessing(options.model, options.preprocess)
     if preprocess is None and options.size is None:
         return keras_lap.explain(model, files, **chosen)
     taken = ImageInput.of(model)
-    pixels = read_pixels(taken, files, options.size)
+    pixels, _ = read_pixels(taken, files, options.size)
     images = pixels if preprocess is None else preprocess(pixels)
     explanation = keras_lap.explain(model, taken.first(images), **chosen)
     return dataclasses.replace(explanation, images=pixels, files=files)
 
 
-def _write(explanation, concepts, folder):
+def _write(explanation, options, folder):
     explanation.save(folder / "explanation.npz")
     stems = _distinct([pathlib.Path(file).stem for file in explanation.files])
     drawn = {None: ""}
-    if concepts:
+    if options.concepts:
         names = explanation.concept_names
         endings = _distinct([re.sub(r"\W", "_", name) for name in names])
         drawn = {
             name: f"_{ending}" for name, ending in zip(names, endings, strict=True)
         }
+    scale = options.scale or math.ceil(_SIDE / min(explanation.maps.shape[1:3]))
     for concept, ending in drawn.items():
         for stem, picture in zip(stems, explanation.overlay(concept), strict=True):
             keras.utils.save_img(
                 folder / f"{stem}{ending}.png",
-                picture,
+                # Not interpolated: pixels and cells of maps can be told apart.
+                picture.repeat(scale, axis=0).repeat(scale, axis=1),
                 data_format="channels_last",
                 scale=False,
             )
@@ -136,12 +160,28 @@ def _distinct(names):
     return [f"{index:03}_{name}" for index, name in enumerate(names)]
 
 
-def _print(explanation):
-    """A line per image: the predicted class and its output."""
-    if explanation.predicted is None:
-        return
-    highest = explanation.outputs.max(axis=-1)
-    for file, index, output in zip(
-        explanation.files, explanation.predicted, highest, strict=True
+def _print(explanation, concepts):
+    """A line per image: the predicted class, its output, and what maps are empty."""
+    remarks = _remarks(explanation, concepts)
+    for index, (file, remark) in enumerate(
+        zip(explanation.files, remarks, strict=True)
     ):
-        print(f"{file}: {explanation.class_name(index)} ({output:.3g})")
+        known = [remark] if remark else []
+        if explanation.predicted is not None:
+            name = explanation.class_name(explanation.predicted[index])
+            known.insert(0, f"{name} ({explanation.outputs[index].max():.3g})")
+        if known:
+            print(f"{file}: {', '.join(known)}")
+
+
+def _remarks(explanation, concepts):
+    """For each image what to say of drawn maps that are zero, `""` if none is."""
+    if not concepts:
+        is_empty = ~(explanation.of() > 0).any(axis=(1, 2))
+        return ["nothing above zero" if empty else "" for empty in is_empty]
+    is_empty = ~(explanation.maps > 0).any(axis=(1, 2))
+    names = np.array(explanation.concept_names)
+    return [
+        f"nothing above zero for {', '.join(names[row])}" if row.any() else ""
+        for row in is_empty
+    ]

@@ -3,6 +3,8 @@
 import pathlib
 
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+# The folder beside those of the classes that holds masks, not images.
+MASKS = "masks"
 
 
 def image_files(paths):
@@ -10,7 +12,8 @@ def image_files(paths):
 
     Args:
         paths: List of files, taken whatever their ending is, and of folders, whose
-            images are taken, in the order of their names.
+            images are taken, in the order of their names, then those in folders below,
+            but for a folder `masks`.
 
     Returns:
         List of `pathlib.Path`.
@@ -26,7 +29,7 @@ def image_files(paths):
                 f"Expected images, or folders of images. Received: {str(path)!r}, "
                 "which is not there."
             )
-        found = images_in(path) if path.is_dir() else [path]
+        found = _images_below(path, leave_out=MASKS) if path.is_dir() else [path]
         if not found:
             raise FileNotFoundError(
                 f"Expected images in {str(path)!r}. Received: none that ends in one of "
@@ -37,5 +40,22 @@ def image_files(paths):
 
 
 def images_in(folder):
-    """Images of a folder, by name, without those in folders below."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS)
+    """Images of a folder, by name, without those in folders below and hidden ones."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in ENDINGS and path.is_file() and not is_hidden(path)
+    )
+
+
+def is_hidden(path):
+    """Whether the name of a file or folder begins with a dot."""
+    return path.name.startswith(".")
+
+
+def _images_below(folder, leave_out=None):
+    found = images_in(folder)
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and path.name != leave_out and not is_hidden(path):
+            found += _images_below(path)
+    return found

@@ -45,11 +45,17 @@ def read_model(name, weights="none"):
         FileNotFoundError: If there is no such file.
         ValueError: If there is no such network, or the file cannot be read.
     """
+    check_model_argument(name)
     if application := find_application(name):
         return application(weights=None if weights == "none" else weights)
+    return keras.saving.load_model(name, compile=False)
+
+
+def check_model_argument(name):
+    """Raises what `read_model` does if there is no such file or network."""
     path = pathlib.Path(name)
-    if path.is_file():
-        return keras.saving.load_model(path, compile=False)
+    if find_application(name) or path.is_file():
+        return
     if path.suffix:
         raise FileNotFoundError(
             f"Expected MODEL to be a file that exists. Received: {name!r}"

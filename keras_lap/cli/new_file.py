@@ -72,9 +72,7 @@ def new_folder(path, force=False):
 
 
 def _exists(path):
-    return FileExistsError(
-        f"Expected {path} not to be there, or empty. --force writes over it."
-    )
+    return FileExistsError(f"{path} exists already; --force overwrites it")
 
 
 @contextlib.contextmanager

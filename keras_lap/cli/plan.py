@@ -45,12 +45,18 @@ class Plan(Command):
         add_force_argument(parser)
 
     def run(self, options):
-        model = read_model(options.model, options.weights)
-        plan = keras_lap.plan(model, **plan_options(options))
-        if options.csv:
-            with new_file(options.csv, options.force) as path:
-                _write(plan, path)
+        if not options.csv:
+            print(_plan(options))
+            return
+        with new_file(options.csv, options.force) as path:
+            plan = _plan(options)
+            _write(plan, path)
         print(plan)
+
+
+def _plan(options):
+    model = read_model(options.model, options.weights)
+    return keras_lap.plan(model, **plan_options(options))
 
 
 def _write(plan, path):

@@ -1,17 +1,15 @@
 """The argument DATA of `keras-lap evaluate`."""
 
+import functools
 import pathlib
 from typing import NamedTuple
 
 import numpy as np
 
-from keras_lap.cli.image_files import images_in
-from keras_lap.cli.read_pixels import read_pixels
+from keras_lap.cli.read_class_folders import read_class_folders
 from keras_lap.explanation.masks import standardized_masks
-from keras_lap.explanation.read_images import read_images
 from keras_lap.names import check_names
 
-MASKS = "masks"
 KEYS = ("image", "label", "mask", "boxes")
 _TFDS = "tfds:"
 
@@ -30,7 +28,7 @@ class Data(NamedTuple):
     class_names: list | None
 
 
-def read_data(source, taken, samples=None, data_dir=None):
+def read_data(source, taken, samples=None, data_dir=None, classes=None):
     """Reads images, labels, and masks or boxes.
 
     Args:
@@ -38,15 +36,17 @@ def read_data(source, taken, samples=None, data_dir=None):
 
             - Path of an `.npz` file with arrays `image`, `label`, and possibly `mask`
               and `boxes`.
-            - Path of a folder with a folder of images per class, whose names in order
-              are the classes; a folder `masks` beside these may hold masks in folders
-              and files of the same names, where white is inside.
+            - Path of a folder with a folder of images per class; a folder `masks`
+              beside these may hold masks in folders and files of the same names, where
+              white is inside.
             - `tfds:NAME:SPLIT` or `tfds:NAME/CONFIG:SPLIT`, for a data set that
               `keras_lap.datasets.load` knows.
         taken: The `keras_lap.explanation.image_input.ImageInput` of the network.
         samples: Number of images to take, evenly spaced over all of them, or the first
             ones of a data set of TFDS; `None` for all.
         data_dir: Folder of TFDS.
+        classes: List of the names of the classes in the network's order, which are
+            those of the folders. By default these are taken in alphabetical order.
 
     Returns:
         A `Data`.
@@ -55,26 +55,36 @@ def read_data(source, taken, samples=None, data_dir=None):
         FileNotFoundError: If there is no such file or folder, or it holds no image.
         ValueError: If it is of another kind, or holds something else.
     """
-    if source.startswith(_TFDS):
-        return _of_tfds(source, taken, samples, data_dir)
+    check_data(source)
     path = pathlib.Path(source)
-    if path.is_dir():
-        return _of_folder(path, taken, samples)
-    if path.is_file():
-        return _of_file(path, taken, samples)
-    raise FileNotFoundError(
-        "Expected DATA to be an .npz file, a folder with a folder per class, or "
-        f"tfds:NAME:SPLIT. Received: {source!r}, which is not there."
-    )
+    if source.startswith(_TFDS):
+        arrays = _of_tfds(source, taken, samples, data_dir)
+    elif path.is_dir():
+        some = functools.partial(_some, samples=samples)
+        arrays, classes = read_class_folders(path, taken, some, classes)
+    else:
+        arrays = _of_file(path, samples)
+    return _data(arrays, taken, classes)
 
 
-def _of_file(path, taken, samples):
+def check_data(source):
+    """Raises a `FileNotFoundError` if a file or folder of data is not there."""
+    if not source.startswith(_TFDS) and not pathlib.Path(source).exists():
+        raise FileNotFoundError(
+            "Expected DATA to be an .npz file, a folder with a folder per class, or "
+            f"tfds:NAME:SPLIT. Received: {source!r}, which is not there."
+        )
+
+
+def _of_file(path, samples):
     if path.suffix != ".npz":
         raise ValueError(
             f"Expected a data file that ends in .npz. Received: {str(path)!r}"
         )
     with np.load(path, allow_pickle=False) as file:
-        check_names(f"the arrays of {str(path)!r} to be among {KEYS}", file.files, KEYS)
+        check_names(
+            f"the arrays in {str(path)!r} to have known names", file.files, KEYS
+        )
         missing = {"image", "label"} - {*file.files}
         if missing:
             raise ValueError(
@@ -88,50 +98,7 @@ def _of_file(path, taken, samples):
             f"Expected arrays of one length in {str(path)!r}. Received: {lengths}"
         )
     some = _some(len(arrays["image"]), samples)
-    return _data({name: array[some] for name, array in arrays.items()}, taken)
-
-
-def _of_folder(folder, taken, samples):
-    classes = sorted(
-        path.name for path in folder.iterdir() if path.is_dir() and path.name != MASKS
-    )
-    found = [
-        (path, label)
-        for label, name in enumerate(classes)
-        for path in images_in(folder / name)
-    ]
-    if not found:
-        raise FileNotFoundError(
-            f"Expected a folder of images per class in {str(folder)!r}. Received: no "
-            f"images in folders {classes}"
-        )
-    files, labels = zip(*(found[at] for at in _some(len(found), samples)), strict=True)
-    images = read_pixels(taken, files)
-    arrays = {"image": taken.first(images), "label": np.array(labels)}
-    if (folder / MASKS).is_dir():
-        arrays["mask"] = _masks_of(files, folder, images.shape[1:3])
-    return _data(arrays, taken, classes)
-
-
-def _masks_of(files, folder, size):
-    """Masks of image files, empty where there is none."""
-    masks = np.zeros((len(files), *size), bool)
-    twins = {
-        (name.parent.name, name.stem): name
-        for path in (folder / MASKS).iterdir()
-        if path.is_dir()
-        for name in images_in(path)
-    }
-    keys = [(file.parent.name, file.stem) for file in files]
-    known = [at for at, key in enumerate(keys) if key in twins]
-    if not known:
-        raise FileNotFoundError(
-            f"Expected masks in {str(folder / MASKS)!r} named like the images, as in "
-            f"{'/'.join(keys[0])}.png. Received: none that is"
-        )
-    pixels = read_images([twins[keys[at]] for at in known], size, 1)[0]
-    masks[known] = standardized_masks(pixels, size)
-    return masks
+    return {name: array[some] for name, array in arrays.items()}
 
 
 def _of_tfds(source, taken, samples, data_dir):
@@ -161,10 +128,10 @@ def _of_tfds(source, taken, samples, data_dir):
         for key in KEYS[1:]
         if key in targets[0]
     }
-    return _data({"image": taken.first(images), **arrays}, taken)
+    return {"image": taken.first(images), **arrays}
 
 
-def _data(arrays, taken, class_names=None):
+def _data(arrays, taken, class_names):
     """Checks the arrays, and brings masks to the size of their images."""
     taken.check(arrays["image"].shape)
     if arrays["label"].ndim != 1 or arrays["label"].dtype.kind not in "iu":

@@ -13,7 +13,8 @@ def read_pixels(taken, files, size=None):
             and where it takes any those of the files.
 
     Returns:
-        Array `(N, H, W, C)` in `[0, 255]`, see `read_images`.
+        A tuple: the array `(N, H, W, C)` in `[0, 255]`, and the files' own heights and
+        widths `(N, 2)`, see `read_images`.
 
     Raises:
         ValueError: If a file cannot be read, or the files have different sizes and
@@ -22,4 +23,4 @@ def read_pixels(taken, files, size=None):
     # Subclassed models do not say what they take.
     shape = taken.shape or (None,) * 4
     channels = shape[1 if taken.data_format == "channels_first" else 3] or 3
-    return read_images(files, size or shape[taken.spatial], channels)[0]
+    return read_images(files, size or shape[taken.spatial], channels)

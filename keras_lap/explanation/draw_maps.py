@@ -3,13 +3,15 @@ import os
 import numpy as np
 
 from keras_lap.explanation.heat import grey, matplotlib_module, scaled_by_peak
+from keras_lap.names import check_choice
 
 # Inches of the figure beside the images.
 _CAPTION_WIDTH = 1.2
 _TITLE_HEIGHT = 0.35
 _BAR_HEIGHT = 0.5
 
-# How far float images may leave [0, 1], as they do after resizing or float16.
+# How far float images, and maps of a common scale, may leave [0, 1], as they do after
+# resizing or float16.
 _ROUNDING = 1e-3
 
 
@@ -19,6 +21,7 @@ def draw_maps(
     *,
     captions=None,
     masks=None,
+    scale: str = "own",
     opacity: float = 0.5,
     colormap: str = "inferno",
     cell_width: float = 1.8,
@@ -29,7 +32,8 @@ def draw_maps(
     The first column shows the image alone. Every further column shows the image in
     grey under a translucent heat map. **Each map is scaled by its own maximum**, with
     negative values set to zero, so colours compare the pixels of one map and not the
-    strength of two maps. A map without a positive value is drawn in the colour of zero.
+    strength of two maps, unless `scale="unit"`. A map without a positive value is drawn
+    in the colour of zero.
 
     Args:
         images: array of shape `(N, H, W)`, `(N, H, W, 1)` or `(N, H, W, 3)`, uint8, or
@@ -40,6 +44,9 @@ def draw_maps(
             `"label 3\npredicted 7"`. Defaults to `None`: no captions.
         masks: array of shape `(N, H, W)`, boolean or of zeros and ones, outlined along
             the edges of its pixels in every column. Defaults to `None`: no outlines.
+        scale: `"own"` for colours from 0 to each map's own maximum, or `"unit"` for
+            colours from 0 to 1 in all of them, so that maps in `[0, 1]` can be compared
+            with each other, also those of other figures. Defaults to `"own"`.
         opacity: float in `[0, 1]`, the opacity of the heat maps. Defaults to `0.5`.
         colormap: name of a matplotlib colormap, best a perceptually uniform one such as
             `"viridis"`. Defaults to `"inferno"`.
@@ -54,7 +61,7 @@ def draw_maps(
     Raises:
         ImportError: If matplotlib is not installed.
         ValueError: If an array has another shape or other values, or `opacity` or
-            `cell_width` is out of range.
+            `cell_width` is out of range, or `scale` is an unknown one.
 
     Example:
     >>> import numpy as np
@@ -71,8 +78,9 @@ def draw_maps(
             'Expected `columns` to be a dict from names to maps, as {"LAP": maps}. '
             f"Received: a {type(columns).__name__}"
         )
+    check_choice("scale", scale, ("own", "unit"))
     columns = {
-        name: _checked_maps(name, maps, images) for name, maps in columns.items()
+        name: _checked_maps(name, maps, images, scale) for name, maps in columns.items()
     }
     if not columns:
         raise ValueError("Expected at least one set of maps. Received: columns={}")
@@ -107,7 +115,7 @@ def draw_maps(
         for ax, maps in zip(axes[row, 1:], columns.values(), strict=True):
             ax.imshow(grey(image), interpolation="nearest")
             heat = ax.imshow(
-                scaled_by_peak(maps[row]),
+                maps[row] if scale == "unit" else scaled_by_peak(maps[row]),
                 cmap=colormap,
                 vmin=0,
                 vmax=1,
@@ -124,7 +132,7 @@ def draw_maps(
             axes[row, 0].set_ylabel(
                 captions[row], rotation=0, ha="right", va="center", fontsize="medium"
             )
-    _add_bar(figure, axes, heat, grid_width)
+    _add_bar(figure, axes, heat, grid_width, "1" if scale == "unit" else "max")
     if path is not None:
         figure.savefig(path, dpi=150)
     return figure
@@ -155,7 +163,7 @@ def _checked_images(images):
     return np.broadcast_to(np.clip(images, 0, 1), (*images.shape[:3], 3))
 
 
-def _checked_maps(name, maps, images):
+def _checked_maps(name, maps, images, scale):
     maps = np.asarray(maps)
     if maps.shape == (*images.shape[:3], 1):
         maps = maps[..., 0]
@@ -170,6 +178,11 @@ def _checked_maps(name, maps, images):
         raise ValueError(
             "Expected finite maps. "
             f"Received: NaN or infinite values in columns[{name!r}]"
+        )
+    if scale == "unit" and (maps.min() < -_ROUNDING or maps.max() > 1 + _ROUNDING):
+        raise ValueError(
+            'Expected maps in [0, 1] for scale="unit". Received: '
+            f"columns[{name!r}] with values from {maps.min():.4g} to {maps.max():.4g}"
         )
     return maps.astype(np.float64)
 
@@ -210,7 +223,7 @@ def _pixel_edges(mask):
     return np.concatenate([horizontal, vertical], axis=-1).transpose(2, 0, 1)
 
 
-def _add_bar(figure, axes, heat, width):
+def _add_bar(figure, axes, heat, width, end):
     height = _BAR_HEIGHT / 3
     bar = figure.colorbar(
         heat,
@@ -221,7 +234,7 @@ def _add_bar(figure, axes, heat, width):
         pad=0.01,
     )
     bar.outline.set_visible(False)
-    bar.set_ticks([0, 1], labels=["0", "max"])
+    bar.set_ticks([0, 1], labels=["0", end])
     bar.ax.tick_params(length=0)
     low, high = bar.ax.get_xticklabels()
     low.set_horizontalalignment("left")

@@ -37,7 +37,7 @@ class ConceptEvidence:
 class Evidence:
     """The concepts of one image, and what sets its prediction off from the runner-up.
 
-    Printed, it is a short table.
+    Printed, it is a short table, or a sentence if every map is zero.
 
     Attributes:
         index: Index of the image.
@@ -74,6 +74,11 @@ class Evidence:
             ("predicted", "runner-up"), self.class_names, self.outputs, strict=False
         )
         lines += [f"{role}: {name} ({output:.3g})" for role, name, output in named]
+        if not any(one.strength > 0 for one in self.concepts):
+            lines += ["", "every map is zero"]
+            if self.predicted is not None:
+                lines[-1] += ": the prediction rests on no place that they show"
+            return "\n".join(lines)
         lines += ["", *_table(self.concepts[:_PRINTED])]
         if len(self.concepts) > _PRINTED:
             lines.append(f"and {len(self.concepts) - _PRINTED} weaker ones")
@@ -104,7 +109,12 @@ def evidence(explanation, index, class_concepts=None):
         IndexError: If there is no such image.
         ValueError: If `class_concepts` has another shape.
     """
-    index = range(len(explanation))[index]
+    count = len(explanation)
+    if not -count <= index < count:
+        raise IndexError(
+            f"Expected the index of one of {count} images. Received: {index}"
+        )
+    index = range(count)[index]
     found = [
         _concept_evidence(explanation, index, position)
         for position in np.argsort(-explanation.scores[index], kind="stable")

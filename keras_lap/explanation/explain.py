@@ -12,7 +12,7 @@ from keras_lap.explanation.concept_reader import ConceptReader
 from keras_lap.explanation.explanation import Explanation
 from keras_lap.explanation.image_input import ImageInput
 from keras_lap.explanation.image_source import image_source
-from keras_lap.explanation.labels import standardized_labels
+from keras_lap.explanation.labels import check_labels, standardized_labels
 from keras_lap.explanation.masks import standardized_masks
 from keras_lap.explanation.predictions import predictions_of
 from keras_lap.explanation.progress import Progress
@@ -78,7 +78,8 @@ def explain(
             - Array or tensor `(N, H, W, C)`, in the range that the model expects, or
               `(N, C, H, W)` if the LAP layers are `channels_first`.
             - Path or list of paths of image files. They are read in the range
-              `[0, 255]`, also those of 16 bits, and resized to the model's input.
+              `[0, 255]`, also those of 16 bits, and resized to the model's input. If
+              none of 16 bits has a value above 4095, a warning is given.
               Without a graph, as in a subclassed model, they are read in colour.
             - `tf.data.Dataset`, or any other iterable of batches, of images, of
               `(images, labels)`, or with a dict of targets that may hold `"label"`,
@@ -99,7 +100,8 @@ def explain(
         masks: Array `(N, h, w)` or `(N, h, w, K)`, where values above 0.5 are inside,
             of any resolution, stretched to the image. Of one mask per concept that of
             the label is taken, or the union of those of several labels. By default
-            those of the data set.
+            those of the data set, whose own labels choose the mask, also beside
+            `labels`.
         concept_names: List of the names of all of the model's concepts. By default
             those of the classes if there are as many of both, otherwise `"concept 3"`.
         class_names: List of the names of the classes.
@@ -117,9 +119,9 @@ def explain(
         FileNotFoundError: If files are missing; all are named, and nothing is computed.
         MemoryError: If the maps would not fit into memory.
         TypeError: If `model` is no Keras model.
-        ValueError: If the images do not fit the model or are not finite, the model has
-            no LAP layer with concepts, their numbers of concepts differ, or an argument
-            is unknown or out of its range.
+        ValueError: If the images do not fit the model or are not finite, labels are of
+            classes that it does not have, it has no LAP layer with concepts, their
+            numbers of concepts differ, or an argument is unknown or out of its range.
 
     Example:
     >>> import keras
@@ -146,7 +148,7 @@ def explain(
     check_choice("combine", combine, tuple(COMBINATIONS))
     batch_size = standardize_count("batch_size", batch_size)
     taken = ImageInput.of(model)
-    source = image_source(images, taken, batch_size)
+    source = image_source(images, taken, batch_size, verbose)
     if source.warning:
         warnings.warn(source.warning, stacklevel=2)
     # What comes with the data set is collected, unless it is given.
@@ -170,11 +172,13 @@ def explain(
             concepts = reader.indices(concepts, concept_names)
         if source.images is None:
             kept["images"].add(shown)
+        predictions = predictions_of(model, outputs, output)
+        check_labels(targets.get("labels", batch.labels), predictions)
         readings, scores = reader.read(records, concepts)
         found = {
             "maps": COMBINATIONS[combine](readings, reader.image),
             "scores": scores,
-            "predictions": predictions_of(model, outputs, output),
+            "predictions": predictions,
             "labels": batch.labels,
             "masks": batch.masks,
         }

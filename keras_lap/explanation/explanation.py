@@ -323,6 +323,11 @@ class Explanation:
             ValueError: If a concept was not asked for, or there is no image.
         """
         shown = self[:count]
+        if not len(shown):
+            raise ValueError(
+                "Expected at least one image to draw. Received: an explanation of "
+                f"{_count(len(self), 'image')}, with {count=}"
+            )
         options = {"masks": shown.masks, "captions": shown._captions()} | options
         columns = shown._columns(concepts)
         return draw_maps(displayable(shown.images), columns, path=path, **options)
@@ -335,9 +340,17 @@ class Explanation:
 
         Returns:
             The `pathlib.Path` written.
+
+        Raises:
+            FileNotFoundError: If its folder is missing.
         """
         path = pathlib.Path(path)
         path = path if path.suffix else path.with_suffix(".npz")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(
+                f"Expected a file in a folder that there is. Received: {str(path)!r}, "
+                f"and no folder {str(path.parent)!r}. Make it first."
+            )
         fields = {
             field.name: getattr(self, field.name) for field in dataclasses.fields(self)
         }

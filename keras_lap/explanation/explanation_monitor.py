@@ -13,8 +13,11 @@ from keras import ops
 from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.explain import explain
 from keras_lap.explanation.heat import matplotlib_module
+from keras_lap.explanation.image_source import files_of
+from keras_lap.explanation.labels import standardized_labels
+from keras_lap.explanation.masks import standardized_masks
 from keras_lap.layers.base_la_pooling import standardize_count
-from keras_lap.names import check_choice
+from keras_lap.names import check_choice, check_names
 
 
 class ExplanationMonitor(keras.callbacks.Callback):
@@ -22,7 +25,9 @@ class ExplanationMonitor(keras.callbacks.Callback):
 
     A PNG file `epoch_0003.png` shows them after three epochs, as
     `keras_lap.Explanation.plot` draws them, and `epoch_0000.png` before the first one,
-    or whichever epoch `fit` starts with. Where TensorBoard is installed, the same
+    or whichever epoch `fit` starts with. Colours go from 0 to 1 in all of them, so that
+    epochs can be compared. Files of later epochs that the folder holds already, as from
+    another run, are warned of. Where TensorBoard is installed, the same
     figures are image summaries, with epochs for steps.
 
     Training is not changed by it: weights and random numbers are the same to the last
@@ -34,7 +39,8 @@ class ExplanationMonitor(keras.callbacks.Callback):
 
     Args:
         images: Array or tensor `(N, H, W, C)` as the model takes them, or
-            `(N, C, H, W)` if it is `channels_first`.
+            `(N, C, H, W)` if it is `channels_first`; or a list of image files, which
+            are read for each figure, as by `keras_lap.explain`.
         directory: Folder for the files, which is made if it is missing.
         every: Number of epochs from one figure to the next.
         concepts: Indices or names of the concepts to draw, as for `keras_lap.explain`,
@@ -56,8 +62,8 @@ class ExplanationMonitor(keras.callbacks.Callback):
     Raises:
         ImportError: If matplotlib is not installed, or TensorFlow or TensorBoard is not
             while `tensorboard` is a folder.
-        ValueError: If an argument is out of its range, or arrays are not of the same
-            length.
+        ValueError: If an argument is out of its range, arrays are not of the same
+            length, or labels and concepts are not among those that have names.
         OSError: From `fit`, if the folder cannot be written to.
 
     Example:
@@ -106,13 +112,16 @@ class ExplanationMonitor(keras.callbacks.Callback):
         self.directory = pathlib.Path(directory)
         self.tensorboard = _standardize_tensorboard(tensorboard, self.directory)
         matplotlib_module("matplotlib")
-        shape = tuple(np.shape(images))
-        if len(shape) != 4 or 0 in shape:
+        files = files_of(images)
+        shape = (len(files),) if files else tuple(np.shape(images))
+        if not files and (len(shape) != 4 or 0 in shape):
             raise ValueError(
-                "Expected images of rank 4, (N, H, W, C) or (N, C, H, W), not empty. "
-                f"Received: images.shape={shape}"
+                "Expected images of rank 4, (N, H, W, C) or (N, C, H, W), not empty, "
+                f"or a list of files. Received: images.shape={shape}"
             )
-        self._images = _first(images, self.max_images)
+        self._images = (
+            files[: self.max_images] if files else _first(images, self.max_images)
+        )
         self._options = {
             "concepts": concepts,
             "layers": layers,
@@ -129,6 +138,7 @@ class ExplanationMonitor(keras.callbacks.Callback):
                 )
             if values is not None:
                 self._options[name] = _first(values, self.max_images)
+        _check_options(**self._options)
         self._writer = None
 
     def set_model(self, model):
@@ -143,8 +153,11 @@ class ExplanationMonitor(keras.callbacks.Callback):
         self._has_begun = self._has_warned = False
 
     def on_epoch_begin(self, epoch, logs=None):
+        if self._has_begun:
+            return
+        self._warn_of_later_files(epoch)
         # A model that is not built yet has no maps.
-        if not self._has_begun and self.model.built:
+        if self.model.built:
             self._draw(epoch)
         self._has_begun = True
 
@@ -166,12 +179,27 @@ class ExplanationMonitor(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         self._close()
 
+    def _warn_of_later_files(self, epoch):
+        later = [
+            path.name
+            for path in sorted(self.directory.glob("epoch_*.png"))
+            if path.stem[6:].isdigit() and int(path.stem[6:]) > epoch
+        ]
+        if later:
+            warnings.warn(
+                f"{str(self.directory)!r} holds maps of a training that went further, "
+                f"{later[0]!r} to {later[-1]!r}. They are overwritten one by one, and "
+                "those of two trainings stand side by side until then. Give each "
+                "training a folder of its own.",
+                stacklevel=2,
+            )
+
     def _draw(self, epoch):
         with _random_state_of(self.model):
             explanation = explain(self.model, self._images, verbose=0, **self._options)
         path = self.directory / f"epoch_{epoch:04}.png"
         # A figure and its axes know each other: cleared, they are gone at once.
-        explanation.plot(count=None, path=path).clear()
+        explanation.plot(count=None, scale="unit", path=path).clear()
         if self.tensorboard is not None:
             self._summarize(path, epoch)
 
@@ -204,6 +232,25 @@ def _random_state_of(model):
     finally:
         for state, value in zip(states, before, strict=True):
             state.assign(value)
+
+
+def _check_options(concepts, concept_names, class_names, labels=None, masks=None, **_):
+    """Raises a `ValueError` for what is wrong whatever the model is."""
+    if concepts is not None and concept_names is not None:
+        wanted = concepts if isinstance(concepts, list | tuple) else [concepts]
+        names = [name for name in wanted if isinstance(name, str)]
+        check_names("the names of concepts", names, list(concept_names))
+    labels = standardized_labels(labels)
+    if masks is not None:
+        standardized_masks(masks, masks.shape[1:3], labels)
+    if labels is None or class_names is None:
+        return
+    classes = len(class_names)
+    if labels.max() >= classes or labels.shape[1:] not in ((), (classes,)):
+        raise ValueError(
+            f"Expected labels of {classes} classes, those of `class_names`. Received: "
+            f"labels of shape {labels.shape}, up to {labels.max()}"
+        )
 
 
 def _first(values, count):

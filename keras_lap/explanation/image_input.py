@@ -81,10 +81,12 @@ class ImageInput:
         """Raises a `ValueError` if images of a shape do not fit."""
         shape = tuple(shape)
         if len(shape) != 4 or 0 in shape:
+            channel = ":" if self.data_format == "channels_first" else "..."
             raise ValueError(
                 "Expected images of rank 4, (N, H, W, C) or (N, C, H, W), not empty. "
                 f"Received: images.shape={shape}. Give one image a batch axis with "
-                "`images[None]`."
+                "`images[None]`, and grey images (N, H, W) an axis of channels with "
+                f"`images[{channel}, None]`."
             )
         if self.shape is None:
             return

@@ -49,7 +49,7 @@ class ImageSource:
     warning: str | None = None
 
 
-def image_source(images, taken, batch_size):
+def image_source(images, taken, batch_size, verbose=False):
     """Finds out what images are given as.
 
     Args:
@@ -57,24 +57,42 @@ def image_source(images, taken, batch_size):
             `tf.data.Dataset`, or any other iterable of batches.
         taken: The `ImageInput` of the model.
         batch_size: Number of images of a batch, where they do not come in batches.
+        verbose: Whether there is a progress bar for reading files, as for `Progress`.
 
     Returns:
         An `ImageSource`.
 
     Raises:
         FileNotFoundError: If files are missing.
-        ValueError: If the images do not fit the model, files cannot be read, or a data
-            set never ends.
+        ValueError: If the images do not fit the model, are given as a folder, files
+            cannot be read, or a data set never ends.
     """
-    if isinstance(images, str | os.PathLike):
-        images = [images]
-    if isinstance(images, list | tuple) and all(
-        isinstance(file, str | os.PathLike) for file in images
-    ):
-        return _of_files(images, taken, batch_size)
+    files = files_of(images)
+    if files is not None:
+        return _of_files(files, taken, batch_size, verbose)
     if hasattr(images, "element_spec") or not _is_array(images):
         return _of_dataset(images, taken, batch_size)
     return _of_array(images, taken, batch_size)
+
+
+def files_of(images):
+    """The list of files that images are given as, or `None` if they are no files.
+
+    Raises:
+        ValueError: If they are given as a folder.
+    """
+    if isinstance(images, str | os.PathLike):
+        if os.path.isdir(images):
+            folder = os.fspath(images)
+            raise ValueError(
+                f"Expected a file or a list of files. Received: the folder {folder!r}. "
+                f'Pass its files, as `sorted(pathlib.Path({folder!r}).glob("*.png"))`.'
+            )
+        return [images]
+    is_list = isinstance(images, list | tuple) and all(
+        isinstance(file, str | os.PathLike) for file in images
+    )
+    return list(images) if is_list else None
 
 
 def _is_array(images):
@@ -107,14 +125,14 @@ def _of_array(images, taken, batch_size, **known):
     )
 
 
-def _of_files(files, taken, batch_size):
+def _of_files(files, taken, batch_size, verbose):
     shape = taken.shape or (None,) * 4
     if taken.data_format == "channels_first":
         shape = shape[0], *shape[2:], shape[1]
     size, channels = shape[1:3], shape[3] or 3
     # Only a graph says which dtype it takes, and casts to it.
     dtype = np.float32 if taken.shape is None else np.uint8
-    images, sizes = read_images(files, size, channels, dtype)
+    images, sizes = read_images(files, size, channels, dtype, verbose)
     return _of_array(
         taken.first(images),
         taken,

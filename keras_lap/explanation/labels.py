@@ -38,6 +38,24 @@ def standardized_labels(labels, predictions=None):
     return given.argmax(axis=1) if is_one_hot and _exclude(predictions) else given
 
 
+def check_labels(labels, predictions):
+    """Raises a `ValueError` if there are labels of classes that a model does not have.
+
+    Args:
+        labels: Array `(N,)` or `(N, 1)` of indices; others, and `None`, are let pass.
+        predictions: What the model makes of some images, `(n, classes)`, or `None`. A
+            single column is let pass: it may be a number that is no class.
+    """
+    if labels is None or predictions is None or np.shape(labels)[1:] not in ((), (1,)):
+        return
+    classes, highest = predictions.shape[-1], np.max(labels, initial=0)
+    if 1 < classes <= highest:
+        raise ValueError(
+            f"Expected labels from 0 to {classes - 1}, of the {classes} classes that "
+            f"the model predicts. Received: a label {highest}"
+        )
+
+
 def _has_parts(values):
     return values.dtype.kind == "f" and bool((values != np.rint(values)).any())
 

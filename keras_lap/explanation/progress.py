@@ -16,14 +16,16 @@ class Progress:
         batches: Number of batches, `None` if it is not known.
         verbose: `True` or `1` for a bar from the first batch on, `False` or `0` for
             none, `"auto"` for one once it has taken a few seconds and goes on.
+        unit: What is counted.
 
     Raises:
         ValueError: If `verbose` is something else.
     """
 
-    def __init__(self, batches, verbose):
+    def __init__(self, batches, verbose, unit="batch"):
         check_choice("verbose", verbose, ("auto", True, False, 1, 0))
         self._batches = batches
+        self._unit = unit
         self._done = 0
         self._verbose = verbose
         self._start = time.monotonic()
@@ -33,7 +35,7 @@ class Progress:
         """Counts one more batch that is done."""
         self._done += 1
         if self._bar is None and self._is_due():
-            self._bar = keras.utils.Progbar(self._batches, unit_name="batch")
+            self._bar = keras.utils.Progbar(self._batches, unit_name=self._unit)
         if self._bar is not None:
             self._bar.update(self._done)
 

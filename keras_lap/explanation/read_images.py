@@ -1,23 +1,28 @@
 """Images read from files."""
 
 import os
+import warnings
 
 import numpy as np
 
 from keras_lap.explanation.collected import Collected
+from keras_lap.explanation.progress import Progress
 
 # Pillow's names of what images have, by the number of channels.
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 # Full scale of 16 bits becomes that of 8.
-_STEPS = 65535 / 255
+_DEEPEST = 65535
+_STEPS = _DEEPEST / 255
+# Of how many bits pixels often are that fill only a part of 16.
+_SHALLOW_BITS = 8, 10, 12
 
 
-def read_images(files, size, channels, dtype=np.uint8):
+def read_images(files, size, channels, dtype=np.uint8, verbose=False):
     """Reads image files, and resizes them.
 
-    Pixels are as Keras' own reading makes them, in `[0, 255]`; those of 16 bits are
-    brought to that range too, grey ones with all of their precision. Nothing is turned
-    by what a camera noted in the file.
+    Pixels are in `[0, 255]`; those of 16 bits are brought to that range too, grey ones
+    with all of their precision. A warning is given if none of them is above 4095.
+    Nothing is turned by what a camera noted in the file.
 
     Args:
         files: List of paths, in any format that Pillow reads, such as PNG or JPEG.
@@ -25,6 +30,7 @@ def read_images(files, size, channels, dtype=np.uint8):
             stays as it is, where all images need to have one size.
         channels: 1 for grey, 3 for colour, 4 for colour and opacity.
         dtype: Dtype of the result; float32 in any case if an image has over 8 bits.
+        verbose: Whether there is a progress bar, as for `Progress`.
 
     Returns:
         A tuple: the array `(N, H, W, channels)`, and the images' own heights and
@@ -59,12 +65,16 @@ def read_images(files, size, channels, dtype=np.uint8):
     if any(_is_deep(mode) for _, mode in found):
         dtype = np.float32
     images = Collected("images", "Take fewer files.", len(files))
+    progress = Progress(len(files), verbose, unit="file")
 
     def read(image):
+        highest = _highest(image) if _is_deep(image.mode) else 0
         pixels = _pixels(pillow, image, size, channels).astype(dtype, copy=False)
         images.add(np.broadcast_to(pixels, (1, *size, channels)))
+        progress.update()
+        return highest
 
-    _each(pillow, files, read)
+    _warn_of_shallow(max(_each(pillow, files, read)))
     return images.array(), sizes
 
 
@@ -107,9 +117,33 @@ def _is_deep(mode):
     return mode[0] in "IF"
 
 
-def _pixels(pillow, image, size, channels):
+def _highest(image):
+    """The highest value of an image of over 8 bits, if it is one of 16."""
     if image.mode == "F":
         raise OSError("its pixels are floats of unknown range; read it yourself")
+    low, high = (int(function(np.asarray(image))) for function in (np.min, np.max))
+    if low < 0 or high > _DEEPEST:
+        raise OSError(
+            f"its pixels, from {low} to {high}, are not of 16 bits; read it yourself "
+            "and pass an array"
+        )
+    return high
+
+
+def _warn_of_shallow(highest):
+    bits = next((bits for bits in _SHALLOW_BITS if highest < 2**bits), None)
+    if highest and bits:
+        # At the line that calls `explain`.
+        warnings.warn(
+            f"16-bit files whose highest value is {highest}: are they of {bits} bits? "
+            f"Read as 16 bits, {_DEEPEST} is white, and they are nearly black. If the "
+            "model was not trained so, read them yourself and pass an array in the "
+            "range that it was trained on.",
+            stacklevel=6,
+        )
+
+
+def _pixels(pillow, image, size, channels):
     deep = _is_deep(image.mode)
     if deep:
         image = pillow.fromarray(np.asarray(image, np.float32) / np.float32(_STEPS))

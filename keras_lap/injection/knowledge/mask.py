@@ -4,6 +4,7 @@ from keras import ops
 
 from keras_lap.injection.knowledge.kind import Kind
 from keras_lap.injection.knowledge.resize_area import resize_area
+from keras_lap.same_aspect import same_aspect
 
 
 def _fit(mask, layer):
@@ -29,20 +30,11 @@ def _check(given, image_size):
     size = tuple(given["mask"].shape)[1:3]
     if image_size is None or None in (*size, *image_size):
         return
-    if not _same_aspect(size, image_size):
+    if not same_aspect(size, image_size):
         raise ValueError(
             "Expected masks with the aspect ratio of the images, at any resolution. "
             f"Received: masks of {size} for images of {image_size}"
         )
-
-
-def _same_aspect(first, second):
-    """Whether two sizes are the same image, each rounded to whole pixels."""
-    (height, width), (other_height, other_width) = first, second
-    return (
-        abs(width - height * other_width / other_height) < 1
-        or abs(height - width * other_height / other_width) < 1
-    )
 
 
 MASK = Kind(
