@@ -162,12 +162,56 @@ class TestTable:
         row = row_of(both, protocol=SAME, explainer="LAP", metric="insertion")
         cell = f"{row['mean']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
         assert cell in first
-        assert [line.split(" | ")[:2] for line in second.splitlines()[-3:]] == [
+        assert [line.split(" | ")[:2] for line in second.splitlines()[-5:-2]] == [
             ["| model", "LAP"],
             ["| model", "Edge"],
             ["| original", "Edge"],
         ]
+        assert second.splitlines()[-2:] == ["", f"n = {COUNT}"]
         assert len({line.count("|") for line in first.splitlines() if "|" in line}) == 1
+
+    def test_numbers_of_samples_are_told(self):
+        """Where they differ, and what was not measured is no failure."""
+
+        def row(explainer, metric, counted, left_out=0, **others):
+            keys = {"protocol": SAME, "model": "model", "higher_is_better": None}
+            keys |= {"mean": 1.0, "low": 1.0, "high": 1.0, "error": None}
+            keys |= {"explainer": explainer, "metric": metric, "counted": counted}
+            return keys | {"left_out": left_out} | others
+
+        unknown = dict.fromkeys(("mean", "low", "high"), math.nan)
+        comparison = Comparison(
+            [
+                row("a", "sparsity", 21),
+                row("a", "pointing_game", 14, 7),
+                row("a", "energy", 14, 7),
+                row("a", "average_gain", 20, 1),
+                row("b", "average_gain", 18, 3),
+                row("a", COSTS[0], 8),
+                row("a", COSTS[1], 8, error="No memory is known.", **unknown),
+                row("b", "sparsity", 0, error="ValueError: no", **unknown),
+            ]
+        )
+        counts = (
+            "n = 21; pointing_game, energy: 14, 7 left out; "
+            f"average_gain: 18 to 20, 1 to 3 left out; {COSTS[0]}: 8"
+        )
+        *_, first, second, _, last = comparison.to_markdown().splitlines()
+        assert last == repr(comparison).splitlines()[-1] == counts
+        assert first == "| model | a |" + " 1.000 |" * 5 + " - |"
+        assert second == "| model | b | failed |  |  | 1.000 |  |  |"
+
+    def test_explainers_that_all_fail_say_why(self, model):
+        def broken(images, targets):
+            raise RuntimeError("out of\nluck")
+
+        with pytest.warns(UserWarning, match="maps of 'broken'"):
+            comparison = compare(model, DATA, {"broken": broken}, ["sparsity"])
+        why = "failed: RuntimeError: out of luck"
+        text = comparison.to_markdown()
+        assert "| model | explainer | maps |" in text
+        assert text.endswith(f"| model | broken | {why} |")
+        assert why in repr(comparison)
 
     def test_repr(self, both):
         lines = repr(both).splitlines()
@@ -281,18 +325,37 @@ class TestMetrics:
                 [deletion],
                 "a dict from names to functions. Received: <function deletion",
             ),
-            (["pointing_game"], r"with \['masks'\] for the metric 'pointing_game'"),
-            ({"mine": lambda maps, depth: maps}, r"with \['depth'\] for .* 'mine'"),
+            (
+                ["pointing_game"],
+                r"with \['mask'\] for the metric 'pointing_game'.*with \['image'\]",
+            ),
+            (
+                {"mine": lambda maps, depth: maps},
+                r"'mine' to need no more than .*'masks'.*a function of \['depth'\]",
+            ),
         ],
     )
     def test_bad_metrics(self, model, metrics, message):
         with pytest.raises(ValueError, match=message):
             compare(model, {"image": IMAGES}, [Edge()], metrics)
 
-    @pytest.mark.parametrize("explainers", [Edge(), "Edge"])
-    def test_explainers_that_are_no_list(self, model, explainers):
+    def test_explainers_that_are_no_list(self, model):
         with pytest.raises(TypeError, match="`explainers` to be a list"):
-            compare(model, DATA, explainers)
+            compare(model, DATA, Edge())
+
+    @pytest.mark.parametrize(
+        "explainers, name",
+        [("Edge", "Edge"), (["Edge"], "Edge"), ({"mine": "Edge"}, "mine")],
+    )
+    def test_explainers_by_name(self, model, explainers, name):
+        maps = compare(model, DATA, explainers, ["sparsity"], timing_rounds=0).maps
+        np.testing.assert_array_equal(
+            maps["model", name], Edge().explain(model, IMAGES, 0)
+        )
+
+    def test_unknown_name_of_an_explainer(self, model):
+        with pytest.raises(ValueError, match=r"'GradCam'. Did you mean \['GradCAM'"):
+            compare(model, DATA, ["GradCam"])
 
     def test_metric_of_another_type(self, model):
         with pytest.raises(TypeError, match="Expected a metric"):
@@ -582,8 +645,8 @@ class TestData:
     @pytest.mark.parametrize(
         "dataset, message",
         [
-            ({"images": IMAGES}, r"Received: 'image'. Did you mean \['images'\]"),
-            ([{"images": IMAGES}], r"Received: 'image'. Did you mean \['images'\]"),
+            ({"images": IMAGES}, r"the key 'image'.* Received keys \['images'\]"),
+            ([{"images": IMAGES}], r"the key 'image'.* Received keys \['images'\]"),
             ({"image": IMAGES[0]}, "rank 4"),
             (DATA | {"mask": MASKS[:3]}, r"6 of each.*'mask' of shape \(3, 12, 12\)"),
             ([], "an empty one"),

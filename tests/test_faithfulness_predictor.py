@@ -26,6 +26,15 @@ class Recorder:
         return two_classes(images)
 
 
+def test_predict_of_a_model_is_the_model(images, capsys):
+    model = keras.Sequential(
+        [keras.Input((4, 6, 3)), keras.layers.Flatten(), keras.layers.Softmax()]
+    )
+    given = Predictor(model.predict)(images)
+    np.testing.assert_array_equal(given, Predictor(model)(images))
+    assert capsys.readouterr().out == ""
+
+
 @pytest.fixture(scope="module")
 def model():
     """A model with dropout, which counts how often it is traced."""

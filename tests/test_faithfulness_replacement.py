@@ -198,7 +198,7 @@ class TestOrder:
         np.testing.assert_array_equal(first, same)
         assert (first != other).all()
 
-    @pytest.mark.parametrize("step", [0, -3])
+    @pytest.mark.parametrize("step", [0, -3, 2.5])
     def test_bad_step(self, linear, images, game, step):
         with pytest.raises(ValueError, match=r"step of at least 1 pixel.*Received"):
             game(linear, images, images[..., 0], 0, step=step)

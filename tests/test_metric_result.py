@@ -81,6 +81,7 @@ class TestMetricResult:
         assert math.isnan(by_class[9].mean)
         assert by_class[9].left_out == 1
         assert MetricResult([2.0]).by_class([0])[0].curve is None
+        assert MetricResult([]).by_class([]) == {}
 
     def test_classes_split_the_sum(self):
         values = np.random.default_rng(0).random(30)

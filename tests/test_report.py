@@ -286,6 +286,7 @@ def test_figures(written):
     ]
     pointing, deletion, sparsity = same["rows"]
     assert pointing["higher"] is True and sparsity["higher"] is None
+    assert pointing["ranked"] is True and sparsity["ranked"] is False
     assert pointing["cells"][1] == {
         "mean": 0.6,
         "low": 0.5,
@@ -299,6 +300,21 @@ def test_figures(written):
     assert same["failures"] == ["Occlusion, maps: ValueError: <too> big"]
     assert two["failures"] == []
     assert [model["accuracy"] for model in two["models"]] == [0.75, 0.5]
+
+
+def test_figures_are_not_rounded_twice_and_costs_have_no_winner(written):
+    compared = comparison()
+    compared.rows[0] |= {"metric": "seconds per image", "mean": 0.46347}
+    (cost, *_) = written(explanation(), comparison=compared)["tables"][0]["rows"]
+    assert cost["cells"][0]["mean"] == 0.46347
+    assert cost["metric"] == "seconds per image" and not cost["ranked"]
+
+
+def test_progress(written, capsys):
+    written(explanation())
+    assert capsys.readouterr().out == ""
+    written(explanation(), samples=3, verbose=True)
+    assert "3/3" in capsys.readouterr().out
 
 
 def test_curves(written):
@@ -367,6 +383,13 @@ def test_bad_options(tmp_path, options, error, message):
     with pytest.raises(error, match=message):
         report(explanation(), tmp_path / "report.html", **options)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_swapped_arguments(tmp_path):
+    path = tmp_path / "report.html"
+    with pytest.raises(TypeError, match=r"Call `report\(explanations, path\)`"):
+        report(path, explanation())
+    assert not path.exists()
 
 
 def test_a_path_that_cannot_be_written(tmp_path):

@@ -156,6 +156,25 @@ def test_figures(page):
     page.get_by_text("Occlusion, maps: ValueError: <too> big").wait_for()
 
 
+def test_wide_tables_and_long_captions(opened, path):
+    page = opened(path)
+    shade = page.locator("#figures .scroll").first
+    assert shade.evaluate("e => getComputedStyle(e).backgroundImage").count("(") > 2
+    page.locator(".gallery button .caption").first.evaluate(
+        "caption => caption.append('a long caption that wraps '.repeat(5))"
+    )
+    heights = page.eval_on_selector_all(
+        ".gallery button", "all => all.slice(0, 3).map(each => each.offsetHeight)"
+    )
+    assert len(set(heights)) == 1
+    page.set_viewport_size({"width": 390, "height": 800})
+    shade.evaluate("scroll => (scroll.scrollLeft = 200)")
+    left = "e => e.getBoundingClientRect().left"
+    first = shade.locator("tbody th").first.evaluate(left)
+    assert shade.evaluate("e => e.scrollLeft") > 0
+    assert abs(first - shade.evaluate(left)) <= 1
+
+
 def test_curves(page):
     figure = page.locator("#curves figure").first
     drawing = figure.get_by_role("img")

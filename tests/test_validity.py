@@ -90,6 +90,15 @@ class TestPointingGame:
         np.testing.assert_array_equal(pointing_game(maps, masks, seed=1).values, first)
         assert (pointing_game(maps, masks, seed=2).values != first).any()
 
+    def test_draws_do_not_depend_on_the_other_samples(self):
+        maps, masks = np.zeros((64, 4, 4)), np.zeros((64, 4, 4))
+        masks[:, :2] = 1
+        together = pointing_game(maps, masks).values
+        # Neither by a map without ties, nor by an empty mask.
+        maps[0, 0, 0], masks[1] = 1, 0
+        others = pointing_game(maps, masks).values
+        np.testing.assert_array_equal(others[2:], together[2:])
+
     @pytest.mark.parametrize("tolerance", [-1, float("nan")])
     def test_bad_tolerance(self, tolerance):
         with pytest.raises(ValueError, match=r"at least 0 pixels\. Received"):

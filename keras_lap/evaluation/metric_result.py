@@ -77,6 +77,12 @@ class MetricResult:
         "An Introduction to the Bootstrap", 1993, chapter 13). It covers the choice of
         the samples, not the training of the model.
 
+        Of equal values it has no width, which does not make their mean certain: whoever
+        hits in all of `n` samples may still miss in a share of up to about `3 / n` of
+        all that are like them, at the level of 95 % (Hanley and Lippman-Hand, "If
+        Nothing Goes Wrong, Is Everything All Right?", JAMA 249, 1983). What other
+        values a metric may have is not known here, so no width is made up.
+
         Args:
             level: float between 0 and 1, the confidence level. Defaults to `0.95`.
             resamples: int, number of draws. Defaults to `2000`.
@@ -132,6 +138,8 @@ class MetricResult:
          7: MetricResult(mean=0.5, counted=2, left_out=0)}
         """
         labels = np.asarray(labels)
+        if not len(self.values) and labels.shape == (0,):
+            return {}
         if labels.shape != self.values.shape or labels.dtype.kind not in "iu":
             raise ValueError(
                 "Expected one integer label per sample, of shape "

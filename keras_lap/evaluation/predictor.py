@@ -24,7 +24,8 @@ class Predictor:
         predict: a `keras.Model`, or a function that takes images, an array
             `(B, H, W, C)`, and returns their probabilities `(B, classes)` as array or
             tensor. Classes may exclude each other (softmax) or not (sigmoid). A single
-            column speaks for class 1 of two, and becomes `[1 - p, p]`.
+            column speaks for class 1 of two, and becomes `[1 - p, p]`. `model.predict`
+            is taken for the model, which spares its progress bars.
         output: name or index of the output that has the probabilities, of a model
             with several. Defaults to `None`: the first.
         data_format: `"channels_last"` or `"channels_first"`, what the model takes.
@@ -48,6 +49,7 @@ class Predictor:
     """
 
     def __init__(self, predict, output=None, data_format=None):
+        predict = _without_bars(predict)
         is_model = isinstance(predict, keras.Model)
         if not callable(predict):
             raise TypeError(
@@ -147,3 +149,10 @@ class Predictor:
                 f"Received: output={index}"
             )
         return outputs[index]
+
+
+def _without_bars(predict):
+    """The model instead of its `predict`, which shows a bar for every batch."""
+    model = getattr(predict, "__self__", None)
+    is_predict = isinstance(model, keras.Model) and predict == model.predict
+    return model if is_predict else predict

@@ -8,15 +8,17 @@ from keras_lap.evaluation.metric_result import MetricResult
 
 
 def score_maps(
-    score: Callable[[np.ndarray, np.ndarray], float], maps, masks
+    score: Callable[..., float], maps, masks, seed: int | None = None
 ) -> MetricResult:
     """Applies a metric to every map and its mask.
 
     Args:
         score: function that takes a float64 map `(H, W)` and a boolean mask `(H, W)`
-            with at least one true pixel, and returns a number.
+            with at least one true pixel, and returns a number. With a `seed`, it also
+            takes a `numpy.random.Generator`, one for each sample.
         maps: float array of shape `(N, H, W)`, all finite.
         masks: array of shape `(N, H, W)`, boolean or of zeros and ones.
+        seed: int, seed of the generators. Defaults to `None`: `score` draws nothing.
 
     Returns:
         A `MetricResult`. Samples with an empty mask are left out.
@@ -35,9 +37,11 @@ def score_maps(
     """
     maps = check_maps(maps)
     masks = check_masks(masks, maps)
-    return MetricResult(
-        [
-            score(map_.astype(np.float64), mask) if mask.any() else np.nan
-            for map_, mask in zip(maps, masks, strict=True)
-        ]
-    )
+
+    def value(index):
+        if not masks[index].any():
+            return np.nan
+        drawn = () if seed is None else (np.random.default_rng([seed, index]),)
+        return score(maps[index].astype(np.float64), masks[index], *drawn)
+
+    return MetricResult([value(index) for index in range(len(maps))])

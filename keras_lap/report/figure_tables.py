@@ -1,6 +1,9 @@
 from keras_lap.report.finite import finite
 from keras_lap.report.readable import readable
 
+# No row for a star: what is cheapest does not explain best.
+_COSTS = ("seconds per image", "peak MiB per image")
+
 
 def figure_tables(comparison):
     """The figures of a comparison, one table per protocol, as the page reads them.
@@ -57,6 +60,7 @@ def _table(protocol, rows, accuracy):
             {
                 "metric": readable(metric),
                 "higher": better,
+                "ranked": better is not None and metric not in _COSTS,
                 "cells": [_cell(cells.get((metric, *column))) for column in columns],
             }
             for metric, better in higher.items()

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_lap.explanation.displayable import displayable
+from keras_lap.explanation.progress import Progress
 from keras_lap.report.encoded import encoded
 from keras_lap.report.map_evidence import map_evidence, tiles_across
 from keras_lap.report.prediction_facts import prediction_facts
@@ -14,12 +15,13 @@ _MASK_SIDE = 128
 _QUALITY = 90
 
 
-def gallery(explanations, samples):
+def gallery(explanations, samples, verbose):
     """What the page shows of explanations.
 
     Args:
         explanations: Dict from names to explanations of the same images.
         samples: The most samples to show; of more, so many are taken, evenly spaced.
+        verbose: Whether to show a progress bar, as `Progress` takes it.
 
     Returns:
         A dict that is ready for JSON.
@@ -61,9 +63,17 @@ def gallery(explanations, samples):
                     for name, explanation in explanations.items()
                 ],
             }
-            for row, index in enumerate(chosen)
+            for row, index in enumerate(_tracked(chosen, verbose))
         ],
     }
+
+
+def _tracked(indices, verbose):
+    progress = Progress(len(indices), verbose, unit="sample")
+    for index in indices:
+        yield index
+        progress.update()
+    progress.close()
 
 
 def _shared(explanations, attribute):

@@ -44,7 +44,9 @@ def prediction_facts(name, outputs, from_logits, labels, several):
         predicted = np.flatnonzero(row >= 0.5) if several else order[:1]
         facts.append(
             {
-                "likely": [[int(k), finite(row[k])] for k in order[:_LISTED]],
+                "likely": [
+                    [int(k), finite(np.clip(row[k], 0, 1))] for k in order[:_LISTED]
+                ],
                 "predicted": predicted.tolist(),
                 "right": predicted.tolist() == known if several or known else None,
             }

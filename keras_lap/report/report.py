@@ -36,6 +36,7 @@ def report(
     history=None,
     title: str | None = None,
     samples: int = 500,
+    verbose="auto",
 ) -> pathlib.Path:
     r"""Writes one HTML file with explanations, figures and curves, to look through.
 
@@ -63,7 +64,8 @@ def report(
     Args:
         explanations: A `keras_lap.explanation.Explanation`, or a dict from the names
             to show, such as those of layers, to explanations of the same images.
-        path: File to write; it is replaced if it exists.
+        path: File to write. One that exists is replaced without a question. Defaults
+            to `"report.html"` in the working folder.
         comparison: What `keras_lap.evaluation.compare` returned, or any object with its
             `rows` and `curves`. Defaults to `None`: no figures.
         history: Dict from names to lists of numbers, one per epoch, as
@@ -71,6 +73,8 @@ def report(
         title: Heading of the page. Defaults to `None`: `"Explanations"`.
         samples: Integer, the most samples to show. Of more, as many are taken, evenly
             spaced.
+        verbose: `"auto"` for a progress bar where it takes some seconds, as with
+            hundreds of concepts, `True` or `False`.
 
     Returns:
         The `pathlib.Path` of the file.
@@ -101,6 +105,12 @@ def report(
     ...     path.read_text()[:15]
     '<!doctype html>'
     """
+    if isinstance(explanations, str | os.PathLike):
+        raise TypeError(
+            "Expected explanations first and the path after them. Received: "
+            f"{os.fspath(explanations)!r} as `explanations`. Call "
+            "`report(explanations, path)`."
+        )
     path = pathlib.Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(
@@ -115,7 +125,7 @@ def report(
         "tables": [] if comparison is None else figure_tables(comparison),
         "charts": [] if comparison is None else comparison_charts(comparison),
         "training": [] if history is None else training_charts(history),
-        "gallery": gallery(explanations, samples),
+        "gallery": gallery(explanations, samples, verbose),
     }
     version = importlib.metadata.version("keras-lap")
     page = string.Template(_part("template.html")).substitute(

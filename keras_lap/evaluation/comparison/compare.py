@@ -31,6 +31,21 @@ from keras_lap.explanation.progress import Progress
 from keras_lap.layers import BaseLAPooling
 from keras_lap.names import check_choice, check_names, listed
 
+_EXPLAINERS = {
+    explainer.__name__: explainer
+    for explainer in (
+        LAP,
+        GradCAM,
+        IntegratedGradients,
+        SmoothGrad,
+        VanillaGradients,
+        Occlusion,
+        Random,
+        CenterGaussian,
+        Edge,
+    )
+}
+
 
 def compare(
     model: keras.Model,
@@ -77,10 +92,10 @@ def compare(
             such dicts or pairs, batched or not. All of it is read into memory. Of masks
             with one per concept, `(N, H, W, K)`, that of the label counts.
         explainers: List of explainers, or dict from names to them. Each is an
-            `Explainer` or a callable `(images, targets) -> maps`. Defaults to `None`:
-            LAP, if the model has LAP layers, Grad-CAM, Integrated Gradients,
-            SmoothGrad, Vanilla Gradients, Occlusion, and the baselines Random,
-            CenterGaussian and Edge.
+            `Explainer`, the name of one that needs no arguments, such as `"GradCAM"`,
+            or a callable `(images, targets) -> maps`. Defaults to `None`: LAP, if the
+            model has LAP layers, Grad-CAM, Integrated Gradients, SmoothGrad, Vanilla
+            Gradients, Occlusion, and the baselines Random, CenterGaussian and Edge.
         metrics: List of names in `keras_lap.evaluation`, or dict from names to such
             names or to callables. A callable is called with those of `maps`, `masks`,
             `boxes`, `labels`, `predict`, `images`, `targets`, `batch_size`, `seed`,
@@ -148,7 +163,7 @@ def compare(
     samples = SamplesToCompare.of(dataset, data_format)
     options = {"batch_size": batch_size, "data_format": data_format}
     if explainers is None:
-        explainers = _default_explainers(model, options)
+        explainers = _default_explainers(model)
     explainers = _named(explainers, options)
     metrics = _checked_metrics(metrics, samples)
     told_the_model = {
@@ -213,33 +228,30 @@ def _measure(record, subject, explainers, metrics, progress):
     return prepared
 
 
-def _default_explainers(model, options):
+def _default_explainers(model):
     has_lap = any(isinstance(layer, BaseLAPooling) for layer in model._flatten_layers())
-    return [
-        *([LAP(**options)] if has_lap else []),
-        GradCAM(**options),
-        IntegratedGradients(**options),
-        SmoothGrad(**options),
-        VanillaGradients(**options),
-        Occlusion(**options),
-        Random(**options),
-        CenterGaussian(**options),
-        Edge(**options),
-    ]
+    return [name for name in _EXPLAINERS if has_lap or name != LAP.__name__]
+
+
+def _explainer(explainer, options, name=None):
+    if not isinstance(explainer, str):
+        return as_explainer(explainer, name, **options)
+    check_names("the name of an explainer", [explainer], _EXPLAINERS)
+    return _EXPLAINERS[explainer](**options)
 
 
 def _named(explainers, options):
     if isinstance(explainers, Mapping):
         return {
-            name: as_explainer(explainer, name, **options)
+            name: _explainer(explainer, options, name)
             for name, explainer in explainers.items()
         }
-    if not isinstance(explainers, list | tuple):
+    if not isinstance(explainers, str | list | tuple):
         raise TypeError(
             "Expected `explainers` to be a list of explainers, or a dict from names to "
             f"explainers. Received: {explainers!r}"
         )
-    explainers = [as_explainer(explainer, **options) for explainer in explainers]
+    explainers = [_explainer(each, options) for each in listed(explainers)]
     names = [explainer.name for explainer in explainers]
     if len(set(names)) < len(names):
         raise ValueError(
@@ -267,11 +279,7 @@ def _checked_metrics(metrics, samples):
         metrics = dict(zip(names, names, strict=True))
     chosen = [Metric.of(metric, name) for name, metric in metrics.items()]
     for metric in chosen:
-        if lacking := samples.lacks(metric):
-            raise ValueError(
-                f"Expected data with {sorted(lacking)} for the metric {metric.name!r}. "
-                f"Received: data with {sorted(samples.known)}"
-            )
+        samples.check(metric)
     return chosen
 
 

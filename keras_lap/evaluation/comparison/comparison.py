@@ -73,6 +73,8 @@ class Comparison:
     | model | explainer | pointing_game ↑ |
     |---|---|---|
     | model | Random | 0.250 [0.200, 0.300] |
+    <BLANKLINE>
+    n = 8
     """
 
     rows: list
@@ -111,14 +113,17 @@ class Comparison:
     def to_markdown(self) -> str:
         """One table per protocol: explainers in rows, metrics in columns.
 
-        A cell is the mean with its 95 % confidence interval. Arrows show whether higher
-        or lower is better.
+        A cell is the mean with its 95 % confidence interval, or alone where there is
+        none: where all values are equal, of which resampling learns nothing, and where
+        something is measured once. Arrows show whether higher or lower is better. Below
+        are the numbers of samples. If all explainers failed, cells say why.
         """
         parts = []
         for protocol, table in self._tables():
             header, *lines = ("| " + " | ".join(row) + " |" for row in table)
             rule = "|" + "---|" * len(table[0])
-            parts.append("\n".join([*self._heading(protocol), header, rule, *lines]))
+            lines = [*self._heading(protocol), header, rule, *lines]
+            parts += ["\n".join(lines), *self._counts(protocol)]
         return "\n\n".join(parts)
 
     def __repr__(self):
@@ -132,6 +137,7 @@ class Comparison:
                 blocks[-1].append(column)
             parts.append(f"Comparison, {protocol}:")
             parts += ["\n".join(_aligned(block)) for block in blocks]
+            parts += self._counts(protocol)
         return "\n\n".join(parts)
 
     def _heading(self, protocol):
@@ -149,6 +155,26 @@ class Comparison:
             yield f"Accuracy: {', '.join(shares)}."
             yield ""
 
+    def _counts(self, protocol):
+        """How many samples there are, and what counted another number of them."""
+        found = {}
+        for row in self.rows:
+            if row["protocol"] == protocol and row["error"] is None:
+                numbers = found.setdefault(row["metric"], ([], []))
+                numbers[0].append(row["counted"])
+                numbers[1].append(row["left_out"])
+        if not found:
+            return
+        total = max(max(map(sum, zip(*each, strict=True))) for each in found.values())
+        others = {}
+        for metric, (counted, left_out) in found.items():
+            if set(counted) != {total}:
+                text = _span(counted)
+                text += f", {_span(left_out)} left out" if any(left_out) else ""
+                others.setdefault(text, []).append(metric)
+        parts = [f"{', '.join(metrics)}: {text}" for text, metrics in others.items()]
+        yield "; ".join([f"n = {total}", *parts])
+
     def _tables(self, intervals=True):
         """Pairs of a protocol and a list of rows of cells, the first the header."""
         for protocol in dict.fromkeys(row["protocol"] for row in self.rows):
@@ -158,11 +184,16 @@ class Comparison:
                 for row in rows
                 if row["metric"] != FAILED
             }
+            # If nothing can be shown, it is why.
+            columns = columns or {FAILED: FAILED}
             lines = {}
             for row in rows:
                 key = row["model"], row["explainer"]
                 cells = lines.setdefault(key, dict.fromkeys(columns, ""))
-                if row["metric"] == FAILED:
+                if FAILED in columns:
+                    error = " ".join(row["error"].replace("|", "\\|").split())
+                    cells[FAILED] = f"failed: {error}"
+                elif row["metric"] == FAILED:
                     lines[key] = dict.fromkeys(columns, "failed")
                 else:
                     cells[row["metric"]] = _cell(row, intervals)
@@ -195,6 +226,11 @@ def _cell(row, intervals):
         return "-"
     mean, low, high = (_short(row[name]) for name in ("mean", "low", "high"))
     return f"{mean} [{low}, {high}]" if intervals and low != high else mean
+
+
+def _span(numbers):
+    low, high = min(numbers), max(numbers)
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def _short(number):

@@ -6,9 +6,10 @@ import numpy as np
 
 from keras_lap.explanation.labels import standardized_labels
 from keras_lap.explanation.masks import standardized_masks
-from keras_lap.names import check_names
 
 _NAMES = ("image", "label", "mask", "boxes")
+# What metrics call them, if the data set has them.
+_OPTIONAL = {"labels": "label", "masks": "mask", "boxes": "boxes"}
 # Names of the flags that say in which samples a kind is known.
 _FLAGS = {"mask": "valid mask", "boxes": "valid boxes"}
 
@@ -80,16 +81,29 @@ class SamplesToCompare:
     def known(self) -> set:
         """What metrics may ask for."""
         always = {"maps", "images", "targets", "predict", "model", "explainer"}
-        given = {
-            name
-            for name in ("labels", "masks", "boxes")
-            if getattr(self, name) is not None
-        }
+        given = {name for name in _OPTIONAL if getattr(self, name) is not None}
         return always | given | {"batch_size", "seed"}
 
     def lacks(self, metric) -> set:
         """What a metric needs and is not there."""
         return metric.needs - self.known
+
+    def check(self, metric):
+        """Raises a `ValueError` if a metric lacks something."""
+        lacking = self.lacks(metric)
+        if unknown := lacking - set(_OPTIONAL):
+            raise ValueError(
+                f"Expected the metric {metric.name!r} to need no more than "
+                f"{sorted(self.known | set(_OPTIONAL))}. Received: a function of "
+                f"{sorted(unknown)}"
+            )
+        if lacking:
+            keys = [key for name, key in _OPTIONAL.items() if name in self.known]
+            raise ValueError(
+                f"Expected data with {[_OPTIONAL[name] for name in sorted(lacking)]} "
+                f"for the metric {metric.name!r}. Received: data with "
+                f"{['image', *keys]}"
+            )
 
 
 def _joined(elements):
@@ -122,7 +136,11 @@ def _named(element):
 
 def _known(sample):
     """What a dict says that is of use here, as arrays, with the flags by `_FLAGS`."""
-    check_names("`dataset` to have images under", ["image"], list(sample))
+    if "image" not in sample:
+        raise ValueError(
+            f"Expected the key 'image' in `dataset`. Received keys {list(sample)}. The "
+            f"keys that are read are {[*_NAMES, 'valid']}."
+        )
     valid = sample.get("valid")
     if not isinstance(valid, Mapping):
         valid = dict.fromkeys(_FLAGS, valid)

@@ -5,8 +5,9 @@ import keras
 import numpy as np
 
 from keras_lap.evaluation.class_score import ClassScore
-from keras_lap.evaluation.class_scores import class_scores
+from keras_lap.evaluation.class_scores import class_scores, outputs
 from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
+from keras_lap.explanation.class_outputs import class_outputs, holds_logits
 from keras_lap.names import check_names
 
 # They copy the model layer by layer from its configuration, which a model that was
@@ -50,7 +51,8 @@ class Xplique(Explainer):
 
     Raises:
         ImportError: If xplique is not installed; when an image is explained.
-        ValueError: If xplique has no such method; when an image is explained.
+        ValueError: If xplique has no such method, or a method that only calls the model
+            is given one with a single output of logits; when an image is explained.
 
     Example:
 
@@ -115,7 +117,15 @@ class Xplique(Explainer):
             images = np.asarray(images)
             if self.data_format == "channels_first":
                 images = np.moveaxis(images, -1, 1)
-            return class_scores(model, images, self.batch_size)
+            columns = outputs(model, images, self.batch_size)
+            if columns.shape[-1] == 1 and holds_logits(columns):
+                raise ValueError(
+                    "Expected probabilities of a model with a single output for two "
+                    f"classes. Received: values from {columns.min():.4g} to "
+                    f"{columns.max():.4g}. End the model in a sigmoid, or take a "
+                    "method that uses gradients, such as GradCAMPP."
+                )
+            return class_outputs(columns, from_logits=False)
 
         return scores
 

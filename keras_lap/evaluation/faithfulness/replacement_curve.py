@@ -1,6 +1,7 @@
 """The probability of a class while an image is replaced pixel by pixel."""
 
 import itertools
+import operator
 
 import numpy as np
 
@@ -25,14 +26,10 @@ def replacement_curve(samples, ends, step, seed, name) -> MetricResult:
         A `MetricResult` with the curve, and its area by trapezoids.
 
     Raises:
-        ValueError: If `step` is below 1.
+        ValueError: If `step` is not an integer, or below 1.
     """
     pixels = int(np.prod(samples.size))
-    step = max(samples.size) if step is None else step
-    if step < 1:
-        raise ValueError(
-            f"Expected a step of at least 1 pixel, or None. Received: {step=}"
-        )
+    step = max(samples.size) if step is None else _checked(step)
     counts = np.append(np.arange(0, pixels, step), pixels)
 
     def variants(index):
@@ -50,3 +47,16 @@ def replacement_curve(samples, ends, step, seed, name) -> MetricResult:
     areas = (probabilities[:, 1:] + probabilities[:, :-1]) / 2 * np.diff(shares)
     curve = Curve(shares, probabilities, name, "probability of the target")
     return MetricResult(areas.sum(axis=1), curve)
+
+
+def _checked(step):
+    try:
+        pixels = operator.index(step)
+    except TypeError:
+        pixels = 0
+    if pixels < 1:
+        raise ValueError(
+            "Expected a step of at least 1 pixel, a whole number, or None. "
+            f"Received: {step=}"
+        )
+    return pixels

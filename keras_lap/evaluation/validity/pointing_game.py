@@ -25,7 +25,8 @@ def pointing_game(maps, masks, tolerance: float = 0, seed: int = 0) -> MetricRes
             that a valid explanation points at.
         tolerance: float of at least 0, in pixels. Defaults to `0`: the maximum must
             lie on the mask.
-        seed: int, seed of the draw among tied maxima. Defaults to `0`.
+        seed: int, seed of the draw among tied maxima, which depends on the seed and the
+            index of the sample alone. Defaults to `0`.
 
     Returns:
         A `MetricResult` with values 0 and 1.
@@ -54,12 +55,11 @@ def pointing_game(maps, masks, tolerance: float = 0, seed: int = 0) -> MetricRes
         raise ValueError(
             f"Expected a tolerance of at least 0 pixels. Received: {tolerance=}"
         )
-    generator = np.random.default_rng(seed)
 
-    def hit(map_, mask):
+    def hit(map_, mask, generator):
         y, x = generator.choice(np.argwhere(map_ == map_.max()))
         mask_y, mask_x = np.nonzero(mask)
         squared_distance = np.min((mask_y - y) ** 2 + (mask_x - x) ** 2)
         return float(squared_distance <= tolerance**2)
 
-    return score_maps(hit, maps, masks)
+    return score_maps(hit, maps, masks, seed)

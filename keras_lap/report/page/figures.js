@@ -3,9 +3,9 @@
 const overlaps = (a, b) =>
   [a.low, a.high, b.low, b.high].every((end) => end !== null) && a.low <= b.high && b.low <= a.high;
 
-function bestOf(cells, higher) {
+function bestOf({ cells, higher, ranked }) {
   const known = cells.filter((cell) => cell !== null && cell.mean !== null);
-  if (higher === null || known.length < 2) return null;
+  if (!ranked || known.length < 2) return null;
   return known.reduce((best, cell) =>
     (higher ? cell.mean > best.mean : cell.mean < best.mean) ? cell : best,
   );
@@ -35,7 +35,7 @@ function counts(cell) {
 
 function figureRow(row) {
   const known = row.cells.filter((cell) => cell !== null);
-  const best = bestOf(row.cells, row.higher);
+  const best = bestOf(row);
   const ends = known.flatMap((cell) => [cell.low, cell.high]).filter((end) => end !== null);
   const [low, high] = [Math.min(...ends), Math.max(...ends)];
   const alike = new Set(known.map(counts)).size === 1;
