@@ -32,8 +32,9 @@ def present_concepts(label, class_concepts):
         return ops.minimum(ops.matmul(chosen, matrix), 1.0)
     if is_flat:
         # Indices of no class, as losses can ignore them, have no concepts.
-        index = ops.reshape(ops.cast(label, "int32"), (-1,))
-        return ops.matmul(ops.one_hot(index, classes, dtype="float32"), matrix)
+        index = ops.reshape(ops.cast(label, "int32"), (-1, 1))
+        chosen = ops.cast(ops.equal(index, ops.arange(classes)), "float32")
+        return ops.matmul(chosen, matrix)
     raise ValueError(
         f"Expected labels (N,), (N, 1) or (N, {classes}) for {classes} classes. "
         f"Received shape: {shape}"
