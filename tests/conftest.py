@@ -43,6 +43,16 @@ def rng():
 
 
 @pytest.fixture
+def eager():
+    """For little data, tracing graphs would take nearly all of the time."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
 def restored_rules(monkeypatch):
     """Forgets the rules of conversion that a test registers."""
     # The function hides its module.

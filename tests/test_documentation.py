@@ -5,21 +5,12 @@ import re
 
 import keras
 import pytest
-import tensorflow as tf
 from random_examples import random_examples
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", flags=re.DOTALL)
-
-
-@pytest.fixture
-def eager():
-    """For so few images, tracing graphs would take nearly all of the time."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture

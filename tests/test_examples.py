@@ -98,6 +98,7 @@ def story(tmp_path, capsys):
     return run
 
 
+@pytest.mark.usefixtures("eager")
 def test_labels_only(story):
     table = story("labels_only")
     assert {name: len(row) for name, row in table.items()} == {
@@ -114,6 +115,7 @@ def test_boxes(story):
     assert energy["labels, some boxes"] > 1.5 * energy["labels"]
 
 
+@pytest.mark.usefixtures("eager")
 def test_attributes(story):
     table = story("attributes")
     labels = np.array([render_example("test", i)["label"] for i in range(64)])
@@ -153,6 +155,7 @@ def test_checkpoint_is_small_and_cheats_as_its_log_says():
     assert log["clutter"]["accuracy"]["test"] > 0.9
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("decoy", [False, True])
 def test_make_backbone(tmp_path, decoy):
     import make_backbone
@@ -194,6 +197,7 @@ def test_benchmark(tmp_path):
     assert len({line.count("|") for line in table}) == 1
 
 
+@pytest.mark.usefixtures("eager")
 def test_opening_the_gate(tmp_path):
     import opening_the_gate
 

@@ -7,7 +7,6 @@ import sys
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import keras_lap
 from keras_lap import losses
@@ -16,6 +15,8 @@ from keras_lap.datasets import ClutteredDigitsConfig
 ROOT = pathlib.Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "losses.md"
 TINY = ClutteredDigitsConfig(name="tiny", train=1, validation=1, test=8)
+
+pytestmark = pytest.mark.usefixtures("eager")
 
 
 @pytest.fixture
@@ -26,14 +27,6 @@ def script(monkeypatch):
     yield what_each_loss_does
     for name in ("what_each_loss_does", "attributes", "digit_backbone", "digit_tools"):
         sys.modules.pop(name, None)
-
-
-@pytest.fixture(autouse=True)
-def eager():
-    """For so few images, compiling would take the most time."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def lines_of(page):
