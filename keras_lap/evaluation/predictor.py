@@ -7,9 +7,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_lap.evaluation.output_index import output_index
 from keras_lap.explanation.class_outputs import class_outputs, holds_logits
 from keras_lap.explanation.image_input import data_format_of
-from keras_lap.names import check_choice, check_names
+from keras_lap.names import check_choice
 
 
 class Predictor:
@@ -139,16 +140,7 @@ class Predictor:
             names, outputs = list(outputs), list(outputs.values())
         elif not isinstance(outputs, (list, tuple)):
             outputs = [outputs]
-        index = 0 if self._output is None else self._output
-        if isinstance(index, str):
-            check_names("`output` to be the name of an output", [index], names)
-            index = names.index(index)
-        if index not in range(len(outputs)):
-            raise ValueError(
-                f"Expected `output` to be an index from 0 to {len(outputs) - 1}. "
-                f"Received: output={index}"
-            )
-        return outputs[index]
+        return outputs[output_index(self._output, names, len(outputs))]
 
 
 def _without_bars(predict):

@@ -2,8 +2,8 @@ import keras
 import numpy as np
 
 from keras_lap.evaluation.class_scores import class_scores
+from keras_lap.evaluation.output_index import output_index
 from keras_lap.evaluation.predictor import Predictor
-from keras_lap.names import check_names
 
 
 class ExplainedModel:
@@ -75,16 +75,8 @@ def _with_one_output(model, output):
     outputs = getattr(model, "outputs", None) or [None]
     if output is None and len(outputs) == 1:
         return model
-    index = 0 if output is None else output
-    if isinstance(index, str):
-        # A Sequential model does not name its output.
-        names = list(getattr(model, "output_names", []))
-        check_names(f"`output` to be one of {model.name!r}", [index], names)
-        index = names.index(index)
-    if index not in range(len(outputs)):
-        raise ValueError(
-            f"Expected `output` to be an index from 0 to {len(outputs) - 1}. "
-            f"Received: output={index}"
-        )
+    # A Sequential model does not name its output.
+    names = list(getattr(model, "output_names", []))
+    index = output_index(output, names, len(outputs), f"one of {model.name!r}")
     inputs = model.inputs
     return keras.Model(inputs[0] if len(inputs) == 1 else inputs, outputs[index])
