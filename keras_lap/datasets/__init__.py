@@ -2,8 +2,9 @@
 
 `load` makes batches of a data set of TensorFlow Datasets, `with_knowledge` images and
 targets of its examples, and `augmented` moves masks and boxes along with images.
-Importing this package registers the builder of `ClutteredDigits`, so that
-`tfds.load("cluttered_digits")` finds it afterwards.
+Importing this package registers the builders of `ClutteredDigits`, `CrowdedDigits` and
+`SpottedBeetles`, so that `tfds.load("cluttered_digits")` and the like find them
+afterwards.
 """
 
 try:
@@ -19,12 +20,18 @@ except ImportError as error:
 
 from keras_lap.datasets.augmented import augmented
 from keras_lap.datasets.cluttered_digits import ClutteredDigits, ClutteredDigitsConfig
+from keras_lap.datasets.crowded_digits import CrowdedDigits
 from keras_lap.datasets.load import load
+from keras_lap.datasets.sized_config import SizedConfig
+from keras_lap.datasets.spotted_beetles import SpottedBeetles
 from keras_lap.datasets.with_knowledge import with_knowledge
 
 __all__ = [
     "ClutteredDigits",
     "ClutteredDigitsConfig",
+    "CrowdedDigits",
+    "SizedConfig",
+    "SpottedBeetles",
     "augmented",
     "load",
     "with_knowledge",

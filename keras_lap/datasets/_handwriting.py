@@ -8,6 +8,20 @@ from sklearn.datasets import load_digits
 
 SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
 
+HOMEPAGE = (
+    "https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits"
+)
+
+CITATION = """
+@misc{alpaydin1998optical,
+  title = {Optical Recognition of Handwritten Digits},
+  author = {Alpaydin, Ethem and Kaynak, Cenk},
+  year = {1998},
+  publisher = {UCI Machine Learning Repository},
+  doi = {10.24432/C50P49}
+}
+"""
+
 _SEED = 1797
 _BRIGHTEST = 16.0
 

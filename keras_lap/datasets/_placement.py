@@ -1,4 +1,4 @@
-"""Where the digit and the distractors go."""
+"""Where digits and distractors go."""
 
 import numpy as np
 
@@ -58,3 +58,31 @@ def place_distractor(
     allowed = np.outer(*shared) <= _LARGEST_SHARED_PART * shape[0] * shape[1]
     row, column = rng.choice(np.argwhere(allowed))
     return int(starts[0][row]), int(starts[1][column])
+
+
+def place_over(
+    rng: np.random.Generator,
+    stamp: np.ndarray,
+    planes: np.ndarray,
+    allowed: np.ndarray,
+) -> tuple[int, int] | None:
+    """Draws a place inside the picture where little is covered of what is there.
+
+    Args:
+        rng: Source of randomness.
+        stamp: Bool array of shape (height, width), the pixels to put somewhere.
+        planes: Bool array of shape (n, side, side), what lies in the picture.
+        allowed: For each of the planes, how many of its pixels may meet the stamp's.
+
+    Returns:
+        (top, left) of the stamp, or None where there is no such place.
+    """
+    side = planes.shape[-1]
+    spectrum = np.fft.rfft2(stamp, s=(side, side)).conj()
+    met = np.fft.irfft2(np.fft.rfft2(planes) * spectrum, s=(side, side))
+    met = np.rint(met)[:, : side - stamp.shape[0] + 1, : side - stamp.shape[1] + 1]
+    places = np.argwhere((met <= allowed[:, None, None]).all(axis=0))
+    if not len(places):
+        return None
+    top, left = rng.choice(places)
+    return int(top), int(left)

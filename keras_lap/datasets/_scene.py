@@ -4,16 +4,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_lap.datasets._canvas import (
+    SIDE,
+    draw_background,
+    draw_ink_colour,
+    finish,
+    mean_luma,
+    paint,
+)
 from keras_lap.datasets._handwriting import Digits
 from keras_lap.datasets._patch import PATCH_SIDE
 from keras_lap.datasets._placement import place_digit, place_distractor
-from keras_lap.datasets._resize import enlarge
 from keras_lap.datasets._strokes import ink, scramble
 
-SIDE = 64
-
-_LUMA = np.array([0.299, 0.587, 0.114])
-_NOISE_GRIDS = {4: 1.0, 8: 0.7, 16: 0.45, 32: 0.3}
 _GAP_TO_PATCH = 2
 
 
@@ -46,57 +49,21 @@ def draw_scene(rng: np.random.Generator, digits: Digits) -> Scene:
     Returns:
         The scene.
     """
-    canvas = _background(rng)
-    luma = canvas.mean(axis=(0, 1)) @ _LUMA
+    canvas = draw_background(rng)
+    luma = mean_luma(canvas)
 
     sample = int(rng.integers(len(digits.labels)))
     digit = ink(digits.strokes[sample], rng.integers(32, 43))
     place = place_digit(rng, digit.shape, SIDE, PATCH_SIDE + _GAP_TO_PATCH)
-    colour = _colour(rng, luma)
+    colour = draw_ink_colour(rng, luma)
 
     for _ in range(rng.integers(3, 7)):
         others = digits.strokes[rng.integers(len(digits.labels), size=4)]
         distractor = ink(scramble(rng, others), rng.integers(28, 41))
         spot = place_distractor(rng, distractor.shape, SIDE, place, digit.shape)
-        _paint(canvas, distractor, spot, _colour(rng, luma))
-    _paint(canvas, digit, place, colour)
+        paint(canvas, distractor, spot, draw_ink_colour(rng, luma))
+    paint(canvas, digit, place, colour)
 
     opacity = np.zeros((SIDE, SIDE, 1))
-    _paint(opacity, digit, place, 1.0)
-    image = np.rint(canvas.clip(0, 255)).astype(np.uint8)
-    return Scene(image, (opacity > 0.5).astype(np.uint8), sample)
-
-
-def _background(rng):
-    """Draws smooth coloured noise, a (64, 64, 3) array in the darker half of 0..255."""
-    luma, chroma = (
-        sum(
-            strength * enlarge(rng.standard_normal((grid, grid)), SIDE)
-            for grid, strength in _NOISE_GRIDS.items()
-        )[..., None]
-        for _ in range(2)
-    )
-    tone = rng.uniform(45, 125) + _chroma(rng, rng.uniform(10, 50))
-    return tone + 13 * luma + chroma * _chroma(rng, 22)
-
-
-def _colour(rng, background_luma):
-    """Draws an ink, a (3,) vector clearly lighter than the background."""
-    luma = background_luma + rng.uniform(45, 90)
-    return (luma + _chroma(rng, rng.uniform(30, 80))).clip(0, 255)
-
-
-def _chroma(rng, strength):
-    """Draws a shift of colour, a (3,) vector that leaves the luma as it is."""
-    direction = rng.standard_normal(3)
-    direction -= direction @ _LUMA
-    return strength * direction / np.linalg.norm(direction)
-
-
-def _paint(canvas, opacity, place, colour):
-    """Blends a colour into a canvas, in place; what lies beyond the edge is cut off."""
-    top, left = place
-    opacity = opacity[max(-top, 0) : SIDE - top, max(-left, 0) : SIDE - left, None]
-    top, left = max(top, 0), max(left, 0)
-    covered = canvas[top : top + opacity.shape[0], left : left + opacity.shape[1]]
-    covered += opacity * (colour - covered)
+    paint(opacity, digit, place, 1.0)
+    return Scene(finish(canvas), (opacity > 0.5).astype(np.uint8), sample)

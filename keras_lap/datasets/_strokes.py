@@ -43,3 +43,19 @@ def scramble(rng: np.random.Generator, strokes: np.ndarray) -> np.ndarray:
     for digit, quadrant in zip(strokes, itertools.product(halves, halves), strict=True):
         scrambled[quadrant] = np.rot90(digit[quadrant], rng.integers(1, 4))
     return scrambled
+
+
+def halve(rng: np.random.Generator, strokes: np.ndarray) -> np.ndarray:
+    """Keeps the upper or the lower half of a digit.
+
+    Args:
+        rng: Draws which half.
+        strokes: Float array of shape (8, 8).
+
+    Returns:
+        Float array of shape (8, 8), zero in the other half.
+    """
+    half = np.zeros_like(strokes)
+    kept = slice(None, 4) if rng.integers(2) else slice(4, None)
+    half[kept] = strokes[kept]
+    return half

@@ -4,12 +4,15 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-import numpy as np
 import tensorflow_datasets as tfds
 
-from keras_lap.datasets._handwriting import SHARES, digits_of
+from keras_lap.datasets._bounding_box import bounding_box, relative_box
+from keras_lap.datasets._canvas import SIDE
+from keras_lap.datasets._handwriting import CITATION, HOMEPAGE, digits_of
 from keras_lap.datasets._patch import add_patch
-from keras_lap.datasets._scene import SIDE, draw_scene
+from keras_lap.datasets._scene import draw_scene
+from keras_lap.datasets._splits import SPLITS, example_rng
+from keras_lap.datasets.sized_config import SizedConfig
 
 _SEED = 64
 _SHIFTED = "_shifted"
@@ -34,23 +37,9 @@ be zipped. Labels come in random order; to reshuffle them for every epoch use \
 `tf.data.Dataset.shuffle`, since `shuffle_files` is refused for ordered data sets.
 """
 
-_HOMEPAGE = (
-    "https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits"
-)
-
-_CITATION = """
-@misc{alpaydin1998optical,
-  title = {Optical Recognition of Handwritten Digits},
-  author = {Alpaydin, Ethem and Kaynak, Cenk},
-  year = {1998},
-  publisher = {UCI Machine Learning Repository},
-  doi = {10.24432/C50P49}
-}
-"""
-
 
 @dataclasses.dataclass(kw_only=True)
-class ClutteredDigitsConfig(tfds.core.BuilderConfig):
+class ClutteredDigitsConfig(SizedConfig):
     """What a variant of `ClutteredDigits` contains.
 
     A smaller or larger variant is a config of another name, for example
@@ -68,24 +57,12 @@ class ClutteredDigitsConfig(tfds.core.BuilderConfig):
     """
 
     decoy: bool = False
-    train: int = 6000
-    validation: int = 600
-    test: int = 1000
-
-    def __post_init__(self):
-        for split in SHARES:
-            count = getattr(self, split)
-            if type(count) is not int or count < 1:
-                raise ValueError(
-                    f"ClutteredDigitsConfig.{split} is the number of {split} images "
-                    f"and must be an integer of at least 1, but it is {count!r}."
-                )
 
 
 def split_names(decoy: bool) -> tuple[str, ...]:
     """Returns the names of the splits with the patch or without it."""
     shifted = ("validation" + _SHIFTED, "test" + _SHIFTED) if decoy else ()
-    return (*SHARES, *shifted)
+    return (*SPLITS, *shifted)
 
 
 def render_example(split: str, index: int, *, decoy: bool = False) -> dict[str, Any]:
@@ -110,24 +87,22 @@ def render_example(split: str, index: int, *, decoy: bool = False) -> dict[str, 
             f"split must be one of {split_names(decoy)} when decoy is {decoy}, but it "
             f"is {split!r}."
         )
-    if index < 0:
-        raise ValueError(f"index must be at least 0, but it is {index}.")
     source = split.removesuffix(_SHIFTED)
-    rng = np.random.default_rng((_SEED, list(SHARES).index(source), index))
+    rng = example_rng(_SEED, source, index)
     digits = digits_of(source)
     scene = draw_scene(rng, digits)
     label = int(digits.labels[scene.sample])
     example = {
         "image": scene.image,
         "label": label,
-        "bbox": _bbox(*_extent(scene.mask)),
+        "bbox": bounding_box(scene.mask[..., 0]),
         "mask": scene.mask,
     }
     if decoy:
         corner, random_colour = rng.integers(4), rng.integers(10)
         colour = random_colour if split.endswith(_SHIFTED) else label
         example["image"], patch = add_patch(scene.image, corner, colour)
-        example["patch_bbox"] = _bbox(*patch)
+        example["patch_bbox"] = relative_box(*patch)
     return example
 
 
@@ -163,8 +138,8 @@ class ClutteredDigits(tfds.core.GeneratorBasedBuilder):
             description=_DESCRIPTION,
             features=tfds.features.FeaturesDict(features),
             supervised_keys=("image", "label"),
-            homepage=_HOMEPAGE,
-            citation=_CITATION,
+            homepage=HOMEPAGE,
+            citation=CITATION,
             # Shuffling depends on the name of the split and would part the twins.
             disable_shuffling=True,
         )
@@ -180,16 +155,3 @@ class ClutteredDigits(tfds.core.GeneratorBasedBuilder):
         config = self.builder_config
         for index in range(getattr(config, split.removesuffix(_SHIFTED))):
             yield index, render_example(split, index, decoy=config.decoy)
-
-
-def _extent(mask):
-    """Returns (top, left, bottom, right) of a mask's ones, the last two exclusive."""
-    rows, columns, _ = np.nonzero(mask)
-    return rows.min(), columns.min(), rows.max() + 1, columns.max() + 1
-
-
-def _bbox(top, left, bottom, right):
-    """Converts edges in pixels to fractions of the picture's side."""
-    return tfds.features.BBox(
-        ymin=top / SIDE, xmin=left / SIDE, ymax=bottom / SIDE, xmax=right / SIDE
-    )

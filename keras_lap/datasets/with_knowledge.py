@@ -29,6 +29,13 @@ def with_knowledge(name, **options):
     |                     |                                    | or all 40          |
     | `imagenet2012`      | class; targets are the label alone | nothing            |
     | `cluttered_digits`  | digit                              | `mask`, `boxes`    |
+    | `crowded_digits`    | ten times whether the digit is     | `mask` and `boxes` |
+    |                     | there                              | of each digit,     |
+    |                     |                                    | `concepts`         |
+    | `spotted_beetles`   | species                            | `mask`, `boxes`,   |
+    |                     |                                    | `concepts`, of     |
+    |                     |                                    | `attributes=[...]` |
+    |                     |                                    | or all 11          |
 
     Args:
         name: Name of the data set. A config or version behind it, as in

@@ -1,0 +1,19 @@
+"""Boxes as shares of a picture's side."""
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from keras_lap.datasets._canvas import SIDE
+
+
+def bounding_box(mask: np.ndarray) -> tfds.features.BBox:
+    """Returns the smallest box around the ones of a (64, 64) mask that has some."""
+    rows, columns = np.nonzero(mask)
+    return relative_box(rows.min(), columns.min(), rows.max() + 1, columns.max() + 1)
+
+
+def relative_box(top: int, left: int, bottom: int, right: int) -> tfds.features.BBox:
+    """Converts edges in pixels to shares of the picture's side."""
+    return tfds.features.BBox(
+        ymin=top / SIDE, xmin=left / SIDE, ymax=bottom / SIDE, xmax=right / SIDE
+    )
