@@ -27,7 +27,7 @@ TRAITS = (
 # origin, with y to the tail.
 _WINGS = (0.72, 1.0)
 _SADDLE = (0.6, 0.36)
-_PAIR_APART = 0.3
+_PAIR_APART = 0.31
 # An ellipse around nearly all but the feet, and its middle's y.
 _OUTLINE = np.array([0.9, 1.8])
 _OUTLINE_MIDDLE = -0.45
@@ -77,8 +77,8 @@ def draw_beetle(rng: np.random.Generator, kind: int) -> Beetle:
     saddle_y = rng.uniform(-0.2, 0.3)
     saddle = frame.ellipse((0, saddle_y), _SADDLE)
     mask = saddle > 0.5
-    paint(canvas, saddle, (0, 0), _colour(rng, (185, 215), 35))
-    mark = _mark(frame, saddle_y, kind, rng.uniform(0.22, 0.26))
+    paint(canvas, saddle, (0, 0), _colour(rng, (190, 220), 35))
+    mark = _mark(frame, saddle_y, kind, rng.uniform(0.22, 0.25))
     paint(canvas, mark * mask, (0, 0), _colour(rng, (15, 55), 20))
     return Beetle(
         finish(canvas),
@@ -160,7 +160,7 @@ def _form(frame, form, place, radius):
     if form == "spot":
         return frame.ellipse(place, (radius, radius))
     if form == "ring":
-        return frame.ring(place, radius, 0.4 * radius)
+        return frame.ring(place, radius, 0.47 * radius)
     reach = 0.8 * radius * np.array([0.0, 1.0])
     if form == "bar":
         return frame.line(place - reach, place + reach, 0.75 * radius)
