@@ -27,7 +27,7 @@ class Frame:
         self._unit = unit
 
     def ellipse(self, place, radii):
-        """An ellipse with radii along x and y, of which it may have equal ones."""
+        """An ellipse with its radii along x and y."""
         x, y = (self._x - place[0]) / radii[0], (self._y - place[1]) / radii[1]
         return self._fill((1 - np.hypot(x, y)) * min(radii))
 
