@@ -1,0 +1,42 @@
+"""Goes on with a study from the rows that are kept beside its page."""
+
+from pathlib import Path
+
+from study_grid.cell import FIELDS, Cell
+from study_grid.page.records import FOLDER, RESULTS, RUNS, read
+
+
+def adopt(workshop, docs="docs"):
+    """Gives a workshop the results of the cells that it has not computed itself.
+
+    Values have the five digits that `results.csv` keeps. Networks are not among them: a
+    cell that needs one makes the study train it again.
+
+    Args:
+        workshop: A `Workshop`.
+        docs: Folder of the page.
+
+    Returns:
+        A list of the `Cell`s whose results were adopted.
+
+    Raises:
+        FileNotFoundError: If there are no rows beside the page.
+    """
+    folder = Path(docs) / FOLDER
+    rows = read(folder / RESULTS)
+    if not rows:
+        raise FileNotFoundError(
+            f"Expected rows of results in {folder / RESULTS}. Received: no such rows. "
+            "Name the folder of a page that was written, or start anew without them."
+        )
+    facts = {run.pop("cell"): run for run in read(folder / RUNS)}
+    found = {}
+    for row in rows:
+        kind, name, family, seed, arm = (row[field] for field in FIELDS[:5])
+        found.setdefault(Cell(kind, name, family, int(seed), arm), []).append(row)
+    adopted = [cell for cell in found if not workshop.is_done(cell)]
+    for cell in adopted:
+        run = dict(facts[cell.name])
+        run["seconds"] = float(run["seconds"])
+        workshop.save_results(cell, found[cell], run)
+    return adopted

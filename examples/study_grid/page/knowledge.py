@@ -1,0 +1,121 @@
+"""Question D: how much does a network have to be told?"""
+
+from study_grid.arms import KNOWLEDGE, ORIGINAL_TUNED
+from study_grid.cell import TRAIN
+from study_grid.grid import KNOWLEDGE_FAMILY, KNOWLEDGE_SET
+from study_grid.page.draw_knowledge import draw_knowledge
+from study_grid.page.estimate import estimate
+from study_grid.page.section import Section, picture
+from study_grid.page.table import table, text
+from study_grid.page.verdict import judge
+from study_grid.sets import SETS
+from study_grid.train_cell import QUALITY
+
+TITLE = "Can knowledge be injected weakly?"
+TWIN = SETS[KNOWLEDGE_SET].twin
+# Told nothing of places: lines in the figure.
+LABELS = "labels"
+SHARE, LIMIT = 0.05, 0.9
+JUDGED = next(arm for arm in KNOWLEDGE if (arm.told, arm.share) == ("masks", SHARE))
+AIM = (
+    f"masks of {100 * SHARE:g} % of the images lead to {LIMIT:g} of the ceiling under "
+    "shift"
+)
+WAYS = {
+    "masks": "LAP + masks",
+    "boxes": "LAP + boxes",
+    "right reasons": "RRR",
+    "attention": "GAIN",
+}
+MAPS = "LAP (flow)"
+
+
+def section(results, sizes):
+    """The `Section` of the question, from the `Results` of its cells."""
+    found = results.where(kind=TRAIN, family=KNOWLEDGE_FAMILY)
+    ceiling = _values(found, ORIGINAL_TUNED, f"{QUALITY} on test", TWIN)
+    shifted = {
+        arm.name: _values(found, arm, f"{QUALITY} on test_shifted") for arm in KNOWLEDGE
+    }
+    reached = estimate(_ratios(shifted[JUDGED.name], ceiling))
+    rows = [
+        [
+            arm.name,
+            _told(arm),
+            text(estimate(_values(found, arm, f"{QUALITY} on test"))),
+            text(estimate(shifted[arm.name])),
+            text(estimate(_ratios(shifted[arm.name], ceiling))),
+            *(
+                text(estimate(_values(found, arm, metric, explainer=MAPS)))
+                for metric in ("pointing_game", "energy_in_mask")
+            ),
+        ]
+        for arm in KNOWLEDGE
+    ]
+    header = ["", "images told of", "accuracy on `test`", "on `test_shifted`"]
+    return Section(
+        blocks=[
+            f"{KNOWLEDGE_FAMILY} on `{KNOWLEDGE_SET}`, where a patch in a corner tells "
+            "the label in `train` and `test`, and is random in `test_shifted`. All "
+            "networks are fine-tuned from the one that has learned the shortcut. The "
+            f"ceiling is *{ORIGINAL_TUNED.name}* on `{TWIN}`, the same images without "
+            f"a patch: {text(estimate(ceiling)) or 'not computed yet'}. RRR is *right "
+            "for the right reasons*, a loss on the gradient of the image (Ross et al., "
+            "2017); GAIN is a loss on the Grad-CAM map (Li et al., 2018). Both are "
+            "told the same masks as LAP.",
+            table(
+                [
+                    *header,
+                    "share of the ceiling",
+                    "pointing game",
+                    "energy in the mask",
+                ],
+                rows,
+            ),
+            _answer(reached),
+            picture("knowledge", "Accuracy under shift against the share told of"),
+        ],
+        figures={
+            "knowledge": draw_knowledge(
+                {
+                    title: {
+                        arm.share: shifted[arm.name] for arm in KNOWLEDGE if arm.told == told
+                    }
+                    for told, title in WAYS.items()
+                },
+                {
+                    f"ceiling, on {TWIN}": ceiling,
+                    **{
+                        arm.name: shifted[arm.name]
+                        for arm in KNOWLEDGE
+                        if arm.told in (None, LABELS)
+                    },
+                },
+            )
+        },
+        aim=AIM,
+        verdict=judge(reached, LIMIT),
+    )
+
+
+def _values(found, arm, metric, name=KNOWLEDGE_SET, explainer=""):
+    """Dict from seeds to numbers."""
+    rows = found.where(set=name, arm=arm.name, metric=metric, explainer=explainer)
+    return rows.by("seed")
+
+
+def _ratios(first, second):
+    return {run: first[run] / second[run] for run in first if run in second}
+
+
+def _told(arm):
+    return None if arm.told in (None, LABELS) else f"{100 * arm.share:g} %"
+
+
+def _answer(reached):
+    if reached is None:
+        return f"The network of *{JUDGED.name}* or its ceiling is not computed yet."
+    return (
+        f"With masks of {100 * SHARE:g} % of the images the network reaches "
+        f"{text(reached)} of the ceiling under shift; the aim is {LIMIT:g}."
+    )

@@ -1,0 +1,57 @@
+"""Rows of results as numbers that can be looked up."""
+
+import math
+
+from study_grid.cell import FIELDS, Cell
+
+
+class Results:
+    """A table of numbers.
+
+    Args:
+        rows: Iterable of dicts with the keys `study_grid.cell.FIELDS`. Values that are
+            not a number, of a metric that no image could be measured by, are left out.
+
+    Example:
+
+    >>> keys = ("train", "clutter", "VGG16", "0", "LAP", "", "quality on test", "0.9")
+    >>> results = Results([dict(zip(FIELDS, keys))])
+    >>> results.where(arm="LAP").by("family", "seed")
+    {('VGG16', 0): 0.9}
+    """
+
+    def __init__(self, rows):
+        read = ({**row, "seed": int(row["seed"])} for row in rows)
+        self._rows = [
+            {**row, "value": float(row["value"])}
+            for row in read
+            if not math.isnan(float(row["value"]))
+        ]
+
+    def where(self, **fields):
+        """The `Results` of the rows in which all given fields are as given."""
+        chosen = Results(())
+        chosen._rows = [
+            row
+            for row in self._rows
+            if all(row[name] == value for name, value in fields.items())
+        ]
+        return chosen
+
+    def by(self, *fields):
+        """Dict from tuples of the given fields to values."""
+        return {tuple(row[field] for field in fields): row["value"] for row in self}
+
+    def distinct(self, field):
+        """The values of a field, each once, sorted."""
+        return sorted({row[field] for row in self})
+
+    def cells(self):
+        """The set of the `Cell`s that the rows are from."""
+        return {Cell(*(row[field] for field in FIELDS[:5])) for row in self}
+
+    def __iter__(self):
+        return iter(self._rows)
+
+    def __len__(self):
+        return len(self._rows)
