@@ -527,7 +527,7 @@ class TestInterface:
         with pytest.raises(ValueError, match=r"\(5, 12, 8\).*\(5, 12, 8, 3\)"):
             as_explainer(lambda images, targets: images).explain(None, IMAGES, 0)
 
-    @pytest.mark.parametrize("explainer", **WITH_NAMES)
+    @pytest.mark.parametrize("explainer", FROM_SCORES, ids=repr)
     def test_missing_package(self, explainer, network, monkeypatch):
         for module in list(sys.modules):
             if module.startswith("tf_explain.core."):

@@ -1,7 +1,6 @@
 """`keras-lap evaluate`."""
 
 import dataclasses
-import inspect
 import pathlib
 import warnings
 
@@ -17,6 +16,10 @@ from keras_lap.cli.positive import positive
 from keras_lap.cli.preprocessing import add_preprocessing_argument, preprocessing
 from keras_lap.cli.read_data import check_data, read_data
 from keras_lap.cli.verbosity import verbosity
+from keras_lap.evaluation.comparison.named_explainers import (
+    DEFAULT_EXPLAINERS,
+    NAMED_EXPLAINERS,
+)
 from keras_lap.explanation import Explanation
 from keras_lap.explanation.class_outputs import class_outputs
 from keras_lap.explanation.image_input import ImageInput
@@ -75,8 +78,8 @@ class Evaluate(Command):
             "--explainers",
             nargs="+",
             metavar="NAME",
-            help=f"any of {', '.join(_explainers())}, and {_XPLIQUE}METHOD if xplique "
-            "is installed (default: all but those)",
+            help=f"any of {', '.join(NAMED_EXPLAINERS)}, and {_XPLIQUE}METHOD if "
+            f"xplique is installed (default: {', '.join(DEFAULT_EXPLAINERS)})",
         )
         parser.add_argument(
             "--classes",
@@ -141,28 +144,14 @@ class Evaluate(Command):
         print(f"Written to {options.report}")
 
 
-def _explainers():
-    """Classes of explainers that need no argument, by name."""
-    explainers = keras_lap.evaluation.explainers
-    found = {name: getattr(explainers, name) for name in explainers.__all__}
-    return {
-        name: each
-        for name, each in found.items()
-        if inspect.isclass(each)
-        and not inspect.isabstract(each)
-        and each is not explainers.Xplique
-    }
-
-
 def _explainer(name, class_concepts, **options):
     if name.startswith(_XPLIQUE):
         method = name.removeprefix(_XPLIQUE)
         return keras_lap.evaluation.explainers.Xplique(method, **options)
-    known = _explainers()
-    check_names("the names of explainers", [name], known)
-    if known[name] is keras_lap.evaluation.explainers.LAP:
+    check_names("the names of explainers", [name], NAMED_EXPLAINERS)
+    if name == "LAP":
         options["class_concepts"] = class_concepts
-    return known[name](**options)
+    return NAMED_EXPLAINERS[name](**options)
 
 
 def _concept(argument):
@@ -191,7 +180,7 @@ def _evaluate(options, path):
     class_concepts = _class_concepts(options.class_concepts)
     names = options.explainers
     if class_concepts is not None and names is None:
-        names = list(_explainers())
+        names = list(DEFAULT_EXPLAINERS)
     explainers = names and [
         _explainer(name, class_concepts, **settings) for name in names
     ]

@@ -29,6 +29,7 @@ class ClassScore:
             in float32 or float64. It takes float images even where the given one takes
             integers, so that it has gradients.
         classes: Number of classes.
+        variables: What both models read, the weights of the given one among them.
 
     Raises:
         ValueError: If the model is of another kind.
@@ -78,6 +79,8 @@ class ClassScore:
         self._marks = replay.marks
         self.of_all = keras.Model(inputs, scores)
         self.classes = scores.shape[-1]
+        variables = [*model.variables, *self.of_all.variables]
+        self.variables = list({id(each): each for each in variables}.values())
 
     def of(self, classes) -> keras.Model:
         """A model from images to scores `(N, 1)`, until it is asked for another batch.
@@ -127,6 +130,24 @@ class ClassScore:
             f"Received: {layer_name=}. Near names are: {near or list(marks)[-5:]}"
         )
 
+    def split(self, layer: keras.Layer) -> tuple[keras.Model, keras.Model]:
+        """The new model up to a layer, and from there on.
+
+        Args:
+            layer: What `features` returns.
+
+        Returns:
+            A model from images to the layer's output, and one from a list of images
+            and such outputs to the scores of all classes. The second takes from the
+            images what goes around the layer.
+        """
+        (images,) = self.of_all.inputs
+        (scores,) = self.of_all.outputs
+        return (
+            keras.Model(images, layer.output),
+            keras.Model([images, layer.output], scores),
+        )
+
 
 def _is_float(dtype):
     return "float" in dtype
@@ -144,6 +165,17 @@ class _Borrowed(keras.Operation):
 
     def compute_output_spec(self, *args, **kwargs):
         return self._operation.compute_output_spec(*args, **kwargs)
+
+
+class _Mark(keras.layers.Identity):
+    """Passes a tensor on as another one, with a gradient of its own.
+
+    What a layer gives may be the very tensor that it was given, which other layers read
+    as well.
+    """
+
+    def call(self, inputs):
+        return keras.ops.copy(inputs)
 
 
 class _AskedScore(keras.Operation):
@@ -204,9 +236,7 @@ class _Replay:
         if len(getattr(outputs, "shape", ())) == 4:
             # A layer called again moves to the end: `marks` is in calling order.
             self.marks.pop(path, None)
-            self.marks[path] = keras.layers.Identity(
-                autocast=False, name=f"mark_{next(self._numbers)}"
-            )
+            self.marks[path] = _Mark(autocast=False, name=f"mark_{next(self._numbers)}")
             outputs = self.marks[path](outputs)
         return outputs
 

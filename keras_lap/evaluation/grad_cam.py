@@ -12,7 +12,7 @@ def grad_cam(
     batch_size: int = 32,
     data_format: str | None = None,
 ) -> np.ndarray:
-    r"""Grad-CAM maps of a classifier, computed by tf-explain.
+    r"""Grad-CAM maps of a classifier.
 
     With the features $A$ of one layer ($Z$ pixels, channels $c$) and the score $s$ of
     the asked class, the map is
@@ -24,8 +24,11 @@ def grad_cam(
     softmax, as the paper has it: behind a softmax that is sure of its answer the
     gradient vanishes. If the model ends in a softmax or a sigmoid, as a layer, as an
     operation of `keras.ops` or as the `activation` of its last layer, it is taken off;
-    any other output is taken as the score. tf-explain's own defaults, guided gradients
-    and no ReLU, are not Grad-CAM and are not used.
+    any other output is taken as the score.
+
+    On TensorFlow the features and gradients are taken by tf-explain. Its own defaults,
+    guided gradients and no ReLU, are not Grad-CAM and are not used. On JAX and torch
+    nothing but Keras is needed.
 
     The model runs in inference mode and is not changed.
 
@@ -34,8 +37,8 @@ def grad_cam(
 
     Args:
         model: a built Functional or Sequential model with one image input and one
-            output of shape `(N, classes)`, on the TensorFlow backend. Functional and
-            Sequential models nested in it, at any depth, are looked into.
+            output of shape `(N, classes)`. Functional and Sequential models nested in
+            it, at any depth, are looked into.
         images: array of shape `(N, H, W, C)`, or `(N, C, H, W)` with
             `"channels_first"`, in the range that the model expects.
         class_indices: int array of shape `(N,)`, the class that each map is for, or
@@ -56,10 +59,10 @@ def grad_cam(
         scale of its own. A map is zero everywhere if nothing speaks for the class.
 
     Raises:
-        ImportError: If tf-explain or OpenCV is not installed.
+        ImportError: On TensorFlow, if tf-explain or OpenCV is not installed.
         ValueError: If the model is of another kind, no layer or more than one has the
             given name, another argument does not fit, or the score does not depend
-            on the layer.
+            on the layer, which JAX does not tell from a gradient of zero.
 
     Example:
     >>> import keras

@@ -11,40 +11,18 @@ from keras_lap.evaluation.comparison.comparison import (
 )
 from keras_lap.evaluation.comparison.explained_model import ExplainedModel
 from keras_lap.evaluation.comparison.metrics import METRICS, Metric
+from keras_lap.evaluation.comparison.named_explainers import (
+    DEFAULT_EXPLAINERS,
+    NAMED_EXPLAINERS,
+)
 from keras_lap.evaluation.comparison.record import Record
 from keras_lap.evaluation.comparison.samples_to_compare import SamplesToCompare
-from keras_lap.evaluation.explainers import (
-    LAP,
-    CenterGaussian,
-    Edge,
-    GradCAM,
-    IntegratedGradients,
-    Occlusion,
-    Random,
-    SmoothGrad,
-    VanillaGradients,
-    as_explainer,
-)
+from keras_lap.evaluation.explainers import LAP, as_explainer
 from keras_lap.evaluation.explainers.explainer import CallableExplainer
 from keras_lap.explanation.image_input import data_format_of
 from keras_lap.explanation.progress import Progress
 from keras_lap.layers import BaseLAPooling
 from keras_lap.names import check_choice, check_names, listed
-
-_EXPLAINERS = {
-    explainer.__name__: explainer
-    for explainer in (
-        LAP,
-        GradCAM,
-        IntegratedGradients,
-        SmoothGrad,
-        VanillaGradients,
-        Occlusion,
-        Random,
-        CenterGaussian,
-        Edge,
-    )
-}
 
 
 def compare(
@@ -96,6 +74,8 @@ def compare(
             or a callable `(images, targets) -> maps`. Defaults to `None`: LAP, if the
             model has LAP layers, Grad-CAM, Integrated Gradients, SmoothGrad, Vanilla
             Gradients, Occlusion, and the baselines Random, CenterGaussian and Edge.
+            Grad-CAM++, LayerCAM, Gradient times input and the costly RISE have to be
+            asked for.
         metrics: List of names in `keras_lap.evaluation`, or dict from names to such
             names or to callables. A callable is called with those of `maps`, `masks`,
             `boxes`, `labels`, `predict`, `images`, `targets`, `batch_size`, `seed`,
@@ -230,14 +210,14 @@ def _measure(record, subject, explainers, metrics, progress):
 
 def _default_explainers(model):
     has_lap = any(isinstance(layer, BaseLAPooling) for layer in model._flatten_layers())
-    return [name for name in _EXPLAINERS if has_lap or name != LAP.__name__]
+    return [name for name in DEFAULT_EXPLAINERS if has_lap or name != LAP.__name__]
 
 
 def _explainer(explainer, options, name=None):
     if not isinstance(explainer, str):
         return as_explainer(explainer, name, **options)
-    check_names("the name of an explainer", [explainer], _EXPLAINERS)
-    return _EXPLAINERS[explainer](**options)
+    check_names("the name of an explainer", [explainer], NAMED_EXPLAINERS)
+    return NAMED_EXPLAINERS[explainer](**options)
 
 
 def _named(explainers, options):

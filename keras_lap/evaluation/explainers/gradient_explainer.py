@@ -2,9 +2,9 @@ import abc
 
 import numpy as np
 
-from keras_lap.evaluation.class_score import ClassScore
 from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
 from keras_lap.evaluation.explainers.reduce_channels import CHANNELS, reduce_channels
+from keras_lap.evaluation.score_gradients import ScoreGradients
 from keras_lap.names import check_choice
 
 
@@ -30,37 +30,37 @@ class GradientExplainer(Explainer):
         self.channels = channels
 
     @abc.abstractmethod
-    def attributions(self, score_of, images, targets, generator):
+    def attributions(self, gradients_of, images, targets, generator):
         """Values of the pixels and channels of a few images.
 
         Args:
-            score_of: Function from classes `(N,)` to a model from images to scores
-                `(N, 1)`.
+            gradients_of: Function of images and classes `(N,)` that returns the
+                gradients of the scores with respect to the images, a float32 array.
             images: Array of rank 4, float32.
             targets: Int array `(N,)`.
             generator: Where random numbers come from, from `seed` in every call.
 
         Returns:
-            Tensor of the shape of the images.
+            Array of the shape of the images.
         """
 
     def prepare(self, model):
-        score = ClassScore(model)
+        scores = ScoreGradients(model)
+        gradients_of = scores.to_images()
         images_per_pass = max(1, self.batch_size // self.gradients_per_image)
 
         def maps_of(images, targets):
-            checked_classes(targets, score.classes)
+            checked_classes(targets, scores.classes)
             maps = np.empty((len(images), *self.image_size(images)), np.float32)
             generator = np.random.default_rng(self.seed)
             for start in range(0, len(images), images_per_pass):
                 batch = slice(start, start + images_per_pass)
                 values = self.attributions(
-                    score.of,
+                    gradients_of,
                     images[batch].astype(np.float32),
                     targets[batch],
                     generator,
                 )
-                values = np.asarray(values)
                 if self.data_format == "channels_first":
                     values = np.moveaxis(values, 1, -1)
                 maps[batch] = reduce_channels(values, self.channels)

@@ -1,11 +1,11 @@
 import numpy as np
 
 from keras_lap.evaluation.explainers.gradient_explainer import GradientExplainer
-from keras_lap.evaluation.explainers.tf_explain_method import tf_explain_method
+from keras_lap.evaluation.explainers.mean_gradients import mean_gradients
 
 
 class IntegratedGradients(GradientExplainer):
-    r"""Gradients along the straight way from an image of zeros, by tf-explain.
+    r"""Gradients along the straight way from an image of zeros.
 
     With the score $s$ before the softmax, the image $x$ and the baseline $x' = 0$,
 
@@ -19,7 +19,8 @@ class IntegratedGradients(GradientExplainer):
     Zeros are black only if the model takes pixels from 0 on; in the range from -1 to 1
     they are grey.
 
-    tf-explain itself leaves the factor $x - x'$ of the paper out; here it is there.
+    On TensorFlow the gradients are those of tf-explain, whose own method leaves the
+    factor $x - x'$ of the paper out; here it is there.
 
     Source: Sundararajan et al., "Axiomatic Attribution for Deep Networks", ICML 2017.
 
@@ -50,11 +51,7 @@ class IntegratedGradients(GradientExplainer):
             raise ValueError(f"Expected at least 2 steps. Received: {steps=}")
         self.gradients_per_image = steps
 
-    def attributions(self, score_of, images, targets, generator):
-        method = tf_explain_method("integrated_gradients", "IntegratedGradients")
+    def attributions(self, gradients_of, images, targets, generator):
         steps = self.gradients_per_image
-        path = method.generate_interpolations(images, steps).astype(np.float32)
-        mean_gradients = method.get_integrated_gradients.python_function(
-            path, score_of(np.repeat(targets, steps)), 0, steps
-        )
-        return images * np.asarray(mean_gradients)
+        shares = np.linspace(0, 1, steps, dtype=np.float32).reshape(-1, 1, 1, 1)
+        return images * mean_gradients(gradients_of, images[:, None] * shares, targets)

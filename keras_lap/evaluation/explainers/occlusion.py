@@ -2,9 +2,10 @@ import math
 
 import numpy as np
 
-from keras_lap.evaluation.class_scores import outputs
+from keras_lap.evaluation.explainers.covered import covered
 from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
-from keras_lap.evaluation.explainers.tf_explain_method import tf_explain_method
+from keras_lap.evaluation.explainers.resized import resized
+from keras_lap.evaluation.signed_outputs import signed_outputs
 
 
 class Occlusion(Explainer):
@@ -16,8 +17,7 @@ class Occlusion(Explainer):
     the size of the image. All channels are covered together. A single output speaks for
     class 1 of two: what makes it fall is what makes class 0 rise.
 
-    By tf-explain, which lays the patches and puts the map together. What it does
-    otherwise is not used: it covers with 127.5 in images of any range, returns
+    tf-explain has the same, but covers with 127.5 in images of any range, returns
     $1 - p(x_u)$, and takes height for width where images are not square.
 
     Source: Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks",
@@ -60,58 +60,32 @@ class Occlusion(Explainer):
         self.value = value
 
     def prepare(self, model):
-        method = tf_explain_method("occlusion_sensitivity", "OcclusionSensitivity")
-        method = method(self.batch_size)
-        pixel_axes = (1, 2) if self.data_format == "channels_first" else (0, 1)
-
         def maps_of(images, targets):
             height, width = self.image_size(images)
             patch_size = self.patch_size or math.ceil(min(height, width) / 8)
-            # tf-explain is right for squares of whole patches.
-            side = math.ceil(max(height, width) / patch_size) * patch_size
-            clear = _scores(model, images, self.batch_size)
+            rows, columns = (math.ceil(side / patch_size) for side in (height, width))
+            patch_of_pixel = np.add.outer(
+                np.arange(height) // patch_size * columns,
+                np.arange(width) // patch_size,
+            )
+            clear = signed_outputs(model, images, self.batch_size)
             checked_classes(targets, clear.shape[-1])
-            maps = np.empty((len(images), height, width), np.float32)
-            for index, (image, target) in enumerate(zip(images, targets, strict=True)):
-                value = self.value
-                if value is None:
-                    value = image.mean(axis=pixel_axes, keepdims=True)
-
-                def covered_score(patches, image=image, value=value, target=target):
-                    covered = patches[:, :height, :width] != 0
-                    if self.data_format == "channels_first":
-                        covered = np.moveaxis(covered, -1, 1)
-                    images = np.where(covered, value, image).astype(image.dtype)
-                    return _scores(model, images, self.batch_size)[:, target]
-
-                maps[index] = method.get_sensitivity_map(
-                    _Covered(covered_score, clear[index, target]),
-                    np.zeros((side, side, 1), np.float32),
-                    0,
-                    patch_size,
-                )[:height, :width]
-            return maps
+            falls = np.empty((len(images), rows * columns), np.float32)
+            for start in range(0, rows * columns, self.batch_size):
+                batch = slice(start, start + self.batch_size)
+                patches = np.arange(rows * columns)[batch]
+                visible = patch_of_pixel != patches[:, None, None]
+                for index, (image, target) in enumerate(
+                    zip(images, targets, strict=True)
+                ):
+                    seen = covered(image, visible, self.value, self.data_format)
+                    scores = signed_outputs(model, seen, self.batch_size)
+                    falls[index, batch] = clear[index, target] - scores[:, target]
+            # Whole patches, also where the image cuts off the last ones.
+            maps = resized(
+                falls.reshape(-1, rows, columns),
+                (rows * patch_size, columns * patch_size),
+            )
+            return maps[:, :height, :width]
 
         return maps_of
-
-
-def _scores(model, images, batch_size):
-    """Outputs of which the differences count, so that -p will do for 1 - p."""
-    scores = outputs(model, images, batch_size)
-    if scores.shape[-1] == 1:
-        scores = np.concatenate([-scores, scores], axis=-1)
-    return scores
-
-
-class _Covered:
-    """What tf-explain takes for the model: it is shown the patches on black squares.
-
-    The output is such that the `1 - output` of tf-explain is the fall of the score.
-    """
-
-    def __init__(self, score, clear):
-        self._score = score
-        self._clear = clear
-
-    def predict(self, patches, batch_size=None):
-        return 1 - (self._clear - self._score(patches))[:, None]

@@ -1,11 +1,11 @@
 import numpy as np
 
 from keras_lap.evaluation.explainers.gradient_explainer import GradientExplainer
-from keras_lap.evaluation.explainers.tf_explain_method import tf_explain_method
+from keras_lap.evaluation.explainers.mean_gradients import mean_gradients
 
 
 class SmoothGrad(GradientExplainer):
-    r"""Mean gradient over noisy copies of the image, by tf-explain.
+    r"""Mean gradient over noisy copies of the image.
 
     With the score $s$ before the softmax and $S$ draws of Gaussian noise of standard
     deviation $\sigma (\max x - \min x)$, taken over the image,
@@ -14,9 +14,10 @@ class SmoothGrad(GradientExplainer):
 
     and a pixel's value is the sum of $|a|$ over its channels, or what `channels` says.
 
-    tf-explain itself takes the gradients of the cross-entropy of the model's
-    probabilities, which vanish where the model is sure, and noise in the units of the
-    image; here the score and the noise are those of the paper.
+    On TensorFlow the gradients are those of tf-explain. Its own method takes gradients
+    of the cross-entropy of the model's probabilities, which vanish where the model is
+    sure, and noise in the units of the image; here the score and the noise are those of
+    the paper.
 
     Source: Smilkov et al., "SmoothGrad: removing noise by adding noise", 2017.
 
@@ -57,15 +58,11 @@ class SmoothGrad(GradientExplainer):
         self.noise = noise
         self.seed = seed
 
-    def attributions(self, score_of, images, targets, generator):
-        # The mean over a path of images is the mean over noisy ones, too.
-        method = tf_explain_method("integrated_gradients", "IntegratedGradients")
-        samples = self.gradients_per_image
-        ranges = np.ptp(images, axis=(1, 2, 3), keepdims=True)
-        noisy = np.repeat(images, samples, axis=0)
-        noisy += generator.normal(size=noisy.shape) * np.repeat(
-            self.noise * ranges, samples, axis=0
+    def attributions(self, gradients_of, images, targets, generator):
+        ranges = np.ptp(images, axis=(1, 2, 3), keepdims=True)[:, None]
+        noise = generator.normal(
+            size=(len(images), self.gradients_per_image, *images.shape[1:])
         )
-        return method.get_integrated_gradients.python_function(
-            noisy, score_of(np.repeat(targets, samples)), 0, samples
+        return mean_gradients(
+            gradients_of, images[:, None] + self.noise * ranges * noise, targets
         )

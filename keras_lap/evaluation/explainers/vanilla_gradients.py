@@ -1,9 +1,8 @@
 from keras_lap.evaluation.explainers.gradient_explainer import GradientExplainer
-from keras_lap.evaluation.explainers.tf_explain_method import tf_explain_method
 
 
 class VanillaGradients(GradientExplainer):
-    r"""Gradient of the class score to the image, by tf-explain.
+    r"""Gradient of the class score to the image; on TensorFlow by tf-explain.
 
     With the score $s$ before the softmax, a pixel's value is
     $\sum_c |\partial s / \partial x_{pc}|$ over its channels, or what `channels` says.
@@ -28,8 +27,5 @@ class VanillaGradients(GradientExplainer):
     (4, 8, 8)
     """
 
-    def attributions(self, score_of, images, targets, generator):
-        method = tf_explain_method("vanilla_gradients", "VanillaGradients")
-        # Not as a `tf.function`, which would keep every model that it ever saw.
-        gradients = method.compute_gradients.python_function
-        return gradients(images, score_of(targets), 0)
+    def attributions(self, gradients_of, images, targets, generator):
+        return gradients_of(images, targets)

@@ -2,7 +2,7 @@ import importlib
 
 
 def tf_explain_method(module: str, name: str):
-    """A class of tf-explain, which is not needed before one of its methods is used.
+    """A class of tf-explain, which is not needed on other backends.
 
     Args:
         module: Module in `tf_explain.core`.

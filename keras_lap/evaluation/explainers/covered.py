@@ -1,0 +1,30 @@
+import numpy as np
+
+
+def covered(image, visible, value: float | None, data_format: str) -> np.ndarray:
+    """Copies of an image in which only parts of it are visible.
+
+    Args:
+        image: Array `(H, W, C)`, or `(C, H, W)` with `"channels_first"`.
+        visible: Array `(M, H, W)` with values in `[0, 1]`, the share of the image in
+            each pixel of each copy.
+        value: float, what the rest of a pixel is made of. `None` for the mean of the
+            image over its pixels, for each channel.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Returns:
+        Array `(M, H, W, C)` or `(M, C, H, W)` of the image's dtype.
+
+    Example:
+    >>> import numpy as np
+    >>> from keras_lap.evaluation.explainers.covered import covered
+    >>> image = np.array([[[2.0], [4.0]]])
+    >>> visible = np.array([[[1, 0.5]], [[0, 1]]])
+    >>> covered(image, visible, None, "channels_last")[..., 0].tolist()
+    [[[2.0, 3.5]], [[3.0, 4.0]]]
+    """
+    first = data_format == "channels_first"
+    if value is None:
+        value = image.mean(axis=(1, 2) if first else (0, 1), keepdims=True)
+    shares = np.expand_dims(visible, 1 if first else -1)
+    return (shares * image + (1 - shares) * value).astype(image.dtype)

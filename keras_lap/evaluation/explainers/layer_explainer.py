@@ -1,0 +1,54 @@
+import abc
+
+import numpy as np
+
+from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
+from keras_lap.evaluation.explainers.resized import resized
+from keras_lap.evaluation.score_gradients import ScoreGradients
+
+
+class LayerExplainer(Explainer):
+    """What the methods share that weight the features of a layer by gradients.
+
+    The score is the one before the softmax, see
+    `keras_lap.evaluation.class_score.ClassScore`. Negative values of the weighted sum
+    become zero, and the map is resized bilinearly to the size of the images.
+
+    Args:
+        layer_name: name of the layer whose features are weighted. A layer in a nested
+            model goes by its own name if that is unique, or by its path, such as
+            `"backbone/conv5"`. Defaults to `None`: the last layer with a rank-4 output
+            of more than one pixel.
+        **options: `name`, `batch_size` and `data_format` of an `Explainer`.
+    """
+
+    def __init__(self, layer_name: str | None = None, **options):
+        super().__init__(**options)
+        self.layer_name = layer_name
+
+    @abc.abstractmethod
+    def weighted(self, features, gradients):
+        """The features of a few images, weighted and added up over the channels.
+
+        Args:
+            features: Float32 array `(N, h, w, C)`, the output of the layer.
+            gradients: Array like `features`, of the score with respect to them.
+
+        Returns:
+            Array `(N, h, w)`.
+        """
+
+    def prepare(self, model):
+        gradients_of = ScoreGradients(model)
+        at_layer = gradients_of.to_features(self.layer_name, self.data_format)
+
+        def maps_of(images, targets):
+            checked_classes(targets, gradients_of.classes)
+            maps = np.empty((len(images), *self.image_size(images)), np.float32)
+            for start in range(0, len(images), self.batch_size):
+                batch = slice(start, start + self.batch_size)
+                coarse = self.weighted(*at_layer(images[batch], targets[batch]))
+                maps[batch] = resized(np.maximum(coarse, 0), self.image_size(images))
+            return maps
+
+        return maps_of
