@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import keras_lap
 from keras_lap.evaluation import grad_cam
+from keras_lap.evaluation.class_score import ClassScore
 from keras_lap.evaluation.explainers import (
     LAP,
     CenterGaussian,
@@ -38,6 +39,8 @@ FROM_SCORES = [
 ]
 OF_MODELS = [*FROM_SCORES, Occlusion(patch_size=4)]
 WITH_NAMES = {"argvalues": OF_MODELS, "ids": lambda explainer: explainer.name}
+
+pytestmark = pytest.mark.usefixtures("eager")
 
 
 def linear_model(activation=None, scale=1.0):
@@ -148,6 +151,23 @@ class TestGradients:
         )
         actual = IntegratedGradients(steps=3).explain(network, IMAGES, LABELS)
         assert_close(actual, np.abs(IMAGES * gradients).sum(axis=-1))
+
+    def test_integrated_gradients_are_those_of_tf_explain_times_the_image(
+        self, network
+    ):
+        from tf_explain.core.integrated_gradients import IntegratedGradients as Theirs
+
+        steps = 3
+        score = ClassScore(network)
+        path = Theirs.generate_interpolations(IMAGES, steps).astype(np.float32)
+        gradients = Theirs.get_integrated_gradients.python_function(
+            path, score.of(np.repeat(LABELS, steps)), 0, steps
+        )
+        actual = IntegratedGradients(steps, channels="sum")
+        assert_close(
+            actual.explain(network, IMAGES, LABELS),
+            (IMAGES * gradients).numpy().sum(axis=-1),
+        )
 
     def test_smooth_grad_by_hand(self, network):
         noise = np.random.default_rng(3).normal(size=(5, 2, *SHAPE))

@@ -11,6 +11,8 @@ CLASSES = 4
 IMAGES = np.random.default_rng(0).random((5, 16, 12, 3)).astype("float32")
 LABELS = np.array([2, 0, 3, 2, 1])
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 @pytest.fixture(autouse=True)
 def fixed_weights():
@@ -89,6 +91,30 @@ def test_weighted_sum_by_hand():
         images[2] @ [-3.0, 5.0],
     ]
     assert_same_maps(actual, np.maximum(weighted, 0) / 16)
+
+
+def test_is_that_of_tf_explain_after_a_relu():
+    from tf_explain.core.grad_cam import GradCAM as Theirs
+
+    model = small_network(activation=None)
+    features, gradients = Theirs.get_gradients_and_filters(
+        model, IMAGES, "late", class_index=3, use_guided_grads=False
+    )
+    maps = tf.nn.relu(Theirs.generate_ponderated_output(features, gradients))
+    expected = tf.image.resize(maps[..., None], (16, 12))[..., 0].numpy()
+    assert_same_maps(grad_cam(model, IMAGES, 3, "late"), expected)
+
+
+def test_layer_that_gives_what_it_is_given():
+    """What others read of the same tensor does not pass through the layer."""
+    inputs = keras.Input((4, 4, 2))
+    dropped = keras.layers.Dropout(0.5, name="dropped")(inputs)
+    x = keras.layers.Add()([dropped, 3 * inputs])
+    head = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
+    model = keras.Model(inputs, head(keras.layers.GlobalAveragePooling2D()(x)))
+    images = IMAGES[:, :4, :4, :2]
+    actual = grad_cam(model, images, 1, "dropped")
+    assert_same_maps(actual, images.sum(axis=-1) / 16)
 
 
 def test_default_layer_is_the_last_of_rank_4():
