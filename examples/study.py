@@ -1,0 +1,96 @@
+"""Does it hold? Accuracy, validity, faithfulness, knowledge, ablations and cost.
+
+Trains networks of three families of Keras Applications on four data sets, with and
+without LAP, explains them by a dozen methods, and writes a page of tables and figures.
+Every cell of the grid is a process's work of a minute or two; what is done is kept, and
+the same command goes on where the last one stopped.
+
+    python examples/study.py                      the core grid: hours on two cores
+    python examples/study.py --quick              a few minutes; says nothing
+    python examples/study.py --seeds 10 --large   more of everything
+    python examples/study.py --sets oxford_iiit_pet --questions ABC    by download
+    python examples/study.py --export             only the arrays, for a machine
+                                                  without TensorFlow
+    python examples/study.py --page               only the page, of what is there
+
+On a machine with Keras on JAX or torch alone, copy the exported folder `arrays` there
+and start the same command.
+"""
+
+import argparse
+import os
+import sys
+
+
+def main(arguments=None):
+    """Computes the cells that are missing and writes the page.
+
+    Args:
+        arguments: Command line, by default that of the process.
+
+    Returns:
+        The number of cells that failed.
+    """
+    arguments = parse_arguments(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from study_grid.export_sets import export_sets
+    from study_grid.grid import cells
+    from study_grid.page import adopt, write_page
+    from study_grid.run import run
+    from study_grid.sizes import SIZES
+    from study_grid.workshop import Workshop
+
+    workshop = Workshop(arguments.folder, SIZES[arguments.size])
+    sets = arguments.sets or workshop.sizes.sets
+    if arguments.adopt:
+        adopt(workshop, arguments.docs)
+    if not arguments.page:
+        export_sets(workshop, sets, arguments.data_dir)
+    failures = {}
+    if not (arguments.page or arguments.export):
+        chosen = cells(
+            arguments.questions,
+            sets,
+            arguments.families or workshop.sizes.families,
+            range(arguments.seeds),
+            workshop.sizes.arms,
+        )
+        failures = run(chosen, workshop, arguments.workers)
+    if not arguments.export:
+        print(f"Page written to {write_page(workshop, arguments.docs)}")
+    for cell, reason in failures.items():
+        print(f"{cell.name} {reason}", file=sys.stderr)
+    return len(failures)
+
+
+def parse_arguments(arguments):
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    size = parser.add_mutually_exclusive_group()
+    for name in ("quick", "large"):
+        size.add_argument(f"--{name}", dest="size", action="store_const", const=name)
+    parser.set_defaults(size="core")
+    parser.add_argument("--questions", default="ABCDEF", help="letters of the page")
+    parser.add_argument("--sets", nargs="+", help="by default those drawn here")
+    parser.add_argument("--families", nargs="+", help="by default all")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
+    parser.add_argument("--data-dir", help="folder for the data sets")
+    parser.add_argument("--folder", help="by default results/study, or study_quick")
+    parser.add_argument("--docs", help="for the page, by default results/study/docs")
+    parser.add_argument("--export", action="store_true", help="only write the arrays")
+    parser.add_argument("--page", action="store_true", help="only write the page")
+    parser.add_argument(
+        "--adopt", action="store_true", help="go on from the page's rows"
+    )
+    found = parser.parse_args(arguments)
+    name = "study" if found.size == "core" else f"study_{found.size}"
+    found.folder = found.folder or f"results/{name}"
+    found.docs = found.docs or f"{found.folder}/docs"
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The cells of the study: data, networks, training, measurement and the page."""

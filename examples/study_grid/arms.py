@@ -1,0 +1,140 @@
+"""What is done to a network: its LAP layers, and what it is told."""
+
+from dataclasses import dataclass
+
+SCRATCH, TRAINED = "scratch", "trained"
+
+# Scores that the task trains too, for networks that are told no places.
+LEARNED = {"where": "all", "hidden": 32}
+# Scores that only what is told trains, and gates that can close.
+TAUGHT = {
+    "where": "all",
+    "hidden": 32,
+    "score_activation": "ramp",
+    "initial_score": 0.5,
+    "detach_scores": True,
+}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train a network.
+
+    Attributes:
+        name: Name in cells and tables.
+        start: `"scratch"`, or `"trained"`: the network that the arm `original` has
+            trained, on the same set and from the same seed.
+        lap: Arguments of `keras_lap.plan`, or `None` for a network without LAP.
+        told: What it is told beside labels, a key of `study_grid.knowledge.KINDS`, or
+            `None`.
+        share: Share of the training images of which this is known.
+        anneal: Epochs over which gates open; 0 for gates that are open at once.
+        concepts: `"head"` for class concepts in the head alone and a single one
+            elsewhere, `"everywhere"` for class concepts in all layers, `"one"` for a
+            single one in all.
+        only: Addresses of the only layers that get LAP, `None` for all.
+    """
+
+    name: str
+    start: str = SCRATCH
+    lap: dict | None = None
+    told: str | None = None
+    share: float = 1.0
+    anneal: float = 1.0
+    concepts: str = "head"
+    only: str | None = None
+
+    @property
+    def is_tied(self):
+        """Whether something ties concepts to classes."""
+        return self.told not in (None, "attributes") and self.concepts != "one"
+
+
+def _tuned(name, lap=None, told=None, share=1.0, **options):
+    return Arm(name, TRAINED, lap, told, share, **options)
+
+
+def _percent(share):
+    return f"{100 * share:g} %"
+
+
+ORIGINAL = Arm("original")
+ORIGINAL_TUNED = _tuned("original, tuned")
+LAP_MASKS_TUNED = _tuned("LAP + masks, tuned", TAUGHT, "masks", 0.2)
+ACCURACY = (
+    ORIGINAL,
+    Arm("LAP", lap=LEARNED, anneal=0),
+    Arm("LAP + masks", lap=TAUGHT, told="masks", share=0.2, anneal=0),
+    ORIGINAL_TUNED,
+    _tuned("LAP, tuned", LEARNED),
+    LAP_MASKS_TUNED,
+)
+
+SHARES = (0.01, 0.05, 0.2, 1.0)
+KNOWLEDGE = (
+    ORIGINAL_TUNED,
+    _tuned("LAP + labels", LEARNED, "labels"),
+    *(
+        # A fifth of the masks is what the other questions are about.
+        LAP_MASKS_TUNED
+        if (told, share) == ("masks", 0.2)
+        else _tuned(f"LAP + {told}, {_percent(share)}", TAUGHT, told, share)
+        for told in ("masks", "boxes")
+        for share in SHARES
+    ),
+    *(
+        _tuned(f"{name}, {_percent(share)}", None, told, share)
+        for name, told in (("RRR", "right reasons"), ("GAIN", "attention"))
+        for share in SHARES[1:]
+    ),
+)
+
+
+def _changed(name, anneal=1.0, concepts="head", only=None, told="masks", **lap):
+    return Arm(
+        f"ablation: {name}",
+        TRAINED,
+        {**TAUGHT, **lap},
+        told,
+        0.2,
+        anneal,
+        concepts,
+        only,
+    )
+
+
+ABLATIONS = (
+    LAP_MASKS_TUNED,
+    _changed("softmax weighting", weighting="softmax"),
+    _changed("alpha 0.5", alpha=0.5),
+    _changed("alpha 8", alpha=8.0),
+    _changed("no score gating", gating=None),
+    _changed("soft scores", score_activation="sigmoid"),
+    _changed("scores learn from the task", detach_scores=False),
+    _changed("scores start at 0.95", initial_score=0.95),
+    _changed("no hidden layer", hidden=None),
+    _changed("one concept", concepts="one"),
+    _changed("class concepts everywhere", concepts="everywhere"),
+    _changed("poolings only", where="pooling"),
+    _changed("head only", only="head_pool"),
+    _changed("gates open at once", anneal=0.0),
+    _changed("gates open until the end", anneal=2.0),
+)
+LOSSES = tuple(
+    _changed(f"{told} alone", told=told)
+    for told in (
+        "masks outside",
+        "boxes",
+        "labels",
+        "areas",
+        "consistency",
+        "necessity",
+        "sufficiency",
+    )
+)
+ATTRIBUTES = (
+    _tuned("LAP + attributes, tuned", TAUGHT, "attributes", concepts="everywhere"),
+)
+ARMS = {
+    arm.name: arm for arm in (*ACCURACY, *KNOWLEDGE, *ABLATIONS, *LOSSES, *ATTRIBUTES)
+}

@@ -1,0 +1,76 @@
+"""Data sets as plain arrays, which any Keras backend reads without TensorFlow."""
+
+import numpy as np
+
+_ROWS = 64
+
+
+def export(dataset, path):
+    """Writes batches of images and targets as one file of arrays per split.
+
+    Args:
+        dataset: Dict from splits to `tf.data.Dataset`s of `(images, targets)`, where
+            targets are labels or a dict of arrays.
+        path: File to write, `.npz`. It is there only once it is whole.
+    """
+    arrays = {}
+    for split, batches in dataset.items():
+        parts = {}
+        for images, targets in batches.as_numpy_iterator():
+            targets = targets if isinstance(targets, dict) else {"label": targets}
+            for name, values in {"image": images, **targets}.items():
+                parts.setdefault(name, []).append(_smallest(name, values))
+        for name, values in parts.items():
+            arrays[f"{split}/{name}"] = np.concatenate(values)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole = path.with_suffix(".part.npz")
+    np.savez_compressed(whole, **arrays)
+    whole.replace(path)
+
+
+def _smallest(name, values):
+    """Pixels and masks as bytes: a mask holds shares of pixels, in 255ths."""
+    if name == "image":
+        return np.rint(values).astype("uint8")
+    if name == "mask":
+        return np.rint(255 * values).astype("uint8")
+    return values
+
+
+def load(path):
+    """Reads what `export` has written.
+
+    Returns:
+        Dict from splits to dicts of arrays: `image`, uint8 `(N, H, W, 3)`; `label`,
+        `(N,)` or `(N, classes)`; and what else is known, such as `mask`, uint8
+        `(N, H, W)` or `(N, H, W, classes)`, in which 255 is a pixel that is covered.
+    """
+    splits = {}
+    with np.load(path) as file:
+        for key in file.files:
+            split, name = key.split("/")
+            splits.setdefault(split, {})[name] = file[key]
+    return splits
+
+
+def shrink(values, factor):
+    """Means over squares of `factor` x `factor` pixels, of images or masks.
+
+    Args:
+        values: uint8 array `(N, H, W, ...)`.
+        factor: Side of the squares; 1 leaves the array as it is.
+
+    Returns:
+        uint8 array `(N, H / factor, W / factor, ...)`.
+    """
+    if factor == 1:
+        return values
+    count, height, width, *rest = values.shape
+    blocks = values.reshape(
+        count, height // factor, factor, width // factor, factor, *rest
+    )
+    means = np.empty((count, height // factor, width // factor, *rest), "uint8")
+    for start in range(0, count, _ROWS):
+        rows = slice(start, start + _ROWS)
+        means[rows] = np.rint(blocks[rows].mean(axis=(2, 4)))
+    return means

@@ -1,0 +1,42 @@
+"""Batches in an order that depends on a seed alone, whatever the Keras backend."""
+
+import keras
+import numpy as np
+
+
+class Batches(keras.utils.PyDataset):
+    """Shuffled batches of arrays, the same for all networks that are compared.
+
+    Args:
+        images: Array `(N, H, W, 3)`, cast to float32 batch by batch.
+        targets: Arrays `(N, ...)` in any structure. Bytes stand for shares of 255.
+        batch_size: Number of images in a batch; the last one of an epoch may have
+            fewer.
+        seed: Seed of the order, which is another one in each epoch.
+    """
+
+    def __init__(self, images, targets, batch_size, seed):
+        super().__init__()
+        self._images = images
+        self._targets = targets
+        self._batch_size = batch_size
+        self._generator = np.random.default_rng(seed)
+        self._order = self._generator.permutation(len(images))
+
+    def __len__(self):
+        return -(-len(self._images) // self._batch_size)
+
+    def __getitem__(self, index):
+        start = index * self._batch_size
+        chosen = self._order[start : start + self._batch_size]
+        targets = keras.tree.map_structure(
+            lambda array: _shares(array[chosen]), self._targets
+        )
+        return self._images[chosen].astype("float32"), targets
+
+    def on_epoch_end(self):
+        self._order = self._generator.permutation(len(self._images))
+
+
+def _shares(values):
+    return values.astype("float32") / 255 if values.dtype == "uint8" else values

@@ -1,0 +1,86 @@
+"""Small networks out of three families of Keras Applications."""
+
+from dataclasses import dataclass, field
+
+import keras
+from keras import layers
+
+
+@dataclass(frozen=True)
+class Family:
+    """The front of a network of Keras Applications.
+
+    Attributes:
+        name: Its class in `keras.applications`.
+        last_layer: Name of the layer whose features are classified.
+        shrink: By how much images are shrunk, so that a front without a strided first
+            convolution costs no more than the others.
+        options: Arguments of the class.
+        skip: Names of the layers that LAP leaves as they are.
+        is_raw: Whether its blocks leave normalisation and ReLU to the next one.
+        scales: Whether it brings pixels into its own range by itself.
+    """
+
+    name: str
+    last_layer: str
+    shrink: int = 1
+    options: dict = field(default_factory=dict)
+    skip: tuple = ()
+    is_raw: bool = False
+    scales: bool = False
+
+    def build(self, image_size, outputs, activation, seed):
+        """A network with the same initial weights whenever the seed is the same.
+
+        Args:
+            image_size: Height and width of the images before they are shrunk.
+            outputs: Number of classes.
+            activation: `"softmax"`, or `"sigmoid"` for several classes at once.
+            seed: Seed of the weights.
+
+        Returns:
+            A model from images `(N, H, W, 3)` in `[0, 255]`, already shrunk, to
+            probabilities `(N, outputs)`.
+        """
+        keras.utils.set_random_seed(seed)
+        side = image_size // self.shrink
+        full = getattr(keras.applications, self.name)(
+            include_top=False,
+            weights=None,
+            input_shape=(side, side, 3),
+            **self.options,
+        )
+        features = full.get_layer(self.last_layer).output
+        front = keras.Model(full.input, features, name=self.name.lower())
+        for layer in front.layers:
+            if isinstance(layer, layers.BatchNormalization):
+                # Keras' 0.99 lags behind in runs of a few hundred steps.
+                layer.momentum = 0.9
+        image = keras.Input((side, side, 3), name="image")
+        x = image if self.scales else layers.Rescaling(1 / 127.5, offset=-1)(image)
+        x = front(x)
+        if self.is_raw:
+            x = layers.BatchNormalization(momentum=0.9, name="post_bn")(x)
+            x = layers.ReLU(name="post_relu")(x)
+        x = layers.GlobalAveragePooling2D(name="head_pool")(x)
+        x = layers.Dense(outputs, name="classifier")(x)
+        x = layers.Activation(activation, name="probabilities")(x)
+        return keras.Model(image, x, name=f"{self.name.lower()}_classifier")
+
+
+FAMILIES = {
+    family.name: family
+    for family in (
+        # Max pooling. VGG16 does not learn anything within these few steps.
+        Family("DenseNet121", "conv2_block3_concat", skip=("conv1_conv",), is_raw=True),
+        # Residual.
+        Family("ResNet50V2", "conv3_block1_out", skip=("conv1_conv",), is_raw=True),
+        # Depthwise.
+        Family(
+            "EfficientNetB0",
+            "block4a_expand_activation",
+            skip=("stem_conv",),
+            scales=True,
+        ),
+    )
+}

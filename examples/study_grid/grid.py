@@ -1,0 +1,82 @@
+"""The cells of the study."""
+
+from study_grid import arms
+from study_grid.cell import COST, EXPLAIN, TRAIN, Cell
+
+# Sets and families of the questions that are not asked of all.
+KNOWLEDGE_SET, KNOWLEDGE_FAMILY = "decoy", "ResNet50V2"
+ABLATION_SET, ABLATION_FAMILY = "decoy", "ResNet50V2"
+ATTRIBUTE_SET = "beetles"
+COST_SET = "clutter"
+QUESTIONS = "ABCDEF"
+
+
+def cells(questions, sets, families, seeds, chosen=None):
+    """The cells that answer questions, in the order in which they are computed.
+
+    Args:
+        questions: Letters out of `QUESTIONS`.
+        sets: Names of data sets.
+        families: Names of families of networks.
+        seeds: Seeds; all of the first one comes before the next.
+        chosen: Names of the only arms, `None` for all.
+
+    Returns:
+        A list of `Cell`s, each once.
+    """
+    found = {}
+    for seed in seeds:
+        for question in questions:
+            for cell in _ASKED[question](sets, families, seed):
+                if chosen is None or cell.arm in chosen:
+                    found.setdefault(cell)
+    return list(found)
+
+
+def _accuracy(sets, families, seed):
+    for name in sets:
+        for family in families:
+            for arm in arms.ACCURACY:
+                yield Cell(TRAIN, name, family, seed, arm.name)
+
+
+def _explanations(sets, families, seed):
+    for name in sets:
+        for family in families:
+            yield Cell(EXPLAIN, name, family, seed, arms.LAP_MASKS_TUNED.name)
+
+
+def _knowledge(sets, families, seed):
+    yield from _of(
+        KNOWLEDGE_SET, KNOWLEDGE_FAMILY, arms.KNOWLEDGE, sets, families, seed
+    )
+
+
+def _ablations(sets, families, seed):
+    chosen = (*arms.ABLATIONS, *arms.LOSSES)
+    yield from _of(ABLATION_SET, ABLATION_FAMILY, chosen, sets, families, seed)
+    yield from _of(
+        ATTRIBUTE_SET, ABLATION_FAMILY, arms.ATTRIBUTES, sets, families, seed
+    )
+
+
+def _costs(sets, families, seed):
+    if seed == 0 and COST_SET in sets:
+        for family in families:
+            yield Cell(COST, COST_SET, family, seed, arms.LAP_MASKS_TUNED.name)
+
+
+def _of(name, family, chosen, sets, families, seed):
+    if name in sets and family in families:
+        for arm in chosen:
+            yield Cell(TRAIN, name, family, seed, arm.name)
+
+
+_ASKED = {
+    "A": _accuracy,
+    "B": _explanations,
+    "C": _explanations,
+    "D": _knowledge,
+    "E": _ablations,
+    "F": _costs,
+}

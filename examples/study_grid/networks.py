@@ -1,0 +1,32 @@
+"""The network of an arm, before it is trained."""
+
+import keras_lap
+
+
+def with_lap(network, arm, study_set, family):
+    """The network with the LAP layers of an arm.
+
+    Gates are closed, so that it computes what the network does, unless the arm has
+    them open at once.
+    """
+    head = study_set.attributes if arm.told == "attributes" else study_set.classes
+    plan = keras_lap.plan(
+        network,
+        skip=family.skip,
+        concepts=head if arm.concepts == "everywhere" else 1,
+        **arm.lap,
+    )
+    if arm.only is not None:
+        plan = plan.only(arm.only)
+    if arm.concepts == "head":
+        plan = plan.set("head_pool", concepts=head)
+    converted = keras_lap.convert(network, plan)
+    if arm.anneal == 0:
+        for layer in keras_lap.lap_layers(converted):
+            layer.gate.assign(1.0)
+    return converted
+
+
+def with_closed_gates(network):
+    """The network with LAP layers that change nothing, for losses that ask for some."""
+    return keras_lap.convert(network, concepts=1)

@@ -1,0 +1,115 @@
+"""Trains the network of an arm."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+
+from keras_lap.callbacks import GateAnneal, KnowledgeInjection
+from keras_lap.losses import RightReasons
+from study_grid.arrays import shrink
+from study_grid.attention import attention_loss, attention_targets, with_attention
+from study_grid.batches import Batches
+from study_grid.knowledge import KINDS, told_images
+from study_grid.networks import with_closed_gates, with_lap
+
+BATCH_SIZE = 16
+LEARNING_RATE = 1e-3
+# With all masks; of fewer each counts for more.
+RIGHT_REASONS_WEIGHT = 1000.0
+ATTENTION_WEIGHT = 10.0
+
+
+def train(arm, network, split, study_set, family, seed, epochs):
+    """Trains a network as an arm says.
+
+    All arms see the same images in the same order, in the same number of steps.
+
+    Args:
+        arm: An `Arm`.
+        network: The network to start from, which may be trained itself.
+        split: Dict of the arrays of the training images, images already shrunk.
+        study_set: A `StudySet`.
+        family: A `Family`.
+        seed: Seed of the order of the images, and of which are told about.
+        epochs: Number of epochs.
+
+    Returns:
+        The trained network.
+    """
+    keras.utils.set_random_seed(seed)
+    told = told_images(len(split["label"]), arm.share, seed)
+    setup = _setup(arm, network, split, told, study_set, family)
+    steps = epochs * -(-len(told) // BATCH_SIZE)
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, steps, warmup_target=LEARNING_RATE, warmup_steps=steps // 20
+    )
+    task = "binary" if study_set.several else "sparse_categorical"
+    setup.model.compile(
+        keras.optimizers.Adam(rate),
+        [f"{task}_crossentropy", *setup.losses],
+        loss_weights=setup.weights,
+    )
+    batches = Batches(split["image"], setup.targets, BATCH_SIZE, seed)
+    setup.model.fit(batches, epochs=epochs, callbacks=setup.callbacks, verbose=0)
+    return setup.network
+
+
+@dataclass
+class _Setup:
+    """What is fitted to what.
+
+    Attributes:
+        network: The network that comes of it.
+        model: What is fitted, the network or one around it.
+        targets: Labels, and what else is known.
+        callbacks: List of callbacks.
+        losses: Losses of further outputs of the model.
+        weights: Weights of the losses of the outputs.
+    """
+
+    network: keras.Model
+    model: keras.Model
+    targets: Any
+    callbacks: list = field(default_factory=list)
+    losses: list = field(default_factory=list)
+    weights: list | None = None
+
+
+def _setup(arm, network, split, told, study_set, family):
+    if arm.told == "attention":
+        return _with_attention(arm, network, split, told, study_set, family)
+    if arm.told == "right reasons":
+        return _with_right_reasons(arm, network, split, told)
+    if arm.lap is None:
+        return _Setup(network, network, split["label"])
+    return _with_lap(arm, network, split, told, study_set, family)
+
+
+def _with_lap(arm, network, split, told, study_set, family):
+    network = with_lap(network, arm, study_set, family)
+    setup = _Setup(network, network, split["label"])
+    if arm.anneal:
+        setup.callbacks.append(GateAnneal(end=arm.anneal))
+    if arm.told is not None:
+        kind = KINDS[arm.told]
+        setup.targets = kind.targets(split, told)
+        setup.callbacks.append(kind.callback(arm.share, study_set.several))
+    return setup
+
+
+def _with_right_reasons(arm, network, split, told):
+    network = with_closed_gates(network)
+    targets = {"label": split["label"], "mask": split["mask"], "valid": {"mask": told}}
+    weight = RIGHT_REASONS_WEIGHT / arm.share
+    callback = KnowledgeInjection([RightReasons()], weights=weight)
+    return _Setup(network, network, targets, [callback])
+
+
+def _with_attention(arm, network, split, told, study_set, family):
+    model = with_attention(network)
+    labels, size = split["label"], model.outputs[1].shape[1:3]
+    masks = shrink(split["mask"], family.shrink)
+    maps = attention_targets(masks, labels, told, size, study_set.classes)
+    weights = [1.0, ATTENTION_WEIGHT / arm.share]
+    return _Setup(network, model, (labels, maps), [], [attention_loss], weights)
