@@ -47,9 +47,10 @@ def section(results, sizes):
     return Section(
         blocks=[
             f"{ABLATION_FAMILY} on `{ABLATION_SET}`. The base is *{BASE.name}*, with "
-            f"{_listed(_settings(BASE, options))}. Each row changes one thing. In "
-            "brackets, the difference to the base, of networks of the same seed. It is "
-            "more than noise where its interval excludes 0, and in bold then.",
+            f"{_listed(_settings(BASE, options))}; `concepts` and `anneal` are those "
+            "of `study_grid.arms.Arm`. Each row changes one thing. In brackets, the "
+            "difference to the base, of networks of the same seed. It is more than "
+            "noise where its interval excludes 0, and in bold then.",
             table(header, rows),
             f"{apart} of {compared} intervals exclude 0; with nothing to find, "
             f"{100 * (1 - CONFIDENCE):g} % of them, {(1 - CONFIDENCE) * compared:.0f}, "
@@ -140,7 +141,7 @@ def _says(arm, changes, options):
 
 
 def _listed(settings):
-    return ", ".join(f"`{name}={value!r}`" for name, value in settings.items())
+    return ", ".join(f"`{name}`: {value}" for name, value in settings.items())
 
 
 def _fusions(found):

@@ -97,20 +97,21 @@ def _judged(found, pair, name, split):
 
 def _levels(found, tested):
     for name, split in tested:
-        for family in found.distinct("family"):
-            values = (_quality(found, arm, name, split) for arm in ACCURACY)
-            cells = [text(estimate(_of(family, each))) for each in values]
-            yield [_title(name, split), family, *cells]
+        values = [_quality(found, arm, name, split) for arm in ACCURACY]
+        yield from _per_family(name, split, values)
 
 
 def _changes(found, tested):
     for name, split in tested:
-        for family in found.distinct("family"):
-            values = (_points(found, pair, name, split) for pair in PAIRS)
-            cells = [
-                text(estimate(_of(family, each)), 1, signed=True) for each in values
-            ]
-            yield [_title(name, split), family, *cells]
+        values = [_points(found, pair, name, split) for pair in PAIRS]
+        yield from _per_family(name, split, values, digits=1, signed=True)
+
+
+def _per_family(name, split, columns, **style):
+    """A row for each family that there are values of."""
+    for family in sorted({run[0] for values in columns for run in values}):
+        cells = [text(estimate(_of(family, values)), **style) for values in columns]
+        yield [_title(name, split), family, *cells]
 
 
 def _draw(found):

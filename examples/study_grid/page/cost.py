@@ -14,6 +14,7 @@ USES = (
 )
 # The network that the explainers explain.
 PREDICTION = f"prediction, {LAP}"
+PARTS = ("ms per image", "MiB")
 
 
 def section(results, sizes):
@@ -52,13 +53,19 @@ def section(results, sizes):
                     for use in USES
                 ],
             ),
-            "Explanations of the LAP network, and how many of its predictions one "
-            "costs:",
+            "Explanations of the LAP network; in brackets, how many of its predictions "
+            "take as long:",
             table(
-                ["", "", "ms per image", "predictions", "MiB per image"],
+                ["", *(f"{title}: {part}" for title in costs for part in PARTS)],
                 [
-                    [title, name, *_explanation(values, times[title][name], name)]
-                    for title, values in costs.items()
+                    [
+                        name,
+                        *(
+                            cell
+                            for title, values in costs.items()
+                            for cell in _explanation(values, times[title][name], name)
+                        ),
+                    ]
                     for name in names
                 ],
             ),
@@ -89,13 +96,13 @@ def _relative(values, name):
 
 
 def _explanation(values, relative, name):
-    return (
-        _number(values.get((name, SECONDS)), 2),
-        _number(relative.get(0), 1),
-        _number(values.get((name, MEMORY)), 2),
-    )
+    time, memory = (values.get((name, metric)) for metric in (SECONDS, MEMORY))
+    if time is not None and relative:
+        return f"{time:.2f} ({relative[0]:.1f})", _number(memory, 2)
+    return _number(time, 2), _number(memory, 2)
 
 
 def _draw(times, names):
-    panel = Panel("", "predictions (log scale)", times, lines=(1,), is_log=True)
+    unit = "time of an explanation / time of a prediction (log scale)"
+    panel = Panel("", unit, times, lines=(1,), is_log=True)
     return draw_dots([[panel]], names)

@@ -32,7 +32,7 @@ class Panel:
 def draw_dots(panels, labels):
     """Draws a grid of panels, with a line of dots for each label.
 
-    Small dots are runs, large ones their means, and bars the intervals of the means.
+    Ticks are runs, dots their means, and bars the intervals of the means.
 
     Args:
         panels: List of rows, each a list of `Panel`s.
@@ -42,9 +42,11 @@ def draw_dots(panels, labels):
         A figure.
     """
     count = max(len(panel.series) for row in panels for panel in row)
-    height = 0.9 + (0.1 + 0.1 * count) * len(labels)
+    height = 0.8 + (0.07 + 0.08 * count) * len(labels)
     figure = Figure(figsize=(WIDTH, 0.4 + height * len(panels)), layout="constrained")
-    axes = figure.subplots(len(panels), len(panels[0]), squeeze=False, sharey=True)
+    axes = figure.subplots(
+        len(panels), len(panels[0]), squeeze=False, sharex="row", sharey=True
+    )
     for row, row_of_axes in zip(panels, axes, strict=True):
         for panel, axis in zip(row, row_of_axes, strict=True):
             _draw(axis, panel, labels)
@@ -75,10 +77,10 @@ def _draw(axis, panel, labels):
                 list(runs.values()),
                 [height] * len(runs),
                 linestyle="",
-                markersize=3,
-                alpha=0.4,
-                markeredgewidth=0,
-                **style,
+                marker="|",
+                markersize=4,
+                alpha=0.5,
+                color=style["color"],
             )
         estimates = [estimate(runs) for runs in found.values()]
         axis.errorbar(
@@ -86,8 +88,8 @@ def _draw(axis, panel, labels):
             list(found),
             xerr=[each.half_width or 0 for each in estimates],
             linestyle="",
-            linewidth=1.5,
-            markersize=4.5,
+            elinewidth=1,
+            markersize=4,
             label=name,
             **style,
         )

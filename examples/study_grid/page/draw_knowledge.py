@@ -23,7 +23,7 @@ def draw_knowledge(ways, levels):
     shares = sorted({100 * share for found in ways.values() for share in found})
     for number, (name, found) in enumerate(ways.items()):
         _draw(
-            axis, name, found, COLOURS[number], MARKERS[number], 1.03 ** (number - 1.5)
+            axis, name, found, COLOURS[number], MARKERS[number], 1.06 ** (number - 1.5)
         )
     styles = ("-", ":", "--")
     for style, (name, values) in zip(styles, levels.items(), strict=True):
@@ -47,25 +47,25 @@ def draw_knowledge(ways, levels):
 
 
 def _draw(axis, name, found, colour, marker, shift):
-    """One line, moved sideways by a factor so that the bars of others stay visible."""
+    """One line, its runs as ticks, moved sideways so that all bars stay visible."""
     found = {100 * share * shift: values for share, values in found.items() if values}
-    style = {"color": colour, "marker": marker}
     for place, values in found.items():
         axis.plot(
             [place] * len(values),
             list(values.values()),
             linestyle="",
-            markersize=4,
-            alpha=0.4,
-            markeredgewidth=0,
-            **style,
+            marker="_",
+            markersize=9,
+            color=colour,
         )
     estimates = [estimate(values) for values in found.values()]
     axis.errorbar(
         list(found),
         [each.mean for each in estimates],
         yerr=[each.half_width or 0 for each in estimates],
-        markersize=6,
+        markersize=5,
+        elinewidth=1,
         label=name,
-        **style,
+        color=colour,
+        marker=marker,
     )

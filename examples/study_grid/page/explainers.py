@@ -4,7 +4,7 @@ from study_grid.cell import EXPLAIN
 from study_grid.explain_cell import ORIGINAL_MODEL, SAME_MODEL
 from study_grid.page.draw_dots import Panel, draw_dots
 from study_grid.page.estimate import estimate
-from study_grid.page.section import Section, picture
+from study_grid.page.section import Section, folded, picture
 from study_grid.page.standing import BASELINES, LAP, standing
 from study_grid.page.table import table, text
 from study_grid.page.verdict import MISSED, OPEN, overall
@@ -41,20 +41,18 @@ def compare(results, metrics, judged_models, name, aim, introduction):
     verdicts = [
         each.verdict for (_, metric, _), each in compared.items() if metric.is_judged
     ]
-    tables = [
-        block
-        for each in sets
-        for model in MODELS
-        for block in _table(found, each, metrics, model)
-    ]
     return Section(
         blocks=[
             introduction,
             _images(found),
-            _standings(compared),
-            *_remarks(compared),
+            _places(compared, metrics),
+            _remark(compared),
+            folded("How far LAP is ahead or behind", _leads(compared)),
             picture(name, "Explainers compared, per metric and set"),
-            *tables,
+            *(
+                folded(f"All explainers on {each}", *_levels(found, each, metrics))
+                for each in sets
+            ),
         ],
         figures={name: _draw(found, sets, metrics)},
         aim=aim,
@@ -99,63 +97,53 @@ def _images(found):
     )
 
 
-def _standings(compared):
+def _places(compared, metrics):
+    """Where LAP stands: a row per set and network, a column per metric."""
+    rows = dict.fromkeys((name, model) for name, _, model in compared)
+    found = [
+        [f"`{name}`", model, *(compared.get((name, each, model)) for each in metrics)]
+        for name, model in rows
+    ]
+    return table(
+        ["set", "the others explain the", *(f"`{each.name}`" for each in metrics)],
+        [[*row[:2], *(each and each.text for each in row[2:])] for row in found],
+    )
+
+
+def _remark(compared):
+    judged = [each for (_, metric, _), each in compared.items() if metric.is_judged]
+    first = sum(each.verdict != MISSED for each in judged)
+    noisy = sum(each.verdict == OPEN for each in judged)
+    return (
+        f"LAP is first in {first} of the {len(judged)} comparisons that are judged, in "
+        f"{noisy} of them within noise or in a single run. *First within noise*: the "
+        "interval of its lead over the best other explainer, on the same images, "
+        "reaches 0. *First, overlap*: it does not, but the intervals of the two means "
+        "overlap. Where LAP is not first, the name of who is stands in its place. "
+        f"{', '.join(BASELINES)} are baselines, which have not seen the network. They "
+        "are not counted, but it is said where LAP is behind one."
+    )
+
+
+def _leads(compared):
     rows = [
         [
             f"`{name}`",
-            metric.title,
+            f"`{metric.name}`",
             model,
             text(each.lap),
             f"{each.rival} {text(each.rival_value)}",
             text(each.lead, signed=True),
-            each.text,
         ]
         for (name, metric, model), each in compared.items()
     ]
-    header = ["set", "metric", "others explain the", "LAP", "best other"]
-    return table([*header, "lead of LAP", "result"], rows)
+    header = ["set", "metric", "the others explain the", LAP, "best other"]
+    return table([*header, "lead of LAP (positive is better)"], rows)
 
 
-def _remarks(compared):
-    judged = {key: each for key, each in compared.items() if key[1].is_judged}
-    missed = {key: each for key, each in judged.items() if each.verdict == MISSED}
-    noisy = [key for key, each in judged.items() if each.verdict == OPEN]
-    near = [
-        key
-        for key, each in judged.items()
-        if each.verdict != MISSED and each.lap.overlaps(each.rival_value)
-    ]
-    beaten = {key: each.baselines for key, each in compared.items() if each.baselines}
-    yield (
-        f"Of {len(judged)} comparisons LAP is first in {len(judged) - len(missed)}. "
-        "The lead is that over the best other explainer on the same images, positive "
-        "where LAP is better; within noise, its interval reaches 0. "
-        f"{', '.join(BASELINES)} are baselines, which have not seen the network, and "
-        "not counted."
-    )
-    yield "\n".join(
-        f"- {title}: {'; '.join(cases) or 'nowhere'}."
-        for title, cases in (
-            ("First within noise", [_case(key) for key in noisy]),
-            (
-                "First, but the intervals of the two means overlap",
-                [_case(key) for key in near],
-            ),
-            (
-                "Not first",
-                [f"{_case(key)} ({each.rival})" for key, each in missed.items()],
-            ),
-            (
-                "Behind a baseline",
-                [f"{_case(key)} ({', '.join(names)})" for key, names in beaten.items()],
-            ),
-        )
-    )
-
-
-def _case(key):
-    name, metric, model = key
-    return f"`{name}`, `{metric.name}`, {model}"
+def _levels(found, set_name, metrics):
+    for model in MODELS:
+        yield from _table(found, set_name, metrics, model)
 
 
 def _table(found, set_name, metrics, model):
@@ -181,7 +169,7 @@ def _table(found, set_name, metrics, model):
         ]
         for name in names
     ]
-    yield f"`{set_name}`, explanations of the {model}:"
+    yield f"Explanations of the {model}:"
     yield table(["", *(metric.title for metric in columns)], rows)
 
 

@@ -16,7 +16,7 @@ def head(sections, results, asked, counts, runs, sizes):
     Args:
         sections: Dict from titles to `Section`s, `None` for those without results.
         results: All `Results`.
-        asked: Dict with `sets`, `families` and `seeds`, as for `grid.cells`.
+        asked: Dict of the arguments of `grid.cells` behind the first.
         counts: Rows of `sets.csv`.
         runs: Rows of `runs.csv`.
         sizes: `Sizes` of the study.
@@ -62,6 +62,7 @@ def head(sections, results, asked, counts, runs, sizes):
         "runs: seeds, or families and seeds where they are pooled. A family is then "
         "taken for as good a sample as a seed. A single run has no interval and says "
         "`n = 1`.\n"
+        "- In figures ticks are runs, dots their means, and bars the intervals.\n"
         "- Differences are between runs of the same family and seed. Intervals are not "
         "corrected for how many there are.\n"
         "- The networks are small and so are the images, most of them drawn for this "

@@ -79,7 +79,9 @@ def section(results, sizes):
             "knowledge": draw_knowledge(
                 {
                     title: {
-                        arm.share: shifted[arm.name] for arm in KNOWLEDGE if arm.told == told
+                        arm.share: shifted[arm.name]
+                        for arm in KNOWLEDGE
+                        if arm.told == told
                     }
                     for told, title in WAYS.items()
                 },

@@ -9,7 +9,8 @@ def describe(lost, wanted):
         wanted: List of `Cell`s, the lost ones among them.
 
     Returns:
-        A list of phrases, such as "`decoy`, VGG16, seed 2" for all arms of a seed.
+        A list of phrases, such as "`decoy`, VGG16, seed 2" if all arms of a seed are
+        lost, or else "`decoy`, VGG16, seed 2: *LAP*".
     """
     return _describe(lost, wanted, _LEVELS, ())
 
@@ -18,13 +19,15 @@ _LEVELS = (
     lambda cell: f"`{cell.set}`",
     lambda cell: cell.family,
     lambda cell: f"seed {cell.seed}",
-    lambda cell: cell.arm,
 )
 
 
 def _describe(lost, wanted, levels, named):
     if len(lost) == len(wanted) and named:
         return [", ".join(named)]
+    if not levels:
+        arms = "; ".join(f"*{cell.arm}*" for cell in lost)
+        return [f"{', '.join(named)}: {arms}"]
     level, found = levels[0], []
     for name in dict.fromkeys(map(level, lost)):
         parts = (

@@ -29,6 +29,12 @@ class Section:
         return f"**{self.verdict}**{'' if self.is_complete else ' so far'}"
 
 
+def folded(summary, *blocks):
+    """The block that shows others once its summary is clicked on."""
+    inner = "\n\n".join(blocks)
+    return f"<details>\n<summary>{summary}</summary>\n\n{inner}\n\n</details>"
+
+
 def picture(name, description):
     """The block that shows a figure of a section."""
     return f"![{description}]({FOLDER}/{name}.png)"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from study_grid.page.estimate import Estimate, differences, estimate
-from study_grid.page.verdict import MET, MISSED, judge
+from study_grid.page.verdict import MISSED, OPEN, judge
 
 LAP = "LAP"
 # Maps that any explainer should beat, and none to be beaten by.
@@ -70,13 +70,18 @@ class Standing:
     @property
     def text(self):
         """The verdict in words."""
+        behind = f", behind {', '.join(self.baselines)}" if self.baselines else ""
+        return f"{self._place}{behind}"
+
+    @property
+    def _place(self):
         if self.verdict == MISSED:
-            return f"{self.rival} is first"
-        if self.verdict == MET:
-            return "LAP is first"
+            return f"**{self.rival}**"
         if self.lead.half_width is None:
-            return "LAP is first, in one run"
-        return "LAP is first, within noise"
+            return "first in one run"
+        if self.verdict == OPEN:
+            return "first within noise"
+        return "first, overlap" if self.lap.overlaps(self.rival_value) else "first"
 
 
 def standing(metric, maps, rivals):
@@ -108,7 +113,7 @@ def standing(metric, maps, rivals):
             }
         )
 
-    rival = metric.best(counted)
+    rival = min(counted, key=lambda name: lead(name).mean)
     baselines = [name for name in BASELINES if name in shared and lead(name).mean < 0]
     return Standing(
         estimate(maps), rival, estimate(counted[rival]), lead(rival), baselines

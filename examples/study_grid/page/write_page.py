@@ -3,7 +3,6 @@
 import dataclasses
 from pathlib import Path
 
-from study_grid.families import FAMILIES
 from study_grid.grid import QUESTIONS, cells
 from study_grid.page import (
     ablations,
@@ -27,7 +26,6 @@ from study_grid.page.records import (
     write_sets,
 )
 from study_grid.page.results import Results
-from study_grid.sets import CORE_SETS
 
 PAGE = "study.md"
 MODULES = dict(
@@ -56,7 +54,7 @@ def write_page(workshop, docs="docs"):
     write_results(workshop, folder)
     write_runs(workshop, folder)
     results = Results(read(folder / RESULTS))
-    asked, done = _asked(results), results.cells()
+    asked, done = _asked(results, workshop.sizes), results.cells()
     write_sets(workshop, asked["sets"], folder)
     sections, blocks = {}, []
     for letter, module in MODULES.items():
@@ -70,26 +68,27 @@ def write_page(workshop, docs="docs"):
         sections[title] = found
         blocks += [f"## {title}", *_answer(letter, found)]
         if found and lost:
-            blocks.append(
-                f"Not computed yet: {'; '.join(describe(lost, wanted))}. "
-                "What is above is of the rest."
-            )
+            blocks += [
+                "What is above is of some of the cells. Not computed yet:",
+                "\n".join(f"- {phrase}" for phrase in describe(lost, wanted)),
+            ]
     for found in filter(None, sections.values()):
         for name, figure in found.figures.items():
             figure.savefig(folder / f"{name}.png", dpi=DPI)
     counts, runs = read(folder / SETS), read(folder / RUNS)
     top = head(sections, results, asked, counts, runs, workshop.sizes)
     page = docs / PAGE
-    page.write_text("\n\n".join([*top, *blocks]) + "\n")
+    page.write_text("\n\n".join([*top, *blocks]) + "\n", encoding="utf-8")
     return page
 
 
-def _asked(results):
-    """What the grid is expected to hold: the core, and whatever else was found."""
+def _asked(results, sizes):
+    """What the grid is expected to hold: that of its size, and what else was found."""
     return {
-        "sets": list(dict.fromkeys([*CORE_SETS, *results.distinct("set")])),
-        "families": list(FAMILIES),
+        "sets": list(dict.fromkeys([*sizes.sets, *results.distinct("set")])),
+        "families": list(dict.fromkeys([*sizes.families, *results.distinct("family")])),
         "seeds": results.distinct("seed") or [0],
+        "chosen": sizes.arms,
     }
 
 
