@@ -1,10 +1,16 @@
-"""The study runs as a whole, on a small scale."""
+"""The study runs as a whole, on a small scale, on every Keras backend."""
 
 import importlib
 import pathlib
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
+
+import keras_lap
+
+SIDE = 16
 
 
 @pytest.fixture(autouse=True)
@@ -12,8 +18,140 @@ def examples_on_path(monkeypatch):
     monkeypatch.syspath_prepend(str(pathlib.Path(__file__).parent.parent / "examples"))
 
 
-@pytest.mark.usefixtures("eager")
-def test_quick_study(tmp_path, capsys):
+@pytest.fixture
+def tiny_family(monkeypatch):
+    """A network of two convolutions in the place of one of the families."""
+    from study_grid.families import FAMILIES, Family
+
+    class Tiny(Family):
+        def build(self, image_size, outputs, activation, seed):
+            keras.utils.set_random_seed(seed)
+            image = keras.Input((image_size // self.shrink,) * 2 + (3,))
+            x = layers.Rescaling(1 / 255)(image)
+            x = layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")(x)
+            x = layers.MaxPooling2D(name="pool")(x)
+            x = layers.Conv2D(6, 3, padding="same", activation="relu")(x)
+            x = layers.GlobalAveragePooling2D(name="head_pool")(x)
+            x = layers.Dense(outputs, name="classifier")(x)
+            x = layers.Activation(activation, name="probabilities")(x)
+            return keras.Model(image, x)
+
+    monkeypatch.setitem(FAMILIES, "ResNet50V2", Tiny("ResNet50V2", "none", shrink=2))
+
+
+@pytest.fixture
+def workshop(tmp_path, rng, tiny_family):
+    """A workshop with sets of random images: one label, and several."""
+    from study_grid.sizes import QUICK
+    from study_grid.workshop import Workshop
+
+    made = Workshop(tmp_path / "study", QUICK)
+    (tmp_path / "study" / "arrays").mkdir(parents=True)
+    for name, several in (("decoy", False), ("crowded", True), ("beetles", False)):
+        arrays = {}
+        for split in ("train", "validation", "test", "test_shifted"):
+            shape = (16, 64, 64)
+            found = {
+                "image": rng.integers(256, size=(*shape, 3)).astype("uint8"),
+                "label": rng.integers(8, size=16),
+                "mask": np.zeros(shape, "uint8"),
+                "boxes": np.tile(np.float32([0.25, 0.25, 0.75, 0.75]), (16, 1, 1)),
+                "concepts": rng.integers(2, size=(16, 11)).astype("float32"),
+            }
+            found["mask"][:, 16:48, 16:48] = 255
+            if several:
+                found["label"] = (rng.random((16, 10)) < 0.3).astype("float32")
+                found["mask"] = np.repeat(found["mask"][..., None], 10, axis=-1)
+                found["box_concepts"] = np.full((16, 1), 3)
+            arrays |= {f"{split}/{key}": values for key, values in found.items()}
+        np.savez(made.arrays_path(name), **arrays)
+    return made
+
+
+def rows_of(workshop, kind, name, arm):
+    """Computes a cell, and what it needs, and returns its rows as numbers."""
+    from study_grid.cell import Cell
+    from study_grid.run import run
+
+    cell = Cell(kind, name, "ResNet50V2", 0, arm)
+    failures = run([cell], workshop, workers=0)
+    assert not failures, failures
+    found = [row for row in workshop.results() if row["arm"] == arm]
+    values = {
+        (row["explainer"], row["metric"]): float(row["value"])
+        for row in found
+        if row["kind"] == kind
+    }
+    assert np.isfinite(list(values.values())).all()
+    return values
+
+
+@pytest.mark.parametrize(
+    "arm",
+    [
+        "LAP + labels",
+        "LAP + boxes, 20 %",
+        "RRR, 20 %",
+        "GAIN, 20 %",
+        "ablation: sufficiency alone",
+    ],
+)
+def test_networks_are_told(workshop, arm):
+    from study_grid.cell import TRAIN
+
+    found = rows_of(workshop, TRAIN, "decoy", arm)
+    for split in ("validation", "test", "test_shifted"):
+        assert 0 <= found["", f"quality on {split}"] <= 1
+    has_maps = ("LAP (flow)", "pointing_game") in found
+    assert has_maps == arm.startswith(("LAP", "ablation"))
+
+
+@pytest.mark.parametrize(
+    "name, arm",
+    [("crowded", "LAP + masks, tuned"), ("beetles", "LAP + attributes, tuned")],
+)
+def test_several_labels_and_attributes(workshop, name, arm):
+    from study_grid.cell import TRAIN, Cell
+
+    assert 0 <= rows_of(workshop, TRAIN, name, arm)["", "quality on test"] <= 1
+    network = workshop.network(Cell(TRAIN, name, "ResNet50V2", 0, arm))
+    concepts = [layer.concepts for layer in keras_lap.lap_layers(network)]
+    assert concepts[-1] == {"crowded": 10, "beetles": 11}[name]
+
+
+def test_explainers_are_compared(workshop, monkeypatch):
+    from study_grid import explain_cell
+    from study_grid.cell import EXPLAIN
+
+    # Untrained networks are hardly ever right.
+    monkeypatch.setattr(
+        explain_cell, "right_answers", lambda labels, *predicted: labels
+    )
+    found = rows_of(workshop, EXPLAIN, "decoy", "LAP + masks, tuned")
+    assert found["", "explained images"] == workshop.sizes.explained
+    for explainer in workshop.sizes.explainers:
+        measured = {metric for name, metric in found if name == explainer}
+        assert "pointing_game on LAP network" in measured
+        assert "insertion on LAP network" in measured
+        assert ("deletion on original network" in measured) == (explainer != "LAP")
+        assert ("parameter_randomisation on LAP network" in measured) == (
+            explainer != "RISE"
+        )
+
+
+def test_costs_are_measured(workshop):
+    from study_grid.cell import COST
+
+    found = rows_of(workshop, COST, "decoy", "LAP + masks, tuned")
+    assert found["training, original", "time / original, 50 %"] == 1
+    assert found["training, LAP + masks", "time / original, 25 %"] > 0
+    assert found["LAP", "ms per image"] > 0
+
+
+@pytest.mark.usefixtures("tiny_family")
+def test_quick_study(tmp_path, capsys, request):
+    pytest.importorskip("tensorflow_datasets", reason="the sets are built by TFDS")
+    request.getfixturevalue("eager")
     study = importlib.import_module("study")
     from study_grid.sizes import QUICK
     from study_grid.workshop import Workshop
@@ -22,12 +160,10 @@ def test_quick_study(tmp_path, capsys):
     arguments = ["--quick", "--seeds", "1", "--workers", "0", "--folder", str(folder)]
     arguments += ["--data-dir", str(tmp_path / "data")]
     assert study.main(arguments) == 0, capsys.readouterr().err
-    printed = capsys.readouterr().out
-    assert "0:00:00 left]" in printed
+    assert "0:00:00 left]" in capsys.readouterr().out
     rows = list(Workshop(folder, QUICK).results())
     assert {row["kind"] for row in rows} == {"train", "explain", "cost"}
     assert {row["arm"] for row in rows} == set(QUICK.arms)
-    assert all(np.isfinite(float(row["value"])) for row in rows)
     page = (folder / "docs" / "study.md").read_text()
     for letter in "ABCDEF":
         assert f"\n## {letter}. " in page
@@ -35,3 +171,22 @@ def test_quick_study(tmp_path, capsys):
     assert study.main(arguments) == 0
     assert "left]" not in capsys.readouterr().out
     assert (folder / "docs" / "study.md").read_text() == page
+
+
+def test_families():
+    from study_grid.arms import LAP_MASKS_TUNED
+    from study_grid.families import FAMILIES
+    from study_grid.networks import with_lap
+    from study_grid.sets import SETS
+
+    images = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3))
+    for family in FAMILIES.values():
+        first, second, other = (
+            family.build(64, 10, "softmax", seed)(images) for seed in (0, 0, 1)
+        )
+        np.testing.assert_array_equal(first, second)
+        assert np.abs(first - other).max() > 1e-6
+        converted = with_lap(
+            family.build(64, 10, "softmax", 0), LAP_MASKS_TUNED, SETS["decoy"], family
+        )
+        np.testing.assert_allclose(converted(images), first, atol=1e-5)
