@@ -37,7 +37,7 @@ CXX_FILES = $(shell find kernels tests -name '*.cc' -o -name '*.h' -not -name '*
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: demo report test test-tensorflow test-jax test-torch parity lint bench backbone \
-    library clean
+    notebooks library clean
 
 demo: library
 	$(BIN)/python examples/quickstart.py --data-dir data
@@ -80,6 +80,10 @@ bench: library
 # Trains the demo's checkpoints anew; the demo itself only loads them.
 backbone: library
 	$(BIN)/python examples/make_backbone.py --data-dir data
+
+# Executes them anew, to keep what they print and draw.
+notebooks: library
+	$(BIN)/python examples/notebooks/execute_notebook.py
 
 # Compiles the fused op; nothing happens if it is up to date. Without it everything
 # runs in keras.ops, so what depends on it goes on.
