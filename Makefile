@@ -51,6 +51,10 @@ report: $(DEMO).keras | library
 $(DEMO).keras:
 	$(MAKE) demo
 
+# Hours; it goes on where it stopped. STUDY="--quick" takes minutes and says nothing.
+study: library
+	$(BIN)/python examples/study.py --data-dir data $(STUDY)
+
 test: test-tensorflow test-jax test-torch
 
 test-tensorflow: library

@@ -79,16 +79,21 @@ def parse_arguments(arguments):
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     parser.add_argument("--data-dir", help="folder for the data sets")
     parser.add_argument("--folder", help="by default results/study, or study_quick")
-    parser.add_argument("--docs", help="for the page, by default results/study/docs")
+    parser.add_argument(
+        "--docs",
+        help="for the page, by default docs; within the folder "
+        "if it is not the core grid's",
+    )
     parser.add_argument("--export", action="store_true", help="only write the arrays")
     parser.add_argument("--page", action="store_true", help="only write the page")
     parser.add_argument(
         "--adopt", action="store_true", help="go on from the page's rows"
     )
     found = parser.parse_args(arguments)
+    is_core = found.size == "core" and not found.folder
     name = "study" if found.size == "core" else f"study_{found.size}"
     found.folder = found.folder or f"results/{name}"
-    found.docs = found.docs or f"{found.folder}/docs"
+    found.docs = found.docs or ("docs" if is_core else f"{found.folder}/docs")
     return found
 
 

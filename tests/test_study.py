@@ -10,12 +10,16 @@ from keras import layers
 
 import keras_lap
 
-SIDE = 16
-
 
 @pytest.fixture(autouse=True)
 def examples_on_path(monkeypatch):
     monkeypatch.syspath_prepend(str(pathlib.Path(__file__).parent.parent / "examples"))
+
+
+@pytest.fixture(autouse=True)
+def no_graphs(request):
+    if keras.config.backend() == "tensorflow":
+        request.getfixturevalue("eager")
 
 
 @pytest.fixture
@@ -149,9 +153,8 @@ def test_costs_are_measured(workshop):
 
 
 @pytest.mark.usefixtures("tiny_family")
-def test_quick_study(tmp_path, capsys, request):
+def test_quick_study(tmp_path, capsys):
     pytest.importorskip("tensorflow_datasets", reason="the sets are built by TFDS")
-    request.getfixturevalue("eager")
     study = importlib.import_module("study")
     from study_grid.sizes import QUICK
     from study_grid.workshop import Workshop
@@ -190,3 +193,25 @@ def test_families():
             family.build(64, 10, "softmax", 0), LAP_MASKS_TUNED, SETS["decoy"], family
         )
         np.testing.assert_allclose(converted(images), first, atol=1e-5)
+
+
+@pytest.mark.usefixtures("tiny_family")
+@pytest.mark.parametrize(
+    "name", ["oxford_iiit_pet", "caltech_birds2011", "imagenet2012"]
+)
+def test_sets_that_are_downloaded(tmp_path, monkeypatch, name):
+    pytest.importorskip("tensorflow_datasets", reason="the sets are built by TFDS")
+    from drawn_examples import drawn_examples
+    from study_grid.cell import TRAIN
+    from study_grid.export_sets import export_sets
+    from study_grid.sets import SETS
+    from study_grid.sizes import QUICK
+    from study_grid.workshop import Workshop
+
+    made = Workshop(tmp_path / "study", QUICK)
+    with drawn_examples(16):
+        export_sets(made, [name], tmp_path)
+    arm = "LAP + masks" if SETS[name].has_masks else "LAP"
+    found = rows_of(made, TRAIN, name, arm)
+    assert 0 <= found["", "quality on test"] <= 1
+    assert (("LAP (flow)", "energy_in_mask") in found) == SETS[name].has_masks

@@ -15,7 +15,6 @@ from study_grid.networks import with_lap
 
 SECONDS, RATIO, MEMORY = "ms per image", "time / original", "peak MiB per image"
 ORIGINAL, LAP, TAUGHT = "original", "LAP", "LAP + masks"
-_COUNT = 32
 
 
 def needs(cell):
@@ -29,9 +28,9 @@ def compute(cell, workshop):
     In each round all networks take turns, then all explainers do.
     """
     family, study_set = FAMILIES[cell.family], workshop.study_set(cell)
-    test = workshop.data(cell)["test"]
-    images = test["image"][:_COUNT].astype("float32")
-    labels, rounds = test["label"][:_COUNT], workshop.sizes.rounds
+    test, count = workshop.data(cell)["test"], workshop.sizes.timed
+    images = test["image"][:count].astype("float32")
+    labels, rounds = test["label"][:count], workshop.sizes.rounds
     original = family.build(study_set.side, study_set.classes, "softmax", cell.seed)
     networks = {ORIGINAL: original}
     for name in (LAP, TAUGHT):
@@ -40,15 +39,13 @@ def compute(cell, workshop):
     for name, network in networks.items():
         network.compile("adam", "sparse_categorical_crossentropy")
         is_told = name == TAUGHT
-        targets = (
-            {"label": labels, "mask": test["mask"][:_COUNT]} if is_told else labels
-        )
+        targets = {"label": labels, "mask": test["mask"][:count]} if is_told else labels
         knowledge = [KnowledgeInjection([MaskSupervision()])] if is_told else []
         trainings[f"training, {name}"] = functools.partial(
             network.fit,
             images,
             targets,
-            batch_size=_COUNT,
+            batch_size=count,
             verbose=0,
             callbacks=knowledge,
         )
@@ -56,8 +53,8 @@ def compute(cell, workshop):
             uses[f"prediction, {name}"] = functools.partial(
                 network.predict_on_batch, images
             )
-    yield from _rows(cell, costs(trainings, rounds), f"training, {ORIGINAL}")
-    yield from _rows(cell, costs(uses, rounds), f"prediction, {ORIGINAL}")
+    yield from _rows(cell, costs(trainings, rounds), f"training, {ORIGINAL}", count)
+    yield from _rows(cell, costs(uses, rounds), f"prediction, {ORIGINAL}", count)
     asked = [explainer(name, workshop.sizes) for name in workshop.sizes.explainers]
     few = {"image": images, "label": labels}
     comparison = compare(
@@ -72,13 +69,13 @@ def compute(cell, workshop):
         )
 
 
-def _rows(cell, measured, baseline):
+def _rows(cell, measured, baseline, count):
     for name, cost in measured.items():
         if isinstance(cost, Exception):
             raise cost
         ratios = cost.seconds / measured[baseline].seconds
-        yield cell.row(name, SECONDS, 1e3 * float(np.median(cost.seconds)) / _COUNT)
-        yield cell.row(name, MEMORY, cost.peak_mib / _COUNT)
+        yield cell.row(name, SECONDS, 1e3 * float(np.median(cost.seconds)) / count)
+        yield cell.row(name, MEMORY, cost.peak_mib / count)
         for quartile in (25, 50, 75):
             yield cell.row(
                 name, f"{RATIO}, {quartile} %", float(np.percentile(ratios, quartile))

@@ -36,6 +36,7 @@ class Sizes:
         steps: Steps of the curves of insertion and deletion.
         subsets: Subsets of `mu_fidelity`.
         randomised: Number of images of the sanity check.
+        timed: Number of images of a step that is timed.
         rounds: Rounds of timing.
         epochs: Epochs, as a multiple of those of the data set; 0 for one.
         explainers: Names of the explainers that are compared.
@@ -52,6 +53,7 @@ class Sizes:
     steps: int = 16
     subsets: int = 50
     randomised: int = 8
+    timed: int = 32
     rounds: int = 5
     epochs: float = 1.0
     explainers: tuple = EXPLAINERS
@@ -85,7 +87,8 @@ QUICK = Sizes(
     steps=4,
     subsets=4,
     randomised=2,
-    rounds=2,
+    timed=4,
+    rounds=1,
     epochs=0.0,
     explainers=("LAP", "GradCAM", "IntegratedGradients", "RISE", "Random"),
     sets=("clutter", "decoy"),
