@@ -5,6 +5,8 @@ import inspect
 import keras
 from keras import tree
 
+from keras_lap.surgery.copies import copied_value
+
 COPIED = (keras.metrics.Metric, keras.optimizers.Optimizer)
 
 
@@ -165,17 +167,17 @@ def _copy_state(optimizer, copy, pairs):
         # The average of a weight without a past is the weight itself.
         averages = copy._model_variables_moving_average
         for average, own in zip(averages, copy._trainable_variables, strict=True):
-            average.assign(own)
+            average.assign(copied_value(own))
     found = set()
     for name, value in vars(optimizer).items():
         if isinstance(value, keras.Variable):
             found.add(id(value))
-            getattr(copy, name).assign(value)
+            getattr(copy, name).assign(copied_value(value))
         elif _is_slots(value, optimizer):
             found.update(map(id, value))
             for old, new in moves:
                 if value[old] is not None:
-                    getattr(copy, name)[new].assign(value[old])
+                    getattr(copy, name)[new].assign(copied_value(value[old]))
     if not found.issuperset(map(id, optimizer._variables)):
         raise ValueError(
             "Expected an optimizer whose variables are attributes, or lists with one "

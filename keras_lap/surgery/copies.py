@@ -2,7 +2,8 @@
 
 import tempfile
 
-from keras import layers
+import numpy as np
+from keras import layers, ops
 
 
 def copy_operation(operation, **changes):
@@ -47,7 +48,9 @@ def copy_state(layer, copy):
         store = {}
         part.save_own_variables(store)
         if store:
-            twin.load_own_variables(store)
+            twin.load_own_variables(
+                {name: copied_value(value) for name, value in store.items()}
+            )
         if _has_assets(part):
             with tempfile.TemporaryDirectory() as folder:
                 part.save_assets(folder)
@@ -56,6 +59,18 @@ def copy_state(layer, copy):
     for part, twin in parts:
         for weight, twin_weight in zip(part.weights, twin.weights, strict=True):
             twin_weight.trainable = weight.trainable
+
+
+def copied_value(variable):
+    """The value of a variable, in memory of its own.
+
+    On JAX a variable that is assigned another would share its array, which the training
+    of one of the two then deletes.
+
+    Returns:
+        A NumPy array.
+    """
+    return np.array(ops.convert_to_numpy(variable))
 
 
 def _has_assets(layer):

@@ -5,7 +5,7 @@ import warnings
 from keras import Sequential, layers
 
 from keras_lap.layers import BaseLAPooling
-from keras_lap.surgery.copies import copy_operation, copy_state
+from keras_lap.surgery.copies import copied_value, copy_operation, copy_state
 from keras_lap.surgery.lap_layers import lap_layers
 from keras_lap.surgery.read_graph import read_graph
 from keras_lap.surgery.rebuild import rebuild
@@ -163,7 +163,7 @@ def _training_calls(graph, model, inherited=None):
 def _copy_weights(layer, copy):
     """Copies what a LAP layer and its copy without a base have in common."""
     copy.trainable = layer.trainable
-    copy.raw_alpha.assign(layer.raw_alpha)
+    copy.raw_alpha.assign(copied_value(layer.raw_alpha))
     copy.raw_alpha.trainable = layer.raw_alpha.trainable
     if layer.head is not None:
         copy_state(layer.head, copy.head)
