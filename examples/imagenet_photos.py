@@ -24,6 +24,7 @@ import pathlib
 import keras
 import numpy as np
 from application_network import application_network
+from make_backbone import save_without_optimizer
 
 import keras_lap
 from keras_lap.callbacks import GateAnneal, KnowledgeInjection
@@ -96,7 +97,7 @@ def main(arguments=None):
         captions=class_names(labels, arguments.weights),
         path=figure,
     )
-    model.save(figure.with_suffix(".keras"))
+    save_without_optimizer(model, figure.with_suffix(".keras"))
     print(f"Figure written to {figure}. The network explains more photos by")
     print(f"  keras-lap explain {figure.with_suffix('.keras')} PHOTOS")
 

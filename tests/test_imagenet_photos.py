@@ -17,7 +17,13 @@ ROOT = pathlib.Path(__file__).parent.parent
 def examples(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
     yield
-    for name in ("application_network", "imagenet_photos"):
+    for name in (
+        "application_network",
+        "digit_backbone",
+        "digit_tools",
+        "imagenet_photos",
+        "make_backbone",
+    ):
         sys.modules.pop(name, None)
 
 
@@ -80,5 +86,6 @@ def test_imagenet_photos(tmp_path, capsys):
     assert float(terms[1]) < float(terms[0])
     model = keras.saving.load_model(figure.with_suffix(".keras"))
     assert [float(layer.gate) for layer in keras_lap.lap_layers(model)] == [1.0]
+    assert not model.compiled
     # What was frozen for the teaching can be trained again.
     assert model.get_layer("mobilenet_1.00_64").get_layer("conv_preds").trainable
