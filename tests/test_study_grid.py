@@ -57,16 +57,6 @@ def test_batches_come_in_the_same_order_from_the_same_seed():
     assert orders[0][:3] != orders[0][3:]
 
 
-def test_shrunk_arrays_are_means():
-    from study_grid.arrays import shrink
-
-    values = np.arange(2 * 4 * 6 * 3, dtype="uint8").reshape(2, 4, 6, 3)
-    found = shrink(values, 2)
-    assert found.shape == (2, 2, 3, 3) and found.dtype == "uint8"
-    assert found[1, 1, 2, 0] == np.rint(values[1, 2:, 4:, 0].mean())
-    assert shrink(values, 1) is values
-
-
 def test_right_answers():
     from study_grid.answers import masks_of, right_answers
 
@@ -78,9 +68,9 @@ def test_right_answers():
     assert right_answers(several, sure, unsure).tolist() == [-1]
     masks = np.zeros((1, 2, 2, 2), "uint8")
     masks[0, 0, 0, 1] = 255
-    assert masks_of(masks, np.array([1]), 1).sum() == 1
-    assert not masks_of(masks, np.array([0]), 1).any()
-    assert masks_of(masks[..., 1], np.array([0]), 1).tolist() == [
+    assert masks_of(masks, np.array([1])).sum() == 1
+    assert not masks_of(masks, np.array([0])).any()
+    assert masks_of(masks[..., 1], np.array([0])).tolist() == [
         [[True, False], [False, False]]
     ]
 
@@ -103,12 +93,12 @@ def test_attention_is_told_by_masks():
     assert loss.tolist() == [(1 + 0.25) / 4, 0]
 
 
-def small_network():
+def small_network(classes=3):
     image = keras.Input((16, 16, 3), name="image")
     x = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(image)
     x = keras.layers.MaxPooling2D(name="pool")(x)
     x = keras.layers.GlobalAveragePooling2D(name="head_pool")(x)
-    x = keras.layers.Dense(3, name="classifier")(x)
+    x = keras.layers.Dense(classes, name="classifier")(x)
     return keras.Model(image, keras.layers.Softmax(name="probabilities")(x))
 
 
@@ -125,6 +115,7 @@ def test_attention_is_grad_cam():
     highest = keras.ops.max(expected, axis=(1, 2), keepdims=True)
     # Some maps are zero everywhere.
     expected = expected / keras.ops.where(highest > 0, highest, 1)
+    maps, expected = map(keras.ops.convert_to_numpy, (maps, expected))
     np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-6)
 
 
@@ -146,7 +137,8 @@ def test_arms_have_the_concepts_they_say():
     images = np.random.default_rng(0).random((2, 16, 16, 3)).astype("float32")
     network = small_network()
     closed = with_closed_gates(network)
-    np.testing.assert_allclose(closed(images), network(images), rtol=1e-5)
+    outputs = (keras.ops.convert_to_numpy(each(images)) for each in (closed, network))
+    np.testing.assert_allclose(*outputs, rtol=1e-5)
 
 
 def test_gates_are_open_at_once_where_an_arm_says_so():
@@ -251,3 +243,51 @@ def test_run_leaves_out_what_needs_a_cell_that_failed(workshop, monkeypatch):
     tuned = Cell(TRAIN, "clutter", "DenseNet121", 0, "original, tuned")
     failures = run([tuned], workshop, workers=0)
     assert "left out without train-clutter-DenseNet121-0-original" in failures[tuned]
+
+
+def test_knowledge_of_few_images_counts_for_more():
+    from study_grid.arms import ABLATIONS, KNOWLEDGE, LOSSES
+    from study_grid.knowledge import KINDS
+
+    split = {"label": np.arange(4), "mask": np.zeros((4, 2, 2)), "boxes": np.ones(4)}
+    told = np.array([True, False, False, False])
+    weights = {}
+    for arm in (*KNOWLEDGE, *ABLATIONS, *LOSSES):
+        if arm.told in KINDS:
+            kind = KINDS[arm.told]
+            targets = kind.targets(split, told)
+            weights[arm.name] = kind.callback(arm.share, several=False).weights
+            if isinstance(targets, dict):
+                assert set(targets["valid"]) == set(targets) - {"label", "valid"}
+                assert all(flags is told for flags in targets["valid"].values())
+    assert weights["LAP + masks, 1 %"] == [400]
+    assert weights["LAP + masks, tuned"] == [20]
+    # Labels are there for all images.
+    assert weights["LAP + labels"] == weights["ablation: labels alone"] == [0.1]
+    assert weights["ablation: sufficiency + areas"] == [0.1, 0.1]
+
+
+def test_gates_open_over_a_share_of_the_training(monkeypatch):
+    from study_grid import training
+    from study_grid.arms import ARMS
+    from study_grid.sets import SETS
+
+    made = []
+    monkeypatch.setattr(
+        training,
+        "GateAnneal",
+        lambda end: made.append(end) or keras.callbacks.Callback(),
+    )
+    data = {
+        "image": np.zeros((16, 16, 16, 3), "uint8"),
+        "label": np.arange(16) % 3,
+        "mask": np.zeros((16, 16, 16), "uint8"),
+    }
+    from study_grid.families import Family
+
+    family = Family("none", "none")
+    for name in ("LAP + masks, tuned", "ablation: gates open until the end"):
+        network = small_network(classes=10)
+        study_set = SETS["clutter"]
+        training.train(ARMS[name], network, data, study_set, family, 0, epochs=3)
+    assert made == [1, 3]

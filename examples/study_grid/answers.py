@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from study_grid.arrays import shrink
-
 _HALF = 127
 
 
@@ -30,14 +28,13 @@ def right_answers(labels, *predicted):
     return np.where(least.max(axis=1) > 0.5, least.argmax(axis=1), -1)
 
 
-def masks_of(masks, targets, factor):
+def masks_of(masks, targets):
     """The mask of one class per image, bool `(N, H, W)`.
 
     Args:
         masks: uint8 `(N, H, W)` or, with one per class, `(N, H, W, classes)`.
         targets: int `(N,)`.
-        factor: By how much the images were shrunk.
     """
     if masks.ndim == 4:
         masks = masks[np.arange(len(masks)), ..., targets]
-    return shrink(masks, factor) > _HALF
+    return masks > _HALF

@@ -28,7 +28,8 @@ class Arm:
         told: What it is told beside labels, a key of `study_grid.knowledge.KINDS`, or
             `None`.
         share: Share of the training images of which this is known.
-        anneal: Epochs over which gates open; 0 for gates that are open at once.
+        anneal: Share of the training over which gates open; 0 for gates that are open
+            at once.
         concepts: `"head"` for class concepts in the head alone and a single one
             elsewhere, `"everywhere"` for class concepts in all layers, `"one"` for a
             single one in all.
@@ -40,7 +41,7 @@ class Arm:
     lap: dict | None = None
     told: str | None = None
     share: float = 1.0
-    anneal: float = 1.0
+    anneal: float = 1 / 3
     concepts: str = "head"
     only: str | None = None
 
@@ -60,6 +61,7 @@ def _percent(share):
 
 ORIGINAL = Arm("original")
 ORIGINAL_TUNED = _tuned("original, tuned")
+LAP_LABELS = _tuned("LAP + labels", LEARNED, "labels")
 LAP_MASKS_TUNED = _tuned("LAP + masks, tuned", TAUGHT, "masks", 0.2)
 ACCURACY = (
     ORIGINAL,
@@ -73,7 +75,7 @@ ACCURACY = (
 SHARES = (0.01, 0.05, 0.2, 1.0)
 KNOWLEDGE = (
     ORIGINAL_TUNED,
-    _tuned("LAP + labels", LEARNED, "labels"),
+    LAP_LABELS,
     *(
         # A fifth of the masks is what the other questions are about.
         LAP_MASKS_TUNED
@@ -90,7 +92,7 @@ KNOWLEDGE = (
 )
 
 
-def _changed(name, anneal=1.0, concepts="head", only=None, told="masks", **lap):
+def _changed(name, anneal=1 / 3, concepts="head", only=None, told="masks", **lap):
     return Arm(
         f"ablation: {name}",
         TRAINED,
@@ -118,22 +120,22 @@ ABLATIONS = (
     _changed("poolings only", where="pooling"),
     _changed("head only", only="head_pool"),
     _changed("gates open at once", anneal=0.0),
-    _changed("gates open until the end", anneal=2.0),
+    _changed("gates open until the end", anneal=1.0),
 )
 LOSSES = tuple(
-    _changed(f"{told} alone", told=told)
+    _changed(told if " + " in told else f"{told} alone", told=told)
     for told in (
         "masks outside",
         "boxes",
         "labels",
         "areas",
-        "consistency",
-        "necessity",
-        "sufficiency",
+        "consistency + labels",
+        "necessity + areas",
+        "sufficiency + areas",
     )
 )
 ATTRIBUTES = (
-    _tuned("LAP + attributes, tuned", TAUGHT, "attributes", concepts="everywhere"),
+    _tuned("LAP + attributes, tuned", TAUGHT, "attributes", 0.2, concepts="everywhere"),
 )
 ARMS = {
     arm.name: arm for arm in (*ACCURACY, *KNOWLEDGE, *ABLATIONS, *LOSSES, *ATTRIBUTES)

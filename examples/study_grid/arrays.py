@@ -2,8 +2,6 @@
 
 import numpy as np
 
-_ROWS = 64
-
 
 def export(dataset, path):
     """Writes batches of images and targets as one file of arrays per split.
@@ -51,26 +49,3 @@ def load(path):
             split, name = key.split("/")
             splits.setdefault(split, {})[name] = file[key]
     return splits
-
-
-def shrink(values, factor):
-    """Means over squares of `factor` x `factor` pixels, of images or masks.
-
-    Args:
-        values: uint8 array `(N, H, W, ...)`.
-        factor: Side of the squares; 1 leaves the array as it is.
-
-    Returns:
-        uint8 array `(N, H / factor, W / factor, ...)`.
-    """
-    if factor == 1:
-        return values
-    count, height, width, *rest = values.shape
-    blocks = values.reshape(
-        count, height // factor, factor, width // factor, factor, *rest
-    )
-    means = np.empty((count, height // factor, width // factor, *rest), "uint8")
-    for start in range(0, count, _ROWS):
-        rows = slice(start, start + _ROWS)
-        means[rows] = np.rint(blocks[rows].mean(axis=(2, 4)))
-    return means

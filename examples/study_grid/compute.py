@@ -1,7 +1,7 @@
 """Computes one cell, in a process of any kind."""
 
 import datetime
-import importlib.metadata
+import importlib
 import platform
 import time
 from pathlib import Path
@@ -34,7 +34,7 @@ def compute(cell, workshop):
         "date": datetime.date.today().isoformat(),
         "processor": _processor(),
         "keras": keras.__version__,
-        "backend": f"{backend} {importlib.metadata.version(backend)}",
+        "backend": f"{backend} {importlib.import_module(backend).__version__}",
     }
     workshop.save_results(cell, rows, facts)
     keras.backend.clear_session()

@@ -2,6 +2,7 @@
 
 import functools
 
+import keras
 import numpy as np
 
 from keras_lap.callbacks import KnowledgeInjection
@@ -25,10 +26,13 @@ def needs(cell):
 def compute(cell, workshop):
     """Rows of results: medians over the rounds, with quartiles of the ratios.
 
-    In each round all networks take turns, then all explainers do.
+    In each round all networks take turns, then all explainers do. A turn of training is
+    a `fit` of several steps, so that what it does but once counts little. Memory is
+    left out where it cannot be read, as on JAX and torch.
     """
     family, study_set = FAMILIES[cell.family], workshop.study_set(cell)
     test, count = workshop.data(cell)["test"], workshop.sizes.timed
+    steps = workshop.sizes.timed_steps
     images = test["image"][:count].astype("float32")
     labels, rounds = test["label"][:count], workshop.sizes.rounds
     original = family.build(study_set.side, study_set.classes, "softmax", cell.seed)
@@ -40,11 +44,13 @@ def compute(cell, workshop):
         network.compile("adam", "sparse_categorical_crossentropy")
         is_told = name == TAUGHT
         targets = {"label": labels, "mask": test["mask"][:count]} if is_told else labels
+        repeated = keras.tree.map_structure(
+            lambda array: np.repeat(array, steps, axis=0), (images, targets)
+        )
         knowledge = [KnowledgeInjection([MaskSupervision()])] if is_told else []
         trainings[f"training, {name}"] = functools.partial(
             network.fit,
-            images,
-            targets,
+            *repeated,
             batch_size=count,
             verbose=0,
             callbacks=knowledge,
@@ -53,7 +59,9 @@ def compute(cell, workshop):
             uses[f"prediction, {name}"] = functools.partial(
                 network.predict_on_batch, images
             )
-    yield from _rows(cell, costs(trainings, rounds), f"training, {ORIGINAL}", count)
+    yield from _rows(
+        cell, costs(trainings, rounds), f"training, {ORIGINAL}", count, steps
+    )
     yield from _rows(cell, costs(uses, rounds), f"prediction, {ORIGINAL}", count)
     asked = [explainer(name, workshop.sizes) for name in workshop.sizes.explainers]
     few = {"image": images, "label": labels}
@@ -61,21 +69,23 @@ def compute(cell, workshop):
         networks[LAP], few, asked, [], timing_rounds=rounds, verbose=False
     )
     for row in comparison.rows:
-        is_time = row["metric"] == "seconds per image"
-        yield cell.row(
-            row["explainer"],
-            SECONDS if is_time else MEMORY,
-            1e3 * row["mean"] if is_time else row["mean"],
-        )
+        is_memory = row["metric"] == "peak MiB per image"
+        if row["error"] is not None and not is_memory:
+            raise RuntimeError(f"{row['explainer']}: {row['error']}")
+        metric, unit = (MEMORY, 1) if is_memory else (SECONDS, 1e3)
+        if not np.isnan(row["mean"]):
+            yield cell.row(row["explainer"], metric, unit * row["mean"])
 
 
-def _rows(cell, measured, baseline, count):
+def _rows(cell, measured, baseline, count, steps=1):
     for name, cost in measured.items():
         if isinstance(cost, Exception):
             raise cost
         ratios = cost.seconds / measured[baseline].seconds
-        yield cell.row(name, SECONDS, 1e3 * float(np.median(cost.seconds)) / count)
-        yield cell.row(name, MEMORY, cost.peak_mib / count)
+        seconds = float(np.median(cost.seconds)) / (count * steps)
+        yield cell.row(name, SECONDS, 1e3 * seconds)
+        if not np.isnan(cost.peak_mib):
+            yield cell.row(name, MEMORY, cost.peak_mib / count)
         for quartile in (25, 50, 75):
             yield cell.row(
                 name, f"{RATIO}, {quartile} %", float(np.percentile(ratios, quartile))

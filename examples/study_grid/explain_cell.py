@@ -16,7 +16,6 @@ from keras_lap.evaluation import (
 from study_grid.answers import masks_of, right_answers
 from study_grid.arms import ORIGINAL_TUNED
 from study_grid.cell import TRAIN, Cell
-from study_grid.families import FAMILIES
 from study_grid.quality import predict
 from study_grid.validity import METRICS
 
@@ -52,8 +51,7 @@ def compute(cell, workshop):
     data = {"image": test["image"][chosen].astype("float32"), "label": targets}
     metrics = _faithfulness(sizes)
     if study_set.has_masks:
-        shrink = FAMILIES[cell.family].shrink
-        data["mask"] = masks_of(test["mask"][chosen], targets, shrink)
+        data["mask"] = masks_of(test["mask"][chosen], targets)
         metrics |= {metric.__name__: metric for metric in METRICS}
     yield cell.row(metric="explained images", value=len(chosen))
     asked = [explainer(name, sizes) for name in sizes.explainers]

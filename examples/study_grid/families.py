@@ -13,8 +13,6 @@ class Family:
     Attributes:
         name: Its class in `keras.applications`.
         last_layer: Name of the layer whose features are classified.
-        shrink: By how much images are shrunk, so that a front without a strided first
-            convolution costs no more than the others.
         options: Arguments of the class.
         skip: Names of the layers that LAP leaves as they are.
         is_raw: Whether its blocks leave normalisation and ReLU to the next one.
@@ -23,7 +21,6 @@ class Family:
 
     name: str
     last_layer: str
-    shrink: int = 1
     options: dict = field(default_factory=dict)
     skip: tuple = ()
     is_raw: bool = False
@@ -33,21 +30,20 @@ class Family:
         """A network with the same initial weights whenever the seed is the same.
 
         Args:
-            image_size: Height and width of the images before they are shrunk.
+            image_size: Height and width of the images.
             outputs: Number of classes.
             activation: `"softmax"`, or `"sigmoid"` for several classes at once.
             seed: Seed of the weights.
 
         Returns:
-            A model from images `(N, H, W, 3)` in `[0, 255]`, already shrunk, to
-            probabilities `(N, outputs)`.
+            A model from images `(N, size, size, 3)` in `[0, 255]` to probabilities
+            `(N, outputs)`.
         """
         keras.utils.set_random_seed(seed)
-        side = image_size // self.shrink
         full = getattr(keras.applications, self.name)(
             include_top=False,
             weights=None,
-            input_shape=(side, side, 3),
+            input_shape=(image_size, image_size, 3),
             **self.options,
         )
         features = full.get_layer(self.last_layer).output
@@ -56,7 +52,7 @@ class Family:
             if isinstance(layer, layers.BatchNormalization):
                 # Keras' 0.99 lags behind in runs of a few hundred steps.
                 layer.momentum = 0.9
-        image = keras.Input((side, side, 3), name="image")
+        image = keras.Input((image_size, image_size, 3), name="image")
         x = image if self.scales else layers.Rescaling(1 / 127.5, offset=-1)(image)
         x = front(x)
         if self.is_raw:

@@ -12,7 +12,7 @@ class Kind:
     Args:
         make: Function of no arguments to a list of losses.
         weight: Weight of each loss, if all images have the knowledge. A term is
-            averaged over all images, so with fewer it grows in proportion.
+            averaged over all images, so where fewer have it, it grows in proportion.
         names: Names of the arrays that the targets hold beside the labels, where the
             data set has them.
     """
@@ -38,6 +38,8 @@ class Kind:
             several: Whether images may have several labels.
         """
         made = self._make("sigmoid" if several else "softmax")
+        # Labels are there for all images.
+        share = share if self._names else 1
         return KnowledgeInjection(made, weights=self._weight / share)
 
 
@@ -64,11 +66,13 @@ KINDS = {
     ),
     "attributes": Kind(lambda outputs: [losses.ConceptLabels()], 1.0, ("concepts",)),
     "areas": Kind(_area, 10.0),
-    "consistency": Kind(lambda outputs: [losses.Consistency(), losses.Presence()], 0.1),
-    "necessity": Kind(
+    "consistency + labels": Kind(
+        lambda outputs: [losses.Consistency(), losses.Presence()], 0.1
+    ),
+    "necessity + areas": Kind(
         lambda outputs: [losses.Necessity(outputs), *_area(outputs)], 0.1
     ),
-    "sufficiency": Kind(
+    "sufficiency + areas": Kind(
         lambda outputs: [losses.Sufficiency(outputs), *_area(outputs)], 0.1
     ),
 }

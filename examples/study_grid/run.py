@@ -3,7 +3,9 @@
 import concurrent.futures
 import multiprocessing
 import os
+from concurrent.futures.process import BrokenProcessPool
 
+from study_grid.cell import COST
 from study_grid.compute import compute, needs
 from study_grid.progress import Progress
 
@@ -20,6 +22,7 @@ def run(cells, workshop, workers):
     """Computes those of the cells that are not done yet, and those that they need.
 
     A cell that fails is told of, and those that need it are left out; the others go on.
+    Cells that measure time come last, one at a time.
 
     Args:
         cells: List of `Cell`s.
@@ -29,37 +32,58 @@ def run(cells, workshop, workers):
     Returns:
         Dict from cells that failed to reasons.
     """
-    waiting = [each for each in _with_needs(cells, workshop)]
+    waiting = _with_needs(cells, workshop)
+    failures = {}
     progress = Progress(waiting, max(1, workers))
-    failures, running = {}, {}
-    with _executor(workers) as executor:
-        while waiting or running:
-            for cell in list(waiting):
-                reason = _obstacle(cell, failures)
-                if reason:
-                    waiting.remove(cell)
-                    failures[cell] = reason
-                    progress.failed(cell, reason)
-                elif len(running) < max(1, workers) and _is_ready(cell, workshop):
-                    waiting.remove(cell)
-                    running[executor.submit(compute, cell, workshop)] = cell
-            if not running:
-                continue
-            ended, _ = concurrent.futures.wait(
-                running, return_when=concurrent.futures.FIRST_COMPLETED
-            )
-            for future in ended:
-                cell = running.pop(future)
-                if error := future.exception():
-                    failures[cell] = f"failed: {type(error).__name__}: {error}"
-                    progress.failed(cell, failures[cell])
-                else:
-                    progress.done(cell, future.result())
+    for is_timed, count in ((False, workers), (True, min(workers, 1))):
+        chosen = [cell for cell in waiting if (cell.kind == COST) == is_timed]
+        _run(chosen, workshop, count, progress, failures)
     return failures
 
 
+def _run(waiting, workshop, workers, progress, failures):
+    """Computes cells, so many at a time, and adds those that failed to `failures`."""
+    running = {}
+    executor = _executor(workers)
+
+    def fail(cell, reason):
+        failures[cell] = reason
+        progress.failed(cell, reason)
+
+    while waiting or running:
+        for cell in list(waiting):
+            if lost := [each.name for each in needs(cell) if each in failures]:
+                waiting.remove(cell)
+                fail(cell, f"left out without {', '.join(lost)}")
+            elif len(running) < max(1, workers) and _is_ready(cell, workshop):
+                waiting.remove(cell)
+                running[executor.submit(compute, cell, workshop)] = cell
+        if not running:
+            for cell in waiting:
+                fail(cell, "left out: the networks that it needs are gone")
+            break
+        ended, _ = concurrent.futures.wait(
+            running, return_when=concurrent.futures.FIRST_COMPLETED
+        )
+        for future in ended:
+            cell, error = running.pop(future), future.exception()
+            if error is None:
+                progress.done(cell, future.result())
+            elif isinstance(error, BrokenProcessPool):
+                fail(cell, "failed: its process was killed, for want of memory?")
+            else:
+                fail(cell, f"failed: {type(error).__name__}: {error}")
+        if any(isinstance(future.exception(), BrokenProcessPool) for future in ended):
+            # All that ran in it is lost.
+            for cell in running.values():
+                fail(cell, "failed: a process beside it was killed")
+            running = {}
+            executor = _executor(workers)
+    executor.shutdown()
+
+
 def _with_needs(cells, workshop):
-    """The cells to compute, each behind those that it needs."""
+    """The list of cells to compute, each behind those that it needs."""
     found = {}
 
     def add(cell, is_needed):
@@ -74,16 +98,11 @@ def _with_needs(cells, workshop):
 
     for cell in cells:
         add(cell, False)
-    return found
+    return list(found)
 
 
 def _is_ready(cell, workshop):
     return all(workshop.network_path(each).exists() for each in needs(cell))
-
-
-def _obstacle(cell, failures):
-    lost = [each.name for each in needs(cell) if each in failures]
-    return f"left out without {', '.join(lost)}" if lost else None
 
 
 def _executor(workers):

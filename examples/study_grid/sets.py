@@ -1,7 +1,10 @@
 """The data sets of the study."""
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+# The attributes of beetles that determine the species; legs and antennae do not.
+MARKS = ["spot_mark", "ring_mark", "bar_mark", "cross_mark", "paired_mark"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class StudySet:
         epochs: Of training from scratch.
         tuned_epochs: Of fine-tuning.
         twin: Name of the set with the same images without a shortcut, if any.
+        options: Options of `keras_lap.datasets.with_knowledge`.
     """
 
     name: str
@@ -37,6 +41,7 @@ class StudySet:
     epochs: int = 4
     tuned_epochs: int = 2
     twin: str | None = None
+    options: dict = field(default_factory=dict)
 
     @property
     def side(self):
@@ -63,15 +68,16 @@ class StudySet:
         # Not needed where the arrays are there already: they bring TensorFlow along.
         import tensorflow_datasets as tfds
 
-        from keras_lap.datasets import SizedConfig, load
+        from keras_lap.datasets import SizedConfig, load, with_knowledge
 
         builder = tfds.builder(self.source, data_dir=data_dir)
         if isinstance(builder.builder_config, SizedConfig):
             config = _sized(builder.builder_config, self.train, count)
             builder = type(builder)(config=config, data_dir=data_dir)
+        knowledge = with_knowledge(self.source, **self.options)
         size = self.image_size and (self.image_size, self.image_size)
         return {
-            split: load(builder, of_source, image_size=size, batch_size=250)
+            split: load(builder, of_source, size, batch_size=250, knowledge=knowledge)
             for split, of_source in self.splits.items()
         }
 
@@ -95,12 +101,8 @@ def _drawn(name, source, classes, train=6000, shifted=False, **options):
     return StudySet(name, source, splits, classes, train, **options)
 
 
-def _downloaded(name, classes, train, test, **options):
-    splits = {
-        "train": f"{train}[:90%]",
-        "validation": f"{train}[90%:]",
-        "test": test,
-    }
+def _downloaded(name, classes, splits, **options):
+    splits = dict(zip(("train", "validation", "test"), splits, strict=True))
     return StudySet(name, name, splits, classes, image_size=128, **options)
 
 
@@ -109,7 +111,7 @@ def _downloaded(name, classes, train, test, **options):
 CORE_SETS = {
     each.name: each
     for each in (
-        _drawn("clutter", "cluttered_digits/clutter", 10, epochs=3, tuned_epochs=1),
+        _drawn("clutter", "cluttered_digits/clutter", 10, epochs=3),
         _drawn(
             "decoy",
             "cluttered_digits/decoy",
@@ -119,24 +121,27 @@ CORE_SETS = {
             epochs=1,
             tuned_epochs=3,
         ),
-        _drawn("crowded", "crowded_digits", 10, several=True, epochs=3, tuned_epochs=1),
+        _drawn("crowded", "crowded_digits", 10, several=True, epochs=3),
         _drawn(
             "beetles",
             "spotted_beetles",
             8,
             train=4000,
-            attributes=11,
+            attributes=len(MARKS),
+            options={"attributes": MARKS},
             epochs=3,
-            tuned_epochs=2,
         ),
     )
 }
+# Parts of ImageNet that fit into memory as arrays.
+_OF_IMAGENET = ("train[:50000]", "train[50000:52000]", "validation[:5000]")
+_NINE_TENTHS = ("train[:90%]", "train[90%:]", "test")
 DOWNLOADED_SETS = {
     each.name: each
     for each in (
-        _downloaded("oxford_iiit_pet", 37, "train", "test", epochs=20),
-        _downloaded("caltech_birds2011", 200, "train", "test", epochs=30),
-        _downloaded("imagenet2012", 1000, "train", "validation", has_masks=False),
+        _downloaded("oxford_iiit_pet", 37, _NINE_TENTHS, epochs=20, tuned_epochs=10),
+        _downloaded("caltech_birds2011", 200, _NINE_TENTHS, epochs=30, tuned_epochs=15),
+        _downloaded("imagenet2012", 1000, _OF_IMAGENET, has_masks=False, epochs=20),
     )
 }
 SETS = {**CORE_SETS, **DOWNLOADED_SETS}

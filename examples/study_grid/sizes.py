@@ -37,6 +37,7 @@ class Sizes:
         subsets: Subsets of `mu_fidelity`.
         randomised: Number of images of the sanity check.
         timed: Number of images of a step that is timed.
+        timed_steps: Number of steps of training that are timed together.
         rounds: Rounds of timing.
         epochs: Epochs, as a multiple of those of the data set; 0 for one.
         explainers: Names of the explainers that are compared.
@@ -54,6 +55,7 @@ class Sizes:
     subsets: int = 50
     randomised: int = 8
     timed: int = 32
+    timed_steps: int = 8
     rounds: int = 5
     epochs: float = 1.0
     explainers: tuple = EXPLAINERS
@@ -88,6 +90,7 @@ QUICK = Sizes(
     subsets=4,
     randomised=2,
     timed=4,
+    timed_steps=1,
     rounds=1,
     epochs=0.0,
     explainers=("LAP", "GradCAM", "IntegratedGradients", "RISE", "Random"),

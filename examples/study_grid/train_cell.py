@@ -47,7 +47,7 @@ def compute(cell, workshop):
             name: found[: workshop.sizes.tested] for name, found in data["test"].items()
         }
         targets = first_labels(test["label"])
-        masks = masks_of(test["mask"], targets, family.shrink)
+        masks = masks_of(test["mask"], targets)
         for combine in COMBINATIONS:
             maps = lap_maps(network, test["image"], targets, arm.is_tied, combine)
             for metric, value in validity(maps, masks).items():

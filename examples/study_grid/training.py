@@ -7,7 +7,6 @@ import keras
 
 from keras_lap.callbacks import GateAnneal, KnowledgeInjection
 from keras_lap.losses import RightReasons
-from study_grid.arrays import shrink
 from study_grid.attention import attention_loss, attention_targets, with_attention
 from study_grid.batches import Batches
 from study_grid.knowledge import KINDS, told_images
@@ -28,7 +27,7 @@ def train(arm, network, split, study_set, family, seed, epochs):
     Args:
         arm: An `Arm`.
         network: The network to start from, which may be trained itself.
-        split: Dict of the arrays of the training images, images already shrunk.
+        split: Dict of the arrays of the training images.
         study_set: A `StudySet`.
         family: A `Family`.
         seed: Seed of the order of the images, and of which are told about.
@@ -40,6 +39,8 @@ def train(arm, network, split, study_set, family, seed, epochs):
     keras.utils.set_random_seed(seed)
     told = told_images(len(split["label"]), arm.share, seed)
     setup = _setup(arm, network, split, told, study_set, family)
+    if arm.lap is not None and arm.anneal:
+        setup.callbacks.append(GateAnneal(end=arm.anneal * epochs))
     steps = epochs * -(-len(told) // BATCH_SIZE)
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, steps, warmup_target=LEARNING_RATE, warmup_steps=steps // 20
@@ -78,7 +79,7 @@ class _Setup:
 
 def _setup(arm, network, split, told, study_set, family):
     if arm.told == "attention":
-        return _with_attention(arm, network, split, told, study_set, family)
+        return _with_attention(arm, network, split, told, study_set)
     if arm.told == "right reasons":
         return _with_right_reasons(arm, network, split, told)
     if arm.lap is None:
@@ -89,8 +90,6 @@ def _setup(arm, network, split, told, study_set, family):
 def _with_lap(arm, network, split, told, study_set, family):
     network = with_lap(network, arm, study_set, family)
     setup = _Setup(network, network, split["label"])
-    if arm.anneal:
-        setup.callbacks.append(GateAnneal(end=arm.anneal))
     if arm.told is not None:
         kind = KINDS[arm.told]
         setup.targets = kind.targets(split, told)
@@ -106,10 +105,9 @@ def _with_right_reasons(arm, network, split, told):
     return _Setup(network, network, targets, [callback])
 
 
-def _with_attention(arm, network, split, told, study_set, family):
+def _with_attention(arm, network, split, told, study_set):
     model = with_attention(network)
-    labels, size = split["label"], model.outputs[1].shape[1:3]
-    masks = shrink(split["mask"], family.shrink)
+    masks, labels, size = split["mask"], split["label"], model.outputs[1].shape[1:3]
     maps = attention_targets(masks, labels, told, size, study_set.classes)
     weights = [1.0, ATTENTION_WEIGHT / arm.share]
     return _Setup(network, model, (labels, maps), [], [attention_loss], weights)

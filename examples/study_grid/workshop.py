@@ -9,7 +9,6 @@ import keras
 
 from study_grid import arrays
 from study_grid.cell import FIELDS
-from study_grid.families import FAMILIES
 from study_grid.sets import SETS
 
 
@@ -30,16 +29,8 @@ class Workshop:
         return self.folder / "arrays" / f"{study_set}.npz"
 
     def data(self, cell):
-        """Splits of arrays, with images as the cell's family takes them.
-
-        Masks and boxes stay as they are.
-        """
-        splits = _load(self.arrays_path(cell.set))
-        factor = FAMILIES[cell.family].shrink
-        return {
-            split: {**found, "image": arrays.shrink(found["image"], factor)}
-            for split, found in splits.items()
-        }
+        """Splits of the arrays of a cell's data set."""
+        return _load(self.arrays_path(cell.set))
 
     def study_set(self, cell):
         """The `StudySet` of a cell."""
@@ -94,6 +85,4 @@ class Workshop:
             yield {"cell": path.stem, **json.loads(path.read_text())}
 
 
-@functools.lru_cache(maxsize=2)
-def _load(path):
-    return arrays.load(path)
+_load = functools.lru_cache(maxsize=2)(arrays.load)
