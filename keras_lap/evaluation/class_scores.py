@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 
+from keras_lap.evaluation.raw_outputs import raw_outputs
 from keras_lap.explanation.class_outputs import class_outputs
 
 
@@ -26,16 +27,4 @@ def class_scores(model: keras.Model, images, batch_size: int = 32) -> np.ndarray
     array([[0.75, 0.25],
            [0.  , 1.  ]], dtype=float32)
     """
-    return class_outputs(outputs(model, images, batch_size))
-
-
-def outputs(model: keras.Model, images, batch_size: int = 32) -> np.ndarray:
-    """As `class_scores`, but a single column stays one."""
-    batches = [
-        model(images[start : start + batch_size], training=False)
-        for start in range(0, len(images), batch_size)
-    ]
-    dtype = keras.backend.result_type(batches[0].dtype, "float32")
-    return np.concatenate(
-        [keras.ops.convert_to_numpy(keras.ops.cast(batch, dtype)) for batch in batches]
-    )
+    return class_outputs(raw_outputs(model, images, batch_size))

@@ -1,11 +1,11 @@
 import keras
 import numpy as np
 
+from keras_lap.evaluation.raw_outputs import raw_outputs
+
 
 def signed_outputs(model: keras.Model, images, batch_size: int = 32) -> np.ndarray:
     """Outputs of a classifier of which only the differences count.
-
-    The forward pass is the compiled one of `predict_on_batch`.
 
     Args:
         model: A `keras.Model` with one output, of shape `(N, classes)`. A single column
@@ -26,13 +26,7 @@ def signed_outputs(model: keras.Model, images, batch_size: int = 32) -> np.ndarr
     array([[-0.25,  0.25],
            [-1.  ,  1.  ]], dtype=float32)
     """
-    columns = np.concatenate(
-        [
-            model.predict_on_batch(images[start : start + batch_size])
-            for start in range(0, len(images), batch_size)
-        ]
-    )
-    columns = columns.astype(np.promote_types(columns.dtype, np.float32))
+    columns = raw_outputs(model, images, batch_size)
     if columns.shape[-1] == 1:
         return np.concatenate([-columns, columns], axis=-1)
     return columns

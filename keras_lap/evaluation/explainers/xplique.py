@@ -5,8 +5,9 @@ import keras
 import numpy as np
 
 from keras_lap.evaluation.class_score import ClassScore
-from keras_lap.evaluation.class_scores import class_scores, outputs
+from keras_lap.evaluation.class_scores import class_scores
 from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
+from keras_lap.evaluation.raw_outputs import raw_outputs
 from keras_lap.explanation.class_outputs import class_outputs, holds_logits
 from keras_lap.names import check_names
 
@@ -117,7 +118,7 @@ class Xplique(Explainer):
             images = np.asarray(images)
             if self.data_format == "channels_first":
                 images = np.moveaxis(images, -1, 1)
-            columns = outputs(model, images, self.batch_size)
+            columns = raw_outputs(model, images, self.batch_size)
             if columns.shape[-1] == 1 and holds_logits(columns):
                 raise ValueError(
                     "Expected probabilities of a model with a single output for two "
