@@ -13,7 +13,8 @@ def covered(image, visible, value: float | None, data_format: str) -> np.ndarray
         data_format: `"channels_last"` or `"channels_first"`.
 
     Returns:
-        Array `(M, H, W, C)` or `(M, C, H, W)` of the image's dtype.
+        Array `(M, H, W, C)` or `(M, C, H, W)` of the image's dtype; integers are
+        rounded.
 
     Example:
     >>> import numpy as np
@@ -27,4 +28,8 @@ def covered(image, visible, value: float | None, data_format: str) -> np.ndarray
     if value is None:
         value = image.mean(axis=(1, 2) if first else (0, 1), keepdims=True)
     shares = np.expand_dims(visible, 1 if first else -1)
-    return (shares * image + (1 - shares) * value).astype(image.dtype)
+    copies = shares * image + (1 - shares) * value
+    if image.dtype.kind in "iu":
+        # Cut off instead, they would be darker by half a step on average.
+        copies = np.rint(copies)
+    return copies.astype(image.dtype)

@@ -83,6 +83,8 @@ class RISE(Explainer):
 
     def prepare(self, model):
         def maps_of(images, targets):
+            classes = signed_outputs(model, images[:1]).shape[-1]
+            checked_classes(targets, classes)
             size = self.image_size(images)
             weighted, seen = np.zeros((len(images), *size)), np.zeros(size)
             for visible in self._batches_of_masks(size):
@@ -92,7 +94,6 @@ class RISE(Explainer):
                 ):
                     parts = covered(image, visible, self.value, self.data_format)
                     scores = signed_outputs(model, parts, self.batch_size)
-                    checked_classes(targets, scores.shape[-1])
                     weighted[index] += np.tensordot(scores[:, target], visible, 1)
             return np.divide(weighted, seen, out=weighted, where=seen > 0)
 
