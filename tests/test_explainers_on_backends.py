@@ -1,12 +1,14 @@
 """Explainers on every backend, against models whose right maps are known."""
 
+import runpy
+
 import keras
 import numpy as np
 import pytest
 from keras import layers, ops
 from tolerances import assert_close, tolerance
 
-from keras_lap.evaluation import compare, grad_cam
+from keras_lap.evaluation import compare, grad_cam, score_gradients
 from keras_lap.evaluation.explainers import (
     RISE,
     GradCAM,
@@ -18,6 +20,7 @@ from keras_lap.evaluation.explainers import (
     SmoothGrad,
     VanillaGradients,
 )
+from keras_lap.evaluation.explainers.covered import covered
 from keras_lap.evaluation.score_gradients import ScoreGradients
 
 SHAPE = HEIGHT, WIDTH, CHANNELS = 6, 4, 3
@@ -106,11 +109,14 @@ class TestGradientsToImages:
         expected = (weights_of(model) * IMAGES).sum(axis=-1)
         assert_close(maps, expected, **SUMS)
 
-    def test_are_those_of_the_model_as_it_was_prepared_for(self, model):
+    def test_are_those_of_the_model_as_it_is_at_each_call(self):
         """And one prepared explainer takes batches of any size."""
+        model = linear_model()
         maps_of = VanillaGradients(channels="sum").on(model)
-        gradients = weights_of(model).sum(axis=-1)
-        for batch in (slice(0, 2), slice(2, 3)):
+        for batch in (slice(0, 2), slice(1, 3), slice(2, 3)):
+            kernel = model.layers[-1].kernel
+            kernel.assign(kernel + 0.5)
+            gradients = weights_of(model).sum(axis=-1)
             assert_close(
                 maps_of(IMAGES[batch], LABELS[batch]), gradients[batch], **SUMS
             )
@@ -124,6 +130,13 @@ class TestGradientsToImages:
         else:
             with pytest.raises(ValueError, match="depend on the images"):
                 gradients_of.to_images()(IMAGES, LABELS)
+
+    def test_backend_that_takes_none(self, monkeypatch):
+        """It is told only who asks for gradients, not who imports them."""
+        monkeypatch.setattr(keras.config, "backend", lambda: "numpy")
+        chosen = runpy.run_path(score_gradients.__file__)["ScoreGradients"]
+        with pytest.raises(NotImplementedError, match=r"or torch.*Keras on numpy"):
+            chosen(linear_model())
 
 
 @pytest.mark.parametrize(
@@ -146,6 +159,16 @@ def test_features_of_a_nested_layer_that_others_go_around(
     expected = by_hand(IMAGES, GRADIENTS)
     assert expected.max() > 0
     assert_close(maps, expected, **SUMS)
+
+
+def test_features_are_those_of_the_model_as_it_is_at_each_call():
+    model = quadratic_model()
+    maps_of = GradCAM("features").on(model)
+    kernel = model.layers[-1].kernel
+    for factor in (1, 3):
+        kernel.assign(factor * kernel)
+        expected = grad_cam_by_hand(IMAGES, factor * GRADIENTS)
+        assert_close(maps_of(IMAGES, LABELS), expected, **SUMS)
 
 
 def test_layer_in_half_precision():
@@ -202,6 +225,22 @@ class TestPerturbations:
         actual = explainer.explain(model, IMAGES, np.ones(COUNT, int))
         assert_close(actual, expected, **SUMS)
         assert (actual != RISE(masks=7, cells=2).explain(model, IMAGES, 1)).any()
+
+    @pytest.mark.parametrize("explainer", [Occlusion(), RISE(masks=2)], ids=repr)
+    def test_classes_that_the_model_does_not_have(self, model, explainer):
+        with pytest.raises(ValueError, match=r"from 0 to 1.*Received: \[2\]"):
+            explainer.explain(model, IMAGES, [0, 1, 2])
+
+
+def test_covered_integers_are_rounded():
+    """Cut off they would be dark wherever they are partly covered."""
+    image = np.array([[[100], [101], [3]]], "uint8")
+    visible = np.array([[[0.99, 0.5, 0.25]]], "float32")
+    copies = covered(image, visible, 0.0, "channels_last")
+    assert copies.dtype == np.uint8
+    assert copies.ravel().tolist() == [99, 50, 1]
+    brighter = covered(image, visible, 255.0, "channels_last")
+    assert brighter.ravel().tolist() == [102, 178, 192]
 
 
 def test_masks_of_rise():

@@ -15,9 +15,8 @@ class ClassScore:
     off; any other output is taken as the score. A single output `z` speaks for class 1
     of two, and the score of class 0 is `-z`.
 
-    The model is rebuilt without its nesting. The new one shares the weights of the
-    given one, except for those of a last layer whose activation was taken off, which
-    are copied. The given model is not changed.
+    The model is rebuilt without its nesting. The new one reads the weights of the given
+    one, as they are at each call. The given model is not changed.
 
     Args:
         model: A built Functional or Sequential model with one image input and one
@@ -29,7 +28,7 @@ class ClassScore:
             in float32 or float64. It takes float images even where the given one takes
             integers, so that it has gradients.
         classes: Number of classes.
-        variables: What both models read, the weights of the given one among them.
+        variables: What both models read, those of the given one.
 
     Raises:
         ValueError: If the model is of another kind.
@@ -79,8 +78,7 @@ class ClassScore:
         self._marks = replay.marks
         self.of_all = keras.Model(inputs, scores)
         self.classes = scores.shape[-1]
-        variables = [*model.variables, *self.of_all.variables]
-        self.variables = list({id(each): each for each in variables}.values())
+        self.variables = model.variables
 
     def of(self, classes) -> keras.Model:
         """A model from images to scores `(N, 1)`, until it is asked for another batch.
@@ -167,6 +165,26 @@ class _Borrowed(keras.Operation):
         return self._operation.compute_output_spec(*args, **kwargs)
 
 
+class _Linear(keras.Operation):
+    """Runs a layer without its activation, on the weights that the layer has."""
+
+    def __init__(self, layer, input_shape):
+        super().__init__()
+        self._layer = layer
+        self._linear = type(layer).from_config(
+            layer.get_config() | {"activation": "linear"}
+        )
+        self._linear.build(input_shape)
+
+    def call(self, x):
+        pairs = zip(self._linear.variables, self._layer.variables, strict=True)
+        with keras.StatelessScope(list(pairs)):
+            return self._linear(x)
+
+    def compute_output_spec(self, x):
+        return self._linear.compute_output_spec(x)
+
+
 class _Mark(keras.layers.Identity):
     """Passes a tensor on as another one, with a gradient of its own.
 
@@ -251,12 +269,7 @@ class _Replay:
         squashing = (keras.activations.softmax, keras.activations.sigmoid)
         if getattr(operation, "activation", None) not in squashing:
             return outputs
-        linear = type(operation).from_config(
-            operation.get_config() | {"activation": "linear"}
-        )
-        scores = linear(args[0])
-        linear.set_weights(operation.get_weights())
-        return scores
+        return _Linear(operation, args[0].shape)(args[0])
 
 
 def _cast(x, dtype):

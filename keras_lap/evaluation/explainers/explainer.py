@@ -59,7 +59,7 @@ class Explainer(abc.ABC):
 
     @abc.abstractmethod
     def prepare(self, model: keras.Model) -> Callable[[np.ndarray, np.ndarray], object]:
-        """Does what depends on the model alone.
+        """Does what depends on the model alone, but not on its weights.
 
         Args:
             model: The model to explain, or `None` where the method needs none.
@@ -72,8 +72,8 @@ class Explainer(abc.ABC):
     def on(self, model: keras.Model) -> Callable[[object, object], np.ndarray]:
         """The method on one model, for many calls: `(images, targets) -> maps`.
 
-        What it takes, returns and raises is as in `explain`. The weights are those
-        of the time of this call.
+        What it takes, returns and raises is as in `explain`. The model's weights are
+        read at each call of the function, so that it explains the model as it is then.
         """
         maps_of = self.prepare(model)
 

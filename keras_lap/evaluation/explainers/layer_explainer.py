@@ -39,15 +39,15 @@ class LayerExplainer(Explainer):
         """
 
     def prepare(self, model):
-        gradients_of = ScoreGradients(model)
-        at_layer = gradients_of.to_features(self.layer_name, self.data_format)
+        scores = ScoreGradients(model)
+        features_of = scores.to_features(self.layer_name, self.data_format)
 
         def maps_of(images, targets):
-            checked_classes(targets, gradients_of.classes)
+            checked_classes(targets, scores.classes)
             maps = np.empty((len(images), *self.image_size(images)), np.float32)
             for start in range(0, len(images), self.batch_size):
                 batch = slice(start, start + self.batch_size)
-                coarse = self.weighted(*at_layer(images[batch], targets[batch]))
+                coarse = self.weighted(*features_of(images[batch], targets[batch]))
                 maps[batch] = resized(np.maximum(coarse, 0), self.image_size(images))
             return maps
 

@@ -10,8 +10,12 @@ elif keras.config.backend() == "torch":
     from keras_lap.evaluation.score_gradients.torch_score_gradients import (
         ScoreGradients,
     )
-else:
+elif keras.config.backend() == "jax":
     from keras_lap.evaluation.score_gradients.jax_score_gradients import (
+        ScoreGradients,
+    )
+else:
+    from keras_lap.evaluation.score_gradients.no_score_gradients import (
         ScoreGradients,
     )
 

@@ -1,5 +1,6 @@
 """What the ways to gradients of class scores have in common."""
 
+import abc
 from collections.abc import Callable
 
 import keras
@@ -9,7 +10,7 @@ from keras import ops
 from keras_lap.evaluation.class_score import ClassScore
 
 
-class BaseScoreGradients:
+class BaseScoreGradients(abc.ABC):
     """Gradients of the scores that a model gives to the classes asked for.
 
     The score is the one before the softmax, see
@@ -94,13 +95,13 @@ class BaseScoreGradients:
 
         return features_and_gradients
 
+    @abc.abstractmethod
     def _to_images(self):
         """Like `to_images`, of typed arrays to a tensor or `None`."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _to_features(self, layer):
         """Like `to_features`, in the layer's own layout and dtype."""
-        raise NotImplementedError
 
 
 def total(scores, classes):

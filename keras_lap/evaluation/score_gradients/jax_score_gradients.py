@@ -1,7 +1,5 @@
 """Gradients of class scores on JAX."""
 
-import functools
-
 import jax
 import keras
 
@@ -38,4 +36,6 @@ class ScoreGradients(BaseScoreGradients):
             with keras.StatelessScope(list(zip(variables, weights, strict=True))):
                 return function(images, classes)
 
-        return functools.partial(compiled, [each.value for each in variables])
+        return lambda images, classes: compiled(
+            [each.value for each in variables], images, classes
+        )
