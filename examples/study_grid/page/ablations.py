@@ -17,6 +17,7 @@ from study_grid.page.estimate import CONFIDENCE, differences, estimate
 from study_grid.page.library_defaults import library_defaults
 from study_grid.page.section import Section, picture
 from study_grid.page.table import table, text
+from study_grid.sets import SETS
 from study_grid.train_cell import QUALITY
 from study_grid.validity import COMBINATIONS, METRICS
 
@@ -37,33 +38,43 @@ def section(results, sizes):
     """The `Section` of the question, from the `Results` of its cells."""
     found = results.where(kind=TRAIN, set=ABLATION_SET, family=ABLATION_FAMILY)
     options = library_defaults()
+    epochs = sizes.epochs_of(BASE, SETS[ABLATION_SET])
     rows, compared, apart = [_row(found, BASE, "the base")], 0, 0
     for arm in CHANGED:
         changes = _changes(found, arm)
         signs = [each.sign for each in changes if each and each.half_width is not None]
         compared, apart = compared + len(signs), apart + sum(map(abs, signs))
-        rows.append(_row(found, arm, _says(arm, changes, options)))
+        rows.append(_row(found, arm, _says(arm, changes, options, epochs)))
     header = ["", *(title for title, *_ in MEASURES), "more than noise?"]
     return Section(
         blocks=[
             f"{ABLATION_FAMILY} on `{ABLATION_SET}`. The base is *{BASE.name}*, with "
-            f"{_listed(_settings(BASE, options))}; `concepts` and `anneal` are those "
-            "of `study_grid.arms.Arm`. Each row changes one thing. In brackets, the "
-            "difference to the base, of networks of the same seed. It is more than "
-            "noise where its interval excludes 0, and in bold then.",
+            f"{_listed(_settings(BASE, options, epochs))}; `concepts` is that of "
+            "`study_grid.arms.Arm`, and `anneal` the epoch at which gates are open, of "
+            f"{epochs}. Each row changes one thing. In brackets, the difference to the "
+            "base, of networks of the same seed. It is more than noise where its "
+            "interval excludes 0, and in bold then.",
             table(header, rows),
-            f"{apart} of {compared} intervals exclude 0; with nothing to find, "
-            f"{100 * (1 - CONFIDENCE):g} % of them, {(1 - CONFIDENCE) * compared:.0f}, "
-            "would. An option *supports* a default of the library where the other "
+            _chance(apart, compared),
+            "An option *supports* a default of the library where the other "
             "choice is worse by some measure and better by none, and *contradicts* it "
             "where it is the other way round.",
             picture("ablations", "Differences to the base, per part that is changed"),
             "How maps of several layers become one, for the base; in brackets, the "
             f"difference to `{FUSION}`, the default of `keras_lap.explain`:",
             table(["", *(metric.__name__ for metric in METRICS)], _fusions(found)),
-            f"Attributes instead of places, on `{ATTRIBUTE_SET}`:",
+            f"Attributes instead of places, on `{ATTRIBUTE_SET}`; in brackets, the "
+            f"difference to *{BASE.name}*. They are told different things, and their "
+            "maps are of different concepts:",
             table(
-                ["", "accuracy on `test`", "pointing game", "energy in the mask"],
+                [
+                    "",
+                    "told",
+                    "map",
+                    "accuracy on `test`",
+                    "pointing game",
+                    "energy in the mask",
+                ],
                 _attributes(results),
             ),
         ],
@@ -89,15 +100,29 @@ def _changes(found, arm):
     ]
 
 
+def _chance(apart, compared):
+    if not compared:
+        return "One run: no interval, so that no difference is told from noise."
+    return (
+        f"{apart} of {compared} intervals exclude 0; with nothing to find, "
+        f"{100 * (1 - CONFIDENCE):g} % of them, {(1 - CONFIDENCE) * compared:.0f}, "
+        "would."
+    )
+
+
 def _row(found, arm, says):
-    cells = []
-    for _, metric, of_maps in MEASURES:
+    name = arm.name.removeprefix("ablation: ")
+    return [name, *_cells(found, arm, MEASURES), says]
+
+
+def _cells(found, arm, measures):
+    """Values of an arm, and in brackets the differences to the base."""
+    for _, metric, of_maps in measures:
         value = estimate(_values(found, arm, metric, of_maps))
         change = None
         if arm is not BASE:
             change = estimate(_difference(found, arm, metric, of_maps))
-        cells.append(_with_change(value, change))
-    return [arm.name.removeprefix("ablation: "), *cells, says]
+        yield _with_change(value, change)
 
 
 def _with_change(value, change):
@@ -108,19 +133,19 @@ def _with_change(value, change):
     return f"{value.mean:.3f} ({written})"
 
 
-def _settings(arm, options):
+def _settings(arm, options, epochs):
     """Options of an arm for which the library has a default."""
-    own = {"concepts": arm.concepts, "anneal": arm.anneal}
+    own = {"concepts": arm.concepts, "anneal": round(arm.anneal * epochs, 2)}
     return {**options, **(arm.lap or {}), **own}
 
 
-def _says(arm, changes, options):
+def _says(arm, changes, options, epochs):
     """What the differences say of the defaults of the library."""
     known = [change for change in changes if change is not None]
     if not known:
         return "not computed yet"
     if all(change.half_width is None for change in known):
-        return "one run, no interval"
+        return "one run: no interval"
     signs = {change.sign for change in known} - {0}
     if not signs:
         return "no difference found"
@@ -128,7 +153,7 @@ def _says(arm, changes, options):
         return "better and worse"
     is_better = signs == {1}
     result = "better" if is_better else "worse"
-    base, changed = _settings(BASE, options), _settings(arm, options)
+    base, changed = (_settings(each, options, epochs) for each in (BASE, arm))
     names = [name for name in options if base[name] != changed[name]]
     for settings, is_preferred in ((changed, is_better), (base, not is_better)):
         kept = {
@@ -161,14 +186,23 @@ def _fusions(found):
 
 def _attributes(results):
     found = results.where(kind=TRAIN, set=ATTRIBUTE_SET, family=ABLATION_FAMILY)
+    measures = (MEASURES[0], *MEASURES[2:])
     for arm in (ORIGINAL_TUNED, BASE, *ATTRIBUTES):
+        told = f" and {arm.told} of {100 * arm.share:g} %" if arm.told else ""
         yield [
             arm.name,
-            *(
-                text(estimate(_values(found, arm, metric, of_maps)))
-                for _, metric, of_maps in (MEASURES[0], *MEASURES[2:])
-            ),
+            f"labels{told}",
+            _map_of(arm),
+            *_cells(found, arm, measures),
         ]
+
+
+def _map_of(arm):
+    if arm.lap is None:
+        return None
+    if arm.is_tied:
+        return "of the class"
+    return f"the highest of {SETS[ATTRIBUTE_SET].attributes} attributes"
 
 
 def _draw(found):

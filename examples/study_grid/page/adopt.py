@@ -21,6 +21,7 @@ def adopt(workshop, docs="docs"):
 
     Raises:
         FileNotFoundError: If there are no rows beside the page.
+        ValueError: If nothing is known of the run of a cell that has rows.
     """
     folder = Path(docs) / FOLDER
     rows = read(folder / RESULTS)
@@ -35,6 +36,12 @@ def adopt(workshop, docs="docs"):
         kind, name, family, seed, arm = (row[field] for field in FIELDS[:5])
         found.setdefault(Cell(kind, name, family, int(seed), arm), []).append(row)
     adopted = [cell for cell in found if not workshop.is_done(cell)]
+    if lost := [cell.name for cell in adopted if cell.name not in facts]:
+        raise ValueError(
+            f"Expected a row in {folder / RUNS} for every cell that {RESULTS} has rows "
+            f"of. Received: none for {', '.join(lost)}. Take both files from the same "
+            f"page, or delete the rows of these cells from {RESULTS}."
+        )
     for cell in adopted:
         run = dict(facts[cell.name])
         run["seconds"] = float(run["seconds"])

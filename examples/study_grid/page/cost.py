@@ -40,7 +40,8 @@ def section(results, sizes):
     }
     return Section(
         blocks=[
-            f"Medians over {sizes.rounds} rounds in which all take turns; in brackets, "
+            "Measured alone, with nothing beside it, on one thread. Medians over "
+            f"{sizes.rounds} rounds in which all take turns; in brackets, "
             "quartiles of the ratios within rounds. Memory is the most that a call "
             "takes beside what was there before. One machine, small images and small "
             "networks: ratios carry over better than times do. *LAP + masks* adds a "
@@ -92,13 +93,13 @@ def _use(values, use):
 def _relative(values, name):
     """Dict from the only run to the time as a multiple of that of a prediction."""
     time, prediction = (values.get((each, SECONDS)) for each in (name, PREDICTION))
-    return {0: time / prediction} if time and prediction else {}
+    return {(0,): time / prediction} if time and prediction else {}
 
 
 def _explanation(values, relative, name):
     time, memory = (values.get((name, metric)) for metric in (SECONDS, MEMORY))
     if time is not None and relative:
-        return f"{time:.2f} ({relative[0]:.1f})", _number(memory, 2)
+        return f"{time:.2f} ({relative[0,]:.1f})", _number(memory, 2)
     return _number(time, 2), _number(memory, 2)
 
 

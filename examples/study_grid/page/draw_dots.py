@@ -29,7 +29,7 @@ class Panel:
     is_log: bool = False
 
 
-def draw_dots(panels, labels):
+def draw_dots(panels, labels, shares_axis=True):
     """Draws a grid of panels, with a line of dots for each label.
 
     Ticks are runs, dots their means, and bars the intervals of the means.
@@ -37,6 +37,7 @@ def draw_dots(panels, labels):
     Args:
         panels: List of rows, each a list of `Panel`s.
         labels: The labels, from the top down.
+        shares_axis: Whether the axes of a row of panels reach equally far.
 
     Returns:
         A figure.
@@ -45,7 +46,11 @@ def draw_dots(panels, labels):
     height = 0.8 + (0.07 + 0.08 * count) * len(labels)
     figure = Figure(figsize=(WIDTH, 0.4 + height * len(panels)), layout="constrained")
     axes = figure.subplots(
-        len(panels), len(panels[0]), squeeze=False, sharex="row", sharey=True
+        len(panels),
+        len(panels[0]),
+        squeeze=False,
+        sharex="row" if shares_axis else False,
+        sharey=True,
     )
     for row, row_of_axes in zip(panels, axes, strict=True):
         for panel, axis in zip(row, row_of_axes, strict=True):

@@ -1,7 +1,7 @@
 """Question C: do explanations say what the network used?"""
 
 from study_grid.explain_cell import SAME_MODEL, SANITY
-from study_grid.page.explainers import compare
+from study_grid.page.compare_explainers import compare_explainers
 from study_grid.page.standing import Metric
 
 TITLE = "Are explanations from inside more faithful?"
@@ -17,7 +17,7 @@ AIM = "LAP is first on every set by every metric, among explainers of the same n
 
 def section(results, sizes):
     """The `Section` of the question, from the `Results` of its cells."""
-    return compare(
+    return compare_explainers(
         results,
         METRICS,
         (SAME_MODEL,),
@@ -29,7 +29,7 @@ def section(results, sizes):
         "with noisy interpolation in their place; `mu_fidelity`: correlation of what "
         "the map says of sets of pixels with what taking them out does. "
         "`parameter_randomisation` is a check of sanity: similarity to the map of the "
-        f"network with its last weights drawn anew, on {sizes.randomised} images at "
+        f"network with all of its weights drawn anew, on {sizes.randomised} images at "
         "most; a map that stays the same has not seen the weights. It is shown, and no "
         "part of the aim. Curves of two networks say more of the networks than of the "
         "explanations, so that LAP is judged on the LAP network alone.",

@@ -2,10 +2,20 @@
 
 from collections import Counter
 
-from study_grid.grid import QUESTIONS, cells
+from study_grid.arms import ORIGINAL, ORIGINAL_TUNED
+from study_grid.grid import KNOWLEDGE_SET, QUESTIONS, cells
+from study_grid.knowledge import KINDS
+from study_grid.page.compare_explainers import images_per_run
+from study_grid.page.estimate import LEAST_FAMILIES
 from study_grid.page.table import table
 from study_grid.page.verdict import RULE
 from study_grid.sets import SETS
+from study_grid.training import (
+    ATTENTION_WEIGHT,
+    BATCH_SIZE,
+    LEARNING_RATE,
+    RIGHT_REASONS_WEIGHT,
+)
 
 SPLITS = ("train", "validation", "test")
 
@@ -48,23 +58,49 @@ def head(sections, results, asked, counts, runs, sizes):
         f"{', '.join(asked['families'])}, small networks out of Keras Applications. "
         f"Seeds: {seeds}. {_work(runs)}"
     )
-    yield table(["set", "classes", *SPLITS], _sets(asked["sets"], counts))
+    yield "Numbers of images and epochs per set:"
+    yield table(
+        ["set", "classes", *SPLITS, "epochs from scratch", "of fine-tuning"],
+        _sets(asked["sets"], counts, sizes),
+    )
+    yield (
+        f"All are trained by Adam, in batches of {BATCH_SIZE}, with a learning rate "
+        f"that rises to {LEARNING_RATE:g} and falls to 0 as a cosine does. What a "
+        "network is told beside labels has a single weight in the loss, for all sets "
+        "and families, divided by the share of the images that are told of: "
+        f"{_weights()}."
+    )
+    yield (
+        "LAP does not meet its competitors on equal terms: its options, losses and "
+        "weights were chosen over the development of the whole library, on validation "
+        f"splits of `{KNOWLEDGE_SET}`, while RRR and GAIN got the one setting that is "
+        "named here."
+    )
     yield (
         f"Validity of LAP's maps alone is measured on the first {sizes.tested} images "
         f"of `test`, explainers are compared on at most {sizes.explained} of them per "
         f"pair of networks."
     )
     yield "## How to read it"
+    images = images_per_run(results) or "few"
+    alone = " Here is one seed, so that nothing of a single family has an interval."
+    alone = alone if len(asked["seeds"]) == 1 else ""
     yield (
         "- Whatever was chosen (options, weights of losses, epochs) was chosen on "
         "validation splits; all figures are of test splits.\n"
-        "- `0.912 ± 0.013` is a mean and half of its 95 % interval by Student's t over "
-        "runs: seeds, or families and seeds where they are pooled. A family is then "
-        "taken for as good a sample as a seed. A single run has no interval and says "
-        "`n = 1`.\n"
+        "- `0.912 ± 0.013` is a mean and half of its 95 % interval by Student's t, "
+        "over seeds of one family. Over several families it is the mean of their "
+        "means, and the interval is that of so many numbers as there are families, "
+        f"however many seeds each has; fewer than {LEAST_FAMILIES} have none.\n"
+        f"- One run: no interval. It says `n = 1`, and two families `n = 2`.{alone}\n"
+        "- Intervals cover what training changes (seeds, and families where there are "
+        "several), not the choice of test images: all runs take them from the same "
+        f"split. B and C rest on {images} images per run.\n"
         "- In figures ticks are runs, dots their means, and bars the intervals.\n"
         "- Differences are between runs of the same family and seed. Intervals are not "
         "corrected for how many there are.\n"
+        "- In B and C, LAP is held against the best of all other explainers on the "
+        "same runs, which is chosen afterwards, and so a little too strong.\n"
         "- The networks are small and so are the images, most of them drawn for this "
         "library; seeds are few. That something holds here does not show that it holds "
         "for large networks and photographs.\n"
@@ -101,11 +137,25 @@ def _counted(names):
     )
 
 
-def _sets(names, counts):
+def _weights():
+    """Ways of telling and their weights, as text."""
+    found = {
+        told: dict.fromkeys(kind.callback(1.0, False).weights)
+        for told, kind in KINDS.items()
+    }
+    found["RRR"], found["GAIN"] = [RIGHT_REASONS_WEIGHT], [ATTENTION_WEIGHT]
+    return ", ".join(
+        f"{told} {' and '.join(f'{weight:g}' for weight in weights)}"
+        for told, weights in found.items()
+    )
+
+
+def _sets(names, counts, sizes):
     images = {(row["set"], row["split"]): row["images"] for row in counts}
     for name in names:
         yield [
             f"`{name}`",
             SETS[name].classes,
             *(images.get((name, split)) for split in SPLITS),
+            *(sizes.epochs_of(arm, SETS[name]) for arm in (ORIGINAL, ORIGINAL_TUNED)),
         ]

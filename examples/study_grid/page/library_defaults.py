@@ -10,7 +10,8 @@ from keras_lap.surgery.lap_options import LAP_DEFAULTS
 def library_defaults():
     """Dict from options of an `Arm`, those of its `lap` among them, to defaults.
 
-    What an arm is told and which layers it names are choices of the study alone.
+    `anneal` is an epoch, where that of an `Arm` is a share of the training. What an arm
+    is told and which layers it names are choices of the study alone.
     """
     plan = inspect.signature(keras_lap.plan).parameters
     # One concept per class in all layers, with as few classes as here.

@@ -9,8 +9,8 @@ def describe(lost, wanted):
         wanted: List of `Cell`s, the lost ones among them.
 
     Returns:
-        A list of phrases, such as "`decoy`, VGG16, seed 2" if all arms of a seed are
-        lost, or else "`decoy`, VGG16, seed 2: *LAP*".
+        A list of phrases, such as "`decoy`, ResNet50V2, seed 2" if all arms of a seed
+        are lost, or else "`decoy`, ResNet50V2, seed 2: *LAP*".
     """
     return _describe(lost, wanted, _LEVELS, ())
 

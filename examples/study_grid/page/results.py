@@ -14,10 +14,10 @@ class Results:
 
     Example:
 
-    >>> keys = ("train", "clutter", "VGG16", "0", "LAP", "", "quality on test", "0.9")
-    >>> results = Results([dict(zip(FIELDS, keys))])
+    >>> cell = Cell("train", "clutter", "ResNet50V2", 0, "LAP")
+    >>> results = Results([cell.row(metric="quality on test", value="0.9")])
     >>> results.where(arm="LAP").by("family", "seed")
-    {('VGG16', 0): 0.9}
+    {('ResNet50V2', 0): 0.9}
     """
 
     def __init__(self, rows):

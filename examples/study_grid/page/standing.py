@@ -64,23 +64,28 @@ class Standing:
 
     @property
     def verdict(self):
-        """Whether LAP is first: `"met"`, `"open"` if by chance, or `"missed"`."""
+        """Whether LAP is first: `"met"`, `"missed"`, or `"open"` if by chance."""
         return judge(self.lead, 0.0)
+
+    @property
+    def is_first(self):
+        """Whether the mean of LAP is better, be it by chance."""
+        return self.lead.mean > 0
 
     @property
     def text(self):
         """The verdict in words."""
-        behind = f", behind {', '.join(self.baselines)}" if self.baselines else ""
+        behind = f"; behind {', '.join(self.baselines)}" if self.baselines else ""
         return f"{self._place}{behind}"
 
     @property
     def _place(self):
         if self.verdict == MISSED:
             return f"**{self.rival}**"
-        if self.lead.half_width is None:
-            return "first in one run"
         if self.verdict == OPEN:
-            return "first within noise"
+            has_interval = self.lead.half_width is not None
+            first = "first" if self.is_first else self.rival
+            return f"{first}, {'within noise' if has_interval else 'no interval'}"
         return "first, overlap" if self.lap.overlaps(self.rival_value) else "first"
 
 

@@ -1,6 +1,6 @@
 """Question B: do explanations lie on what they should show?"""
 
-from study_grid.page.explainers import MODELS, compare
+from study_grid.page.compare_explainers import MODELS, compare_explainers
 from study_grid.page.standing import Metric
 from study_grid.validity import METRICS
 
@@ -13,7 +13,7 @@ AIM = (
 
 def section(results, sizes):
     """The `Section` of the question, from the `Results` of its cells."""
-    return compare(
+    return compare_explainers(
         results,
         [Metric(metric.__name__, is_higher_better=True) for metric in METRICS],
         MODELS,

@@ -2,10 +2,10 @@
 
 MET, OPEN, MISSED = "met", "open", "missed"
 RULE = (
-    "An aim is *met* where a mean is on its right side with all of its interval, "
-    "*missed* where the mean is on the wrong side, and *open* otherwise, as with a "
-    "single run, which has no interval. An aim of several parts is missed if one of "
-    "them is, and met if all are."
+    "An aim is *met* where all of an interval is on its right side, *missed* where all "
+    "of it is on the wrong side, and *open* otherwise, as with a single run, which has "
+    "no interval. An aim of several parts is missed if one of them is, and met if all "
+    "are."
 )
 
 
@@ -19,11 +19,11 @@ def judge(estimate, limit):
     Returns:
         `"met"`, `"open"` or `"missed"`.
     """
-    if estimate is None:
+    if estimate is None or estimate.half_width is None:
         return OPEN
-    if estimate.mean < limit:
+    if estimate.high < limit:
         return MISSED
-    return MET if estimate.low is not None and estimate.low > limit else OPEN
+    return MET if estimate.low > limit else OPEN
 
 
 def overall(verdicts):

@@ -7,14 +7,14 @@ from study_grid.page.estimate import estimate
 from study_grid.page.section import Section, folded, picture
 from study_grid.page.standing import BASELINES, LAP, standing
 from study_grid.page.table import table, text
-from study_grid.page.verdict import MISSED, OPEN, overall
+from study_grid.page.verdict import MET, MISSED, OPEN, overall
 from study_grid.sizes import EXPLAINERS
 
 MODELS = (SAME_MODEL, ORIGINAL_MODEL)
 IMAGES = "explained images"
 
 
-def compare(results, metrics, judged_models, name, aim, introduction):
+def compare_explainers(results, metrics, judged_models, name, aim, introduction):
     """The `Section` that compares LAP with other explainers.
 
     Args:
@@ -26,7 +26,10 @@ def compare(results, metrics, judged_models, name, aim, introduction):
         introduction: Paragraph that says what the metrics are.
     """
     found = results.where(kind=EXPLAIN)
+    blocks = [_images(found), introduction]
     sets = [each for each in found.distinct("set") if _has(found, each, metrics)]
+    if not sets:
+        return Section([*blocks, "Nothing was measured."], aim=aim, verdict=OPEN)
     compared = {
         (each, metric, model): standing(
             metric,
@@ -43,8 +46,7 @@ def compare(results, metrics, judged_models, name, aim, introduction):
     ]
     return Section(
         blocks=[
-            introduction,
-            _images(found),
+            *blocks,
             _places(compared, metrics),
             _remark(compared),
             folded("How far LAP is ahead or behind", _leads(compared)),
@@ -78,10 +80,17 @@ def _has(found, set_name, metrics):
     return any(measured(found, set_name, metric, SAME_MODEL) for metric in metrics)
 
 
+def images_per_run(results):
+    """How many images a pair of networks explains, as text, `None` without a pair."""
+    counts = sorted(row["value"] for row in results.where(kind=EXPLAIN, metric=IMAGES))
+    if not counts:
+        return None
+    least, most = counts[0], counts[-1]
+    return f"{most:g}" if least == most else f"{least:g} to {most:g}"
+
+
 def _images(found):
     counts = found.where(metric=IMAGES).by("set", "family", "seed")
-    least, most = min(counts.values()), max(counts.values())
-    number = f"{most:g}" if least == most else f"{least:g} to {most:g}"
     nothing = [", ".join(map(str, key)) for key, count in counts.items() if not count]
     lost = (
         " Without any image that both answer rightly, nothing was measured of "
@@ -90,10 +99,10 @@ def _images(found):
         else ""
     )
     return (
-        f"Each pair of networks explains {number} test images, the first that both "
-        "answer rightly, for that answer. The pair is fine-tuned from one network, "
-        "without LAP (*original network*) and with LAP and masks (*LAP network*)."
-        f"{lost}"
+        f"All of this rests on {images_per_run(found)} test images per run: the first "
+        "that a pair of networks both answer rightly, explained for that answer. The "
+        "pair is fine-tuned from one network, without LAP (*original network*) and "
+        f"with LAP and masks (*LAP network*).{lost}"
     )
 
 
@@ -112,14 +121,19 @@ def _places(compared, metrics):
 
 def _remark(compared):
     judged = [each for (_, metric, _), each in compared.items() if metric.is_judged]
-    first = sum(each.verdict != MISSED for each in judged)
-    noisy = sum(each.verdict == OPEN for each in judged)
+    first = sum(each.is_first for each in judged)
+    ahead, behind = (
+        sum(each.verdict == verdict for each in judged) for verdict in (MET, MISSED)
+    )
     return (
         f"LAP is first in {first} of the {len(judged)} comparisons that are judged, in "
-        f"{noisy} of them within noise or in a single run. *First within noise*: the "
-        "interval of its lead over the best other explainer, on the same images, "
-        "reaches 0. *First, overlap*: it does not, but the intervals of the two means "
-        "overlap. Where LAP is not first, the name of who is stands in its place. "
+        f"{ahead} of them by more than noise; in {behind} another is, by more than "
+        "noise. Where LAP is not first, the name of who is stands in its place, in "
+        "bold if by more than noise. *Within noise*: the interval of the difference, "
+        "on the same images, reaches 0. *No interval*: there is a single run, or two "
+        "families. *First, overlap*: the interval does not reach 0, but those of the "
+        "two means overlap. The other is the best of all explainers on the same runs, "
+        "chosen afterwards, which favours it. "
         f"{', '.join(BASELINES)} are baselines, which have not seen the network. They "
         "are not counted, but it is said where LAP is behind one."
     )
