@@ -9,7 +9,7 @@ learn from the network itself. It is frozen and names many random crops of the p
 its Grad-CAM of these names is the mask by which `MaskSupervision` teaches the scores,
 while the gates open. Unlike Grad-CAM, which is computed behind the network's back, the
 map then says what the network gets to see. The price is printed: how often it still
-gives the same names to crops that it was not taught, and what maps alone leave of them.
+gives the same names to other crops of the same photos, and what maps alone leave of them.
 
 The network's reasons are shown, right or wrong: a map that lies beside the object is
 news about the network. Labels alone would not do. `Presence` may settle on what is next
@@ -34,7 +34,7 @@ from keras_lap.losses import MaskSupervision
 
 ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 BATCH_SIZE = 16
-# Of these, one in so many is kept back to measure on.
+# One in so many crops is kept back to measure on.
 KEPT_BACK = 8
 
 
@@ -73,7 +73,7 @@ def main(arguments=None):
     teach_scores(model, views[~kept], targets, arguments.epochs)
     columns["LAP, trained"] = maps_of(model, photos, labels)
 
-    print(f"\n== 3. Measured on {kept.sum()} crops that were kept back")
+    print(f"\n== 3. Measured on {kept.sum()} other crops of the same photos")
     found = model.predict(views[kept], verbose=0).argmax(axis=-1)
     print(f"Named as before conversion: {np.mean(found == names[kept]):.3f}")
     for name, maps in columns.items():
@@ -133,13 +133,23 @@ def photo_files(paths):
     files = []
     for path in map(pathlib.Path, paths):
         inside = sorted(path.rglob("*")) if path.is_dir() else [path]
-        files += [file for file in inside if file.suffix.lower() in ENDINGS]
-    if not files:
-        raise FileNotFoundError(
-            f"Expected photos that end in one of {', '.join(ENDINGS)}, or folders of "
-            f"them. Received: {[str(path) for path in paths]}"
-        )
+        found = [file for file in inside if file.suffix.lower() in ENDINGS]
+        if not found or not path.exists():
+            raise FileNotFoundError(
+                f"Expected photos that end in one of {', '.join(ENDINGS)}, or folders "
+                f"of them. Received: {path}, {_what_it_is(path)}. Correct the path, "
+                "convert the photo to PNG, or leave it out."
+            )
+        files += found
     return files
+
+
+def _what_it_is(path):
+    if not path.exists():
+        return "which does not exist"
+    if path.is_dir():
+        return "a folder without such a photo"
+    return f"a file that ends in {path.suffix or 'nothing'}"
 
 
 def read_photo(file, size):

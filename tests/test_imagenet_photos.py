@@ -60,8 +60,26 @@ def test_photos_and_views(tmp_path):
     views = imagenet_photos.random_views([file], (10, 10), 12)
     assert views.shape == (12, 10, 10, 3)
     assert len({view.tobytes() for view in views}) > 6
-    with pytest.raises(FileNotFoundError, match=r"\.jpg.*notes\.txt"):
-        imagenet_photos.photo_files([tmp_path / "notes.txt"])
+
+
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("photo.heic", "ends in .heic"),
+        ("mistyped.jpg", "does not exist"),
+        ("empty", "a folder without"),
+    ],
+)
+def test_photos_that_are_not_there_are_not_left_out(name, message, tmp_path):
+    """Also beside others that are there."""
+    import imagenet_photos
+
+    photo = tmp_path / "photo.jpg"
+    photo.touch()
+    (tmp_path / "photo.heic").touch()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match=rf"\.jpg.*{name}.*{message}"):
+        imagenet_photos.photo_files([photo, tmp_path / name])
 
 
 @pytest.mark.usefixtures("eager")
