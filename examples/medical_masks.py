@@ -160,20 +160,20 @@ def fit(model, split, targets, epochs, callbacks=()):
 def print_results(models, tests, explanations):
     """Prints what the networks find, and where their maps of lesions lie."""
     rows = {}
+    masks = with_lesion(next(iter(explanations.values()))).masks
     for name, model in models.items():
         found = [
             model.evaluate(test["image"], test["label"], verbose=0, return_dict=True)
             for test in tests.values()
         ]
-        explained = with_lesion(explanations[name])
-        maps = explained.of("lesion")
+        maps = with_lesion(explanations[name]).of("lesion")
         rows[name] = (
             *(each["auc"] for each in found),
             *(each["sensitivity"] for each in found),
-            pointing_game(maps, explained.masks).mean,
-            energy_in_mask(maps, explained.masks).mean,
+            pointing_game(maps, masks).mean,
+            energy_in_mask(maps, masks).mean,
         )
-    even = explained.masks.mean()
+    even = masks.mean()
     rows["a map that is even everywhere"] = *[None] * 4, even, even
     print(f"\nAUC, and sensitivity at a specificity of {SPECIFICITY}; maps of lesions")
     print("in test_shifted:")
