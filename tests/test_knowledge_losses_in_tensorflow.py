@@ -35,10 +35,11 @@ def test_gradient_equals_differences_of_the_oracle(rng, loss, shape):
 
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_presence_of_few_and_of_many_concepts(jit_compile):
-    """Which are gathered first, or not."""
+    """Which are gathered first, or not; in batches of unknown size, as `fit` has."""
     loss, shape = Presence(top_fraction=0.2), (3, 4, 5, 20)
+    kinds = [tf.TensorSpec((None, *sizes), "float64") for sizes in (shape[1:], (20,))]
 
-    @tf.function(jit_compile=jit_compile)
+    @tf.function(jit_compile=jit_compile, input_signature=kinds)
     def evaluate(z, present):
         with tf.GradientTape() as tape:
             tape.watch(z)

@@ -67,32 +67,15 @@ class Presence(KnowledgeLoss):
     def call(self, logits, present):
         samples, height, width, concepts = ops.shape(logits)
         maps = ops.reshape(logits, (samples, height * width, concepts))
-        everywhere = ops.mean(ops.softplus(maps), axis=1)
-        term = concept_mean(everywhere, ops.where(present == 0, 0, -1))
-        if concepts <= _FEW:
-            return term + self._of_present(maps, present)
-
-        def of_few():
-            states, index = ops.top_k(present, _FEW)
-            few = ops.take_along_axis(maps, index[:, None], axis=2)
-            return self._of_present(few, states)
-
-        count = ops.max(ops.sum(ops.cast(present > 0, "int32"), axis=-1))
-        return term + ops.cond(
-            count <= _FEW, of_few, lambda: self._of_present(maps, present)
-        )
-
-    def _of_present(self, maps, present):
-        """Mean over the present concepts; maps `(N, P, K)`, states `(N, K)`."""
-        maps = ops.transpose(maps, (0, 2, 1))
-        pixels = ops.shape(maps)[-1]
+        pixels = ops.shape(maps)[1]
         top, low = _share(self.top_fraction, pixels), pixels // 2
-        highest = ops.top_k(maps, top, sorted=False)[0]
-        lowest = -ops.top_k(-maps, low, sorted=False)[0]
-        spread = ops.sum(ops.softplus(lowest), axis=-1)
-        spread = spread / ops.cast(ops.maximum(low, 1), spread.dtype)
-        term = ops.mean(ops.softplus(-highest), axis=-1) + spread
-        return concept_mean(term, ops.where(present > 0, 1, -1))
+        everywhere = ops.mean(ops.softplus(maps), axis=1)
+        absent = concept_mean(everywhere, ops.where(present == 0, 0, -1))
+        highest, lowest = _bounds(ops.stop_gradient(maps), present, top, low)
+        somewhere = _mean_above(highest, maps, top, ops.softplus(-maps))
+        not_everywhere = _mean_above(-lowest, -maps, low, ops.softplus(maps))
+        found = concept_mean(somewhere + not_everywhere, ops.where(present > 0, 1, -1))
+        return absent + found
 
     def get_config(self):
         return {**super().get_config(), "top_fraction": self.top_fraction}
@@ -101,7 +84,63 @@ class Presence(KnowledgeLoss):
 def _share(fraction, pixels):
     """At least one of a number of pixels, which may be a tensor."""
     if isinstance(pixels, int):
-        return max(int(fraction * pixels), 1)
-    return ops.maximum(
-        ops.cast(fraction * ops.cast(pixels, widest_dtype()), "int32"), 1
+        return _at_least_one(int(fraction * pixels))
+    return _at_least_one(ops.cast(fraction * ops.cast(pixels, widest_dtype()), "int32"))
+
+
+def _at_least_one(count):
+    return max(count, 1) if isinstance(count, int) else ops.maximum(count, 1)
+
+
+def _bounds(maps, present, top, low):
+    """The lowest of the `top` highest, and the highest of the `low` lowest values.
+
+    Where few concepts are present in any sample, those of the others are not looked
+    for. What is chosen here has no gradient: XLA cannot differentiate a choice between
+    branches on batches of unknown size.
+
+    Args:
+        maps: `(N, P, K)`.
+        present: `(N, K)`.
+        top: Number of pixels.
+        low: Number of pixels; none counts as one.
+
+    Returns:
+        Two tensors `(N, 1, K)`, of any value for the concepts that are not looked for.
+    """
+
+    def of_all(maps):
+        maps = ops.transpose(maps, (0, 2, 1))
+        highest = ops.top_k(maps, top)[0][..., -1]
+        lowest = -ops.top_k(-maps, _at_least_one(low))[0][..., -1]
+        return ops.stack([highest, lowest])
+
+    def of_few():
+        index = ops.top_k(present, _FEW)[1]
+        few = of_all(ops.take_along_axis(maps, index[:, None], axis=2))
+        chosen = ops.one_hot(index, maps.shape[-1], dtype=maps.dtype)
+        return ops.sum(ops.where(chosen > 0, few[..., None], 0), axis=2)
+
+    if maps.shape[-1] <= _FEW:
+        bounds = of_all(maps)
+    else:
+        count = ops.max(ops.sum(ops.cast(present > 0, "int32"), axis=-1))
+        bounds = ops.cond(count <= _FEW, of_few, lambda: of_all(maps))
+    return bounds[0][:, None], bounds[1][:, None]
+
+
+def _mean_above(bound, maps, count, values):
+    """Mean of the values at the `count` highest pixels, `(N, K)`; 0 of no pixel.
+
+    Pixels that share the lowest of these heights share what is left of the count.
+    """
+    above, level = (
+        ops.cast(chosen, maps.dtype) for chosen in (maps > bound, maps == bound)
     )
+    left = ops.cast(count, maps.dtype) - ops.sum(above, axis=1, keepdims=True)
+    shares = above + level * left / ops.maximum(
+        ops.sum(level, axis=1, keepdims=True), 1
+    )
+    # Not 0 times an infinite value.
+    chosen = ops.where(shares > 0, shares * values, 0)
+    return ops.sum(chosen, axis=1) / ops.cast(_at_least_one(count), maps.dtype)
