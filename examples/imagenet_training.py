@@ -11,9 +11,7 @@ set as TensorFlow asks for; most schedulers do. If it is stopped, the same comma
 on from the last epoch that was finished.
 
 What a data set knows besides the label is used: the masks of `oxford_iiit_pet`, and the
-masks and boxes of `caltech_birds2011`. Of ImageNet it is the label, by `Presence`. XLA
-compiles that for batches of known size alone: with several replicas, `--xla` then goes
-without `--steps-per-execution`.
+masks and boxes of `caltech_birds2011`. Of ImageNet it is the label, by `Presence`.
 """
 
 import argparse
@@ -117,7 +115,7 @@ def train(options):
     folder = options.folder / f"worker_{worker}" if worker else options.folder
     best = folder / "best.keras"
     # Without an end, so that no worker is done before the others, and in whole batches,
-    # which XLA asks for.
+    # so that nothing is compiled for a smaller one.
     endless = training.repeat().rebatch(options.batch_size, drop_remainder=True)
     model.fit(
         endless.prefetch(tf.data.AUTOTUNE),
