@@ -17,7 +17,7 @@ BACKEND_TESTS := $(addprefix tests/,test_la_pool.py test_la_pool_symbolic.py \
     test_score_head.py test_score_tape.py test_knowledge_losses.py test_knowledge.py \
     test_knowledge_layers.py test_knowledge_across_layers.py \
     test_knowledge_right_reasons.py test_knowledge_purpose.py test_gate_anneal.py \
-    test_explainers_on_backends.py \
+    test_explainers_on_backends.py test_convert_on_backends.py test_study_grid.py \
     $(addprefix test_knowledge_injection,.py _errors.py _kinds.py _models.py \
     _state.py _warmup.py))
 # JAX compiles every operation anew for every shape: with these it takes minutes. What
@@ -64,10 +64,11 @@ test-jax: $(BACKENDS_READY)
 	KERAS_BACKEND=jax $(BACKENDS)/bin/python $(PYTEST) $(BACKEND_TESTS) \
 	    -k 'not ($(TOO_SLOW_ON_JAX))'
 
-# Threads of their own would make the processes wait for each other.
+# Threads of their own would make the processes wait for each other. The study's cells
+# take minutes to compile on JAX.
 test-torch: $(BACKENDS_READY)
 	KERAS_BACKEND=torch OMP_NUM_THREADS=1 $(BACKENDS)/bin/python $(PYTEST) $(BACKEND_TESTS) \
-	    tests/test_torch_la_pool.py
+	    tests/test_torch_la_pool.py tests/test_study.py
 
 # Metrics against those of xplique, Quantus and pytorch-grad-cam.
 parity: $(PARITY_READY)
