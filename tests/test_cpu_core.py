@@ -289,13 +289,13 @@ def test_narrower_vectors_give_the_same_results(tmp_path, level):
 
 def test_sanitizers_find_nothing_in_random_problems(tmp_path):
     flags = (
-        *("-O1", "-std=c++17", "-fopenmp-simd", *WARNINGS, "-DKERAS_LAP_CLONES="),
+        *("-O0", "-std=c++17", "-fopenmp-simd", *WARNINGS, "-DKERAS_LAP_CLONES="),
         *("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
     )
     fuzz = compile_native(tmp_path / "fuzz", "fuzz_cpu_core.cc", *flags)
-    run = subprocess.run([fuzz, "1000"], capture_output=True, text=True, check=False)
+    run = subprocess.run([fuzz, "500"], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "1000 problems" in run.stdout
+    assert "500 problems" in run.stdout
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -56,7 +56,6 @@ def test_outlines_of_some_lesions_are_valid():
     assert valid[label == 1].mean() == pytest.approx(0.2, abs=0.08)
 
 
-@pytest.mark.usefixtures("eager")
 def test_medical_masks(tmp_path, capsys):
     import medical_masks
 
