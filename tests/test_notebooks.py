@@ -38,6 +38,11 @@ def test_convert_and_explain(printed):
     text = printed("convert_and_explain")
     assert numbers(r"change of a probability: (\S+)", text)[0] <= 1e-5
     assert numbers(r"Of the images, (\S+) are named", text)[0] > 0.8
+    _, by_chance = numbers(r"A random place: (\S+) and (\S+)", text)
+    for name in ("Grad-CAM", "LAP"):
+        patch, digit = numbers(rf"{name}: .* patch in (\S+), .* digit in (\S+)", text)
+        assert patch > 0.8
+        assert digit < by_chance
 
 
 def test_teach_by_masks(printed):
