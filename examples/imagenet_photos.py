@@ -8,8 +8,8 @@ nothing: they let nearly everything through, and their maps are nearly even. Her
 learn from the network itself. It is frozen and names many random crops of the photos;
 its Grad-CAM of these names is the mask by which `MaskSupervision` teaches the scores,
 while the gates open. Unlike Grad-CAM, which is computed behind the network's back, the
-map then says what the network gets to see. The price is printed: how often it still
-gives the same names to other crops of the same photos, and what maps alone leave of them.
+map then says what the network gets to see. The price is printed: how often other crops
+of the same photos still get the same names, and what maps alone leave of them.
 
 The network's reasons are shown, right or wrong: a map that lies beside the object is
 news about the network. Labels alone would not do. `Presence` may settle on what is next
