@@ -2,7 +2,7 @@
 
 Trains networks of three families of Keras Applications on four data sets, with and
 without LAP, explains them by a dozen methods, and writes a page of tables and figures.
-Every cell of the grid is a process's work of a minute or two; what is done is kept, and
+Every cell of the grid is a process's work of some minutes; what is done is kept, and
 the same command goes on where the last one stopped.
 
     python examples/study.py                      the core grid: hours on two cores
@@ -12,6 +12,7 @@ the same command goes on where the last one stopped.
     python examples/study.py --export             only the arrays, for a machine
                                                   without TensorFlow
     python examples/study.py --page               only the page, of what is there
+    python examples/study.py --adopt              goes on from the rows beside the page
 
 On a machine with Keras on JAX or torch alone, copy the exported folder `arrays` there
 and start the same command.
@@ -30,18 +31,29 @@ def main(arguments=None):
 
     Returns:
         The number of cells that failed.
+
+    Raises:
+        ValueError: If there is no such question, data set or family.
     """
     arguments = parse_arguments(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from study_grid.export_sets import export_sets
-    from study_grid.grid import cells
+    from study_grid.families import FAMILIES
+    from study_grid.grid import QUESTIONS, cells
     from study_grid.page import adopt, write_page
     from study_grid.run import run
+    from study_grid.sets import SETS
     from study_grid.sizes import SIZES
     from study_grid.workshop import Workshop
 
+    from keras_lap.names import check_names
+
     workshop = Workshop(arguments.folder, SIZES[arguments.size])
     sets = arguments.sets or workshop.sizes.sets
+    families = arguments.families or workshop.sizes.families
+    check_names("letters of questions", arguments.questions, QUESTIONS)
+    check_names("names of data sets", sets, SETS)
+    check_names("names of families", families, FAMILIES)
     if arguments.adopt:
         adopt(workshop, arguments.docs)
     if not arguments.page:
@@ -51,7 +63,7 @@ def main(arguments=None):
         chosen = cells(
             arguments.questions,
             sets,
-            arguments.families or workshop.sizes.families,
+            families,
             range(arguments.seeds),
             workshop.sizes.arms,
         )

@@ -177,6 +177,18 @@ def test_quick_study(tmp_path, capsys):
     assert (folder / "docs" / "study.md").read_text() == page
 
 
+def test_what_is_unknown_is_refused(tmp_path):
+    study = importlib.import_module("study")
+    for option, value in (
+        ("--questions", "AX"),
+        ("--sets", "cluter"),
+        ("--families", "VGG"),
+    ):
+        with pytest.raises(ValueError, match=value[-1]):
+            study.main([option, value, "--folder", str(tmp_path)])
+    assert not list(tmp_path.iterdir())
+
+
 def test_families():
     from study_grid.arms import LAP_MASKS_TUNED
     from study_grid.families import FAMILIES
