@@ -51,9 +51,9 @@ report: $(DEMO).keras | library
 $(DEMO).keras:
 	$(MAKE) demo
 
-# Hours; it goes on where it stopped. STUDY="--quick" takes minutes and says nothing.
+# Hours; it goes on where it stopped, and with STUDY=--adopt from what is committed.
 study: library
-	$(BIN)/python examples/study.py --data-dir data $(STUDY)
+	$(BIN)/python examples/study.py --data-dir data --docs docs $(STUDY)
 
 test: test-tensorflow test-jax test-torch
 

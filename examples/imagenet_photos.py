@@ -24,7 +24,7 @@ import pathlib
 import keras
 import numpy as np
 from application_network import application_network
-from make_backbone import save_without_optimizer
+from save_without_optimizer import save_without_optimizer
 
 import keras_lap
 from keras_lap.callbacks import GateAnneal, KnowledgeInjection

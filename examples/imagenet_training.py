@@ -7,8 +7,12 @@ r"""Trains a network of keras.applications with LAP at the scale of ImageNet.
 
 The first command takes seconds and needs no data: `--mock` draws some in their place.
 The second is the same program on a cluster. Start it on every machine, with `TF_CONFIG`
-set as TensorFlow asks for; most schedulers do. If it is stopped, the same command goes
-on from the last epoch that was finished.
+set as TensorFlow asks for: Kubeflow does so, elsewhere the job's script has to. If it
+is stopped, the same command goes on from the last epoch that was finished; `best.keras`
+is then the best since.
+
+TFDS cannot download ImageNet: put its archives where TFDS asks for them, and prepare it
+once, on one machine, before the others start: `tfds build imagenet2012`.
 
 What a data set knows besides the label is used: the masks of `oxford_iiit_pet`, and the
 masks and boxes of `caltech_birds2011`. Of ImageNet it is the label, by `Presence`.
@@ -19,6 +23,7 @@ import contextlib
 import json
 import os
 import pathlib
+import sys
 import time
 
 import keras
@@ -108,6 +113,8 @@ def train(options):
     )
     # A worker has its share of the images, but in a step all take from one batch.
     steps = options.steps or int(training.cardinality()) * workers
+    # Keras runs whole executions: what is left over would be steps without a rate.
+    steps = max(1, steps // options.steps_per_execution) * options.steps_per_execution
     with strategy.scope():
         model = build(builder.info.features["label"].num_classes, options)
         compile_model(model, steps, options)
@@ -143,9 +150,15 @@ def train(options):
 
 def place_among_workers(strategy):
     """This worker's number and how many there are, of which only TF_CONFIG knows."""
-    config = json.loads(os.environ.get("TF_CONFIG", "{}"))
-    if strategy != "multi_worker" or not config:
+    if strategy != "multi_worker":
         return 0, 1
+    if "TF_CONFIG" not in os.environ:
+        sys.exit(
+            "Expected TF_CONFIG, which tells the workers of each other, with "
+            "`--strategy multi_worker`. Received: none. Have the job's script set it, "
+            "or take `--strategy mirrored` on a single machine."
+        )
+    config = json.loads(os.environ["TF_CONFIG"])
     return config["task"]["index"], len(config["cluster"]["worker"])
 
 

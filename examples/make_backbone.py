@@ -13,6 +13,7 @@ import pathlib
 import keras
 import tensorflow_datasets as tfds
 from digit_backbone import BATCH_SIZE, build_backbone, compile_for_digits
+from save_without_optimizer import save_without_optimizer
 
 from keras_lap.datasets import ClutteredDigits
 
@@ -58,11 +59,6 @@ def train(config, data_dir=None, epochs=None):
         if split.startswith("test")
     }
     return model, history.history, accuracy
-
-
-def save_without_optimizer(model, path):
-    """Saves a model at a third of the size that Adam's slots would bring it to."""
-    keras.Model(model.input, model.output, name=model.name).save(path)
 
 
 def main():

@@ -1,7 +1,8 @@
 """Several workers train one network with knowledge, and go on after a crash.
 
 On a cluster start this script on every machine, with `TF_CONFIG` set as TensorFlow asks
-for; most schedulers do. Without `TF_CONFIG` it starts two workers on this machine.
+for: Kubeflow does so, elsewhere the job's script has to. Without `TF_CONFIG` it starts
+two workers on this machine.
 
 Each worker reads its share of the batches. `BackupAndRestore` keeps the state after
 every epoch: if the workers are stopped within one, the same command begins it anew. The

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from digit_backbone import BATCH_SIZE, build_backbone, compile_for_digits
 from digit_tools import accuracy, draw, load_data, maps_of_labels, validity
-from make_backbone import save_without_optimizer
+from save_without_optimizer import save_without_optimizer
 
 import keras_lap
 from keras_lap.callbacks import GateAnneal, KnowledgeInjection

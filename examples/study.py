@@ -14,8 +14,14 @@ the same command goes on where the last one stopped.
     python examples/study.py --page               only the page, of what is there
     python examples/study.py --adopt              goes on from the rows beside the page
 
-On a machine with Keras on JAX or torch alone, copy the exported folder `arrays` there
-and start the same command.
+The core grid has some 360 cells. On a machine with a GPU and Keras on JAX or torch,
+but without TensorFlow, install the package with the extra `plot`, SciPy, and the
+backend for that GPU, copy `results/study/arrays` there after `--export`, and say which
+backend it is:
+
+    KERAS_BACKEND=jax python examples/study.py --workers 1
+
+One process for each GPU is enough. Memory is measured on TensorFlow only.
 """
 
 import argparse
@@ -40,7 +46,6 @@ def main(arguments=None):
     from study_grid.export_sets import export_sets
     from study_grid.families import FAMILIES
     from study_grid.grid import QUESTIONS, cells
-    from study_grid.page import adopt, write_page
     from study_grid.run import run
     from study_grid.sets import SETS
     from study_grid.sizes import SIZES
@@ -55,6 +60,8 @@ def main(arguments=None):
     check_names("names of data sets", sets, SETS)
     check_names("names of families", families, FAMILIES)
     if arguments.adopt:
+        from study_grid.page import adopt
+
         adopt(workshop, arguments.docs)
     if not arguments.page:
         export_sets(workshop, sets, arguments.data_dir)
@@ -67,8 +74,13 @@ def main(arguments=None):
             range(arguments.seeds),
             workshop.sizes.arms,
         )
+        if not chosen:
+            print("None of these questions is asked of these sets and families.")
         failures = run(chosen, workshop, arguments.workers)
     if not arguments.export:
+        # Only now, since it needs Matplotlib.
+        from study_grid.page import write_page
+
         print(f"Page written to {write_page(workshop, arguments.docs)}")
     for cell, reason in failures.items():
         print(f"{cell.name} {reason}", file=sys.stderr)
@@ -81,20 +93,27 @@ def parse_arguments(arguments):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     size = parser.add_mutually_exclusive_group()
-    for name in ("quick", "large"):
-        size.add_argument(f"--{name}", dest="size", action="store_const", const=name)
+    for name, text in (("quick", "tiny, a trial"), ("large", "more of everything")):
+        size.add_argument(
+            f"--{name}", dest="size", action="store_const", const=name, help=text
+        )
     parser.set_defaults(size="core")
-    parser.add_argument("--questions", default="ABCDEF", help="letters of the page")
+    parser.add_argument(
+        "--questions",
+        default="ABCDEF",
+        help="A accuracy, B validity, C faithfulness, D knowledge, E ablations, F cost",
+    )
     parser.add_argument("--sets", nargs="+", help="by default those drawn here")
     parser.add_argument("--families", nargs="+", help="by default all")
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="processes; 1 for a GPU"
+    )
     parser.add_argument("--data-dir", help="folder for the data sets")
     parser.add_argument("--folder", help="by default results/study, or study_quick")
     parser.add_argument(
         "--docs",
-        help="for the page, by default docs; within the folder "
-        "if it is not the core grid's",
+        help="for the page, by default a folder docs in the other one",
     )
     parser.add_argument("--export", action="store_true", help="only write the arrays")
     parser.add_argument("--page", action="store_true", help="only write the page")
@@ -102,10 +121,9 @@ def parse_arguments(arguments):
         "--adopt", action="store_true", help="go on from the page's rows"
     )
     found = parser.parse_args(arguments)
-    is_core = found.size == "core" and not found.folder
     name = "study" if found.size == "core" else f"study_{found.size}"
     found.folder = found.folder or f"results/{name}"
-    found.docs = found.docs or ("docs" if is_core else f"{found.folder}/docs")
+    found.docs = found.docs or f"{found.folder}/docs"
     return found
 
 

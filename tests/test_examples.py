@@ -34,6 +34,7 @@ def scripts_on_path(monkeypatch):
         "bench_la_pool",
         "opening_the_gate",
         "right_reasons",
+        "save_without_optimizer",
     ):
         sys.modules.pop(name, None)
 

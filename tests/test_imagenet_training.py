@@ -105,7 +105,8 @@ def test_goes_on_where_it_was_stopped(training, tmp_path, monkeypatch, capsys):
 
 
 def test_places_among_workers(training, monkeypatch):
-    assert training.place_among_workers("multi_worker") == (0, 1)
+    with pytest.raises(SystemExit, match="Expected TF_CONFIG"):
+        training.place_among_workers("multi_worker")
     cluster = {"worker": ["a:1", "b:1", "c:1"]}
     config = {"cluster": cluster, "task": {"type": "worker", "index": 2}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(config))

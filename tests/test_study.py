@@ -1,4 +1,4 @@
-"""The study runs as a whole, on a small scale, on every Keras backend."""
+"""The study runs as a whole, on a small scale; its cells on any Keras backend."""
 
 import importlib
 import pathlib

@@ -2,14 +2,13 @@
 
 import datetime
 import importlib
-import platform
 import time
-from pathlib import Path
 
 import keras
 
 from study_grid import cost_cell, explain_cell, train_cell
 from study_grid.cell import COST, EXPLAIN, TRAIN
+from study_grid.processor import processor
 
 MODULES = {TRAIN: train_cell, EXPLAIN: explain_cell, COST: cost_cell}
 
@@ -32,18 +31,10 @@ def compute(cell, workshop):
     facts = {
         "seconds": round(seconds, 1),
         "date": datetime.date.today().isoformat(),
-        "processor": _processor(),
+        "processor": processor(),
         "keras": keras.__version__,
         "backend": f"{backend} {importlib.import_module(backend).__version__}",
     }
     workshop.save_results(cell, rows, facts)
     keras.backend.clear_session()
     return seconds
-
-
-def _processor():
-    """Name of the processor, as far as it is known."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if "model name" in line]
-    return names[0] if names else platform.processor() or platform.machine()

@@ -10,11 +10,14 @@ from study_grid.compute import compute, needs
 from study_grid.progress import Progress
 
 # One thread each: networks are so small that threads would wait for each other.
-_THREADS = {
+_ENVIRONMENT = {
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
+    # Else the first process takes nearly all of a GPU's memory.
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }
 
 
@@ -108,7 +111,7 @@ def _is_ready(cell, workshop):
 def _executor(workers):
     if not workers:
         return _Here()
-    os.environ.update(_THREADS)
+    os.environ.update(_ENVIRONMENT)
     return concurrent.futures.ProcessPoolExecutor(
         workers,
         multiprocessing.get_context("spawn"),
