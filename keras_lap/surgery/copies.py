@@ -2,7 +2,6 @@
 
 import tempfile
 
-import numpy as np
 from keras import layers, ops
 
 
@@ -68,9 +67,9 @@ def copied_value(variable):
     of one of the two then deletes.
 
     Returns:
-        A NumPy array.
+        A tensor.
     """
-    return np.array(ops.convert_to_numpy(variable))
+    return ops.copy(variable)
 
 
 def _has_assets(layer):
