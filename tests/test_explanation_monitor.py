@@ -340,5 +340,6 @@ def test_memory_does_not_grow(model, x, tmp_path):
     before = resident_after(15)
     growth = resident_after(85) - before
     width, height = png_size(tmp_path / "epoch_0001.png")
-    # A fifth of what the pixels of the figures alone would take, were they kept.
-    assert growth < 85 * width * height * 4 / 5
+    # Half of what the pixels of the figures alone would take, were they kept; what
+    # allocators keep after other tests has been a quarter.
+    assert growth < 85 * width * height * 4 / 2
