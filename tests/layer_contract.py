@@ -360,6 +360,8 @@ class LAPoolingContract:
             ({"alpha": float("nan")}, "`alpha` to be positive"),
             ({"initial_score": 0.0}, "`initial_score` strictly between 0 and 1"),
             ({"initial_score": 1.0}, "`initial_score` strictly between 0 and 1"),
+            ({"score_gain": 0.0}, "`score_gain` to be positive and finite"),
+            ({"score_gain": float("inf")}, "`score_gain` to be positive and finite"),
         ],
     )
     def test_refuses(self, options, expected):

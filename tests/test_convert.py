@@ -555,10 +555,22 @@ def test_layer_options():
         "score_activation": "ramp",
         "initial_score": 0.5,
         "detach_scores": True,
+        "score_gain": 3.0,
     }
     for layer in lap_layers(convert(small_model(), **options)):
         assert {name: getattr(layer, name) for name in options} == options
     assert lap_layers(convert(small_model()))[0].initial_score == 0.95
+
+
+def test_scores_learn_as_the_network_does_unless_they_are_detached():
+    def gains(model):
+        return {layer.score_gain for layer in lap_layers(model)}
+
+    model = small_model()
+    assert gains(convert(model)) == {1}
+    assert gains(convert(model, detach_scores=True)) == {10}
+    plan = keras_lap.plan(model).set("pool", detach_scores=True)
+    assert gains(convert(model, plan)) == {1, 10}
 
 
 def test_skipped_layers_stay(rng):

@@ -24,10 +24,11 @@ def x(rng):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("initial_score", [0.01, 0.05, 0.5, 0.9])
 @pytest.mark.parametrize("hidden", [None, 8])
+@pytest.mark.parametrize("gain", [1.0, 10.0])
 def test_every_concept_starts_at_the_initial_score(
-    x, activation, initial_score, hidden
+    x, activation, initial_score, hidden, gain
 ):
-    head = ScoreHead(6, hidden, activation, initial_score)
+    head = ScoreHead(6, hidden, activation, initial_score, gain)
     nothing = head(0 * x)
     scores = ops.convert_to_numpy(head.scores(nothing))
     assert scores.shape == (2, 4, 5, 6)
@@ -38,13 +39,12 @@ def test_every_concept_starts_at_the_initial_score(
     assert 0 < change.std() < 0.5
 
 
-def test_logits_are_affine_in_each_pixel_alone(x, rng):
-    head = ScoreHead(2)
+@pytest.mark.parametrize("gain", [0.5, 10.0])
+def test_logits_are_affine_in_each_pixel_alone(x, rng, gain):
+    head = ScoreHead(2, gain=gain)
     head.build(x.shape)
     kernel, bias = rng.normal(size=(3, 2)), rng.normal(size=2)
     head.logits.set_weights([kernel, bias])
-    offset = ops.convert_to_numpy(head(0 * x))
-    gain = offset.ravel()[0] / bias[0]
     assert_close(head(x), gain * (x @ kernel + bias), rtol=0, atol=1e-5 * gain)
 
 

@@ -24,6 +24,7 @@ class BaseGlobalLAPooling(BaseLAPooling):
         score_activation="sigmoid",
         initial_score=0.05,
         detach_scores=False,
+        score_gain=10.0,
         base=None,
         **kwargs,
     ):
@@ -38,6 +39,7 @@ class BaseGlobalLAPooling(BaseLAPooling):
             score_activation=score_activation,
             initial_score=initial_score,
             detach_scores=detach_scores,
+            score_gain=score_gain,
             base=base,
             **kwargs,
         )

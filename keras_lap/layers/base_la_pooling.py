@@ -50,6 +50,7 @@ class BaseLAPooling(layers.Layer):
         score_activation,
         initial_score,
         detach_scores,
+        score_gain,
         base,
         **kwargs,
     ):
@@ -78,6 +79,11 @@ class BaseLAPooling(layers.Layer):
                 "Expected `initial_score` strictly between 0 and 1. "
                 f"Received: initial_score={initial_score}"
             )
+        if not 0 < score_gain < math.inf:
+            raise ValueError(
+                "Expected `score_gain` to be positive and finite. "
+                f"Received: score_gain={score_gain}"
+            )
         self.concepts = concepts
         self.hidden = hidden
         self.weighting = weighting
@@ -87,6 +93,7 @@ class BaseLAPooling(layers.Layer):
         self.score_activation = score_activation
         self.initial_score = initial_score
         self.detach_scores = detach_scores
+        self.score_gain = score_gain
         self.base = base
         self.data_format = standardize_data_format(data_format)
         self.input_spec = layers.InputSpec(ndim=self.rank + 2)
@@ -98,6 +105,7 @@ class BaseLAPooling(layers.Layer):
                     hidden,
                     score_activation,
                     initial_score,
+                    score_gain,
                     name="score_head",
                     dtype=self.dtype_policy,
                 )
@@ -191,6 +199,7 @@ class BaseLAPooling(layers.Layer):
             "score_activation": self.score_activation,
             "initial_score": self.initial_score,
             "detach_scores": self.detach_scores,
+            "score_gain": self.score_gain,
             "base": self.base,
             "data_format": self.data_format,
         }

@@ -27,6 +27,7 @@ class BaseWindowedLAPooling(BaseLAPooling):
         score_activation="sigmoid",
         initial_score=0.05,
         detach_scores=False,
+        score_gain=10.0,
         base=None,
         **kwargs,
     ):
@@ -41,6 +42,7 @@ class BaseWindowedLAPooling(BaseLAPooling):
             score_activation=score_activation,
             initial_score=initial_score,
             detach_scores=detach_scores,
+            score_gain=score_gain,
             base=base,
             **kwargs,
         )

@@ -41,6 +41,8 @@ class LAPooling2D(BaseWindowedLAPooling):
         detach_scores: Whether the output passes no gradient to the scores, so that
             they learn from knowledge losses alone. Else the task loss keeps a
             shortcut's scores up, against what knowledge says.
+        score_gain: Factor of the logits, positive. Under an adaptive optimiser it is
+            one of the learning rate of the scores.
         base: `None`, or the pooling to blend with, `"max"`, `"avg"` or `"first"`,
             by the variable `gate`: 0 at first, which gives the base branch alone;
             1 gives LAP alone. See `keras_lap.callbacks.GateAnneal`.

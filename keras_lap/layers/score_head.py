@@ -7,16 +7,15 @@ from keras import backend, layers, ops
 
 ACTIVATIONS = ("sigmoid", "ramp")
 AGGREGATIONS = ("max", "noisy_or")
-GAIN = 10.0
 
 
 @keras.saving.register_keras_serializable("keras_lap")
 class ScoreHead(layers.Layer):
     """Scores `K` concepts at every pixel with 1x1 convolutions.
 
-    `Z = 10 Conv1x1(C -> K)(X)`, optionally behind `Conv1x1 -> batch norm -> ReLU`. The
-    factor makes a fresh head learn faster than the network that it was put into:
-    under an adaptive optimiser it acts as a tenfold learning rate.
+    `Z = gain * Conv1x1(C -> K)(X)`, optionally behind `Conv1x1 -> batch norm -> ReLU`.
+    Under an adaptive optimiser the gain acts as a factor of the head's learning rate, so
+    that a fresh head can learn faster than the network that it was put into.
 
     Args:
         concepts: Number of concepts `K`.
@@ -24,6 +23,7 @@ class ScoreHead(layers.Layer):
         activation: `"sigmoid"`, or `"ramp"`: `(z + 1) / 2` clipped to `[0, 1]`,
             which reaches exact zeros and ones at logits of -1 and 1.
         initial_score: Score that every concept starts with, in `(0, 1)`.
+        gain: Factor of the logits.
 
     Input shape:
         `(N, *spatial, C)`.
@@ -38,6 +38,7 @@ class ScoreHead(layers.Layer):
         hidden=None,
         activation="sigmoid",
         initial_score=0.05,
+        gain=10.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -45,6 +46,7 @@ class ScoreHead(layers.Layer):
         self.hidden = hidden
         self.activation = activation
         self.initial_score = initial_score
+        self.gain = gain
         self.hidden_layers = []
         if hidden is not None:
             self.hidden_layers = [
@@ -60,7 +62,7 @@ class ScoreHead(layers.Layer):
             concepts,
             kernel_initializer=keras.initializers.RandomNormal(stddev=0.001),
             bias_initializer=keras.initializers.Constant(
-                _inverse(activation, initial_score) / GAIN
+                _inverse(activation, initial_score) / gain
             ),
             name="logits",
             dtype=self.dtype_policy,
@@ -76,7 +78,7 @@ class ScoreHead(layers.Layer):
         for layer in self.hidden_layers:
             is_norm = isinstance(layer, layers.BatchNormalization)
             x = layer(x, training=training) if is_norm else layer(x)
-        return GAIN * self.logits(x)
+        return self.gain * self.logits(x)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.concepts)
@@ -94,6 +96,7 @@ class ScoreHead(layers.Layer):
             "hidden": self.hidden,
             "activation": self.activation,
             "initial_score": self.initial_score,
+            "gain": self.gain,
         }
 
 

@@ -15,6 +15,8 @@ LAP_DEFAULTS = {
     # Near 1, so that an opening gate keeps the scale the trained network is used to.
     "initial_score": 0.95,
     "detach_scores": False,
+    # Chosen by `completed`.
+    "score_gain": None,
 }
 
 
@@ -37,4 +39,17 @@ def check_options(options):
             f"Expected options of LAP layers, which are {', '.join(known)}. "
             f"Received: {', '.join(unknown)}{hint}"
         )
-    GlobalLAPooling2D(**options)
+    GlobalLAPooling2D(**completed(options))
+
+
+def completed(options):
+    """Options of LAP layers with those that depend on others filled in.
+
+    Detached scores learn tenfold, to be there when gates close. Those that the task
+    trains too learn like the network: tenfold they closed first gates for good, in
+    training the features behind which then starved.
+    """
+    options = {**LAP_DEFAULTS, **options}
+    if options["score_gain"] is None:
+        options["score_gain"] = 10.0 if options["detach_scores"] else 1.0
+    return options

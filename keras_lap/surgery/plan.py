@@ -44,8 +44,10 @@ def plan(
         image_size: Height and width, one integer or two, that costs are counted for
             where the model takes images of any size.
         **layer_options: `hidden`, `weighting`, `gating`, `alpha`, `scores`,
-            `score_activation`, `initial_score` and `detach_scores` of the LAP layers,
-            as for `keras_lap.LAPooling2D`, but with `initial_score=0.95` by default.
+            `score_activation`, `initial_score`, `detach_scores` and `score_gain` of the
+            LAP layers, as for `keras_lap.LAPooling2D`, but with other defaults:
+            `initial_score=0.95`, and `score_gain=None`, which is 10 for detached scores
+            and 1 for those that the task trains too.
 
     Returns:
         A `ConversionPlan`.

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_lap.layers.score_head import GAIN, attention_scores
+from keras_lap.layers.score_head import attention_scores
 from keras_lap.ops.reference import base_reference, la_pool_reference
 from keras_lap.ops.windows import same_depends_on_size
 from keras_lap.surgery.shapes import sizes_and_channels
@@ -139,7 +139,7 @@ def _attention(layer, x):
         x = _score(x, dense, _values(dense.kernel) * scale, beta - mean * scale)
         x = layers.ReLU(name="relu", dtype=dense.dtype_policy)(x)
     kernel, bias = map(_values, (head.logits.kernel, head.logits.bias))
-    logits = _score(x, head.logits, GAIN * kernel, GAIN * bias)
+    logits = _score(x, head.logits, head.gain * kernel, head.gain * bias)
     return attention_scores(head.scores(logits), layer.scores)
 
 
