@@ -36,7 +36,7 @@ def test_batches_come_in_the_same_order_from_the_same_seed():
     targets = {"label": np.arange(7), "mask": 255 * (images[..., 0] % 2)}
 
     def epochs(seed):
-        batches = Batches(images, targets, 3, seed)
+        batches = Batches(images, targets, 3, seed, np.ones(7, bool), least=1)
         for _ in range(2):
             yield [batches[index] for index in range(len(batches))]
             batches.on_epoch_end()
@@ -55,6 +55,27 @@ def test_batches_come_in_the_same_order_from_the_same_seed():
     ]
     assert orders[0] == orders[1] != orders[2]
     assert orders[0][:3] != orders[0][3:]
+
+
+def test_batches_have_enough_of_the_images_that_are_wanted():
+    from study_grid.batches import Batches
+
+    images, labels = np.zeros((20, 1, 1, 1), "uint8"), np.arange(20)
+
+    def epochs(wanted, least):
+        batches = Batches(images, labels, 6, 0, np.isin(labels, wanted), least)
+        for _ in range(3):
+            yield [batches[index][1] for index in range(len(batches))]
+            batches.on_epoch_end()
+
+    usual = [batch for epoch in epochs([3, 4], least=0) for batch in epoch]
+    richer = [batch for epoch in epochs([3, 4], least=2) for batch in epoch]
+    for before, after in zip(usual, richer, strict=True):
+        is_wanted = np.isin(after, [3, 4])
+        assert is_wanted.sum() >= 2
+        changed = before != after
+        assert is_wanted[changed].all()
+        assert changed.sum() == max(0, 2 - np.isin(before, [3, 4]).sum())
 
 
 def test_right_answers():
@@ -121,13 +142,11 @@ def test_attention_is_grad_cam():
 
 def test_arms_have_the_concepts_they_say():
     from study_grid.arms import ARMS, LAP_MASKS_TUNED
-    from study_grid.families import Family
     from study_grid.networks import with_closed_gates, with_lap
     from study_grid.sets import SETS
 
     def concepts(arm):
-        family = Family("none", "none")
-        converted = with_lap(small_network(), arm, SETS["clutter"], family)
+        converted = with_lap(small_network(), arm, SETS["clutter"])
         return [layer.concepts for layer in lap_layers(converted)]
 
     assert concepts(LAP_MASKS_TUNED) == [1, 10]
@@ -143,14 +162,11 @@ def test_arms_have_the_concepts_they_say():
 
 def test_gates_are_open_at_once_where_an_arm_says_so():
     from study_grid.arms import ARMS
-    from study_grid.families import Family
     from study_grid.networks import with_lap
     from study_grid.sets import SETS
 
-    for name, gate in (("LAP", 1), ("LAP, tuned", 0)):
-        found = with_lap(
-            small_network(), ARMS[name], SETS["clutter"], Family("none", "none")
-        )
+    for name, gate in (("ablation: gates open at once", 1), ("LAP, tuned", 0)):
+        found = with_lap(small_network(), ARMS[name], SETS["clutter"])
         assert [float(layer.gate) for layer in lap_layers(found)] == [gate, gate]
 
 
@@ -198,9 +214,9 @@ def test_run_goes_on_where_it_stopped(workshop, capsys):
     from study_grid.cell import TRAIN, Cell
     from study_grid.run import run
 
-    tuned = Cell(TRAIN, "clutter", "DenseNet121", 0, "original, tuned")
+    tuned = Cell(TRAIN, "clutter", "InceptionV3", 0, "original, tuned")
     original, failing = (
-        Cell(TRAIN, "clutter", "DenseNet121", 0, arm) for arm in ("original", "LAP")
+        Cell(TRAIN, "clutter", "InceptionV3", 0, arm) for arm in ("original", "LAP")
     )
     # What a cell needs is computed first, without being asked for.
     failures = run([tuned, failing], workshop, workers=0)
@@ -240,9 +256,9 @@ def test_run_leaves_out_what_needs_a_cell_that_failed(workshop, monkeypatch):
         yield
 
     monkeypatch.setattr(train_cell, "compute", fail)
-    tuned = Cell(TRAIN, "clutter", "DenseNet121", 0, "original, tuned")
+    tuned = Cell(TRAIN, "clutter", "InceptionV3", 0, "original, tuned")
     failures = run([tuned], workshop, workers=0)
-    assert "left out without train-clutter-DenseNet121-0-original" in failures[tuned]
+    assert "left out without train-clutter-InceptionV3-0-original" in failures[tuned]
 
 
 def test_knowledge_of_few_images_counts_for_more():
@@ -283,11 +299,8 @@ def test_gates_open_over_a_share_of_the_training(monkeypatch):
         "label": np.arange(16) % 3,
         "mask": np.zeros((16, 16, 16), "uint8"),
     }
-    from study_grid.families import Family
-
-    family = Family("none", "none")
     for name in ("LAP + masks, tuned", "ablation: gates open until the end"):
         network = small_network(classes=10)
         study_set = SETS["clutter"]
-        training.train(ARMS[name], network, data, study_set, family, 0, epochs=3)
-    assert made == [1, 3]
+        training.train(ARMS[name], network, data, study_set, 0, epochs=3)
+    assert made == [pytest.approx(0.3), 3]

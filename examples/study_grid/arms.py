@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 
 SCRATCH, TRAINED = "scratch", "trained"
+# The share of the training over which gates open: features have to form first where
+# there are none.
+ANNEAL = 0.1
+ANNEAL_SCRATCH = 1 / 3
 
 # Scores that the task trains too, for networks that are told no places.
 LEARNED = {"where": "all", "hidden": 32}
@@ -41,7 +45,7 @@ class Arm:
     lap: dict | None = None
     told: str | None = None
     share: float = 1.0
-    anneal: float = 1 / 3
+    anneal: float = ANNEAL
     concepts: str = "head"
     only: str | None = None
 
@@ -65,8 +69,8 @@ LAP_LABELS = _tuned("LAP + labels", LEARNED, "labels")
 LAP_MASKS_TUNED = _tuned("LAP + masks, tuned", TAUGHT, "masks", 0.2)
 ACCURACY = (
     ORIGINAL,
-    Arm("LAP", lap=LEARNED, anneal=0),
-    Arm("LAP + masks", lap=TAUGHT, told="masks", share=0.2, anneal=0),
+    Arm("LAP", lap=LEARNED, anneal=ANNEAL_SCRATCH),
+    Arm("LAP + masks", lap=TAUGHT, told="masks", share=0.2, anneal=ANNEAL_SCRATCH),
     ORIGINAL_TUNED,
     _tuned("LAP, tuned", LEARNED),
     LAP_MASKS_TUNED,
@@ -86,13 +90,13 @@ KNOWLEDGE = (
     ),
     *(
         _tuned(f"{name}, {_percent(share)}", None, told, share)
-        for name, told in (("RRR", "right reasons"), ("GAIN", "attention"))
-        for share in SHARES[1:]
+        for name, told in (("GAIN", "attention"), ("RRR", "right reasons"))
+        for share in (0.05, 1.0)
     ),
 )
 
 
-def _changed(name, anneal=1 / 3, concepts="head", only=None, told="masks", **lap):
+def _changed(name, anneal=ANNEAL, concepts="head", only=None, told="masks", **lap):
     return Arm(
         f"ablation: {name}",
         TRAINED,
@@ -112,7 +116,8 @@ ABLATIONS = (
     _changed("alpha 8", alpha=8.0),
     _changed("no score gating", gating=None),
     _changed("soft scores", score_activation="sigmoid"),
-    _changed("scores learn from the task", detach_scores=False),
+    _changed("scores learn from the task", detach_scores=False, score_gain=10.0),
+    _changed("scores learn at the network's rate", score_gain=1.0),
     _changed("scores start at 0.95", initial_score=0.95),
     _changed("no hidden layer", hidden=None),
     _changed("one concept", concepts="one"),
@@ -120,6 +125,7 @@ ABLATIONS = (
     _changed("poolings only", where="pooling"),
     _changed("head only", only="head_pool"),
     _changed("gates open at once", anneal=0.0),
+    _changed("gates open over a third", anneal=1 / 3),
     _changed("gates open until the end", anneal=1.0),
 )
 LOSSES = tuple(

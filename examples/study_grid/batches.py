@@ -13,15 +13,21 @@ class Batches(keras.utils.PyDataset):
         batch_size: Number of images in a batch; the last one of an epoch may have
             fewer.
         seed: Seed of the order, which is another one in each epoch.
+        wanted: Flags `(N,)` of images of which every batch has some.
+        least: Number of these in a batch; where it has fewer, others give way.
     """
 
-    def __init__(self, images, targets, batch_size, seed):
+    def __init__(self, images, targets, batch_size, seed, wanted, least):
         super().__init__()
         self._images = images
         self._targets = targets
         self._batch_size = batch_size
+        self._wanted = wanted
+        self._least = least
         self._generator = np.random.default_rng(seed)
-        self._order = self._generator.permutation(len(images))
+        # Apart, so that what is wanted does not change the order of the rest.
+        self._chooser = np.random.default_rng([seed, 2])
+        self._order = self._new_order()
 
     def __len__(self):
         return -(-len(self._images) // self._batch_size)
@@ -35,7 +41,18 @@ class Batches(keras.utils.PyDataset):
         return self._images[chosen].astype("float32"), targets
 
     def on_epoch_end(self):
-        self._order = self._generator.permutation(len(self._images))
+        self._order = self._new_order()
+
+    def _new_order(self):
+        order = self._generator.permutation(len(self._images))
+        wanted = np.flatnonzero(self._wanted)
+        for start in range(0, len(order), self._batch_size):
+            batch = order[start : start + self._batch_size]
+            others = np.flatnonzero(~self._wanted[batch])
+            missing = max(0, self._least - (len(batch) - len(others)))
+            others = others[:missing]
+            batch[others] = self._chooser.choice(wanted, len(others))
+        return order
 
 
 def _shares(values):

@@ -38,7 +38,7 @@ def compute(cell, workshop):
     original = family.build(study_set.side, study_set.classes, "softmax", cell.seed)
     networks = {ORIGINAL: original}
     for name in (LAP, TAUGHT):
-        networks[name] = with_lap(original, ARMS[cell.arm], study_set, family)
+        networks[name] = with_lap(original, ARMS[cell.arm], study_set)
     trainings, uses = {}, {}
     for name, network in networks.items():
         network.compile("adam", "sparse_categorical_crossentropy")

@@ -14,17 +14,17 @@ class Family:
         name: Its class in `keras.applications`.
         last_layer: Name of the layer whose features are classified.
         options: Arguments of the class.
-        skip: Names of the layers that LAP leaves as they are.
         is_raw: Whether its blocks leave normalisation and ReLU to the next one.
         scales: Whether it brings pixels into its own range by itself.
+        wants_large: Whether the class refuses images as small as these.
     """
 
     name: str
     last_layer: str
     options: dict = field(default_factory=dict)
-    skip: tuple = ()
     is_raw: bool = False
     scales: bool = False
+    wants_large: bool = False
 
     def build(self, image_size, outputs, activation, seed):
         """A network with the same initial weights whenever the seed is the same.
@@ -40,19 +40,22 @@ class Family:
             `(N, outputs)`.
         """
         keras.utils.set_random_seed(seed)
+        shape = (image_size, image_size, 3)
         full = getattr(keras.applications, self.name)(
             include_top=False,
             weights=None,
-            input_shape=(image_size, image_size, 3),
+            input_shape=(None, None, 3) if self.wants_large else shape,
             **self.options,
         )
         features = full.get_layer(self.last_layer).output
         front = keras.Model(full.input, features, name=self.name.lower())
+        if self.wants_large:
+            front = keras.models.clone_model(front, input_tensors=keras.Input(shape))
         for layer in front.layers:
             if isinstance(layer, layers.BatchNormalization):
                 # Keras' 0.99 lags behind in runs of a few hundred steps.
                 layer.momentum = 0.9
-        image = keras.Input((image_size, image_size, 3), name="image")
+        image = keras.Input(shape, name="image")
         x = image if self.scales else layers.Rescaling(1 / 127.5, offset=-1)(image)
         x = front(x)
         if self.is_raw:
@@ -68,15 +71,10 @@ FAMILIES = {
     family.name: family
     for family in (
         # Max pooling. VGG16 does not learn anything within these few steps.
-        Family("DenseNet121", "conv2_block3_concat", skip=("conv1_conv",), is_raw=True),
+        Family("InceptionV3", "mixed0", wants_large=True),
         # Residual.
-        Family("ResNet50V2", "conv3_block1_out", skip=("conv1_conv",), is_raw=True),
+        Family("ResNet50V2", "conv3_block1_out", is_raw=True),
         # Depthwise.
-        Family(
-            "EfficientNetB0",
-            "block4a_expand_activation",
-            skip=("stem_conv",),
-            scales=True,
-        ),
+        Family("EfficientNetB0", "block4a_expand_activation", scales=True),
     )
 }

@@ -3,19 +3,19 @@
 import keras_lap
 
 
-def with_lap(network, arm, study_set, family):
+def with_lap(network, arm, study_set):
     """The network with the LAP layers of an arm.
 
-    Gates are closed, so that it computes what the network does, unless the arm has
-    them open at once.
+    The very first strided convolution stays, where LAP would cost most. Gates are
+    closed, so that it computes what the network does, unless the arm has them open at
+    once.
     """
     head = study_set.attributes if arm.told == "attributes" else study_set.classes
     plan = keras_lap.plan(
-        network,
-        skip=family.skip,
-        concepts=head if arm.concepts == "everywhere" else 1,
-        **arm.lap,
+        network, concepts=head if arm.concepts == "everywhere" else 1, **arm.lap
     )
+    stem = [row.layer for row in plan.rows if row.lap and row.kind == "Conv2D"][:1]
+    plan.skip(*stem)
     if arm.only is not None:
         plan = plan.only(arm.only)
     if arm.concepts == "head":

@@ -111,7 +111,7 @@ def _downloaded(name, classes, splits, **options):
 CORE_SETS = {
     each.name: each
     for each in (
-        _drawn("clutter", "cluttered_digits/clutter", 10, epochs=3),
+        _drawn("clutter", "cluttered_digits/clutter", 10, epochs=3, tuned_epochs=3),
         _drawn(
             "decoy",
             "cluttered_digits/decoy",
@@ -119,9 +119,16 @@ CORE_SETS = {
             shifted=True,
             twin="clutter",
             epochs=1,
+            tuned_epochs=4,
+        ),
+        _drawn(
+            "crowded",
+            "crowded_digits",
+            10,
+            several=True,
+            epochs=3,
             tuned_epochs=3,
         ),
-        _drawn("crowded", "crowded_digits", 10, several=True, epochs=3),
         _drawn(
             "beetles",
             "spotted_beetles",
@@ -130,6 +137,7 @@ CORE_SETS = {
             attributes=len(MARKS),
             options={"attributes": MARKS},
             epochs=3,
+            tuned_epochs=4,
         ),
     )
 }

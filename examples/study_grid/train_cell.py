@@ -22,18 +22,18 @@ def needs(cell):
 
 def compute(cell, workshop):
     """Rows of results: quality on all splits, validity of LAP maps on `test`."""
-    arm, family = ARMS[cell.arm], FAMILIES[cell.family]
+    arm = ARMS[cell.arm]
     study_set = workshop.study_set(cell)
     data = workshop.data(cell)
     if arm.start == TRAINED:
         network = workshop.network(*needs(cell))
     else:
-        network = family.build(
+        network = FAMILIES[cell.family].build(
             study_set.side, study_set.classes, study_set.activation, cell.seed
         )
     epochs = workshop.sizes.epochs_of(arm, study_set)
     start = time.perf_counter()
-    network = train(arm, network, data["train"], study_set, family, cell.seed, epochs)
+    network = train(arm, network, data["train"], study_set, cell.seed, epochs)
     seconds = time.perf_counter() - start
     workshop.save_network(cell, network)
     yield cell.row(metric="seconds of training", value=seconds)

@@ -14,22 +14,24 @@ from study_grid.networks import with_closed_gates, with_lap
 
 BATCH_SIZE = 16
 LEARNING_RATE = 1e-3
+# Of each batch, with those that are told of drawn more often if they are fewer.
+LEAST_TOLD = 0.25
 # With all masks; of fewer each counts for more.
 RIGHT_REASONS_WEIGHT = 1000.0
 ATTENTION_WEIGHT = 10.0
 
 
-def train(arm, network, split, study_set, family, seed, epochs):
+def train(arm, network, split, study_set, seed, epochs):
     """Trains a network as an arm says.
 
-    All arms see the same images in the same order, in the same number of steps.
+    All arms take the same number of steps, and see the same images in the same order,
+    but for arms that are told of few: there some of these take the place of others.
 
     Args:
         arm: An `Arm`.
         network: The network to start from, which may be trained itself.
         split: Dict of the arrays of the training images.
         study_set: A `StudySet`.
-        family: A `Family`.
         seed: Seed of the order of the images, and of which are told about.
         epochs: Number of epochs.
 
@@ -38,7 +40,7 @@ def train(arm, network, split, study_set, family, seed, epochs):
     """
     keras.utils.set_random_seed(seed)
     told = told_images(len(split["label"]), arm.share, seed)
-    setup = _setup(arm, network, split, told, study_set, family)
+    setup = _setup(arm, network, split, told, study_set)
     if arm.lap is not None and arm.anneal:
         setup.callbacks.append(GateAnneal(end=arm.anneal * epochs))
     steps = epochs * -(-len(told) // BATCH_SIZE)
@@ -51,7 +53,14 @@ def train(arm, network, split, study_set, family, seed, epochs):
         [f"{task}_crossentropy", *setup.losses],
         loss_weights=setup.weights,
     )
-    batches = Batches(split["image"], setup.targets, BATCH_SIZE, seed)
+    batches = Batches(
+        split["image"],
+        setup.targets,
+        BATCH_SIZE,
+        seed,
+        wanted=told,
+        least=round(LEAST_TOLD * BATCH_SIZE),
+    )
     setup.model.fit(batches, epochs=epochs, callbacks=setup.callbacks, verbose=0)
     return setup.network
 
@@ -77,30 +86,30 @@ class _Setup:
     weights: list | None = None
 
 
-def _setup(arm, network, split, told, study_set, family):
+def _setup(arm, network, split, told, study_set):
     if arm.told == "attention":
         return _with_attention(arm, network, split, told, study_set)
     if arm.told == "right reasons":
         return _with_right_reasons(arm, network, split, told)
     if arm.lap is None:
         return _Setup(network, network, split["label"])
-    return _with_lap(arm, network, split, told, study_set, family)
+    return _with_lap(arm, network, split, told, study_set)
 
 
-def _with_lap(arm, network, split, told, study_set, family):
-    network = with_lap(network, arm, study_set, family)
+def _with_lap(arm, network, split, told, study_set):
+    network = with_lap(network, arm, study_set)
     setup = _Setup(network, network, split["label"])
     if arm.told is not None:
         kind = KINDS[arm.told]
         setup.targets = kind.targets(split, told)
-        setup.callbacks.append(kind.callback(arm.share, study_set.several))
+        setup.callbacks.append(kind.callback(_told_share(arm), study_set.several))
     return setup
 
 
 def _with_right_reasons(arm, network, split, told):
     network = with_closed_gates(network)
     targets = {"label": split["label"], "mask": split["mask"], "valid": {"mask": told}}
-    weight = RIGHT_REASONS_WEIGHT / arm.share
+    weight = RIGHT_REASONS_WEIGHT / _told_share(arm)
     callback = KnowledgeInjection([RightReasons()], weights=weight)
     return _Setup(network, network, targets, [callback])
 
@@ -109,5 +118,10 @@ def _with_attention(arm, network, split, told, study_set):
     model = with_attention(network)
     masks, labels, size = split["mask"], split["label"], model.outputs[1].shape[1:3]
     maps = attention_targets(masks, labels, told, size, study_set.classes)
-    weights = [1.0, ATTENTION_WEIGHT / arm.share]
+    weights = [1.0, ATTENTION_WEIGHT / _told_share(arm)]
     return _Setup(network, model, (labels, maps), [], [attention_loss], weights)
+
+
+def _told_share(arm):
+    """Share of the images of a batch that are told of, rounded."""
+    return max(arm.share, LEAST_TOLD)

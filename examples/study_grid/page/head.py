@@ -14,6 +14,7 @@ from study_grid.training import (
     ATTENTION_WEIGHT,
     BATCH_SIZE,
     LEARNING_RATE,
+    LEAST_TOLD,
     RIGHT_REASONS_WEIGHT,
 )
 
@@ -68,7 +69,8 @@ def head(sections, results, asked, counts, runs, sizes):
         f"that rises to {LEARNING_RATE:g} and falls to 0 as a cosine does. What a "
         "network is told beside labels has a single weight in the loss, for all sets "
         "and families, divided by the share of the images that are told of: "
-        f"{_weights()}."
+        f"{_weights()}. Where that share is less than {LEAST_TOLD:g}, told images take "
+        "the place of others until they are as many in every batch."
     )
     yield (
         "LAP does not meet its competitors on equal terms: its options, losses and "
