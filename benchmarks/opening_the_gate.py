@@ -19,7 +19,7 @@ import quickstart
 
 VARIANTS = {
     "as in the demo": {},
-    "scores learn from the task too": {"detach_scores": False},
+    "scores learn from the task too": {"detach_scores": False, "score_gain": 10.0},
     "soft gates": {"score_activation": "sigmoid"},
     "poolings only": {"where": "pooling", "skip": []},
     "class concepts in every layer": {"concepts": 10},

@@ -2,11 +2,10 @@
 
 import gc
 import importlib.util
-import os
 import pathlib
 import re
 import struct
-import sys
+import tracemalloc
 import warnings
 import weakref
 
@@ -319,27 +318,30 @@ def test_an_error_while_training_is_told_once(fit, x, tmp_path, monkeypatch):
     assert drawn(tmp_path) == ["epoch_0000.png", "epoch_0003.png"]
 
 
-@pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="resident memory is read as on Linux"
-)
-def test_memory_does_not_grow(model, x, tmp_path):
+def test_nothing_of_an_epoch_is_kept(model, x, tmp_path):
+    from matplotlib.figure import Figure
+
     monitor = ExplanationMonitor(x, tmp_path, max_images=1, concepts=[0])
     monitor.set_model(model)
     monitor.on_train_begin()
 
-    def resident_after(epochs):
+    def kept_after(epochs):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             for _ in range(epochs):
                 monitor.on_epoch_end(0)
         gc.collect()
-        pages = pathlib.Path("/proc/self/statm").read_text().split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+        figures = [each for each in gc.get_objects() if isinstance(each, Figure)]
+        return len(figures), tracemalloc.get_traced_memory()[0]
 
-    # Matplotlib and the allocator settle in the first ones.
-    before = resident_after(15)
-    growth = resident_after(85) - before
+    tracemalloc.start()
+    try:
+        # Caches fill in the first ones.
+        figures, before = kept_after(5)
+        figures_at_the_end, after = kept_after(10)
+    finally:
+        tracemalloc.stop()
+    assert figures_at_the_end == figures
+    # A tenth of what the pixels of the figures would take.
     width, height = png_size(tmp_path / "epoch_0001.png")
-    # Half of what the pixels of the figures alone would take, were they kept; what
-    # allocators keep after other tests has been a quarter.
-    assert growth < 85 * width * height * 4 / 2
+    assert after - before < width * height * 4
