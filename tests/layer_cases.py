@@ -16,7 +16,7 @@ CONFIGURATIONS = {
     "default": {},
     "noisy_or": {"concepts": 3, "scores": "noisy_or", "initial_score": 0.3},
     "ramp": {"score_activation": "ramp", "concepts": 2, "alpha": 0.5},
-    "hidden": {"concepts": 2, "hidden": 5, "weighting": "softmax"},
+    "hidden": {"concepts": 2, "hidden": 5, "weighting": "softmax", "score_gain": 3.0},
     "ungated": {"gating": None},
     "features": {"scores": "features", "gating": None},
     "max base": {"base": "max"},

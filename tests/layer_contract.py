@@ -360,8 +360,9 @@ class LAPoolingContract:
             ({"alpha": float("nan")}, "`alpha` to be positive"),
             ({"initial_score": 0.0}, "`initial_score` strictly between 0 and 1"),
             ({"initial_score": 1.0}, "`initial_score` strictly between 0 and 1"),
-            ({"score_gain": 0.0}, "`score_gain` to be positive and finite"),
-            ({"score_gain": float("inf")}, "`score_gain` to be positive and finite"),
+            ({"score_gain": 0.0}, "`score_gain` to be a positive, finite number"),
+            ({"score_gain": float("inf")}, "`score_gain` to be a positive, finite"),
+            ({"score_gain": None}, "`score_gain` to be a positive, finite number"),
         ],
     )
     def test_refuses(self, options, expected):
@@ -375,6 +376,15 @@ class LAPoolingContract:
         rank = self.case.rank + 2
         with pytest.raises(ValueError, match=rf"expected ndim={rank}.*shape received"):
             self.case.make()(np.ones([6] * (rank + more)))
+
+    def test_files_without_a_gain_mean_ten(self, rng):
+        layer, x = self.case.built(rng, concepts=2)
+        config = layer.get_config()
+        assert config.pop("score_gain") == 10
+        older = type(layer).from_config(config)
+        older.build(x.shape)
+        older.set_weights(layer.get_weights())
+        assert_identical(older(x), layer(x))
 
     def test_counts_may_be_numpy_integers(self):
         layer = self.case.make(concepts=np.int64(3), hidden=np.int32(2))

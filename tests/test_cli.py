@@ -223,6 +223,11 @@ def test_convert_writes_a_model_that_computes_the_same(saved, network, rng, caps
     laps = keras_lap.lap_layers(converted)
     assert [layer.name for layer in laps] == ["pool", "head"]
     assert all(layer.detach_scores for layer in laps)
+    assert {layer.score_gain for layer in laps} == {10}
+    options = ["--score-gain", "2.5", "--force"]
+    assert cli.main(["convert", saved, "-o", output, *options]) == 0
+    converted = keras.saving.load_model(output)
+    assert {layer.score_gain for layer in keras_lap.lap_layers(converted)} == {2.5}
     x = rng.normal(size=(2, 8, 8, 1)).astype("float32")
     computed = (ops.convert_to_numpy(model(x)) for model in (converted, network))
     np.testing.assert_allclose(*computed, rtol=1e-5, atol=1e-6)

@@ -563,14 +563,21 @@ def test_layer_options():
 
 
 def test_scores_learn_as_the_network_does_unless_they_are_detached():
-    def gains(model):
-        return {layer.score_gain for layer in lap_layers(model)}
-
     model = small_model()
-    assert gains(convert(model)) == {1}
-    assert gains(convert(model, detach_scores=True)) == {10}
-    plan = keras_lap.plan(model).set("pool", detach_scores=True)
-    assert gains(convert(model, plan)) == {1, 10}
+    first, second = (layer.name for layer in lap_layers(convert(model)))
+
+    def gains(options, changes):
+        plan = keras_lap.plan(model, **options).set(first, **changes)
+        found = {
+            layer.name: layer.score_gain for layer in lap_layers(convert(model, plan))
+        }
+        return found[first], found[second]
+
+    attached, detached = {"detach_scores": False}, {"detach_scores": True}
+    assert gains(attached, detached) == (10, 1)
+    assert gains(detached, attached) == (1, 10)
+    assert gains({"score_gain": 3}, detached) == (3, 3)
+    assert gains({"score_gain": 3}, {"score_gain": None}) == (1, 3)
 
 
 def test_skipped_layers_stay(rng):

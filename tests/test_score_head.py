@@ -121,7 +121,7 @@ def test_noisy_or_keeps_its_gradient_where_a_concept_is_certain():
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_float16", "mixed_bfloat16"])
 def test_configuration_survives_json(x, dtype):
-    head = ScoreHead(3, 4, "ramp", 0.3, dtype=dtype, name="head")
+    head = ScoreHead(3, 4, "ramp", 0.3, gain=3.0, dtype=dtype, name="head")
     text = json.dumps(keras.saving.serialize_keras_object(head))
     copy = keras.saving.deserialize_keras_object(json.loads(text))
     assert copy.get_config() == head.get_config()

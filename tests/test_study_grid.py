@@ -264,6 +264,7 @@ def test_run_leaves_out_what_needs_a_cell_that_failed(workshop, monkeypatch):
 def test_knowledge_of_few_images_counts_for_more():
     from study_grid.arms import ABLATIONS, KNOWLEDGE, LOSSES
     from study_grid.knowledge import KINDS
+    from study_grid.training import told_share
 
     split = {"label": np.arange(4), "mask": np.zeros((4, 2, 2)), "boxes": np.ones(4)}
     told = np.array([True, False, False, False])
@@ -272,12 +273,13 @@ def test_knowledge_of_few_images_counts_for_more():
         if arm.told in KINDS:
             kind = KINDS[arm.told]
             targets = kind.targets(split, told)
-            weights[arm.name] = kind.callback(arm.share, several=False).weights
+            weights[arm.name] = kind.callback(told_share(arm), several=False).weights
             if isinstance(targets, dict):
                 assert set(targets["valid"]) == set(targets) - {"label", "valid"}
                 assert all(flags is told for flags in targets["valid"].values())
-    assert weights["LAP + masks, 1 %"] == [400]
-    assert weights["LAP + masks, tuned"] == [20]
+    assert weights["LAP + masks, 1 %"] == [16]
+    assert weights["LAP + masks, tuned"] == [16]
+    assert weights["LAP + masks, 100 %"] == [4]
     # Labels are there for all images.
     assert weights["LAP + labels"] == weights["ablation: labels alone"] == [0.1]
     assert weights["ablation: sufficiency + areas"] == [0.1, 0.1]
@@ -299,8 +301,8 @@ def test_gates_open_over_a_share_of_the_training(monkeypatch):
         "label": np.arange(16) % 3,
         "mask": np.zeros((16, 16, 16), "uint8"),
     }
-    for name in ("LAP + masks, tuned", "ablation: gates open until the end"):
+    for name in ("LAP", "LAP + masks, tuned", "ablation: gates open until the end"):
         network = small_network(classes=10)
         study_set = SETS["clutter"]
         training.train(ARMS[name], network, data, study_set, 0, epochs=3)
-    assert made == [pytest.approx(0.3), 3]
+    assert made == [1, pytest.approx(0.3), 3]

@@ -48,6 +48,7 @@ ABLATIONS = {
     "ablation: class concepts everywhere": 0.1,
     "ablation: alpha 8": -0.1,
     "ablation: head only": -0.1,
+    "ablation: scores learn from the task, slowly": -0.1,
 }
 
 
@@ -159,6 +160,8 @@ def test_head_tells_what_was_run(study, page, core):
     assert f"learning rate that rises to {training.LEARNING_RATE:g} and" in page
     weights = training.RIGHT_REASONS_WEIGHT, training.ATTENTION_WEIGHT
     assert "RRR {:g}, GAIN {:g}.".format(*weights) in page
+    assert f"That share is at least {training.LEAST_TOLD:g}:" in page
+    assert "`detach_scores`: True, `score_gain`: 10.0" in page
     assert "one setting that is named here" in page
     assert "B and C rest on 7 images per run" in page
     assert page.count("All of this rests on 7 test images per run") == 2
@@ -193,6 +196,10 @@ def test_pictures_are_drawn_and_shown(docs, page):
         ("class concepts everywhere", "better: supports `concepts`: everywhere"),
         ("alpha 8", "worse: supports `alpha`: 2.0"),
         ("head only", "worse; neither is a default"),
+        (
+            "scores learn from the task, slowly",
+            "worse: contradicts `detach_scores`: False",
+        ),
         ("softmax weighting", "no difference found"),
     ],
 )

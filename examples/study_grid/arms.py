@@ -96,16 +96,23 @@ KNOWLEDGE = (
 )
 
 
-def _changed(name, anneal=ANNEAL, concepts="head", only=None, told="masks", **lap):
-    return Arm(
+def _changed(
+    name,
+    told="masks",
+    share=0.2,
+    anneal=ANNEAL,
+    concepts="head",
+    only=None,
+    **lap,
+):
+    return _tuned(
         f"ablation: {name}",
-        TRAINED,
         {**TAUGHT, **lap},
         told,
-        0.2,
-        anneal,
-        concepts,
-        only,
+        share,
+        anneal=anneal,
+        concepts=concepts,
+        only=only,
     )
 
 
@@ -116,8 +123,10 @@ ABLATIONS = (
     _changed("alpha 8", alpha=8.0),
     _changed("no score gating", gating=None),
     _changed("soft scores", score_activation="sigmoid"),
+    # At the rate that they have where they are detached.
     _changed("scores learn from the task", detach_scores=False, score_gain=10.0),
-    _changed("scores learn at the network's rate", score_gain=1.0),
+    _changed("scores learn from the task, slowly", detach_scores=False),
+    _changed("scores learn slowly", score_gain=1.0),
     _changed("scores start at 0.95", initial_score=0.95),
     _changed("no hidden layer", hidden=None),
     _changed("one concept", concepts="one"),
@@ -125,20 +134,20 @@ ABLATIONS = (
     _changed("poolings only", where="pooling"),
     _changed("head only", only="head_pool"),
     _changed("gates open at once", anneal=0.0),
-    _changed("gates open over a third", anneal=1 / 3),
+    _changed("gates open over a quarter", anneal=1 / 4),
     _changed("gates open until the end", anneal=1.0),
 )
 LOSSES = tuple(
-    _changed(told if " + " in told else f"{told} alone", told=told)
-    for told in (
-        "masks outside",
-        "boxes",
-        "labels",
-        "areas",
-        "consistency + labels",
-        "necessity + areas",
-        "sufficiency + areas",
-    )
+    _changed(told if " + " in told else f"{told} alone", told=told, share=share)
+    for told, share in {
+        "masks outside": 0.2,
+        "boxes": 0.2,
+        "labels": 1.0,
+        "areas": 1.0,
+        "consistency + labels": 1.0,
+        "necessity + areas": 1.0,
+        "sufficiency + areas": 1.0,
+    }.items()
 )
 ATTRIBUTES = (
     _tuned("LAP + attributes, tuned", TAUGHT, "attributes", 0.2, concepts="everywhere"),

@@ -5,7 +5,10 @@ import numpy as np
 
 
 class Batches(keras.utils.PyDataset):
-    """Shuffled batches of arrays, the same for all networks that are compared.
+    """Shuffled batches of arrays, whose order depends on nothing but a seed.
+
+    Where some images are wanted more often, they take the place of others of the same
+    batch, and may come several times in an epoch.
 
     Args:
         images: Array `(N, H, W, 3)`, cast to float32 batch by batch.

@@ -34,7 +34,7 @@ class Kind:
         """The `KnowledgeInjection` of a network.
 
         Args:
-            share: Share of the images that have the knowledge.
+            share: Share of the images of a batch that have the knowledge.
             several: Whether images may have several labels.
         """
         made = self._make("sigmoid" if several else "softmax")

@@ -15,7 +15,7 @@ def with_lap(network, arm, study_set):
         network, concepts=head if arm.concepts == "everywhere" else 1, **arm.lap
     )
     stem = [row.layer for row in plan.rows if row.lap and row.kind == "Conv2D"][:1]
-    plan.skip(*stem)
+    plan = plan.skip(*stem)
     if arm.only is not None:
         plan = plan.only(arm.only)
     if arm.concepts == "head":

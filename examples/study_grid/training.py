@@ -14,7 +14,7 @@ from study_grid.networks import with_closed_gates, with_lap
 
 BATCH_SIZE = 16
 LEARNING_RATE = 1e-3
-# Of each batch, with those that are told of drawn more often if they are fewer.
+# Share of every batch. Where fewer images are told of, they are drawn more often.
 LEAST_TOLD = 0.25
 # With all masks; of fewer each counts for more.
 RIGHT_REASONS_WEIGHT = 1000.0
@@ -102,14 +102,14 @@ def _with_lap(arm, network, split, told, study_set):
     if arm.told is not None:
         kind = KINDS[arm.told]
         setup.targets = kind.targets(split, told)
-        setup.callbacks.append(kind.callback(_told_share(arm), study_set.several))
+        setup.callbacks.append(kind.callback(told_share(arm), study_set.several))
     return setup
 
 
 def _with_right_reasons(arm, network, split, told):
     network = with_closed_gates(network)
     targets = {"label": split["label"], "mask": split["mask"], "valid": {"mask": told}}
-    weight = RIGHT_REASONS_WEIGHT / _told_share(arm)
+    weight = RIGHT_REASONS_WEIGHT / told_share(arm)
     callback = KnowledgeInjection([RightReasons()], weights=weight)
     return _Setup(network, network, targets, [callback])
 
@@ -118,10 +118,10 @@ def _with_attention(arm, network, split, told, study_set):
     model = with_attention(network)
     masks, labels, size = split["mask"], split["label"], model.outputs[1].shape[1:3]
     maps = attention_targets(masks, labels, told, size, study_set.classes)
-    weights = [1.0, ATTENTION_WEIGHT / _told_share(arm)]
+    weights = [1.0, ATTENTION_WEIGHT / told_share(arm)]
     return _Setup(network, model, (labels, maps), [], [attention_loss], weights)
 
 
-def _told_share(arm):
-    """Share of the images of a batch that are told of, rounded."""
+def told_share(arm):
+    """Least share of the images of a batch that are told of."""
     return max(arm.share, LEAST_TOLD)

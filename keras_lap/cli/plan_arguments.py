@@ -44,11 +44,24 @@ def add_plan_arguments(parser):
         const=True,
         help="scores learn from knowledge losses alone",
     )
+    group.add_argument(
+        "--score-gain",
+        type=float,
+        metavar="G",
+        help="how many times as fast as the network scores learn "
+        "(default: 10 if detached, else 1)",
+    )
 
 
 def plan_options(options):
     """The arguments of `keras_lap.plan` for what was given on the command line."""
-    names = ("hidden", "score_activation", "initial_score", "detach_scores")
+    names = (
+        "hidden",
+        "score_activation",
+        "initial_score",
+        "detach_scores",
+        "score_gain",
+    )
     given = {name: getattr(options, name) for name in names}
     given["concepts"] = _merged(options.concepts)
     given = {name: value for name, value in given.items() if value is not None}

@@ -1,6 +1,7 @@
 """What the local attention pooling layers have in common."""
 
 import math
+import numbers
 import operator
 
 import keras
@@ -79,10 +80,12 @@ class BaseLAPooling(layers.Layer):
                 "Expected `initial_score` strictly between 0 and 1. "
                 f"Received: initial_score={initial_score}"
             )
-        if not 0 < score_gain < math.inf:
+        is_number = isinstance(score_gain, numbers.Real)
+        if not is_number or not 0 < score_gain < math.inf:
             raise ValueError(
-                "Expected `score_gain` to be positive and finite. "
-                f"Received: score_gain={score_gain}"
+                "Expected `score_gain` to be a positive, finite number: with 1 scores "
+                "learn at the rate of the network, with 10 ten times as fast. "
+                f"Received: score_gain={score_gain!r}"
             )
         self.concepts = concepts
         self.hidden = hidden
@@ -93,7 +96,7 @@ class BaseLAPooling(layers.Layer):
         self.score_activation = score_activation
         self.initial_score = initial_score
         self.detach_scores = detach_scores
-        self.score_gain = score_gain
+        self.score_gain = float(score_gain)
         self.base = base
         self.data_format = standardize_data_format(data_format)
         self.input_spec = layers.InputSpec(ndim=self.rank + 2)
@@ -105,7 +108,7 @@ class BaseLAPooling(layers.Layer):
                     hidden,
                     score_activation,
                     initial_score,
-                    score_gain,
+                    self.score_gain,
                     name="score_head",
                     dtype=self.dtype_policy,
                 )

@@ -24,7 +24,7 @@ class GlobalLAPooling2D(BaseGlobalLAPooling):
         score_activation: `"sigmoid"` or `"ramp"`.
         initial_score: Score of every pixel at the start of training.
         detach_scores: Whether scores learn from knowledge losses alone.
-        score_gain: Factor of the logits, so of how fast scores learn.
+        score_gain: Factor of the logits, positive; see `LAPooling2D`.
         base: `None`, `"max"`, `"avg"` or `"first"`.
         **kwargs: `name`, `dtype` and so on, as for every Keras layer.
 

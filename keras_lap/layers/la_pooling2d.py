@@ -41,8 +41,9 @@ class LAPooling2D(BaseWindowedLAPooling):
         detach_scores: Whether the output passes no gradient to the scores, so that
             they learn from knowledge losses alone. Else the task loss keeps a
             shortcut's scores up, against what knowledge says.
-        score_gain: Factor of the logits, positive. Under an adaptive optimiser it is
-            one of the learning rate of the scores.
+        score_gain: Factor of the logits, positive. Under an adaptive optimiser it acts
+            on the scores as a factor of the learning rate. Scores that the task trains
+            too can outrun a trained network at 10; at 1 they move as it does.
         base: `None`, or the pooling to blend with, `"max"`, `"avg"` or `"first"`,
             by the variable `gate`: 0 at first, which gives the base branch alone;
             1 gives LAP alone. See `keras_lap.callbacks.GateAnneal`.

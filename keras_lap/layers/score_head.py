@@ -14,8 +14,8 @@ class ScoreHead(layers.Layer):
     """Scores `K` concepts at every pixel with 1x1 convolutions.
 
     `Z = gain * Conv1x1(C -> K)(X)`, optionally behind `Conv1x1 -> batch norm -> ReLU`.
-    Under an adaptive optimiser the gain acts as a factor of the head's learning rate:
-    a fresh head can learn faster than the network that it was put into.
+    Under an adaptive optimiser the gain acts as a factor of the learning rate of the
+    last convolution: a fresh head can learn faster than the network around it.
 
     Args:
         concepts: Number of concepts `K`.

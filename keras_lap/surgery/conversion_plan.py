@@ -7,7 +7,7 @@ from keras_lap.layers.model_graph import graph_of
 from keras_lap.surgery.addresses import Addresses
 from keras_lap.surgery.concepts import automatic_concepts
 from keras_lap.surgery.estimate import Estimate
-from keras_lap.surgery.lap_options import check_options, completed
+from keras_lap.surgery.lap_options import check_options, with_score_gain
 from keras_lap.surgery.place_costs import PlaceCosts
 from keras_lap.surgery.places import Place, find_places
 from keras_lap.surgery.plan_row import PlanRow
@@ -265,7 +265,7 @@ class ConversionPlan:
         stages = [self._stages[key] for key in sources]
         counts = automatic_concepts(self.graph, list(sources.values()), stages)
         return {
-            key: completed(
+            key: with_score_gain(
                 {"concepts": count, **self._options, **self._settings_of(source)}
             )
             for (key, source), count in zip(sources.items(), counts, strict=True)

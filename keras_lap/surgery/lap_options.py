@@ -15,7 +15,7 @@ LAP_DEFAULTS = {
     # Near 1, so that an opening gate keeps the scale the trained network is used to.
     "initial_score": 0.95,
     "detach_scores": False,
-    # Chosen by `completed`.
+    # Chosen by `with_score_gain`.
     "score_gain": None,
 }
 
@@ -39,17 +39,23 @@ def check_options(options):
             f"Expected options of LAP layers, which are {', '.join(known)}. "
             f"Received: {', '.join(unknown)}{hint}"
         )
-    GlobalLAPooling2D(**completed(options))
+    GlobalLAPooling2D(**with_score_gain(options))
 
 
-def completed(options):
-    """Options of LAP layers with those that depend on others filled in.
+def with_score_gain(options):
+    """Options of a LAP layer, with the gain chosen where it is left open.
 
-    Detached scores learn tenfold, to be there when gates close. Those that the task
-    trains too learn like the network: tenfold they closed first gates for good, in
-    training the features behind which then starved.
+    Scores that are detached are taught by knowledge alone and have to know their places
+    before the gates open, so they learn ten times as fast as the network. Scores that
+    the task trains too learn as fast as the network: ten times as fast they closed the
+    first gates of fine-tuned networks before the layers behind could follow.
+
+    Args:
+        options: Dict of all options but `concepts`, and of that or not.
+
+    Returns:
+        A dict with the same keys.
     """
-    options = {**LAP_DEFAULTS, **options}
-    if options["score_gain"] is None:
-        options["score_gain"] = 10.0 if options["detach_scores"] else 1.0
-    return options
+    if options["score_gain"] is not None:
+        return options
+    return {**options, "score_gain": 10.0 if options["detach_scores"] else 1.0}

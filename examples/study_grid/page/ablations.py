@@ -3,6 +3,7 @@
 import inspect
 
 import keras_lap
+from keras_lap.surgery.lap_options import with_score_gain
 from study_grid.arms import (
     ABLATIONS,
     ATTRIBUTES,
@@ -49,9 +50,10 @@ def section(results, sizes):
     return Section(
         blocks=[
             f"{ABLATION_FAMILY} on `{ABLATION_SET}`. The base is *{BASE.name}*, with "
-            f"{_listed(_settings(BASE, options, epochs))}; `concepts` is that of "
-            "`study_grid.arms.Arm`, and `anneal` the epoch at which gates are open, of "
-            f"{epochs}. Each row changes one thing. In brackets, the difference to the "
+            f"{_listed(with_score_gain(_settings(BASE, options, epochs)))}; "
+            "`concepts` is that of `study_grid.arms.Arm`, and `anneal` the epoch at "
+            f"which gates are open, of {epochs}. Each row changes one thing, or says "
+            "what. In brackets, the difference to the "
             "base, of networks of the same seed. It is more than noise where its "
             "interval excludes 0, and in bold then.",
             table(header, rows),

@@ -68,9 +68,9 @@ def head(sections, results, asked, counts, runs, sizes):
         f"All are trained by Adam, in batches of {BATCH_SIZE}, with a learning rate "
         f"that rises to {LEARNING_RATE:g} and falls to 0 as a cosine does. What a "
         "network is told beside labels has a single weight in the loss, for all sets "
-        "and families, divided by the share of the images that are told of: "
-        f"{_weights()}. Where that share is less than {LEAST_TOLD:g}, told images take "
-        "the place of others until they are as many in every batch."
+        "and families, divided by the share of a batch that is told of: "
+        f"{_weights()}. That share is at least {LEAST_TOLD:g}: where fewer images are "
+        "told of, they take the place of others until they are as many in every batch."
     )
     yield (
         "LAP does not meet its competitors on equal terms: its options, losses and "
