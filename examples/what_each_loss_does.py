@@ -154,7 +154,7 @@ class Networks:
             skip=["pool_1"],
             concepts=len(ATTRIBUTES) if attributes else 10,
             hidden=16,
-            # At ten times the network's rate one epoch is enough for the losses.
+            # In a single epoch the scores are to follow the losses.
             score_gain=10.0,
         )
         self._fit(
