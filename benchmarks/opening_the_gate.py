@@ -19,7 +19,10 @@ import quickstart
 
 VARIANTS = {
     "as in the demo": {},
-    "scores learn from the task too": {"detach_scores": False, "score_gain": 10.0},
+    "scores learn from the task too, as fast": {
+        "detach_scores": False,
+        "score_gain": 10.0,
+    },
     "soft gates": {"score_activation": "sigmoid"},
     "poolings only": {"where": "pooling", "skip": []},
     "class concepts in every layer": {"concepts": 10},
