@@ -19,7 +19,7 @@ import quickstart
 
 VARIANTS = {
     "as in the demo": {},
-    "scores learn from the task too, as fast": {
+    "scores learn from the task too": {
         "detach_scores": False,
         "score_gain": 10.0,
     },

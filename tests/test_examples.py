@@ -204,7 +204,7 @@ def test_opening_the_gate(tmp_path):
 
     path = tmp_path / "gate.csv"
     arguments = ["--epochs", "1", "--data-dir", str(tmp_path), "--csv", str(path)]
-    variant = "scores learn from the task too, as fast"
+    variant = "scores learn from the task too"
     opening_the_gate.main(
         [*arguments, "--variants", variant], config=tiny("tiny_gate", decoy=True)
     )
