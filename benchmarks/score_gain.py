@@ -9,10 +9,9 @@ import csv
 import pathlib
 import sys
 
-import numpy as np
-
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "examples"))
 
+from keras import ops
 from study_grid.arms import LEARNED, ORIGINAL, TRAINED, Arm
 from study_grid.cell import TRAIN, Cell
 from study_grid.export_sets import export_sets
@@ -77,7 +76,7 @@ def _fine_tuned(original, workshop, gain, anneal):
     images, labels = data["validation"]["image"], data["validation"]["label"]
     with score_tape() as records:
         network(images[:IMAGES].astype("float32"))
-    means = [float(np.mean(record.attention)) for record in records]
+    means = [float(ops.mean(record.attention)) for record in records]
     accuracy = quality(predict(network, images), labels)
     return f"{accuracy:.3f}", " ".join(f"{mean:.3f}" for mean in means)
 
