@@ -132,6 +132,7 @@ def fine_tune(model, data, epochs, share_with_mask):
     has_mask = np.random.default_rng(0).random(count) < share_with_mask
     print(f"Fine-tuning with {count} labels and {has_mask.sum()} masks.")
     print("All validation images have a mask, so val_loss is the larger one.")
+    print("Accuracy falls to chance when the gates shut the patch out, and comes back.")
     targets = {
         "label": train["label"],
         "mask": train["mask"],

@@ -48,8 +48,8 @@ def add_plan_arguments(parser):
         "--score-gain",
         type=float,
         metavar="G",
-        help="how many times as fast as the network scores learn "
-        "(default: 10 if detached, else 1)",
+        help="scores learn G times as fast as the rest of the network; a positive "
+        "number (default: 10 with --detach-scores, else 1)",
     )
 
 
