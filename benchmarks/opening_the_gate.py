@@ -6,7 +6,6 @@ a random colour, and how far it falls behind that on the split with the usual pa
 """
 
 import argparse
-import csv
 import pathlib
 import sys
 
@@ -16,6 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "examples"))
 
 import keras
 import quickstart
+from write_rows import write_rows
 
 VARIANTS = {
     "as in the demo": {},
@@ -46,22 +46,21 @@ def main(arguments=None, config="decoy"):
     arguments = parser.parse_args(arguments)
     splits = ("train", "validation", "validation_shifted")
     data = quickstart.load_data(arguments.data_dir, config, splits)
-    path = pathlib.Path(arguments.csv)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["variant", "epochs", "validation", "validation_shifted"])
-        for name in arguments.variants:
-            print(f"\n== {name}")
-            keras.utils.set_random_seed(0)
-            model = quickstart.put_lap_into(
-                quickstart.load_original(data), **VARIANTS[name]
-            )
-            quickstart.fine_tune(model, data, arguments.epochs, arguments.masks)
-            row = [f"{accuracy(model, data[split]):.3f}" for split in splits[1:]]
-            writer.writerow([name, arguments.epochs, *row])
-            file.flush()
-            print(f"{name}: {row}")
+    rows = (
+        [name, arguments.epochs, *_fine_tuned(name, data, arguments)]
+        for name in arguments.variants
+    )
+    write_rows(arguments.csv, ["variant", "epochs", *splits[1:]], rows)
+
+
+def _fine_tuned(name, data, arguments):
+    """Accuracy of a variant on both validation splits, as text."""
+    print(f"\n== {name}")
+    keras.utils.set_random_seed(0)
+    model = quickstart.put_lap_into(quickstart.load_original(data), **VARIANTS[name])
+    quickstart.fine_tune(model, data, arguments.epochs, arguments.masks)
+    for split in ("validation", "validation_shifted"):
+        yield f"{accuracy(model, data[split]):.3f}"
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ that outrun the layers behind them close their gates: the mean scores tell.
 """
 
 import argparse
-import csv
+import itertools
 import pathlib
 import sys
 
@@ -14,12 +14,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "examples"))
 from keras import ops
 from study_grid.arms import LEARNED, ORIGINAL, TRAINED, Arm
 from study_grid.cell import TRAIN, Cell
+from study_grid.compute import compute
 from study_grid.export_sets import export_sets
 from study_grid.quality import predict, quality
-from study_grid.run import run
 from study_grid.sizes import SIZES
 from study_grid.training import train
 from study_grid.workshop import Workshop
+from write_rows import write_rows
 
 from keras_lap.layers import score_tape
 
@@ -42,22 +43,12 @@ def main(arguments=None):
     export_sets(workshop, [arguments.set], arguments.data_dir)
     original = Cell(TRAIN, arguments.set, arguments.family, 0, ORIGINAL.name)
     if not workshop.network_path(original).exists():
-        run([original], workshop, workers=0)
-    path = pathlib.Path(arguments.csv)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["anneal", "gain", "validation", "mean scores"])
-        for anneal in arguments.anneal:
-            for gain in arguments.gains:
-                row = [
-                    f"{anneal:.2f}",
-                    gain,
-                    *_fine_tuned(original, workshop, gain, anneal),
-                ]
-                writer.writerow(row)
-                file.flush()
-                print(*row, flush=True)
+        compute(original, workshop)
+    rows = (
+        [f"{anneal:.2f}", gain, *_fine_tuned(original, workshop, gain, anneal)]
+        for anneal, gain in itertools.product(arguments.anneal, arguments.gains)
+    )
+    write_rows(arguments.csv, ["anneal", "gain", "validation", "mean scores"], rows)
 
 
 def _fine_tuned(original, workshop, gain, anneal):
