@@ -96,7 +96,7 @@ def rows_of(workshop, kind, name, arm):
     "arm",
     [
         "LAP + labels",
-        "LAP + boxes, 20 %",
+        "LAP + boxes, 5 %",
         "RRR, 5 %",
         "GAIN, 5 %",
         "ablation: sufficiency + areas",

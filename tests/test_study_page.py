@@ -48,7 +48,7 @@ ABLATIONS = {
     "ablation: class concepts everywhere": 0.1,
     "ablation: alpha 8": -0.1,
     "ablation: head only": -0.1,
-    "ablation: scores learn from the task, slowly": -0.1,
+    "ablation: scores learn from the task": -0.1,
 }
 
 
@@ -197,7 +197,7 @@ def test_pictures_are_drawn_and_shown(docs, page):
         ("alpha 8", "worse: supports `alpha`: 2.0"),
         ("head only", "worse; neither is a default"),
         (
-            "scores learn from the task, slowly",
+            "scores learn from the task",
             "worse: contradicts `detach_scores`: False",
         ),
         ("softmax weighting", "no difference found"),

@@ -76,7 +76,7 @@ ACCURACY = (
     LAP_MASKS_TUNED,
 )
 
-SHARES = (0.01, 0.05, 0.2, 1.0)
+SHARES = {"masks": (0.01, 0.05, 0.2, 1.0), "boxes": (0.05, 1.0)}
 KNOWLEDGE = (
     ORIGINAL_TUNED,
     LAP_LABELS,
@@ -85,8 +85,8 @@ KNOWLEDGE = (
         LAP_MASKS_TUNED
         if (told, share) == ("masks", 0.2)
         else _tuned(f"LAP + {told}, {_percent(share)}", TAUGHT, told, share)
-        for told in ("masks", "boxes")
-        for share in SHARES
+        for told, shares in SHARES.items()
+        for share in shares
     ),
     *(
         _tuned(f"{name}, {_percent(share)}", None, told, share)
@@ -123,10 +123,7 @@ ABLATIONS = (
     _changed("alpha 8", alpha=8.0),
     _changed("no score gating", gating=None),
     _changed("soft scores", score_activation="sigmoid"),
-    # At the rate that they have where they are detached.
-    _changed("scores learn from the task", detach_scores=False, score_gain=10.0),
-    _changed("scores learn from the task, slowly", detach_scores=False),
-    _changed("scores learn slowly", score_gain=1.0),
+    _changed("scores learn from the task", detach_scores=False),
     _changed("scores start at 0.95", initial_score=0.95),
     _changed("no hidden layer", hidden=None),
     _changed("one concept", concepts="one"),
@@ -134,7 +131,6 @@ ABLATIONS = (
     _changed("poolings only", where="pooling"),
     _changed("head only", only="head_pool"),
     _changed("gates open at once", anneal=0.0),
-    _changed("gates open over a quarter", anneal=1 / 4),
     _changed("gates open until the end", anneal=1.0),
 )
 LOSSES = tuple(

@@ -15,7 +15,6 @@ class Family:
         last_layer: Name of the layer whose features are classified.
         options: Arguments of the class.
         is_raw: Whether its blocks leave normalisation and ReLU to the next one.
-        scales: Whether it brings pixels into its own range by itself.
         wants_large: Whether the class refuses images as small as these.
     """
 
@@ -23,7 +22,6 @@ class Family:
     last_layer: str
     options: dict = field(default_factory=dict)
     is_raw: bool = False
-    scales: bool = False
     wants_large: bool = False
 
     def build(self, image_size, outputs, activation, seed):
@@ -56,8 +54,7 @@ class Family:
                 # Keras' 0.99 lags behind in runs of a few hundred steps.
                 layer.momentum = 0.9
         image = keras.Input(shape, name="image")
-        x = image if self.scales else layers.Rescaling(1 / 127.5, offset=-1)(image)
-        x = front(x)
+        x = front(layers.Rescaling(1 / 127.5, offset=-1)(image))
         if self.is_raw:
             x = layers.BatchNormalization(momentum=0.9, name="post_bn")(x)
             x = layers.ReLU(name="post_relu")(x)
@@ -76,6 +73,6 @@ FAMILIES = {
         # Residual.
         Family("ResNet50V2", "conv3_block1_out", is_raw=True),
         # Depthwise.
-        Family("EfficientNetB0", "block4a_expand_activation", scales=True),
+        Family("MobileNetV2", "block_6_expand_relu"),
     )
 }

@@ -5,8 +5,8 @@ from study_grid.cell import COST, EXPLAIN, TRAIN, Cell
 from study_grid.sets import SETS
 
 # Sets and families of the questions that are not asked of all.
-KNOWLEDGE_SET, KNOWLEDGE_FAMILY = "decoy", "ResNet50V2"
-ABLATION_SET, ABLATION_FAMILY = "decoy", "ResNet50V2"
+KNOWLEDGE_SET, KNOWLEDGE_FAMILY = "decoy", "InceptionV3"
+ABLATION_SET, ABLATION_FAMILY = "decoy", "InceptionV3"
 ATTRIBUTE_SET = "beetles"
 COST_SET = "clutter"
 QUESTIONS = "ABCDEF"

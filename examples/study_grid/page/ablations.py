@@ -52,10 +52,10 @@ def section(results, sizes):
             f"{ABLATION_FAMILY} on `{ABLATION_SET}`. The base is *{BASE.name}*, with "
             f"{_listed(with_score_gain(_settings(BASE, options, epochs)))}; "
             "`concepts` is that of `study_grid.arms.Arm`, and `anneal` the epoch at "
-            f"which gates are open, of {epochs}. Each row changes one thing; *slowly* "
-            "is with a `score_gain` of 1. In brackets, the difference to the base, of "
-            "networks of the same seed. It is more than noise where its interval "
-            "excludes 0, and in bold then.",
+            f"which gates are open, of {epochs}. Each row changes one thing; where "
+            "scores learn from the task, `score_gain` is 1, as `convert` has it then. "
+            "In brackets, the difference to the base, of networks of the same seed. It "
+            "is more than noise where its interval excludes 0, and in bold then.",
             table(header, rows),
             _chance(apart, compared),
             "An option *supports* a default of the library where the other "
