@@ -17,7 +17,8 @@ BACKEND_TESTS := $(addprefix tests/,test_la_pool.py test_la_pool_symbolic.py \
     test_score_head.py test_score_tape.py test_knowledge_losses.py test_knowledge.py \
     test_knowledge_layers.py test_knowledge_across_layers.py \
     test_knowledge_right_reasons.py test_knowledge_purpose.py test_gate_anneal.py \
-    test_explainers_on_backends.py test_convert_on_backends.py test_study_grid.py \
+    test_explainers_on_backends.py test_recorded_pass.py \
+    test_convert_on_backends.py test_study_grid.py \
     $(addprefix test_knowledge_injection,.py _errors.py _kinds.py _models.py \
     _state.py _warmup.py))
 # JAX compiles every operation anew for every shape: with these it takes minutes. What

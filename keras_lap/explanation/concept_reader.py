@@ -93,27 +93,51 @@ class ConceptReader:
             A tuple: the list of `Reading`, and the highest scores `(N, K)` of the
             deepest layer that has all concepts.
         """
+        chosen = np.array(concepts)
+        is_all = concepts == list(range(self.count))
+        readings = self._readings(
+            records,
+            lambda scores: scores if is_all else ops.take(scores, chosen, axis=-1),
+        )
+        deepest = readings[self._chosen.index(self._deepest)]
+        return readings, deepest.scores.max(axis=(1, 2))
+
+    def read_each(self, records, concepts):
+        """The readings of one forward pass, of a single concept of each image.
+
+        Args:
+            records: Its list of `ScoreRecord`.
+            concepts: Int array `(N,)`, the index of the concept of each image.
+
+        Returns:
+            List of `Reading` with a single concept.
+        """
+        chosen = np.asarray(concepts)[:, None, None, None]
+        return self._readings(
+            records, lambda scores: ops.take_along_axis(scores, chosen, axis=-1)
+        )
+
+    def _readings(self, records, wanted):
+        """Readings of what `wanted` takes of the scores of all concepts."""
         positions = {IMAGE: IMAGE}
         positions.update({index: at for at, index in enumerate(self._chosen)})
-        readings = {
-            index: Reading(
-                layer=records[index].layer,
-                sharpness=float(_to_numpy(records[index].layer.sharpness)),
-                scores=self._wanted(records[index].scores, concepts),
-                attention=_to_numpy(records[index].attention),
-                grid=self._places[index].grid,
-                sources={positions[source] for source in self._places[index].sources},
+        readings = []
+        for index in self._chosen:
+            record, place = records[index], self._places[index]
+            scores = record.scores
+            # A layer with a single concept among others serves all of them.
+            if scores.shape[-1] == self.count:
+                scores = wanted(scores)
+            reading = Reading(
+                layer=record.layer,
+                sharpness=float(_to_numpy(record.layer.sharpness)),
+                scores=_to_numpy(scores),
+                attention=_to_numpy(record.attention),
+                grid=place.grid,
+                sources={positions[source] for source in place.sources},
             )
-            for index in self._chosen
-        }
-        highest = readings[self._deepest].scores.max(axis=(1, 2))
-        return list(readings.values()), highest
-
-    def _wanted(self, scores, concepts):
-        # A layer with a single concept among others serves all of them.
-        if scores.shape[-1] == self.count and concepts != list(range(self.count)):
-            scores = ops.take(scores, np.array(concepts), axis=-1)
-        return _to_numpy(scores)
+            readings.append(reading)
+        return readings
 
 
 def _to_numpy(tensor):
@@ -128,7 +152,7 @@ def _once(records):
 def _choose(model, records, layers, combine):
     """Indices of the records to read."""
     readable = [
-        index for index, record in enumerate(records) if record.logits is not None
+        index for index, record in enumerate(records) if record.scores is not None
     ]
     if not readable:
         raise ValueError(
@@ -170,7 +194,7 @@ def _concept_count(records):
 def _listed(records):
     kinds = {
         record.layer.name: 'scores="features"'
-        if record.logits is None
+        if record.scores is None
         else f"{record.scores.shape[-1]} concepts"
         for record in records
     }

@@ -10,17 +10,19 @@ from keras_lap.explanation.collected import Collected
 from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.concept_reader import ConceptReader
 from keras_lap.explanation.explanation import Explanation
-from keras_lap.explanation.image_input import ImageInput
+from keras_lap.explanation.image_input import ImageInput, check_finite
 from keras_lap.explanation.image_source import image_source
 from keras_lap.explanation.labels import check_labels, standardized_labels
 from keras_lap.explanation.masks import standardized_masks
 from keras_lap.explanation.predictions import predictions_of
 from keras_lap.explanation.progress import Progress
 from keras_lap.explanation.range_check import range_warning
+from keras_lap.explanation.recorded_pass import compiled_pass, recorded_pass
 from keras_lap.layers.base_la_pooling import standardize_count
-from keras_lap.layers.score_tape import score_tape
 from keras_lap.names import check_choice
 
+# After so many batches operation by operation, compiling has paid.
+_COMPILED_FROM = 4
 _ADVICE = "Ask for some of the concepts with `concepts=[...]`, or take fewer images."
 
 
@@ -43,7 +45,8 @@ def explain(
 
     A map holds the concept scores that decided what the LAP layers let through, placed
     on the image. There is one forward pass per batch, in inference mode and without
-    gradients, and the model is not changed.
+    gradients, and the model is not changed. After a few batches the pass is compiled,
+    see `keras_lap.explanation.recorded_pass.compiled_pass`.
 
     Several LAP layers are combined in one of these ways:
 
@@ -158,12 +161,13 @@ def explain(
         for name in ("images", "maps", "scores", "predictions", "labels", "masks")
     }
     progress = Progress(source.batch_count, verbose)
-    reader = None
-    for batch in source.batches:
-        with score_tape() as records:
-            outputs = model(batch.images, training=False)
+    reader, forward = None, recorded_pass(model)
+    for index, batch in enumerate(source.batches):
+        if index == _COMPILED_FROM:
+            forward = compiled_pass(model)
+        outputs, records = forward(batch.images)
         shown = taken.last(_to_numpy(batch.images))
-        _check_finite(shown)
+        check_finite(shown)
         if reader is None:
             if message := range_warning(model, batch.images):
                 warnings.warn(message, stacklevel=2)
@@ -256,18 +260,6 @@ def _class_concepts(count, predictions):
         return np.eye(classes, dtype=bool)
     is_binary = predictions.shape[-1] == count == 1
     return np.array([[False], [True]]) if is_binary else None
-
-
-def _check_finite(images):
-    if images.dtype.kind != "f":
-        return
-    broken = ~np.isfinite(images).all(axis=(1, 2, 3))
-    if broken.any():
-        raise ValueError(
-            f"Expected finite images. Received: NaN or infinite values in "
-            f"{broken.sum()} of a batch of {len(images)}, the first at index "
-            f"{broken.argmax()} there. Leave them out, or mend them as in training."
-        )
 
 
 def _to_numpy(images):

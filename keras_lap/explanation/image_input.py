@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 
 from keras_lap.layers.base_la_pooling import BaseLAPooling
 from keras_lap.layers.model_graph import check_model, graph_of
@@ -101,3 +102,16 @@ class ImageInput:
                 "`keras.ops.image.resize`, or reorder their axes, to the shape that "
                 "the model expects; files are resized by `explain`."
             )
+
+
+def check_finite(images):
+    """Raises a `ValueError` if values of images `(N, H, W, C)` are NaN or infinite."""
+    if images.dtype.kind != "f":
+        return
+    broken = ~np.isfinite(images).all(axis=(1, 2, 3))
+    if broken.any():
+        raise ValueError(
+            f"Expected finite images. Received: NaN or infinite values in "
+            f"{broken.sum()} of a batch of {len(images)}, the first at index "
+            f"{broken.argmax()} there. Leave them out, or mend them as in training."
+        )

@@ -1,7 +1,14 @@
+import warnings
+
 import numpy as np
 
 from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
-from keras_lap.explanation import explain
+from keras_lap.explanation.combine import COMBINATIONS
+from keras_lap.explanation.concept_reader import ConceptReader
+from keras_lap.explanation.image_input import ImageInput, check_finite
+from keras_lap.explanation.predictions import predictions_of
+from keras_lap.explanation.range_check import range_warning
+from keras_lap.explanation.recorded_pass import compiled_pass
 from keras_lap.names import check_choice
 
 
@@ -9,7 +16,8 @@ class LAP(Explainer):
     """The maps of `keras_lap.explain`, of the concept that stands for the class.
 
     They are read from the forward pass: there is no gradient, neither of a logit nor of
-    a probability, and there are no channels to reduce.
+    a probability, and there are no channels to reduce. The pass is compiled once for
+    each shape of images, as `keras_lap.explanation.recorded_pass.compiled_pass` says.
 
     Args:
         combine: `"flow"`, `"mean"`, `"product"` or `"layer"`, as for
@@ -23,8 +31,8 @@ class LAP(Explainer):
         **options: `name`, `batch_size` and `data_format` of an `Explainer`.
 
     Raises:
-        ValueError: If `class_concepts` is something else; when an image is explained,
-            if it is needed.
+        ValueError: If `combine` or `class_concepts` is something else; when an image is
+            explained, if `class_concepts` is needed.
 
     Example:
     >>> import keras
@@ -48,42 +56,46 @@ class LAP(Explainer):
         self, combine: str = "flow", layers=None, class_concepts=None, **options
     ):
         super().__init__(**options)
+        check_choice("combine", combine, tuple(COMBINATIONS))
         self.combine = combine
         self.layers = layers
         self.class_concepts = _checked_class_concepts(class_concepts)
 
     def prepare(self, model):
-        def read(images, concepts=None):
-            return explain(
-                model,
-                images,
-                concepts=concepts,
-                layers=self.layers,
-                combine=self.combine,
-                batch_size=self.batch_size,
-                verbose=0,
-            )
+        taken = ImageInput.of(model)
+        forward = compiled_pass(model)
+        combine = COMBINATIONS[self.combine]
+        readers = {}
 
-        count = None
+        def reader_of(images, outputs, records):
+            size = images.shape[1:3]
+            if size not in readers:
+                if message := range_warning(model, taken.first(images)):
+                    warnings.warn(message, stacklevel=4)
+                reader = ConceptReader(model, size, records, self.layers, self.combine)
+                self._check(reader.count, predictions_of(model, outputs))
+                readers[size] = reader
+            return readers[size]
+
+        def read(images, targets):
+            check_finite(images)
+            outputs, records = forward(taken.first(images))
+            reader = reader_of(images, outputs, records)
+            concepts = self._concepts_of(targets, reader.count)
+            if concepts is None:
+                readings, _ = reader.read(records, list(range(reader.count)))
+            else:
+                readings = reader.read_each(records, concepts)
+            return combine(readings, reader.image).max(axis=-1)
 
         def maps_of(images, targets):
-            nonlocal count
-            if count is None:
-                first = read(images[:1])
-                count = len(first.concepts)
-                self._check(count, first.outputs)
-            concepts = self._concepts_of(targets, count)
-            maps = np.empty((len(images), *self.image_size(images)), np.float32)
-            # Batch by batch: all concepts of all images may be too many to keep.
-            for start in range(0, len(images), self.batch_size):
-                batch = slice(start, start + self.batch_size)
-                if concepts is None:
-                    maps[batch] = read(images[batch]).maps.max(axis=-1)
-                else:
-                    asked, places = np.unique(concepts[batch], return_inverse=True)
-                    found = read(images[batch], asked.tolist()).maps
-                    maps[batch] = found[np.arange(len(found)), ..., places]
-            return maps
+            taken.check(images.shape)
+            images = taken.last(images)
+            starts = range(0, len(images), self.batch_size)
+            batches = [slice(start, start + self.batch_size) for start in starts]
+            return np.concatenate(
+                [read(images[batch], targets[batch]) for batch in batches]
+            )
 
         return maps_of
 

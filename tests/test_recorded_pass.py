@@ -1,0 +1,100 @@
+"""Passes of both kinds tell the same of a model, and `explain` may change over."""
+
+import importlib
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from tolerances import assert_close, layer_tolerance
+
+import keras_lap
+from keras_lap.explanation.recorded_pass import compiled_pass, recorded_pass
+
+IMAGES = np.random.default_rng(0).random((5, 8, 8, 3), "float32")
+
+
+class Counted(keras.layers.Layer):
+    """Counts how often Python runs it."""
+
+    calls = 0
+
+    def call(self, x):
+        self.calls += 1
+        return x
+
+
+def model(dtype=None):
+    """LAP layers with several concepts, with none and with one, beside each other."""
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [
+            keras.Input(IMAGES.shape[1:]),
+            Counted(name="counted", dtype=dtype),
+            keras_lap.LAPooling2D(2, concepts=4, dtype=dtype),
+            keras_lap.LAPooling2D(2, scores="features", gating=None, dtype=dtype),
+            keras_lap.GlobalLAPooling2D(dtype=dtype),
+            keras.layers.Dense(4, dtype=dtype),
+        ]
+    )
+
+
+def arrays(outputs, records):
+    """All that a pass tells, as float32 arrays."""
+    told = [outputs]
+    for record in records:
+        told += [record.attention[..., :1], record.scores]
+    return [
+        ops.convert_to_numpy(ops.cast(each, "float32"))
+        for each in told
+        if each is not None
+    ]
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_both_kinds_tell_the_same(dtype, run_eagerly):
+    network = model(dtype)
+    network.compile(run_eagerly=run_eagerly)
+    step, compiled = recorded_pass(network), compiled_pass(network)
+    tolerance = layer_tolerance("float32" if dtype == "float32" else "bfloat16")
+    for images in (IMAGES, IMAGES[:2]):
+        (_, expected), (_, found) = passes = step(images), compiled(images)
+        assert [each.layer for each in found] == [each.layer for each in expected]
+        first, second = (arrays(*each) for each in passes)
+        assert len(first) == len(second) == 6
+        for actual, wanted in zip(second, first, strict=True):
+            assert_close(actual, wanted, **tolerance)
+
+
+@pytest.mark.skipif(
+    keras.config.backend() == "torch", reason="torch runs operation by operation"
+)
+def test_python_runs_once_for_a_shape_and_weights_are_read_each_time():
+    network = model()
+    forward, counted = compiled_pass(network), network.get_layer("counted")
+    before, _ = forward(IMAGES)
+    calls = counted.calls
+    network.layers[-1].bias.assign(np.ones(4))
+    after, _ = forward(IMAGES)
+    assert counted.calls == calls
+    assert_close(after, before + 1, **layer_tolerance("float32"))
+
+
+def test_explain_changes_over_and_tells_the_same(monkeypatch):
+    network = model()
+    # The function hides its module.
+    module = importlib.import_module("keras_lap.explanation.explain")
+    asked = []
+    monkeypatch.setattr(
+        module,
+        "compiled_pass",
+        lambda *args: asked.append(args) or compiled_pass(*args),
+    )
+    whole = keras_lap.explain(network, IMAGES, verbose=0)
+    assert not asked
+    parts = keras_lap.explain(network, IMAGES, batch_size=1, verbose=0)
+    assert asked == [(network,)]
+    for name in ("maps", "scores", "predictions"):
+        actual, expected = getattr(parts, name), getattr(whole, name)
+        assert_close(actual, expected, **layer_tolerance("float32"))
