@@ -88,11 +88,8 @@ KNOWLEDGE = (
         for told, shares in SHARES.items()
         for share in shares
     ),
-    *(
-        _tuned(f"{name}, {_percent(share)}", None, told, share)
-        for name, told in (("GAIN", "attention"), ("RRR", "right reasons"))
-        for share in (0.05, 1.0)
-    ),
+    _tuned("GAIN, 5 %", None, "attention", 0.05),
+    _tuned("RRR, 5 %", None, "right reasons", 0.05),
 )
 
 
