@@ -1,6 +1,7 @@
 """The parts of the study, without training."""
 
 import csv
+import dataclasses
 import pathlib
 
 import keras
@@ -235,6 +236,12 @@ def test_run_goes_on_where_it_stopped(workshop, capsys):
     run([tuned], workshop, workers=0)
     assert capsys.readouterr().out == ""
     workshop.results_path(tuned).unlink()
+    run([tuned], workshop, workers=0)
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    # What was computed of another size, or arm, is computed anew.
+    workshop.sizes = dataclasses.replace(workshop.sizes, train=1)
+    assert not any(workshop.is_done(each) for each in (original, tuned))
+    assert list(workshop.results()) == []
     run([tuned], workshop, workers=0)
     assert len(capsys.readouterr().out.splitlines()) == 2
     rows = list(workshop.results())

@@ -1,6 +1,7 @@
 """The page of the study says what its rows say, met or missed."""
 
 import csv
+import dataclasses
 import importlib
 import math
 import pathlib
@@ -142,7 +143,7 @@ def test_what_is_not_computed_is_named(study, page, core):
     costs = len(study("sizes").CORE.families)
     assert f"{len(core)} of {len(core) + 1 + costs} cells of the grid are done" in page
     _, ablations, cost = page.rsplit("\n## ", 2)
-    assert "Not computed yet:\n\n- `beetles`, ResNet50V2, seed 1\n" in ablations
+    assert "Not computed yet:\n\n- `beetles`, MobileNetV2, seed 1\n" in ablations
     assert "`python examples/study.py --questions F` computes it" in cost
     assert page.count("Not computed yet") == 2
 
@@ -426,6 +427,17 @@ def test_rows_can_be_adopted(study, core, docs, tmp_path):
     assert set(study("page").adopt(workshop, docs)) == {*core} - {own}
     with workshop.results_path(own).open() as file:
         assert [row["explainer"] for row in csv.DictReader(file)] == ["own"]
+
+    # Those of arms that are others now are not.
+    changed = core[1]
+    arm = study("arms").ARMS[changed.arm]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(
+            study("arms").ARMS, changed.arm, dataclasses.replace(arm, share=0.123)
+        )
+        elsewhere = study("workshop").Workshop(tmp_path / "b", study("sizes").CORE)
+        adopted = study("page").adopt(elsewhere, docs)
+    assert {cell.arm for cell in set(core) - set(adopted)} == {changed.arm}
 
     records = study("page.records")
     workshop.save_results(own, rows_of(own), FACTS)

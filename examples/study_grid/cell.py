@@ -24,6 +24,12 @@ class Cell:
     seed: int
     arm: str
 
+    @classmethod
+    def of_row(cls, row):
+        """The cell that a row of results is of, whose fields may be text."""
+        kind, name, family, seed, arm = (row[field] for field in FIELDS[:5])
+        return cls(kind, name, family, int(seed), arm)
+
     @property
     def name(self):
         """Name in file names and tables, different from that of any other cell."""

@@ -105,7 +105,10 @@ def _with_needs(cells, workshop):
 
 
 def _is_ready(cell, workshop):
-    return all(workshop.network_path(each).exists() for each in needs(cell))
+    return all(
+        workshop.is_done(each) and workshop.network_path(each).exists()
+        for each in needs(cell)
+    )
 
 
 def _executor(workers):

@@ -8,7 +8,8 @@ from pathlib import Path
 import keras
 
 from study_grid import arrays
-from study_grid.cell import FIELDS
+from study_grid.cell import FIELDS, Cell
+from study_grid.recipe import recipe
 from study_grid.sets import SETS
 
 
@@ -58,13 +59,18 @@ class Workshop:
         return self.folder / "cells" / f"{cell.name}.csv"
 
     def is_done(self, cell):
-        """Whether a cell has its results, and what other cells need of it."""
-        return self.results_path(cell).exists()
+        """Whether a cell has results, of the `recipe` that it has now."""
+        path = self.results_path(cell)
+        if not path.exists():
+            return False
+        known = json.loads(path.with_suffix(".json").read_text()).get("recipe")
+        return known is not None and known == recipe(cell, self.sizes)
 
     def save_results(self, cell, rows, facts):
-        """Writes rows of results, and facts of the run beside them."""
+        """Writes rows of results, and facts of the run and its recipe beside them."""
         path = self.results_path(cell)
         path.parent.mkdir(parents=True, exist_ok=True)
+        facts = {**facts, "recipe": recipe(cell, self.sizes)}
         path.with_suffix(".json").write_text(json.dumps(facts) + "\n")
         part = path.with_suffix(".part")
         with part.open("w", newline="") as file:
@@ -75,14 +81,23 @@ class Workshop:
 
     def results(self):
         """All rows of all cells that are done, with numbers as text."""
-        for path in sorted(self.folder.glob("cells/*.csv")):
-            with path.open(newline="") as file:
-                yield from csv.DictReader(file)
+        for rows in self._done():
+            yield from rows
 
     def facts(self):
-        """What is known of the runs of the cells, one dict for each."""
-        for path in sorted(self.folder.glob("cells/*.json")):
-            yield {"cell": path.stem, **json.loads(path.read_text())}
+        """What is known of the runs of the cells that are done, one dict for each."""
+        for rows in self._done():
+            cell = Cell.of_row(rows[0])
+            path = self.results_path(cell).with_suffix(".json")
+            yield {"cell": cell.name, **json.loads(path.read_text())}
+
+    def _done(self):
+        """The rows of one cell after the other."""
+        for path in sorted(self.folder.glob("cells/*.csv")):
+            with path.open(newline="") as file:
+                rows = list(csv.DictReader(file))
+            if rows and self.is_done(Cell.of_row(rows[0])):
+                yield rows
 
 
 _load = functools.lru_cache(maxsize=2)(arrays.load)

@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
-from study_grid.cell import FIELDS, Cell
+from study_grid.cell import Cell
 from study_grid.page.records import FOLDER, RESULTS, RUNS, read
+from study_grid.recipe import recipe
 
 
 def adopt(workshop, docs="docs"):
     """Gives a workshop the results of the cells that it has not computed itself.
 
     Values have the five digits that `results.csv` keeps. Networks are not among them: a
-    cell that needs one makes the study train it again.
+    cell that needs one makes the study train it again. Cells whose recipe has changed
+    since are left out.
 
     Args:
         workshop: A `Workshop`.
@@ -33,17 +35,21 @@ def adopt(workshop, docs="docs"):
     facts = {run.pop("cell"): run for run in read(folder / RUNS)}
     found = {}
     for row in rows:
-        kind, name, family, seed, arm = (row[field] for field in FIELDS[:5])
-        found.setdefault(Cell(kind, name, family, int(seed), arm), []).append(row)
-    adopted = [cell for cell in found if not workshop.is_done(cell)]
-    if lost := [cell.name for cell in adopted if cell.name not in facts]:
+        found.setdefault(Cell.of_row(row), []).append(row)
+    missing = [cell for cell in found if not workshop.is_done(cell)]
+    if lost := [cell.name for cell in missing if cell.name not in facts]:
         raise ValueError(
             f"Expected a row in {folder / RUNS} for every cell that {RESULTS} has rows "
             f"of. Received: none for {', '.join(lost)}. Take both files from the same "
             f"page, or delete the rows of these cells from {RESULTS}."
         )
+    adopted = [
+        cell
+        for cell in missing
+        if facts[cell.name].pop("recipe", None) == recipe(cell, workshop.sizes)
+    ]
     for cell in adopted:
-        run = dict(facts[cell.name])
+        run = facts[cell.name]
         run["seconds"] = float(run["seconds"])
         workshop.save_results(cell, found[cell], run)
     return adopted

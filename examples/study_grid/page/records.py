@@ -7,7 +7,7 @@ import numpy as np
 from study_grid.cell import FIELDS
 
 FOLDER, RESULTS, RUNS, SETS = "study", "results.csv", "runs.csv", "sets.csv"
-RUN_FIELDS = ("cell", "seconds", "date", "processor", "keras", "backend")
+RUN_FIELDS = ("cell", "seconds", "date", "processor", "keras", "backend", "recipe")
 SET_FIELDS = ("set", "split", "images")
 
 
