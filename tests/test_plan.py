@@ -77,12 +77,21 @@ def test_tables():
         "pool", "MaxPooling2D", "1", "3x3", "2x2", "2",
     ]  # fmt: skip
     assert "whole map" in lines[4]
-    assert lines[5].startswith("stays: its stride is 1")
-    assert lines[6] == "  smooth"
+    assert lines[5] == "scores: the task trains them, with score_gain=1"
+    assert lines[6].startswith("stays: its stride is 1")
+    assert lines[7] == "  smooth"
     assert lines[-1].startswith("3 LAP layers; for one image +")
     assert max(map(len, lines)) < 150
     html = plan._repr_html_()
     assert html.count("<tr>") == 5
+    assert lines[5] in html
+    lines = str(plan.set("pool", detach_scores=True)).splitlines()
+    assert lines[5:8] == [
+        "scores: the task trains them, with score_gain=1",
+        "  conv, head",
+        "scores: knowledge alone trains them, with score_gain=10",
+    ]
+    assert lines[8] == "  pool"
     assert "&#x27;net&#x27;" in html
     assert repr(plan) == "<ConversionPlan of 'net' with 3 LAP layers>"
 

@@ -75,7 +75,7 @@ def test_a_known_size_behind_an_unknown_one():
     assert reaches_of(plan)["again"] == (1, None)
     # Of 64 pixels, a score each from 3 channels, and 16 windows of 4 pixels.
     assert row_of(plan, "again").cost.multiply_adds == 64 * 3 + 16 * 4 * 3
-    assert "+384" in str(plan).splitlines()[-2]
+    assert "+384" in next(x for x in str(plan).splitlines() if x.startswith("again"))
 
 
 def test_a_merged_map_has_the_stride_that_is_known():

@@ -287,5 +287,7 @@ class ConversionPlan:
             stage=reach.stage,
             receptive_field=reach.field,
             concepts=lap.concepts,
+            detach_scores=lap.detach_scores,
+            score_gain=lap.score_gain,
             cost=self._costs.added(entry, lap, counts_lap=part.source is entry.layer),
         )

@@ -24,6 +24,8 @@ class PlanRow:
             these pixels sees; `None` if Keras does not know the size of the map or of
             one before it.
         concepts: Number of concepts of the LAP layer.
+        detach_scores: Whether knowledge alone trains its scores, and not the task.
+        score_gain: How many times as fast as the network its scores learn.
         cost: The added `Cost` for one image; a shared LAP layer counts once. What it
             does with a map of unknown size is not counted.
     """
@@ -38,4 +40,6 @@ class PlanRow:
     stage: int | None = None
     receptive_field: tuple[float, float] | None = None
     concepts: int | None = None
+    detach_scores: bool | None = None
+    score_gain: float | None = None
     cost: Cost = field(default_factory=Cost)

@@ -27,7 +27,7 @@ def text_table(plan):
     lines = [_TITLES, *(_cells(row) for row in plan.rows if row.lap)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     table = [_line(cells, widths) for cells in lines]
-    return "\n".join([_title(plan), *table, *_notes(plan), _sum(plan)])
+    return "\n".join([_title(plan), *table, *_scores(plan), *_stays(plan), _sum(plan)])
 
 
 def html_table(plan):
@@ -47,7 +47,7 @@ def html_table(plan):
     return (
         f"<table><caption>{html.escape(_title(plan))}</caption>"
         f"<thead><tr>{row('th', _TITLES)}</tr></thead><tbody>{body}</tbody></table>"
-        f"<p>{html.escape(_sum(plan))}</p>"
+        f"<p>{html.escape(' '.join(_scores(plan)))}</p><p>{html.escape(_sum(plan))}</p>"
     )
 
 
@@ -55,15 +55,36 @@ def _title(plan):
     return f'Conversion of {plan.model.name!r}, where="{plan.where}"'
 
 
-def _notes(plan):
+def _scores(plan):
+    """Lines that say what trains the scores, and where if that differs."""
+    layers = {}
+    for row in plan.rows:
+        if row.lap:
+            teacher = (
+                "knowledge alone trains" if row.detach_scores else "the task trains"
+            )
+            text = f"scores: {teacher} them, with score_gain={row.score_gain:g}"
+            layers.setdefault(text, []).append(row.layer)
+    if len(layers) == 1:
+        return [*layers]
+    return _listed(layers)
+
+
+def _stays(plan):
     """Lines that say why layers stay, each reason once, and which layers these are."""
-    names = {}
+    layers = {}
     for row in plan.rows:
         if row.lap is None:
-            names.setdefault(row.reason, []).append(row.layer)
-    for reason, layers in names.items():
-        yield from _wrapped(f"stays: {reason}", "")
-        yield from _wrapped(", ".join(layers), "  ")
+            layers.setdefault(f"stays: {row.reason}", []).append(row.layer)
+    return _listed(layers)
+
+
+def _listed(layers):
+    return [
+        line
+        for text, names in layers.items()
+        for line in (*_wrapped(text, ""), *_wrapped(", ".join(names), "  "))
+    ]
 
 
 def _wrapped(text, indent):
