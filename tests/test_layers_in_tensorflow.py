@@ -137,6 +137,7 @@ TRAIN_ON_TWO_DEVICES = """
 import contextlib, sys
 import keras, numpy as np, tensorflow as tf
 import keras_lap
+from keras_lap.evaluation.raw_outputs import raw_outputs
 
 # A layer that is not built yet leaves TensorFlow's devices open to configuration.
 keras_lap.LAPooling2D(2)
@@ -169,10 +170,18 @@ for scope in (contextlib.nullcontext(), two.scope()):
     weights.append(model.get_weights())
     assert any(np.abs(a - b).max() > 1e-3 for a, b in zip(before, weights[-1]))
 np.savez(sys.argv[1], *map(np.stack, zip(*weights)))
+
+# The model of the replicas is read as any other, each image once.
+outputs, maps = model.predict(x, verbose=0), keras_lap.explain(model, x, verbose=0).maps
+np.testing.assert_allclose(raw_outputs(model, x, 4), outputs, rtol=1e-5)
+with two.scope():
+    again = keras_lap.explain(model, x, batch_size=1, verbose=0)
+np.testing.assert_allclose(again.maps, maps, rtol=1e-5)
+np.testing.assert_allclose(again.predictions, outputs, rtol=1e-5)
 """
 
 
-def test_two_replicas_train_as_one(tmp_path):
+def test_two_replicas_train_as_one_and_are_read(tmp_path):
     run(TRAIN_ON_TWO_DEVICES, tmp_path / "weights.npz")
     for one, two in np.load(tmp_path / "weights.npz").values():
         assert_close(two, one, rtol=1e-4, atol=1e-5)

@@ -2,12 +2,14 @@
 
 import itertools
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_lap.evaluation.output_index import output_index
+from keras_lap.evaluation.predict_batch import predict_batch
 from keras_lap.explanation.class_outputs import class_outputs, holds_logits
 from keras_lap.explanation.image_input import data_format_of
 from keras_lap.names import check_choice
@@ -60,7 +62,7 @@ class Predictor:
         if data_format is None:
             data_format = data_format_of(predict) if is_model else "channels_last"
         check_choice("data_format", data_format, ("channels_last", "channels_first"))
-        self._predict = predict.predict_on_batch if is_model else predict
+        self._predict = partial(predict_batch, predict) if is_model else predict
         self._names = getattr(predict, "output_names", [])
         self._output = output
         self._channels_first = data_format == "channels_first"

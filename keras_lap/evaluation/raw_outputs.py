@@ -1,6 +1,8 @@
 import keras
 import numpy as np
 
+from keras_lap.evaluation.predict_batch import predict_batch
+
 
 def raw_outputs(model: keras.Model, images, batch_size: int = 32) -> np.ndarray:
     """Outputs of a classifier in inference mode, as they are.
@@ -26,7 +28,7 @@ def raw_outputs(model: keras.Model, images, batch_size: int = 32) -> np.ndarray:
     """
     columns = np.concatenate(
         [
-            model.predict_on_batch(images[start : start + batch_size])
+            predict_batch(model, images[start : start + batch_size])
             for start in range(0, len(images), batch_size)
         ]
     )

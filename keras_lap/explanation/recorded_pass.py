@@ -1,8 +1,6 @@
 """Forward passes that also tell what the LAP layers computed."""
 
-import keras
-from keras import ops
-
+from keras_lap.compiled import compiled
 from keras_lap.layers.score_tape import ScoreRecord, score_tape
 
 
@@ -37,18 +35,24 @@ def compiled_pass(model):
         model: A built model.
 
     Returns:
-        A function as of `recorded_pass`, with arrays for tensors. Its records hold no
-        logits, and of the attention scores the first group.
+        A function as of `recorded_pass`, whose records hold no logits.
     """
+    forward = recorded_pass(model)
+    if model.run_eagerly:
+        return forward
     calls = []
 
-    def note(records):
+    def tensors(images):
+        outputs, records = forward(images)
+        # Only while it is traced: what comes out of a compiled function are tensors.
         calls[:] = [(record.layer, record.scores is not None) for record in records]
+        scores = [record.scores for record in records if record.scores is not None]
+        return outputs, [record.attention for record in records], scores
 
-    recorder = _Recorder(model, note)
+    run = compiled(tensors, model.variables)
 
-    def forward(images):
-        outputs, attention, scores = recorder.predict_on_batch(images)
+    def recorded(images):
+        outputs, attention, scores = run(images)
         scores = iter(scores)
         records = [
             ScoreRecord(layer, None, next(scores) if has_scores else None, seen)
@@ -56,35 +60,4 @@ def compiled_pass(model):
         ]
         return outputs, records
 
-    return forward
-
-
-class _Recorder(keras.Model):
-    """Returns what the LAP layers of a model computed beside what it returns itself.
-
-    Args:
-        model: The model.
-        note: Function that is called with the records of every call.
-    """
-
-    def __init__(self, model, note):
-        # The images reach the model as they are, whatever the policy at the time.
-        super().__init__(autocast=False, name="recorder")
-        self.recorded = model
-        self._note = note
-        self.compile(
-            run_eagerly=model.run_eagerly,
-            # XLA on TensorFlow and torch's compiler take longer than they save here.
-            jit_compile=keras.config.backend() == "jax" and not model.run_eagerly,
-        )
-
-    def call(self, images):
-        outputs, records = recorded_pass(self.recorded)(images)
-        self._note(records)
-        attention = [ops.cast(each.attention[..., :1], "float32") for each in records]
-        scores = [
-            ops.cast(record.scores, "float32")
-            for record in records
-            if record.scores is not None
-        ]
-        return outputs, attention, scores
+    return recorded

@@ -3,8 +3,7 @@
 import functools
 import warnings
 
-import tensorflow as tf
-
+from keras_lap.compiled import compiled
 from keras_lap.evaluation.score_gradients.base_score_gradients import (
     BaseScoreGradients,
 )
@@ -15,19 +14,20 @@ class ScoreGradients(BaseScoreGradients):
     """Those that tf-explain takes.
 
     Its own `tf.function` would keep every model that it ever saw. Here each method of
-    an object makes one, of a `partial`: of many with the same code TensorFlow would
-    warn that one is traced too often.
+    an object makes one.
     """
 
     def _to_images(self):
         method = tf_explain_method("vanilla_gradients", "VanillaGradients")
-        return tf.function(functools.partial(_gradients, method, self._score))
+        gradients = functools.partial(_gradients, method, self._score)
+        return compiled(gradients, self._score.variables)
 
     def _to_features(self, layer):
         method = tf_explain_method("grad_cam", "GradCAM")
-        return tf.function(
-            functools.partial(_features_and_gradients, method, self._score, layer.name)
+        both = functools.partial(
+            _features_and_gradients, method, self._score, layer.name
         )
+        return compiled(both, self._score.variables)
 
 
 def _gradients(method, score, images, classes):

@@ -1,0 +1,56 @@
+"""Functions compiled by the backend of Keras."""
+
+import functools
+
+import keras
+
+
+def compiled(function, variables):
+    """A function that Python runs once for each shape of its arguments.
+
+    It is traced on TensorFlow and compiled on JAX; on other backends it stays as it is.
+    Values of the variables are read at each call, and what changes them in it is lost
+    on JAX. What was compiled is freed with the function that is returned.
+
+    Args:
+        function: Function of arrays or tensors to a structure of tensors.
+        variables: List of the Keras variables that it reads.
+
+    Returns:
+        A function of the same arguments.
+
+    Example:
+    >>> import keras
+    >>> import numpy as np
+    >>> from keras_lap.compiled import compiled
+    >>> scale = keras.Variable(2.0)
+    >>> scaled = compiled(lambda x: x * scale, [scale])
+    >>> float(scaled(np.float32(3.0)))
+    6.0
+    """
+    backend = keras.config.backend()
+    if backend == "tensorflow":
+        return _traced(function)
+    if backend == "jax":
+        return _jitted(function, variables)
+    return function
+
+
+def _traced(function):
+    import tensorflow as tf
+
+    # Of a `partial`: of many functions with the same code TensorFlow would warn that
+    # one is traced too often.
+    return tf.function(functools.partial(function), reduce_retracing=True)
+
+
+def _jitted(function, variables):
+    import jax
+
+    # With the weights as arguments, since what is compiled holds copies of others.
+    @jax.jit
+    def jitted(weights, *arguments):
+        with keras.StatelessScope(list(zip(variables, weights, strict=True))):
+            return function(*arguments)
+
+    return lambda *arguments: jitted([each.value for each in variables], *arguments)
