@@ -22,10 +22,11 @@ BACKEND_TESTS := $(addprefix tests/,test_la_pool.py test_la_pool_symbolic.py \
     $(addprefix test_knowledge_injection,.py _errors.py _kinds.py _models.py \
     _state.py _warmup.py))
 # JAX compiles every operation anew for every shape: with these it takes minutes. What
-# is refused, and how, depends on no backend.
+# is refused or warned of, and how, depends on no backend.
 TOO_SLOW_ON_JAX := every_rank or second_derivatives or zero_alpha or small_alpha or \
     large_alpha or constant_scores or stops_the_gradient or 1D or 3D or refuses or \
-    same_with_xla or all_kinds_of_data
+    same_with_xla or all_kinds_of_data or output_sizes or mixed_bfloat16 or \
+    masks_are_unions or warns_
 # Where the demo leaves its figure and its network, and how many images are evaluated.
 DEMO := results/quickstart
 SAMPLES ?= 100
