@@ -25,7 +25,7 @@ BACKEND_TESTS := $(addprefix tests/,test_la_pool.py test_la_pool_symbolic.py \
 # is refused or warned of, and how, depends on no backend.
 TOO_SLOW_ON_JAX := every_rank or second_derivatives or zero_alpha or small_alpha or \
     large_alpha or constant_scores or stops_the_gradient or 1D or 3D or refuses or \
-    same_with_xla or all_kinds_of_data or output_sizes or mixed_bfloat16 or \
+    same_with_xla or all_kinds_of_data or output_sizes or \
     masks_are_unions or warns_
 # Where the demo leaves its figure and its network, and how many images are evaluated.
 DEMO := results/quickstart

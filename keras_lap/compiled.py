@@ -6,11 +6,12 @@ import keras
 
 
 def compiled(function, variables):
-    """A function that Python runs once for each shape of its arguments.
+    """A function that Python runs at most once for each shape of its arguments.
 
     It is traced on TensorFlow and compiled on JAX; on other backends it stays as it is.
-    Values of the variables are read at each call, and what changes them in it is lost
-    on JAX. What was compiled is freed with the function that is returned.
+    Values of the variables are read at each call. On JAX what changes them in it is
+    lost, and dicts come back sorted. What was compiled is freed with the function that
+    is returned.
 
     Args:
         function: Function of arrays or tensors to a structure of tensors.

@@ -310,6 +310,39 @@ class TestLAP:
         actual = LAP(class_concepts="highest").explain(model, IMAGES, LABELS)
         np.testing.assert_allclose(actual, self.every(model).max(axis=-1), rtol=1e-6)
 
+    @pytest.mark.parametrize("wrong", [7, -1])
+    def test_class_concepts_are_concepts_of_the_model(self, wrong):
+        model = self.network(concepts=2)
+        with pytest.raises(ValueError, match=rf"from 0 to 1.*\[{wrong}\]"):
+            LAP(class_concepts=[0, 1, 1, wrong]).explain(model, IMAGES, 0)
+
+    def test_two_concepts_of_a_single_output(self):
+        model = keras.Sequential(
+            [
+                keras.Input(SHAPE),
+                keras_lap.GlobalLAPooling2D(concepts=2),
+                keras.layers.Dense(1, activation="sigmoid"),
+            ]
+        )
+        maps = LAP().explain(model, IMAGES, LABELS % 2)
+        expected = self.every(model)[np.arange(5), ..., LABELS % 2]
+        np.testing.assert_allclose(maps, expected, rtol=1e-6)
+
+    def test_sizes_may_change_between_calls(self):
+        model = keras.Sequential(
+            [
+                keras.Input((None, None, 3)),
+                keras_lap.GlobalLAPooling2D(concepts=2),
+                keras.layers.Dense(2),
+            ]
+        )
+        explained = LAP().on(model)
+        for size in (8, 12, 8):
+            images = np.ones((2, size, size, 3), "float32")
+            maps = explained(images, [0, 1])
+            expected = keras_lap.explain(model, images, verbose=0).maps
+            np.testing.assert_allclose(maps[0], expected[0, ..., 0], rtol=1e-6)
+
     def test_single_concept_stands_for_all_classes(self):
         model = self.network(concepts=1)
         actual = LAP().explain(model, IMAGES, LABELS)

@@ -92,6 +92,9 @@ def test_tables():
         "scores: knowledge alone trains them, with score_gain=10",
     ]
     assert lines[8] == "  pool"
+    assert f"<p>{lines[7]}: pool</p>" in plan._repr_html_()
+    plan.set("pool", scores="features", gating=None)
+    assert not any("knowledge alone" in line for line in str(plan).splitlines())
     assert "&#x27;net&#x27;" in html
     assert repr(plan) == "<ConversionPlan of 'net' with 3 LAP layers>"
 

@@ -51,11 +51,9 @@ def arrays(outputs, records):
     ]
 
 
-@pytest.mark.parametrize("run_eagerly", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
-def test_both_kinds_tell_the_same(dtype, run_eagerly):
+def test_both_kinds_tell_the_same(dtype):
     network = model(dtype)
-    network.compile(run_eagerly=run_eagerly)
     step, compiled = recorded_pass(network), compiled_pass(network)
     tolerance = layer_tolerance("float32" if dtype == "float32" else "bfloat16")
     for images in (IMAGES, IMAGES[:2]):
@@ -65,6 +63,19 @@ def test_both_kinds_tell_the_same(dtype, run_eagerly):
         assert len(first) == len(second) == 6
         for actual, wanted in zip(second, first, strict=True):
             assert_close(actual, wanted, **tolerance)
+
+
+def test_outputs_keep_their_order():
+    network = model()
+    image, last = network.inputs[0], network.layers[-2].output
+    outputs = {name: keras.layers.Dense(3)(last) for name in ("main", "aux")}
+    network = keras.Model(image, outputs)
+    (plain, _), (compiled, _) = (
+        make(network)(IMAGES) for make in (recorded_pass, compiled_pass)
+    )
+    assert [*compiled] == [*plain] == ["main", "aux"]
+    for name, expected in plain.items():
+        assert_close(compiled[name], expected, **layer_tolerance("float32"))
 
 
 @pytest.mark.skipif(
@@ -81,20 +92,65 @@ def test_python_runs_once_for_a_shape_and_weights_are_read_each_time():
     assert_close(after, before + 1, **layer_tolerance("float32"))
 
 
-def test_explain_changes_over_and_tells_the_same(monkeypatch):
+def test_models_that_run_eagerly_are_not_compiled():
+    network = model()
+    network.compile(run_eagerly=True)
+    forward, counted = compiled_pass(network), network.get_layer("counted")
+    calls = counted.calls
+    for _ in range(2):
+        forward(IMAGES)
+    assert counted.calls == calls + 2
+
+
+class Numpy(keras.layers.Layer):
+    """Cannot be traced."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.supports_jit = False
+
+    def call(self, x):
+        if isinstance(x, keras.KerasTensor):
+            return x
+        return ops.convert_to_tensor(2 * ops.convert_to_numpy(x))
+
+
+def test_models_that_cannot_be_traced_run_as_they_are():
+    pooling = keras_lap.GlobalLAPooling2D()
+    layers = [keras.Input(IMAGES.shape[1:]), Numpy(), pooling]
+    network = keras.Sequential(layers)
+    forward = compiled_pass(network)
+    for _ in range(2):
+        outputs, (record,) = forward(IMAGES)
+        assert record.layer is pooling
+        expected, _ = recorded_pass(network)(IMAGES)
+        assert_close(outputs, expected, **layer_tolerance("float32"))
+    # An error is the model's own.
+    with pytest.raises(ValueError, match="incompatible with the layer"):
+        forward(IMAGES[..., :2])
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_explain_compiles_for_many_batches(monkeypatch, is_known):
     network = model()
     # The function hides its module.
     module = importlib.import_module("keras_lap.explanation.explain")
     asked = []
+    monkeypatch.setattr(module, "_COMPILED_FROM", 3)
     monkeypatch.setattr(
         module,
         "compiled_pass",
         lambda *args: asked.append(args) or compiled_pass(*args),
     )
-    whole = keras_lap.explain(network, IMAGES, verbose=0)
+    whole = keras_lap.explain(network, IMAGES, batch_size=3, verbose=0)
     assert not asked
-    parts = keras_lap.explain(network, IMAGES, batch_size=1, verbose=0)
+    # The last of these is smaller.
+    parts = [IMAGES[:1], IMAGES[1:2], IMAGES[2:3], IMAGES[3:4], IMAGES[4:]]
+    if is_known:
+        found = keras_lap.explain(network, IMAGES, batch_size=2, verbose=0)
+    else:
+        found = keras_lap.explain(network, iter(parts), verbose=0)
     assert asked == [(network,)]
     for name in ("maps", "scores", "predictions"):
-        actual, expected = getattr(parts, name), getattr(whole, name)
+        actual, expected = getattr(found, name), getattr(whole, name)
         assert_close(actual, expected, **layer_tolerance("float32"))

@@ -4,13 +4,15 @@ import dataclasses
 import hashlib
 import json
 
-from study_grid.arms import ARMS
+from study_grid.arms import ARMS, ORIGINAL, ORIGINAL_TUNED
 from study_grid.cell import TRAIN
 from study_grid.families import FAMILIES
 from study_grid.sets import SETS
 
 # What sizes change of a network that is trained; all of them change other cells.
 _TRAINING = ("train", "tested", "epochs")
+# The networks that others start from, or are compared with.
+_STARTS = ORIGINAL, ORIGINAL_TUNED
 
 
 def recipe(cell, sizes):
@@ -33,6 +35,6 @@ def recipe(cell, sizes):
         del amounts[name]
     if cell.kind == TRAIN:
         amounts = {name: amounts[name] for name in _TRAINING}
-    parts = [*map(dataclasses.asdict, chosen), amounts]
+    parts = [*map(dataclasses.asdict, (*chosen, *_STARTS)), amounts]
     text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

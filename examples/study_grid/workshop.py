@@ -1,5 +1,6 @@
 """Where cells find their data and networks, and leave their results."""
 
+import contextlib
 import csv
 import functools
 import json
@@ -61,23 +62,27 @@ class Workshop:
     def is_done(self, cell):
         """Whether a cell has results, of the `recipe` that it has now."""
         path = self.results_path(cell)
-        if not path.exists():
+        facts = path.with_suffix(".json")
+        if not (path.exists() and facts.exists()):
             return False
-        known = json.loads(path.with_suffix(".json").read_text()).get("recipe")
+        return self.is_current(cell, json.loads(facts.read_text()))
+
+    def is_current(self, cell, facts):
+        """Whether facts of a run are of the `recipe` that the cell has now."""
+        known = facts.get("recipe")
         return known is not None and known == recipe(cell, self.sizes)
 
     def save_results(self, cell, rows, facts):
         """Writes rows of results, and facts of the run and its recipe beside them."""
         path = self.results_path(cell)
         path.parent.mkdir(parents=True, exist_ok=True)
-        facts = {**facts, "recipe": recipe(cell, self.sizes)}
-        path.with_suffix(".json").write_text(json.dumps(facts) + "\n")
-        part = path.with_suffix(".part")
-        with part.open("w", newline="") as file:
+        with _written(path) as file:
             writer = csv.DictWriter(file, FIELDS)
             writer.writeheader()
             writer.writerows(rows)
-        part.replace(path)
+        # Last, since this tells that the cell is done.
+        with _written(path.with_suffix(".json")) as file:
+            json.dump({**facts, "recipe": recipe(cell, self.sizes)}, file)
 
     def results(self):
         """All rows of all cells that are done, with numbers as text."""
@@ -98,6 +103,15 @@ class Workshop:
                 rows = list(csv.DictReader(file))
             if rows and self.is_done(Cell.of_row(rows[0])):
                 yield rows
+
+
+@contextlib.contextmanager
+def _written(path):
+    """A text file that is there once all of it is written."""
+    part = path.with_suffix(f"{path.suffix}.part")
+    with part.open("w", newline="") as file:
+        yield file
+    part.replace(path)
 
 
 _load = functools.lru_cache(maxsize=2)(arrays.load)

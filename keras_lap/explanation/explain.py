@@ -21,8 +21,8 @@ from keras_lap.explanation.recorded_pass import compiled_pass, recorded_pass
 from keras_lap.layers.base_la_pooling import standardize_count
 from keras_lap.names import check_choice
 
-# After so many batches operation by operation, compiling has paid.
-_COMPILED_FROM = 4
+# Of fewer batches the forward pass is not compiled.
+_COMPILED_FROM = 16
 _ADVICE = "Ask for some of the concepts with `concepts=[...]`, or take fewer images."
 
 
@@ -45,8 +45,8 @@ def explain(
 
     A map holds the concept scores that decided what the LAP layers let through, placed
     on the image. There is one forward pass per batch, in inference mode and without
-    gradients, and the model is not changed. After a few batches the pass is compiled,
-    see `keras_lap.explanation.recorded_pass.compiled_pass`.
+    gradients, and the model is not changed. Of many batches the pass is compiled, see
+    `keras_lap.explanation.recorded_pass.compiled_pass`.
 
     Several LAP layers are combined in one of these ways:
 
@@ -161,10 +161,8 @@ def explain(
         for name in ("images", "maps", "scores", "predictions", "labels", "masks")
     }
     progress = Progress(source.batch_count, verbose)
-    reader, forward = None, recorded_pass(model)
-    for index, batch in enumerate(source.batches):
-        if index == _COMPILED_FROM:
-            forward = compiled_pass(model)
+    reader = None
+    for batch, forward in _with_passes(model, source):
         outputs, records = forward(batch.images)
         shown = taken.last(_to_numpy(batch.images))
         check_finite(shown)
@@ -209,6 +207,24 @@ def explain(
         layers=reader.layers,
         combine=combine,
     )
+
+
+def _with_passes(model, source):
+    """The batches of a source, each with the forward pass to take for it.
+
+    Compiling pays where many batches of one size are to come. Where their number is not
+    known, it is taken to be large once many have come.
+    """
+    start, count = _COMPILED_FROM, source.batch_count
+    if count is not None:
+        start = 0 if count >= _COMPILED_FROM else None
+    plain = forward = recorded_pass(model)
+    size = None
+    for index, batch in enumerate(source.batches):
+        size = size or len(batch.images)
+        if index == start:
+            forward = compiled_pass(model)
+        yield batch, forward if len(batch.images) == size else plain
 
 
 def _given_targets(labels, masks, source, taken):

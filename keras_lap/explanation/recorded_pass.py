@@ -1,5 +1,7 @@
 """Forward passes that also tell what the LAP layers computed."""
 
+import keras
+
 from keras_lap.compiled import compiled
 from keras_lap.layers.score_tape import ScoreRecord, score_tape
 
@@ -28,8 +30,9 @@ def compiled_pass(model):
 
     It is traced on TensorFlow and compiled on JAX, at the first call and again for
     other shapes of images; from then on it takes about as long as a prediction. On
-    torch, and in models with `run_eagerly`, it runs operation by operation. The weights
-    are read at each call.
+    torch it runs operation by operation, and so do models with `run_eagerly`, those
+    that Keras does not compile on JAX, and all that fail when they are traced. The
+    weights are read at each call.
 
     Args:
         model: A built model.
@@ -38,26 +41,57 @@ def compiled_pass(model):
         A function as of `recorded_pass`, whose records hold no logits.
     """
     forward = recorded_pass(model)
-    if model.run_eagerly:
+    on_jax = keras.config.backend() == "jax"
+    if model.run_eagerly or (on_jax and not model.jit_compile):
         return forward
-    calls = []
-
-    def tensors(images):
-        outputs, records = forward(images)
-        # Only while it is traced: what comes out of a compiled function are tensors.
-        calls[:] = [(record.layer, record.scores is not None) for record in records]
-        scores = [record.scores for record in records if record.scores is not None]
-        return outputs, [record.attention for record in records], scores
-
-    run = compiled(tensors, model.variables)
+    traced = _TracedPass(forward, model.variables)
 
     def recorded(images):
-        outputs, attention, scores = run(images)
+        if traced.has_failed:
+            return forward(images)
+        try:
+            return traced(images)
+        except Exception:
+            # What is wrong is then said as if nothing had been traced.
+            traced.has_failed = True
+            return forward(images)
+
+    return recorded
+
+
+class _TracedPass:
+    """A pass that is compiled, and what is noted of it while it is traced.
+
+    Args:
+        forward: A function of `recorded_pass`.
+        variables: The variables that it reads.
+
+    Attributes:
+        has_failed: Whether it is of no use.
+    """
+
+    def __init__(self, forward, variables):
+        self.has_failed = False
+        self._forward = forward
+        self._run = compiled(self._tensors, variables)
+        self._names, self._calls = None, []
+
+    def __call__(self, images):
+        outputs, attention, scores = self._run(images)
+        if self._names is not None:
+            outputs = dict(zip(self._names, outputs, strict=True))
         scores = iter(scores)
         records = [
             ScoreRecord(layer, None, next(scores) if has_scores else None, seen)
-            for (layer, has_scores), seen in zip(calls, attention, strict=True)
+            for (layer, has_scores), seen in zip(self._calls, attention, strict=True)
         ]
         return outputs, records
 
-    return recorded
+    def _tensors(self, images):
+        outputs, records = self._forward(images)
+        if isinstance(outputs, dict):
+            # JAX would sort it.
+            self._names, outputs = [*outputs], [*outputs.values()]
+        self._calls = [(each.layer, each.scores is not None) for each in records]
+        scores = [each.scores for each in records if each.scores is not None]
+        return outputs, [each.attention for each in records], scores

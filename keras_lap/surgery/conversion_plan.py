@@ -277,6 +277,7 @@ class ConversionPlan:
             return PlanRow(address, kind, reason=entry.reason)
         part, reach = entry.rewrite.lap, reaches[id(entry.layer)]
         lap = part.new_layer(**self.options_of(part))
+        has_scores = lap.scores != "features"
         return PlanRow(
             address,
             kind,
@@ -287,7 +288,7 @@ class ConversionPlan:
             stage=reach.stage,
             receptive_field=reach.field,
             concepts=lap.concepts,
-            detach_scores=lap.detach_scores,
-            score_gain=lap.score_gain,
+            detach_scores=lap.detach_scores if has_scores else None,
+            score_gain=lap.score_gain if has_scores else None,
             cost=self._costs.added(entry, lap, counts_lap=part.source is entry.layer),
         )

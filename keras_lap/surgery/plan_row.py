@@ -24,8 +24,9 @@ class PlanRow:
             these pixels sees; `None` if Keras does not know the size of the map or of
             one before it.
         concepts: Number of concepts of the LAP layer.
-        detach_scores: Whether knowledge alone trains its scores, and not the task.
-        score_gain: How many times as fast as the network its scores learn.
+        detach_scores: Whether knowledge alone trains its scores, and not the task;
+            `None` where features stand for scores.
+        score_gain: How many times as fast as the network its scores learn; likewise.
         cost: The added `Cost` for one image; a shared LAP layer counts once. What it
             does with a map of unknown size is not counted.
     """

@@ -27,7 +27,8 @@ def text_table(plan):
     lines = [_TITLES, *(_cells(row) for row in plan.rows if row.lap)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     table = [_line(cells, widths) for cells in lines]
-    return "\n".join([_title(plan), *table, *_scores(plan), *_stays(plan), _sum(plan)])
+    notes = [*_listed(_scores(plan)), *_listed(_stays(plan)), _sum(plan)]
+    return "\n".join([_title(plan), *table, *notes])
 
 
 def html_table(plan):
@@ -43,11 +44,13 @@ def html_table(plan):
             for index, cell in enumerate(cells)
         )
 
+    scores = _scores(plan).items()
+    notes = [f"{text}: {', '.join(names)}" if names else text for text, names in scores]
     body = "".join(f"<tr>{row('td', _cells(each))}</tr>" for each in plan.rows)
     return (
         f"<table><caption>{html.escape(_title(plan))}</caption>"
         f"<thead><tr>{row('th', _TITLES)}</tr></thead><tbody>{body}</tbody></table>"
-        f"<p>{html.escape(' '.join(_scores(plan)))}</p><p>{html.escape(_sum(plan))}</p>"
+        + "".join(f"<p>{html.escape(line)}</p>" for line in (*notes, _sum(plan)))
     )
 
 
@@ -56,27 +59,23 @@ def _title(plan):
 
 
 def _scores(plan):
-    """Lines that say what trains the scores, and where if that differs."""
+    """What trains the scores, each with the layers, or none where it is all of them."""
     layers = {}
     for row in plan.rows:
-        if row.lap:
-            teacher = (
-                "knowledge alone trains" if row.detach_scores else "the task trains"
-            )
-            text = f"scores: {teacher} them, with score_gain={row.score_gain:g}"
+        if row.score_gain is not None:
+            who = "knowledge alone trains" if row.detach_scores else "the task trains"
+            text = f"scores: {who} them, with score_gain={row.score_gain:g}"
             layers.setdefault(text, []).append(row.layer)
-    if len(layers) == 1:
-        return [*layers]
-    return _listed(layers)
+    return layers if len(layers) > 1 else dict.fromkeys(layers, ())
 
 
 def _stays(plan):
-    """Lines that say why layers stay, each reason once, and which layers these are."""
+    """Why layers stay, each with the layers."""
     layers = {}
     for row in plan.rows:
         if row.lap is None:
             layers.setdefault(f"stays: {row.reason}", []).append(row.layer)
-    return _listed(layers)
+    return layers
 
 
 def _listed(layers):

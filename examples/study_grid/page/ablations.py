@@ -52,8 +52,8 @@ def section(results, sizes):
             f"{ABLATION_FAMILY} on `{ABLATION_SET}`. The base is *{BASE.name}*, with "
             f"{_listed(with_score_gain(_settings(BASE, options, epochs)))}; "
             "`concepts` is that of `study_grid.arms.Arm`, and `anneal` the epoch at "
-            f"which gates are open, of {epochs}. Each row changes one thing; where "
-            "scores learn from the task, `score_gain` is 1, as `convert` has it then. "
+            f"which gates are open, of {epochs}. Each row changes one thing; but "
+            "where scores learn from the task, `score_gain` is 1 too, as by `convert`. "
             "In brackets, the difference to the base, of networks of the same seed. It "
             "is more than noise where its interval excludes 0, and in bold then.",
             table(header, rows),

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from study_grid.cell import Cell
 from study_grid.page.records import FOLDER, RESULTS, RUNS, read
-from study_grid.recipe import recipe
 
 
 def adopt(workshop, docs="docs"):
@@ -43,13 +42,11 @@ def adopt(workshop, docs="docs"):
             f"of. Received: none for {', '.join(lost)}. Take both files from the same "
             f"page, or delete the rows of these cells from {RESULTS}."
         )
-    adopted = [
-        cell
-        for cell in missing
-        if facts[cell.name].pop("recipe", None) == recipe(cell, workshop.sizes)
-    ]
+    adopted = [cell for cell in missing if workshop.is_current(cell, facts[cell.name])]
     for cell in adopted:
         run = facts[cell.name]
         run["seconds"] = float(run["seconds"])
         workshop.save_results(cell, found[cell], run)
+    if outdated := len(missing) - len(adopted):
+        print(f"{outdated} cells are of another recipe than now, and are left out.")
     return adopted

@@ -8,18 +8,26 @@ class _AsXplique:
     """An `Explainer` with the interface of xplique's `BlackBoxExplainer`."""
 
     def __init__(self, explainer, model):
-        self.model = model
         self.batch_size = explainer.batch_size
         self._explainer = explainer
+        self.model = model
+
+    @property
+    def model(self):
+        return self._model
+
+    @model.setter
+    def model(self, model):
+        self._model = model
+        self._explained = self._explainer.on(model)
 
     def explain(self, inputs, targets=None):
         if targets is None:
             # A data set of batches of images and targets.
             batches = [tuple(map(np.asarray, batch)) for batch in inputs]
             inputs, targets = map(np.concatenate, zip(*batches, strict=True))
-        maps = self._explainer.explain(
-            self.model, np.asarray(inputs), np.asarray(targets).argmax(axis=-1)
-        )
+        classes = np.asarray(targets).argmax(axis=-1)
+        maps = self._explained(np.asarray(inputs), classes)
         return keras.ops.convert_to_tensor(maps[..., None])
 
     def __call__(self, inputs, targets=None):

@@ -1,14 +1,10 @@
-import warnings
+import functools
 
 import numpy as np
 
 from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
 from keras_lap.explanation.combine import COMBINATIONS
-from keras_lap.explanation.concept_reader import ConceptReader
-from keras_lap.explanation.image_input import ImageInput, check_finite
-from keras_lap.explanation.predictions import predictions_of
-from keras_lap.explanation.range_check import range_warning
-from keras_lap.explanation.recorded_pass import compiled_pass
+from keras_lap.explanation.concept_maps import concept_maps
 from keras_lap.names import check_choice
 
 
@@ -62,64 +58,51 @@ class LAP(Explainer):
         self.class_concepts = _checked_class_concepts(class_concepts)
 
     def prepare(self, model):
-        taken = ImageInput.of(model)
-        forward = compiled_pass(model)
-        combine = COMBINATIONS[self.combine]
-        readers = {}
-
-        def reader_of(images, outputs, records):
-            size = images.shape[1:3]
-            if size not in readers:
-                if message := range_warning(model, taken.first(images)):
-                    warnings.warn(message, stacklevel=4)
-                reader = ConceptReader(model, size, records, self.layers, self.combine)
-                self._check(reader.count, predictions_of(model, outputs))
-                readers[size] = reader
-            return readers[size]
-
-        def read(images, targets):
-            check_finite(images)
-            outputs, records = forward(taken.first(images))
-            reader = reader_of(images, outputs, records)
-            concepts = self._concepts_of(targets, reader.count)
-            if concepts is None:
-                readings, _ = reader.read(records, list(range(reader.count)))
-            else:
-                readings = reader.read_each(records, concepts)
-            return combine(readings, reader.image).max(axis=-1)
+        read = concept_maps(model, self.layers, self.combine)
 
         def maps_of(images, targets):
-            taken.check(images.shape)
-            images = taken.last(images)
-            starts = range(0, len(images), self.batch_size)
-            batches = [slice(start, start + self.batch_size) for start in starts]
-            return np.concatenate(
-                [read(images[batch], targets[batch]) for batch in batches]
-            )
+            maps = np.empty((len(images), *self.image_size(images)), np.float32)
+            for start in range(0, len(images), self.batch_size):
+                batch = slice(start, start + self.batch_size)
+                concepts_of = functools.partial(self._concepts_of, targets[batch])
+                maps[batch] = read(images[batch], concepts_of)
+            return maps
 
         return maps_of
 
-    def _check(self, count, outputs):
-        if self.class_concepts is not None or count == 1 or outputs is None:
-            return
-        classes = outputs.shape[-1]
-        if classes != count:
+    def _concepts_of(self, targets, count, classes):
+        """The concept that stands for each target, `None` for the highest of all.
+
+        Args:
+            targets: Int array `(N,)`.
+            count: Number of concepts.
+            classes: Number of classes, `None` where it is unknown.
+        """
+        if isinstance(self.class_concepts, str):
+            return None
+        if self.class_concepts is not None:
+            self._check_concepts(count)
+            classes = len(self.class_concepts)
+            return self.class_concepts[checked_classes(targets, classes)]
+        if count == 1:
+            return np.zeros(len(targets), int)
+        if classes not in (None, count):
             raise ValueError(
                 f"Expected a concept for each of the {classes} classes, or a single "
                 f"one. Received: a model with {count} concepts. Say which concept "
                 "stands for which class by `LAP(class_concepts=[...])`, or take "
                 '`LAP(class_concepts="highest")`.'
             )
+        return checked_classes(targets, count)
 
-    def _concepts_of(self, targets, count):
-        """The concept that stands for each target, `None` for the highest of all."""
-        if isinstance(self.class_concepts, str):
-            return None
-        if count == 1:
-            return np.zeros(len(targets), int)
-        if self.class_concepts is None:
-            return checked_classes(targets, count)
-        return self.class_concepts[checked_classes(targets, len(self.class_concepts))]
+    def _check_concepts(self, count):
+        outside = (self.class_concepts < 0) | (self.class_concepts >= count)
+        if outside.any():
+            raise ValueError(
+                f"Expected `class_concepts` to be indices from 0 to {count - 1}, the "
+                "concepts of the model. Received: "
+                f"{np.unique(self.class_concepts[outside]).tolist()}"
+            )
 
 
 def _checked_class_concepts(class_concepts):

@@ -108,7 +108,8 @@ def parameter_randomisation(
             f"Expected a built model with weights. Received: {model.name!r} with none"
         )
     chosen = _spread(len(layers), steps)
-    before = explainer.explain(model, images, targets)
+    explained = explainer.on(model)
+    before = explained(images, targets)
     generator = np.random.default_rng(seed)
     trained = [keras.ops.convert_to_numpy(weight) for weight in model.weights]
     lines = []
@@ -117,7 +118,7 @@ def parameter_randomisation(
             if order == "cascading" or index in chosen:
                 randomise(weights, generator)
             if index in chosen:
-                after = explainer.explain(model, images, targets)
+                after = explained(images, targets)
                 lines.append(similarities(before, after, SIMILARITIES[similarity]))
             if order == "independent":
                 _restore(model, trained)

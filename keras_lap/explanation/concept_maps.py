@@ -1,0 +1,66 @@
+"""Maps of one concept of each image, batch after batch."""
+
+import warnings
+
+import numpy as np
+
+from keras_lap.explanation.class_outputs import class_outputs
+from keras_lap.explanation.combine import COMBINATIONS
+from keras_lap.explanation.concept_reader import ConceptReader
+from keras_lap.explanation.image_input import ImageInput, check_finite
+from keras_lap.explanation.predictions import predictions_of
+from keras_lap.explanation.range_check import range_warning
+from keras_lap.explanation.recorded_pass import compiled_pass
+
+
+def concept_maps(model, layers=None, combine="flow"):
+    """What `keras_lap.explain` maps, for many batches and one concept of each image.
+
+    The forward pass is compiled, see `recorded_pass.compiled_pass`, and nothing is read
+    of concepts that are not asked for.
+
+    Args:
+        model: A built model with a single input, the image.
+        layers: List of names of LAP layers, or `None` for all of them.
+        combine: A key of `COMBINATIONS`.
+
+    Returns:
+        A function of images, as the model takes them, and of another function, from the
+        numbers of concepts and of classes (`None` where the first output is no vector)
+        to an int array `(N,)`, the concept of each image, or `None` for the highest of
+        all at each pixel. It returns a float32 array `(N, H, W)`.
+
+    Raises:
+        TypeError: If `model` is no Keras model.
+        ValueError: If it is not built or has several inputs; from the function that is
+            returned, as `keras_lap.explain`.
+    """
+    taken = ImageInput.of(model)
+    forward = compiled_pass(model)
+    readers = {}
+
+    def reader_of(images, records):
+        size = images.shape[1:3]
+        if size not in readers:
+            if message := range_warning(model, taken.first(images)):
+                warnings.warn(message, stacklevel=3)
+            readers[size] = ConceptReader(model, size, records, layers, combine)
+        return readers[size]
+
+    def maps_of(images, concepts_of):
+        taken.check(images.shape)
+        last = taken.last(images)
+        check_finite(last)
+        outputs, records = forward(images)
+        reader = reader_of(last, records)
+        predictions = predictions_of(model, outputs)
+        classes = None if predictions is None else class_outputs(predictions).shape[-1]
+        concepts = concepts_of(reader.count, classes)
+        if concepts is None:
+            readings, _ = reader.read(records, list(range(reader.count)))
+        else:
+            readings = reader.read_each(records, concepts)
+        maps = COMBINATIONS[combine](readings, reader.image)
+        return np.max(maps, axis=-1)
+
+    return maps_of
