@@ -38,6 +38,13 @@ struct TapLanes {
   Vector<U, kCount> scores;
 };
 
+// Copies every `kStep`-th value, a number known to compilers: then they take vectors.
+template <int64_t kStep, class U>
+void CopyEvery(const U* from, int64_t count, U* to) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; ++i) to[i] = from[i * kStep];
+}
+
 template <class U>
 void ReadScores(const Pooling& pooling, const WindowRow& row, const RowTap& tap,
                 const U* scores, const RowWeights<U>& weights) {
@@ -46,6 +53,9 @@ void ReadScores(const Pooling& pooling, const WindowRow& row, const RowTap& tap,
   U* const to = weights.scores + tap.offset;
   const U* from = scores + tap.pixel * pooling.groups + row.groups.begin;
   if (groups == 1) {
+    const int64_t count = tap.windows.size();
+    if (step == 1) return CopyEvery<1>(from, count, to + tap.windows.begin);
+    if (step == 2) return CopyEvery<2>(from, count, to + tap.windows.begin);
     for (int64_t w = tap.windows.begin; w < tap.windows.end; ++w, from += step) {
       to[w] = *from;
     }
