@@ -16,6 +16,11 @@ struct Block {
   static constexpr int64_t kChannels = kCount * sizeof...(I);
 };
 
+template <int kCount, size_t... I>
+Block<kCount, I...> BlockOf(std::index_sequence<I...>) {
+  return {};
+}
+
 template <int kCount, size_t... I, class Function>
 int64_t ForWhole(Block<kCount, I...> block, int64_t c, int64_t channels,
                  Function function) {
@@ -23,15 +28,28 @@ int64_t ForWhole(Block<kCount, I...> block, int64_t c, int64_t channels,
   return c;
 }
 
-// Calls `function(block, first channel)` for all channels, widest blocks first.
-template <class U, class Function>
+// Calls `function(block, first channel)` for all channels, widest blocks first, by
+// vectors of up to `kBytes`.
+template <class U, int kBytes = 32, class Function>
 void ForBlocks(int64_t channels, Function function) {
-  constexpr int kWide = 32 / sizeof(U), kNarrow = 16 / sizeof(U);
+  constexpr int kWide = kBytes / sizeof(U), kNarrow = 16 / sizeof(U);
+  constexpr auto kVectors = std::make_index_sequence<256 / kBytes>();
   int64_t c = 0;
-  c = ForWhole(Block<kWide, 0, 1, 2, 3, 4, 5, 6, 7>(), c, channels, function);
+  c = ForWhole(BlockOf<kWide>(kVectors), c, channels, function);
   c = ForWhole(Block<kWide, 0>(), c, channels, function);
   c = ForWhole(Block<kNarrow, 0>(), c, channels, function);
   ForWhole(Block<1, 0>(), c, channels, function);
+}
+
+// Calls `function` with the bytes of a vector as a template argument: those of a long
+// register where values are only multiplied and added. Conversions and comparisons of
+// that length are taken apart in the clones for shorter registers.
+template <class T, Extra kExtra, class Function>
+void WithVectorBytes(Function function) {
+  if constexpr (std::is_arithmetic_v<T> && kExtra == Extra::kNone) {
+    if (HasLongRegisters()) return function(std::integral_constant<int, 64>());
+  }
+  function(std::integral_constant<int, 32>());
 }
 
 template <bool kPerChannel, Extra kExtra, class T, int kCount, size_t... I>
@@ -73,12 +91,12 @@ void SumBlock(Block<kCount, I...>, const Tap<T>* taps, int64_t count, const Run&
   (Store<kCount>(sums[I], out + c + I * kCount), ...);
 }
 
-template <bool kPerChannel, Extra kExtra, class T>
+template <int kBytes, bool kPerChannel, Extra kExtra, class T>
 void SumPixelsOf(const Tap<T>* taps, int64_t count, const Run& run, int64_t channels,
                  ComputeType<T> rest, const Ahead& ahead, T* out) {
   for (int64_t i = 0; i < run.pixels; ++i, out += run.out) {
     ahead.Prefetch(i);
-    ForBlocks<ComputeType<T>>(channels, [=](auto block, int64_t c) {
+    ForBlocks<ComputeType<T>, kBytes>(channels, [=](auto block, int64_t c) {
       SumBlock<kPerChannel, kExtra>(block, taps, count, run, i, c, rest, out);
     });
   }
@@ -109,7 +127,10 @@ KERAS_LAP_CLONES void SumPixels(Sum kind, const Tap<T>* taps, int64_t count,
                                 const Run& run, int64_t channels, ComputeType<T> rest,
                                 const Ahead& ahead, T* out) {
   WithKind(kind, [&](auto per_channel, auto extra) {
-    SumPixelsOf<per_channel, extra>(taps, count, run, channels, rest, ahead, out);
+    WithVectorBytes<T, extra>([&](auto bytes) {
+      SumPixelsOf<bytes, per_channel, extra>(taps, count, run, channels, rest, ahead,
+                                             out);
+    });
   });
 }
 
@@ -132,27 +153,28 @@ int64_t AddDots(const T* dy, const T* const* values, int64_t c, int64_t channels
   return c;
 }
 
-template <class T, size_t... I>
+template <int kBytes, class T, size_t... I>
 void DotsFixed(const T* dy, const Tap<T>* taps, int64_t shift, int64_t channels,
                ComputeType<T>* out, int64_t tap_step, std::index_sequence<I...>) {
   using U = ComputeType<T>;
   const T* const values[] = {taps[I].values + shift...};
   U totals[] = {(void(I), U{0})...};
   int64_t c = 0;
-  c = AddDots<32 / sizeof(U), T, I...>(dy, values, c, channels, totals);
+  c = AddDots<kBytes / sizeof(U), T, I...>(dy, values, c, channels, totals);
   c = AddDots<16 / sizeof(U), T, I...>(dy, values, c, channels, totals);
   AddDots<1, T, I...>(dy, values, c, channels, totals);
   ((out[taps[I].index * tap_step] = totals[I]), ...);
 }
 
-template <class T>
+template <int kBytes, class T>
 void DotWindow(const T* dy, const Tap<T>* taps, int64_t count, int64_t shift,
                int64_t channels, ComputeType<T>* out, int64_t tap_step) {
   for (; count > 5; count -= 4, taps += 4) {
-    DotsFixed(dy, taps, shift, channels, out, tap_step, std::make_index_sequence<4>());
+    DotsFixed<kBytes>(dy, taps, shift, channels, out, tap_step,
+                      std::make_index_sequence<4>());
   }
   const auto fixed = [=](auto indices) {
-    DotsFixed(dy, taps, shift, channels, out, tap_step, indices);
+    DotsFixed<kBytes>(dy, taps, shift, channels, out, tap_step, indices);
   };
   switch (count) {
     case 1:
@@ -168,16 +190,25 @@ void DotWindow(const T* dy, const Tap<T>* taps, int64_t count, int64_t shift,
   }
 }
 
+template <int kBytes, class T>
+void DotWindows(const T* dy, int64_t dy_step, const Tap<T>* taps, int64_t count,
+                const Run& run, int64_t channels, const Ahead& ahead,
+                ComputeType<T>* out, int64_t tap_step) {
+  for (int64_t i = 0; i < run.pixels; ++i, dy += dy_step, out += run.out) {
+    ahead.Prefetch(i);
+    DotWindow<kBytes>(dy, taps, count, i * run.values, channels, out, tap_step);
+  }
+}
+
 }  // namespace
 
 template <class T>
 KERAS_LAP_CLONES void Dots(const T* dy, int64_t dy_step, const Tap<T>* taps,
                            int64_t count, const Run& run, int64_t channels,
                            const Ahead& ahead, ComputeType<T>* out, int64_t tap_step) {
-  for (int64_t i = 0; i < run.pixels; ++i, dy += dy_step, out += run.out) {
-    ahead.Prefetch(i);
-    DotWindow(dy, taps, count, i * run.values, channels, out, tap_step);
-  }
+  WithVectorBytes<T, Extra::kNone>([&](auto bytes) {
+    DotWindows<bytes>(dy, dy_step, taps, count, run, channels, ahead, out, tap_step);
+  });
 }
 
 template <class T>
