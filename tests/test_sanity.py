@@ -80,9 +80,11 @@ class Weights(Explainer):
     """Shows the weights of the last layer: nothing else matters to it."""
 
     def prepare(self, model):
-        kernel = model.get_layer("classes").kernel.numpy()
-        maps = np.resize(kernel, (16, 16))
-        return lambda images, targets: np.stack([maps] * len(images))
+        def maps_of(images, targets):
+            kernel = model.get_layer("classes").kernel.numpy()
+            return np.stack([np.resize(kernel, (16, 16))] * len(images))
+
+        return maps_of
 
 
 class TestSimilarity:

@@ -25,7 +25,7 @@ def no_graphs(request):
 
 @pytest.fixture
 def tiny_family(monkeypatch):
-    """A network of two convolutions in the place of one of the families."""
+    """A network of two convolutions in the place of two of the families."""
     from study_grid.families import FAMILIES, Family
 
     class Tiny(Family):
@@ -41,7 +41,8 @@ def tiny_family(monkeypatch):
             x = layers.Activation(activation, name="probabilities")(x)
             return keras.Model(image, x)
 
-    monkeypatch.setitem(FAMILIES, "ResNet50V2", Tiny("ResNet50V2", "none"))
+    for name in ("ResNet50V2", "MobileNetV2"):
+        monkeypatch.setitem(FAMILIES, name, Tiny(name, "none"))
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ QUICK = Sizes(
     epochs=0.0,
     explainers=("LAP", "GradCAM", "IntegratedGradients", "RISE", "Random"),
     sets=("clutter", "decoy"),
-    families=("ResNet50V2",),
+    families=("ResNet50V2", "MobileNetV2"),
     arms=(
         "original",
         "original, tuned",
