@@ -1,7 +1,8 @@
 """Timing that compares what was called in turn, round by round.
 
 Machines are noisy: what another job takes away it takes from all that is called in the
-same round, so the ratios of a round say more than seconds do.
+same round, so the ratios of a round say more than seconds do. What is called also
+depends on what was called before it, so the order changes from round to round.
 """
 
 import time
@@ -10,7 +11,7 @@ import numpy as np
 
 
 def time_in_rounds(runs, rounds, every=None, on_round=None):
-    """Calls functions in turn and takes the time of each call.
+    """Calls functions in turn, in an order drawn for each round, and times each call.
 
     Args:
         runs: Dict from names to functions without arguments.
@@ -21,12 +22,14 @@ def time_in_rounds(runs, rounds, every=None, on_round=None):
     Returns:
         Dict from names to dicts from the number of a round to seconds.
     """
-    seconds = {name: {} for name in runs}
+    generator = np.random.default_rng(0)
+    names = list(runs)
+    seconds = {name: {} for name in names}
     for index in range(rounds):
-        for name, run in runs.items():
+        for name in map(names.__getitem__, generator.permutation(len(names))):
             if index % (every or {}).get(name, 1) == 0:
                 start = time.perf_counter()
-                run()
+                runs[name]()
                 seconds[name][index] = time.perf_counter() - start
         if on_round is not None:
             on_round()
