@@ -109,9 +109,10 @@ class Numpy(keras.layers.Layer):
         super().__init__(**options)
         self.supports_jit = False
 
+    def compute_output_spec(self, x):
+        return keras.KerasTensor(x.shape, x.dtype)
+
     def call(self, x):
-        if isinstance(x, keras.KerasTensor):
-            return x
         return ops.convert_to_tensor(2 * ops.convert_to_numpy(x))
 
 
