@@ -341,7 +341,7 @@ def test_arguments_that_do_not_fit_each_other(arrays, changes, message):
     [
         ("tale", r"Received: 'tale'. Did you mean \['tail'\]"),
         (["ear"] * 4 + ["pa"], r"Did you mean \['paw', 'ear'\]"),
-        (3, r"of which there are 3, 0, 1, 2. Received: 3.*concepts=\[...\]"),
+        (3, r"which are \[0, 1, 2\]. Received: 3.*concepts=\[...\]"),
         ([0, 1], r"one for each of 5 images. Received: concepts of shape \(2,\)"),
         (np.eye(5, 3), r"Received: concepts of shape \(5, 3\)"),
     ],

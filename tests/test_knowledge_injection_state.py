@@ -78,6 +78,21 @@ def test_an_error_in_a_step_leaves_the_model_as_it_was(x, label, targets):
         assert_plain(model, x, label)
 
 
+def test_the_same_callback_serves_after_an_error_in_the_first_step(x, label, targets):
+    wrong = {"label": label, "masks": targets["mask"]}
+    states = []
+    for mistakes in (0, 2):
+        model, knowledge = make_model(), KnowledgeInjection([MaskSupervision()])
+        model.compile("adam", "sparse_categorical_crossentropy", **GRAPH)
+        for _ in range(mistakes):
+            with pytest.raises(ValueError, match="masks"):
+                fit(model, x, wrong, [knowledge])
+        fit(model, x, targets, [knowledge])
+        states.append(model.get_weights())
+    for expected, actual in zip(*states, strict=True):
+        assert_close(actual, expected, **ALLOWED)
+
+
 class Breaking(keras.utils.PyDataset):
     """Data of which the second batch cannot be read."""
 

@@ -413,11 +413,17 @@ class Explanation:
             check_names("the name of a concept", [concept], self.concept_names)
             return self.concept_names.index(concept)
         if concept not in self.concepts:
+            known = (
+                f"{str(self.concepts[:10])[:-1]}{', ...' * (len(self.concepts) > 10)}]"
+            )
+            advice = (
+                "With a single concept for all classes, take `of(0)`"
+                if self.concepts == [0]
+                else "Ask for more with `explain(..., concepts=[...])`"
+            )
             raise ValueError(
-                "Expected concepts that were asked for, of which there are "
-                f"{len(self.concepts)}, {str(self.concepts[:10])[1:-1]}"
-                f"{', ...' * (len(self.concepts) > 10)}. Received: {concept!r}. Ask "
-                "for more with `explain(..., concepts=[...])`."
+                f"Expected concepts that were asked for, which are {known}. "
+                f"Received: {concept!r}. {advice}."
             )
         return self.concepts.index(concept)
 

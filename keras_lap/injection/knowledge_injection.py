@@ -226,7 +226,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
                 )
             own = own.own
         function = self._functions.get(kind)
-        if function is None or function.own is not own:
+        if function is None or function.own is not own or not function.has_run:
             function = self._functions[kind] = StepFunction(
                 model,
                 kind,

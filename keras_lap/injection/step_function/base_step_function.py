@@ -27,6 +27,8 @@ class BaseStepFunction:
 
     Attributes:
         own: The model's own function, for which this one stands in.
+        has_run: Whether a call has succeeded. One that has not may be half traced, and
+            is of no further use.
     """
 
     def __init__(self, model, kind, wrap_step, compute_loss, terms, variables):
@@ -40,6 +42,7 @@ class BaseStepFunction:
         self._maker = f"make_{kind}_function"
         self._standing_in = contextlib.ExitStack()
         self.own = getattr(model, self._name)
+        self.has_run = False
         self._step = self._make_step(getattr(model, self._step_name))
         with self._at_work(), replaced(model, **{self._name: None}):
             getattr(model, self._maker)(force=True)
@@ -65,7 +68,9 @@ class BaseStepFunction:
     def __call__(self, *arguments):
         self.make_way()
         with self._at_work():
-            return self._run(*arguments)
+            results = self._run(*arguments)
+        self.has_run = True
+        return results
 
     @contextlib.contextmanager
     def _at_work(self):
