@@ -173,4 +173,11 @@ def test_no_such_image(explanation, index):
 @pytest.mark.parametrize("shape", [(3, 3), (2, 4), (4,)])
 def test_class_concepts_that_do_not_fit(explanation, shape):
     with pytest.raises(ValueError, match=r"shape \(3, concepts of the model\).*3"):
-        explanation.evidence(0, np.zeros(shape))
+        explanation.evidence(0, np.zeros(shape, int))
+
+
+def test_the_one_concept_of_each_class(explanation):
+    indices = explanation.evidence(0, [2, 0, 3])
+    flags = explanation.evidence(0, np.eye(4)[[2, 0, 3]])
+    assert str(indices) == str(flags)
+    np.testing.assert_array_equal(indices.difference, flags.difference)

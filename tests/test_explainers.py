@@ -310,11 +310,21 @@ class TestLAP:
         actual = LAP(class_concepts="highest").explain(model, IMAGES, LABELS)
         np.testing.assert_allclose(actual, self.every(model).max(axis=-1), rtol=1e-6)
 
-    @pytest.mark.parametrize("wrong", [7, -1])
+    def test_several_concepts_of_a_class(self, model):
+        speaks = np.array([[1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0], [1, 0, 0, 1]])
+        actual = LAP(class_concepts=speaks).explain(model, IMAGES, LABELS)
+        chosen = speaks[LABELS][:, None, None]
+        expected = (self.every(model) * chosen).max(axis=-1)
+        np.testing.assert_allclose(actual, expected, rtol=1e-6)
+        actual = LAP(class_concepts=np.eye(4)[::-1]).explain(model, IMAGES, LABELS)
+        expected = self.every(model)[np.arange(5), ..., 3 - LABELS]
+        np.testing.assert_allclose(actual, expected, rtol=1e-6)
+
+    @pytest.mark.parametrize("wrong", [[0, 1, 1, 7], np.eye(4)])
     def test_class_concepts_are_concepts_of_the_model(self, wrong):
         model = self.network(concepts=2)
-        with pytest.raises(ValueError, match=rf"from 0 to 1.*\[{wrong}\]"):
-            LAP(class_concepts=[0, 1, 1, wrong]).explain(model, IMAGES, 0)
+        with pytest.raises(ValueError, match=r"from 0 to 1.*or 2 columns.*Received"):
+            LAP(class_concepts=wrong).explain(model, IMAGES, 0)
 
     def test_two_concepts_of_a_single_output(self):
         model = keras.Sequential(
@@ -353,7 +363,8 @@ class TestLAP:
         [
             ({}, 4, r"from 0 to 3.*Received: \[4\]"),
             ({"class_concepts": "lowest"}, 0, "class_concepts='lowest'"),
-            ({"class_concepts": np.eye(4)}, 0, r"an int array \(classes,\)"),
+            ({"class_concepts": [0, -1]}, 0, r"ints \(classes,\).*\[0, -1\]"),
+            ({"class_concepts": [[0.5, 1]]}, 0, "of zeros and ones"),
             ({"class_concepts": [0, 1]}, 2, "from 0 to 1"),
             ({"combine": "sum"}, 0, "combine"),
         ],

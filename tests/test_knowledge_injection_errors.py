@@ -50,7 +50,10 @@ REFUSED_ARGUMENTS = {
     "a weight of NaN": {"losses": [Presence()], "weights": [np.nan]},
     "negative warmup": {"losses": [Presence()], "warmup": -1},
     "no layers": {"losses": [Presence()], "layers": []},
-    "class_concepts of one axis": {"losses": [Presence()], "class_concepts": [0, 1]},
+    "class_concepts that are negative": {
+        "losses": [Presence()],
+        "class_concepts": [0, -1],
+    },
     "class_concepts of other numbers": {
         "losses": [Presence()],
         "class_concepts": [[0.5, 1], [2, 0]],

@@ -47,6 +47,7 @@ def test_layers_restricts_to_the_layers_named(x, label, mask, targets, names):
     [
         ([[0, 1, 1], [1, 0, 0], [0, 0, 0]], ["head"]),
         ([[1], [0], [1]], ["pool"]),
+        ([1, 0, 1], ["head"]),
     ],
 )
 def test_class_concepts_say_which_class_has_which(
@@ -55,6 +56,8 @@ def test_class_concepts_say_which_class_has_which(
     model, terms = make_model(), [Presence(), MaskSupervision()]
     injection = KnowledgeInjection(terms, layers=names, class_concepts=matrix)
     logs = first(fit(model, x, targets, [injection]))
+    if np.ndim(matrix) == 1:
+        matrix = np.eye(CLASSES)[matrix]
     for term in terms:
         values = by_hand(term, model, x, label, mask, names, np.array(matrix))
         assert_close(logs[term.name], values.mean(), **ALLOWED)

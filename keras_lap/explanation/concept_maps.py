@@ -1,8 +1,6 @@
-"""Maps of one concept of each image, batch after batch."""
+"""One map of each image, of what speaks for a class, batch after batch."""
 
 import warnings
-
-import numpy as np
 
 from keras_lap.explanation.class_outputs import class_outputs
 from keras_lap.explanation.combine import COMBINATIONS
@@ -14,7 +12,7 @@ from keras_lap.explanation.recorded_pass import compiled_pass
 
 
 def concept_maps(model, layers=None, combine="flow"):
-    """What `keras_lap.explain` maps, for many batches and one concept of each image.
+    """What `keras_lap.explain` maps, for many batches and some concepts of each image.
 
     The forward pass is compiled, see `recorded_pass.compiled_pass`, and nothing is read
     of concepts that are not asked for.
@@ -27,8 +25,9 @@ def concept_maps(model, layers=None, combine="flow"):
     Returns:
         A function of images, as the model takes them, and of another function, from the
         numbers of concepts and of classes (`None` where the first output is no vector)
-        to an int array `(N,)`, the concept of each image, or `None` for the highest of
-        all at each pixel. It returns a float32 array `(N, H, W)`.
+        to an int array `(N,)`, the concept of each image, or flags `(N, concepts)` of
+        those whose highest is taken at each pixel. It returns a float32 array
+        `(N, H, W)`, zero where an image has no concept.
 
     Raises:
         TypeError: If `model` is no Keras model.
@@ -56,11 +55,11 @@ def concept_maps(model, layers=None, combine="flow"):
         predictions = predictions_of(model, outputs)
         classes = None if predictions is None else class_outputs(predictions).shape[-1]
         concepts = concepts_of(reader.count, classes)
-        if concepts is None:
-            readings, _ = reader.read(records, list(range(reader.count)))
-        else:
+        if concepts.ndim == 1:
             readings = reader.read_each(records, concepts)
+            return COMBINATIONS[combine](readings, reader.image)[..., 0]
+        readings, _ = reader.read(records, list(range(reader.count)))
         maps = COMBINATIONS[combine](readings, reader.image)
-        return np.max(maps, axis=-1)
+        return maps.max(axis=-1, where=concepts[:, None, None], initial=0)
 
     return maps_of

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_lap.class_concepts import class_concept_flags
+
 # How many of the concepts are printed.
 _PRINTED = 5
 
@@ -99,15 +101,16 @@ def evidence(explanation, index, class_concepts=None):
         explanation: An `Explanation`.
         index: Index of the image.
         class_concepts: Array `(classes, concepts of the model)` of booleans, or of
-            zeros and ones, that says which concepts speak for which class. Defaults to
-            one concept per class, if there are as many of both.
+            zeros and ones, that says which concepts speak for which class, or ints
+            `(classes,)`, the one concept of each. Defaults to one concept per class, if
+            there are as many of both.
 
     Returns:
         An `Evidence`.
 
     Raises:
         IndexError: If there is no such image.
-        ValueError: If `class_concepts` has another shape.
+        ValueError: If `class_concepts` is something else.
     """
     count = len(explanation)
     if not -count <= index < count:
@@ -179,30 +182,26 @@ def checked_class_concepts(class_concepts, explanation):
     """Flags of which concepts speak for which class, if they fit an explanation.
 
     Args:
-        class_concepts: Array `(classes, concepts of the model)`.
+        class_concepts: As in `class_concept_flags`.
         explanation: The `Explanation`.
 
     Returns:
-        Boolean array of the same shape.
+        Boolean array `(classes, concepts of the model)`.
 
     Raises:
-        ValueError: If the shape does not fit.
+        ValueError: If it is no such thing, or its shape does not fit.
     """
-    speaks = np.asarray(class_concepts)
+    last = max(explanation.concepts, default=-1)
+    speaks = class_concept_flags(class_concepts, last + 1)
     outputs = explanation.outputs
-    fits = (
-        speaks.ndim == 2
-        and speaks.shape[1] > max(explanation.concepts, default=-1)
-        and (outputs is None or len(speaks) == outputs.shape[-1])
-    )
-    if not fits:
-        classes = "classes" if outputs is None else outputs.shape[-1]
+    classes = len(speaks) if outputs is None else outputs.shape[-1]
+    if len(speaks) != classes or speaks.shape[1] <= last:
         raise ValueError(
             f"Expected `class_concepts` of shape ({classes}, concepts of the model), "
-            f"with a column for concept {max(explanation.concepts, default=-1)}. "
-            f"Received: class_concepts of shape {speaks.shape}"
+            f"with a column for concept {last}, or of shape ({classes},). Received: "
+            f"class_concepts of shape {np.shape(class_concepts)}"
         )
-    return speaks.astype(bool, copy=False)
+    return speaks
 
 
 def _highest(explanation, index, concepts):

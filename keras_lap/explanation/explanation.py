@@ -48,7 +48,8 @@ class Explanation:
         concepts: List of `K` integers, the indices of the concepts in the model, by
             default `0, 1, ...`.
         class_concepts: Boolean array `(classes, concepts of the model)` that says which
-            concepts speak for which class, or `None` if that is not known.
+            concepts speak for which class, or ints `(classes,)`, the one concept of
+            each; `None` if that is not known.
         files: List of `N` strings or `None`.
         layers: List of the names of the LAP layers read.
         combine: How they were combined.
@@ -286,7 +287,7 @@ class Explanation:
 
         Raises:
             IndexError: If there is no such image.
-            ValueError: If `class_concepts` has another shape.
+            ValueError: If `class_concepts` is something else.
         """
         return evidence(self, index, class_concepts)
 

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_lap.class_concepts import class_concept_flags
 from keras_lap.injection.build_on_labels import let_models_build_on_labels
 from keras_lap.injection.image_batch import ImageBatch
 from keras_lap.injection.input_tape import InputTape
@@ -101,8 +102,9 @@ class KnowledgeInjection(keras.callbacks.Callback):
         layers: Name or list of names of the LAP layers to supervise, or `None` for
             all. In nested models their path says which one, as in
             `"backbone/pool1"`; a name that several have stands for all of them.
-        class_concepts: Array `(classes, K)` of zeros and ones that maps classes to
-            concepts; by default one concept per class. A layer with a single concept
+        class_concepts: Array `(classes, K)` of zeros and ones that says which concepts
+            speak for which class, or ints `(classes,)`, the one concept of each; by
+            default concept `k` speaks for class `k`. A layer with a single concept
             takes it as "whatever class there is", unless `K` is 1. A model with a
             single output has one class, which a label of 1 says is there.
 
@@ -152,7 +154,9 @@ class KnowledgeInjection(keras.callbacks.Callback):
         check_choice("balance", balance, BALANCES)
         self.balance = balance
         self.layers = _standardize_layers(layers)
-        self.class_concepts = _standardize_class_concepts(class_concepts)
+        if class_concepts is not None:
+            class_concept_flags(class_concepts)
+        self.class_concepts = class_concepts
         self._strategy = None
         self._terms = None
         self._functions = {}
@@ -386,15 +390,3 @@ def _standardize_layers(layers):
             f"Received: layers={layers!r}"
         )
     return layers
-
-
-def _standardize_class_concepts(class_concepts):
-    if class_concepts is None:
-        return None
-    matrix = np.asarray(class_concepts, "float32")
-    if matrix.ndim != 2 or not np.isin(matrix, (0, 1)).all():
-        raise ValueError(
-            "Expected `class_concepts` to be an array (classes, concepts) of zeros "
-            f"and ones. Received: {class_concepts!r}"
-        )
-    return matrix

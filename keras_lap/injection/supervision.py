@@ -6,6 +6,7 @@ import functools
 import keras
 from keras import ops
 
+from keras_lap.class_concepts import class_concept_flags
 from keras_lap.injection.forward_pass import ForwardPass
 from keras_lap.injection.knowledge import LayerKnowledge, default_class_concepts
 from keras_lap.injection.layer_cells import layer_cells
@@ -23,7 +24,7 @@ class Supervision:
     Args:
         model: A `keras.Model`.
         names: Names or paths of the LAP layers to supervise, or `None` for all.
-        class_concepts: Array `(classes, K)` of zeros and ones, or `None`.
+        class_concepts: As in `class_concept_flags`, or `None`.
 
     Attributes:
         model: As given.
@@ -86,17 +87,19 @@ class Supervision:
 
     def _matrix(self, layer, predictions):
         """Which class has which concept of a layer, `(classes, K)`."""
-        matrix = self._class_concepts
         classes = single_output(predictions).shape[-1]
-        if matrix is None or (layer.concepts == 1 != matrix.shape[1]):
+        if self._class_concepts is None:
             return default_class_concepts(classes, layer.concepts)
+        matrix = class_concept_flags(self._class_concepts, layer.concepts)
+        if layer.concepts == 1 != matrix.shape[1]:
+            return default_class_concepts(classes, 1)
         if matrix.shape != (classes, layer.concepts):
             raise ValueError(
                 "Expected `class_concepts` of one row per class and one column per "
                 f"concept, ({classes}, {layer.concepts}) for layer {layer.name!r}. "
                 f"Received shape: {matrix.shape}"
             )
-        return matrix
+        return matrix.astype("float32")
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@ import functools
 
 import numpy as np
 
+from keras_lap.class_concepts import class_concept_flags
 from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
 from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.concept_maps import concept_maps
@@ -19,10 +20,12 @@ class LAP(Explainer):
         combine: `"flow"`, `"mean"`, `"product"` or `"layer"`, as for
             `keras_lap.explain`.
         layers: list of names of LAP layers, or `None` for all of them.
-        class_concepts: int array `(classes,)`, the concept that stands for each class,
-            or `"highest"`: the highest of all concepts at each pixel, for models that
+        class_concepts: which concepts speak for which class: ints `(classes,)`, the one
+            concept of each, or an array `(classes, concepts)` of zeros and ones, where
+            the map of a class is the highest of its concepts at each pixel; or
+            `"highest"`: the highest of all concepts for every class, for models that
             nothing told which concept is which class. Defaults to `None`: concept `k`
-            stands for class `k`, where there are as many of both, and the concept of a
+            speaks for class `k`, where there are as many of both, and the concept of a
             model with a single one for all classes.
         **options: `name`, `batch_size` and `data_format` of an `Explainer`.
 
@@ -71,7 +74,7 @@ class LAP(Explainer):
         return maps_of
 
     def _concepts_of(self, targets, count, classes):
-        """The concept that stands for each target, `None` for the highest of all.
+        """The concepts that speak for each target, as `concept_maps` takes them.
 
         Args:
             targets: Int array `(N,)`.
@@ -79,41 +82,37 @@ class LAP(Explainer):
             classes: Number of classes, `None` where it is unknown.
         """
         if isinstance(self.class_concepts, str):
-            return None
+            return np.ones((len(targets), count), bool)
         if self.class_concepts is not None:
-            self._check_concepts(count)
-            classes = len(self.class_concepts)
-            return self.class_concepts[checked_classes(targets, classes)]
+            speaks = self._flags(count)
+            chosen = speaks[checked_classes(targets, len(speaks))]
+            is_single = (np.count_nonzero(chosen, axis=1) == 1).all()
+            return chosen.argmax(axis=1) if is_single else chosen
         if count == 1:
             return np.zeros(len(targets), int)
         if classes not in (None, count):
             raise ValueError(
                 f"Expected a concept for each of the {classes} classes, or a single "
-                f"one. Received: a model with {count} concepts. Say which concept "
-                "stands for which class by `LAP(class_concepts=[...])`, or take "
+                f"one. Received: a model with {count} concepts. Say which concepts "
+                "speak for which class by `LAP(class_concepts=[...])`, or take "
                 '`LAP(class_concepts="highest")`.'
             )
         return checked_classes(targets, count)
 
-    def _check_concepts(self, count):
-        outside = (self.class_concepts < 0) | (self.class_concepts >= count)
-        if outside.any():
+    def _flags(self, count):
+        speaks = class_concept_flags(self.class_concepts, count)
+        if speaks.shape[1] != count:
             raise ValueError(
                 f"Expected `class_concepts` to be indices from 0 to {count - 1}, the "
-                "concepts of the model. Received: "
-                f"{np.unique(self.class_concepts[outside]).tolist()}"
+                f"concepts of the model, or {count} columns. "
+                f"Received: {self.class_concepts!r}"
             )
+        return speaks
 
 
 def _checked_class_concepts(class_concepts):
     if class_concepts is None or isinstance(class_concepts, str):
         check_choice("class_concepts", class_concepts, (None, "highest"))
-        return class_concepts
-    class_concepts = np.asarray(class_concepts)
-    if class_concepts.ndim != 1 or class_concepts.dtype.kind not in "iu":
-        raise ValueError(
-            "Expected `class_concepts` to be an int array (classes,), the concept of "
-            f"each class. Received: dtype {class_concepts.dtype} and shape "
-            f"{class_concepts.shape}"
-        )
+    else:
+        class_concept_flags(class_concepts)
     return class_concepts
