@@ -1,9 +1,11 @@
 """How the maps of several layers become one."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 from lap_models import constant_model, maps_of, score_brightness, slow_flow_step
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D
@@ -27,6 +29,27 @@ def test_combinations_of_constant_scores(how, expected):
     maps = maps_of(constant_model(0.9, 0.5, 0.2), np.ones((2, 8, 6, 3)), combine=how)
     assert maps.shape == (2, 8, 6, 1) and maps.dtype == np.float32
     np.testing.assert_allclose(maps, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("how", ["flow", "mean", "product", "layer"])
+def test_a_ramp_is_highest_where_it_is_surest(how):
+    image = np.zeros((1, 8, 8, 1), "float32")
+    image[0, 2:5, 1:6] = np.linspace(1.0, 2.0, 15).reshape(3, 5)[..., None]
+    laps = [
+        lap(concepts=1, score_activation="ramp", initial_score=0.5)
+        for lap in (functools.partial(LAPooling2D, 1), GlobalLAPooling2D)
+    ]
+    model = keras.Sequential([keras.Input(image.shape[1:]), *laps])
+    for lap in laps:
+        lap.head.logits.set_weights([np.full((1, 1), 0.3), np.full(1, -0.1)])
+    with score_tape() as records:
+        model(image)
+    assert (ops.convert_to_numpy(records[0].scores)[0, 2:5, 1:6] == 1).all()
+    maps = maps_of(model, image, combine=how)[0, ..., 0]
+    # Row 4, column 5, has the brightest pixel.
+    assert np.unravel_index(maps.argmax(), maps.shape) == (4, 5)
+    assert len(np.unique(maps)) == 16
+    assert (maps[image[0, ..., 0] == 0] == 0).all()
 
 
 def test_product_of_many_small_scores():

@@ -43,7 +43,7 @@ def arrays(outputs, records):
     """All that a pass tells, as float32 arrays."""
     told = [outputs]
     for record in records:
-        told += [record.attention[..., :1], record.scores]
+        told += [record.attention[..., :1], record.logits]
     return [
         ops.convert_to_numpy(ops.cast(each, "float32"))
         for each in told

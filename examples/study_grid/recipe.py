@@ -5,10 +5,12 @@ import hashlib
 import json
 
 from study_grid.arms import ARMS, ORIGINAL, ORIGINAL_TUNED
-from study_grid.cell import TRAIN
+from study_grid.cell import COST, TRAIN
 from study_grid.families import FAMILIES
 from study_grid.sets import SETS
 
+# Another one where the library reads other maps from the same networks.
+_MAPS = "graded scores"
 # What sizes change of a network that is trained; all of them change other cells.
 _TRAINING = ("train", "tested", "epochs")
 # The networks that others start from, or are compared with.
@@ -36,5 +38,7 @@ def recipe(cell, sizes):
     if cell.kind == TRAIN:
         amounts = {name: amounts[name] for name in _TRAINING}
     parts = [*map(dataclasses.asdict, (*chosen, *_STARTS)), amounts]
+    if cell.kind != COST and ARMS[cell.arm].lap is not None:
+        parts.append(_MAPS)
     text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

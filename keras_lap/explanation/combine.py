@@ -1,4 +1,4 @@
-"""Fusion of the concept scores of several LAP layers into one map per concept.
+"""Fusion of the graded concept scores of several LAP layers into one map per concept.
 
 Each way takes a non-empty list of `Reading` in the order of the forward pass, with
 equal numbers of concepts `K`, or a single one in those that serve them all, and the
@@ -23,7 +23,7 @@ class Reading:
     Attributes:
         layer: The LAP layer.
         sharpness: Its alpha.
-        scores: Concept scores, float32 array `(N, h, w, K)`.
+        scores: Graded concept scores, float32 array `(N, h, w, K)`.
         attention: Attention scores, float32 array `(N, h, w, 1)`.
         grid: The `ReceptiveGrid` of the map that the layer read.
         sources: Set of the positions, in the list of readings, of those that feed this
@@ -65,7 +65,7 @@ def flow(readings, image):
     """From the last layers backward: how much of each pixel gets through.
 
     With the relevances `R_j` behind the windows `O_u` of a layer, unnormalised window
-    weights `w` and scores `S`,
+    weights `w` and graded scores `S`,
 
         R(p) = S(p) max_{u : p in O_u} w_{u,p} max_j R_j(u),
 

@@ -44,7 +44,7 @@ class ConceptReader:
         self._deepest = next(
             index
             for index in reversed(self._chosen)
-            if records[index].scores.shape[-1] == self.count
+            if records[index].logits.shape[-1] == self.count
         )
         calls = [(record.layer, record.attention.shape[1:3]) for record in records]
         self._places = receptive_grids(
@@ -97,7 +97,7 @@ class ConceptReader:
         is_all = concepts == list(range(self.count))
         readings = self._readings(
             records,
-            lambda scores: scores if is_all else ops.take(scores, chosen, axis=-1),
+            lambda logits: logits if is_all else ops.take(logits, chosen, axis=-1),
         )
         deepest = readings[self._chosen.index(self._deepest)]
         return readings, deepest.scores.max(axis=(1, 2))
@@ -114,20 +114,21 @@ class ConceptReader:
         """
         chosen = np.asarray(concepts)[:, None, None, None]
         return self._readings(
-            records, lambda scores: ops.take_along_axis(scores, chosen, axis=-1)
+            records, lambda logits: ops.take_along_axis(logits, chosen, axis=-1)
         )
 
     def _readings(self, records, wanted):
-        """Readings of what `wanted` takes of the scores of all concepts."""
+        """Readings of what `wanted` takes of the logits of all concepts."""
         positions = {IMAGE: IMAGE}
         positions.update({index: at for at, index in enumerate(self._chosen)})
         readings = []
         for index in self._chosen:
             record, place = records[index], self._places[index]
-            scores = record.scores
+            logits = record.logits
             # A layer with a single concept among others serves all of them.
-            if scores.shape[-1] == self.count:
-                scores = wanted(scores)
+            if logits.shape[-1] == self.count:
+                logits = wanted(logits)
+            scores = record.layer.head.graded_scores(ops.cast(logits, "float32"))
             reading = Reading(
                 layer=record.layer,
                 sharpness=float(_to_numpy(record.layer.sharpness)),
@@ -152,7 +153,7 @@ def _once(records):
 def _choose(model, records, layers, combine):
     """Indices of the records to read."""
     readable = [
-        index for index, record in enumerate(records) if record.scores is not None
+        index for index, record in enumerate(records) if record.logits is not None
     ]
     if not readable:
         raise ValueError(
@@ -181,8 +182,8 @@ def _choose(model, records, layers, combine):
 
 
 def _concept_count(records):
-    count = max(record.scores.shape[-1] for record in records)
-    if any(record.scores.shape[-1] not in (1, count) for record in records):
+    count = max(record.logits.shape[-1] for record in records)
+    if any(record.logits.shape[-1] not in (1, count) for record in records):
         raise ValueError(
             "Expected the LAP layers to have the same number of concepts, or a single "
             f"one. Received: {_listed(records)}. Name those that go together in "
@@ -194,8 +195,8 @@ def _concept_count(records):
 def _listed(records):
     kinds = {
         record.layer.name: 'scores="features"'
-        if record.scores is None
-        else f"{record.scores.shape[-1]} concepts"
+        if record.logits is None
+        else f"{record.logits.shape[-1]} concepts"
         for record in records
     }
     return ", ".join(f"{name!r} with {kind}" for name, kind in kinds.items())

@@ -44,8 +44,10 @@ def explain(
     """Concept maps of images, read from the forward pass of a model with LAP layers.
 
     A map holds the concept scores that decided what the LAP layers let through, placed
-    on the image. There is one forward pass per batch, in inference mode and without
-    gradients, and the model is not changed. Of many batches the pass is compiled, see
+    on the image. Where scores are a ramp of the logits `Z`, which is 1 from `Z = 1` on,
+    `S` below is the score times `sigmoid(Z)`, so that what is surer is higher. There is
+    one forward pass per batch, in inference mode and without gradients, and the model
+    is not changed. Of many batches the pass is compiled, see
     `keras_lap.explanation.recorded_pass.compiled_pass`.
 
     Several LAP layers are combined in one of these ways:

@@ -38,7 +38,7 @@ def compiled_pass(model):
         model: A built model.
 
     Returns:
-        A function as of `recorded_pass`, whose records hold no logits.
+        A function as of `recorded_pass`, whose records hold logits and no scores.
     """
     forward = recorded_pass(model)
     on_jax = keras.config.backend() == "jax"
@@ -77,13 +77,13 @@ class _TracedPass:
         self._names, self._calls = None, []
 
     def __call__(self, images):
-        outputs, attention, scores = self._run(images)
+        outputs, attention, logits = self._run(images)
         if self._names is not None:
             outputs = dict(zip(self._names, outputs, strict=True))
-        scores = iter(scores)
+        logits = iter(logits)
         records = [
-            ScoreRecord(layer, None, next(scores) if has_scores else None, seen)
-            for (layer, has_scores), seen in zip(self._calls, attention, strict=True)
+            ScoreRecord(layer, next(logits) if has_logits else None, None, seen)
+            for (layer, has_logits), seen in zip(self._calls, attention, strict=True)
         ]
         return outputs, records
 
@@ -92,6 +92,6 @@ class _TracedPass:
         if isinstance(outputs, dict):
             # JAX would sort it.
             self._names, outputs = [*outputs], [*outputs.values()]
-        self._calls = [(each.layer, each.scores is not None) for each in records]
-        scores = [each.scores for each in records if each.scores is not None]
-        return outputs, [each.attention for each in records], scores
+        self._calls = [(each.layer, each.logits is not None) for each in records]
+        logits = [each.logits for each in records if each.logits is not None]
+        return outputs, [each.attention for each in records], logits

@@ -89,6 +89,24 @@ class ScoreHead(layers.Layer):
             return ops.sigmoid(logits)
         return ops.clip((logits + 1) / 2, 0, 1)
 
+    def graded_scores(self, logits):
+        """Concept scores that still differ where those of a ramp are all 1.
+
+        A ramp says no more of how sure it is once a score is 1. Its logits do: losses
+        train `sigmoid(Z)` towards what is true, so that it is how probable the concept
+        is. The graded score is `S`, and `S sigmoid(Z)` for a ramp, whose exact zeros
+        stay. They are this library's own, for maps alone: what the network computes
+        goes by `S`.
+
+        Args:
+            logits: `(N, *spatial, K)`.
+
+        Returns:
+            Tensor of the same shape, in `[0, 1]`.
+        """
+        scores = self.scores(logits)
+        return scores if self.activation == "sigmoid" else scores * ops.sigmoid(logits)
+
     def get_config(self):
         return {
             **super().get_config(),
