@@ -392,6 +392,13 @@ def test_batches_of_several_sizes_are_refused():
         (lambda a: a["image"], {"labels": [1, 2]}, r"`labels` of 5 images.*\(2,\)"),
         (lambda a: a["image"], {"masks": np.ones((4, 8, 8))}, "`masks` of 5 images"),
         (lambda a: a["image"], {"masks": np.ones((5, 8))}, r"shape \(N, H, W\)"),
+        (lambda a: a["image"], {"masks": np.ones((5, 8, 4))}, "the aspect ratio"),
+        (
+            lambda a: iter([(a["image"], {"mask": np.ones((5, 4, 8))})]),
+            {},
+            r"aspect ratio.*\(4, 8\) for images of \(16, 16\)",
+        ),
+        (lambda a: a["image"][..., :1], {}, r"np.repeat\(images, 3, axis=-1\)"),
         (lambda a: a["image"], {"labels": np.full(5, 0.5)}, "whole numbers"),
         (lambda a: a["image"], {"labels": list("abcde")}, "whole numbers"),
         (lambda a: a["image"], {"labels": np.ones((5, 4, 4))}, "whole numbers"),

@@ -245,6 +245,10 @@ REFUSED_TARGETS = {
         lambda y: {**y, "boxes": {"boxes": y["mask"], "labels": y["label"]}},
         "'boxes' as one array.*Received.*'labels'",
     ),
+    "a list of nothing": (
+        lambda y: {**y, "mask": [None] * SAMPLES},
+        "'mask' as one array.*of 6.*'valid'",
+    ),
     "other concepts": (
         lambda y: {**y, "mask": np.stack([y["mask"]] * 2, axis=-1)},
         "3 concepts",

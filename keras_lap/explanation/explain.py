@@ -13,7 +13,7 @@ from keras_lap.explanation.explanation import Explanation
 from keras_lap.explanation.image_input import ImageInput, check_finite
 from keras_lap.explanation.image_source import image_source
 from keras_lap.explanation.labels import check_labels, standardized_labels
-from keras_lap.explanation.masks import standardized_masks
+from keras_lap.explanation.masks import check_aspect, standardized_masks
 from keras_lap.explanation.predictions import predictions_of
 from keras_lap.explanation.progress import Progress
 from keras_lap.explanation.range_check import range_warning
@@ -251,6 +251,9 @@ def _given_targets(labels, masks, source, taken):
                 '`(image, {"label": label, "mask": mask})`. Received: `masks`'
             )
         size = source.images.shape[taken.spatial]
+        # Files were stretched to the model's size, and their masks are with them.
+        if source.files is None:
+            check_aspect(given["masks"], size)
         given["masks"] = standardized_masks(given["masks"], size, labels)
     return given
 

@@ -98,10 +98,22 @@ class ImageInput:
         if not fits:
             raise ValueError(
                 f"Expected images of shape {('N', *self.shape[1:])} as the input of "
-                f"{self.name!r}. Received: images.shape={shape}. Resize them, as by "
-                "`keras.ops.image.resize`, or reorder their axes, to the shape that "
-                "the model expects; files are resized by `explain`."
+                f"{self.name!r}. Received: images.shape={shape}. {self._advice(shape)}"
             )
+
+    def _advice(self, shape):
+        """What to do with images of a shape that does not fit."""
+        channels = -3 if self.data_format == "channels_first" else -1
+        expected = self.shape[channels]
+        if shape[channels] == 1 and expected not in (1, None):
+            return (
+                "Repeat the one channel of grey images, by "
+                f"`np.repeat(images, {expected}, axis={channels})`."
+            )
+        return (
+            "Resize them, as by `keras.ops.image.resize`, or reorder their axes, to "
+            "the shape that the model expects; files are resized by `explain`."
+        )
 
 
 def check_finite(images):

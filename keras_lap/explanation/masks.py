@@ -2,6 +2,24 @@
 
 import numpy as np
 
+from keras_lap.same_aspect import same_aspect
+
+
+def check_aspect(masks, size):
+    """Raises a `ValueError` if masks are of images of another aspect ratio.
+
+    Args:
+        masks: Array `(N, h, w, ...)`.
+        size: Height and width of the images.
+    """
+    given = tuple(np.shape(masks)[1:3])
+    if len(given) == 2 and not same_aspect(given, size):
+        raise ValueError(
+            "Expected masks with the aspect ratio of the images, at any resolution. "
+            f"Received: masks of {given} for images of {tuple(size)}. Crop or pad the "
+            "masks as the images were."
+        )
+
 
 def standardized_masks(masks, size, labels=None, valid=None):
     """Masks as flags of the pixels of their images.

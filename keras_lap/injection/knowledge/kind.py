@@ -59,6 +59,13 @@ class Kind:
                 "Received a ragged tensor: pad it in the data set, by "
                 f"`to_tensor({self.unknown})`."
             )
+        if not hasattr(values, "shape"):
+            raise ValueError(
+                f"Expected targets {self.name!r} as one array of shape "
+                f"{self.described}. Received: {type(values).__name__} of "
+                f"{len(values)}. Where they are known of some images alone, give any "
+                "values for the others, and flags that say which are 'valid'."
+            )
         shape = tuple(values.shape)
         if not any(_matches(shape, allowed) for allowed in self.shapes):
             raise ValueError(
