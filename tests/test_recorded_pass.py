@@ -85,6 +85,9 @@ def test_python_runs_once_for_a_shape_and_weights_are_read_each_time():
     network = model()
     forward, counted = compiled_pass(network), network.get_layer("counted")
     before, _ = forward(IMAGES)
+    # That images are wrong is no reason to do without.
+    with pytest.raises(ValueError, match="incompatible with the layer"):
+        forward(IMAGES[..., :2])
     calls = counted.calls
     network.layers[-1].bias.assign(np.ones(4))
     after, _ = forward(IMAGES)

@@ -1,5 +1,7 @@
 """Forward passes that also tell what the LAP layers computed."""
 
+import contextlib
+
 import keras
 
 from keras_lap.compiled import compiled
@@ -44,39 +46,34 @@ def compiled_pass(model):
     on_jax = keras.config.backend() == "jax"
     if model.run_eagerly or (on_jax and not model.jit_compile):
         return forward
-    traced = _TracedPass(forward, model.variables)
-
-    def recorded(images):
-        if traced.has_failed:
-            return forward(images)
-        try:
-            return traced(images)
-        except Exception:
-            # What is wrong is then said as if nothing had been traced.
-            traced.has_failed = True
-            return forward(images)
-
-    return recorded
+    return _CompiledPass(forward, model.variables)
 
 
-class _TracedPass:
+class _CompiledPass:
     """A pass that is compiled, and what is noted of it while it is traced.
 
     Args:
         forward: A function of `recorded_pass`.
         variables: The variables that it reads.
-
-    Attributes:
-        has_failed: Whether it is of no use.
     """
 
     def __init__(self, forward, variables):
-        self.has_failed = False
         self._forward = forward
         self._run = compiled(self._tensors, variables)
         self._names, self._calls = None, []
+        self._can_be_traced = True
 
     def __call__(self, images):
+        if self._can_be_traced:
+            with contextlib.suppress(Exception):
+                return self._traced(images)
+        # What is wrong with images is said as if nothing had been traced, and no
+        # reason to do without for the next ones.
+        result = self._forward(images)
+        self._can_be_traced = False
+        return result
+
+    def _traced(self, images):
         outputs, attention, logits = self._run(images)
         if self._names is not None:
             outputs = dict(zip(self._names, outputs, strict=True))
