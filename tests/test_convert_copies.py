@@ -1,0 +1,186 @@
+"""What is copied of a model that is converted, which stays as it is."""
+
+import keras
+import pytest
+from converted_models import RandomGraph, assert_same_function, small_model
+from keras import layers
+from networks import classifier, randomise
+
+from keras_lap.surgery import convert, lap_layers
+
+
+def fingerprint(model):
+    """Everything of a model that conversion could have touched."""
+    parts = model._flatten_layers()
+    return (
+        model.to_json(),
+        [id(part) for part in parts],
+        [(len(p._inbound_nodes), len(p._outbound_nodes)) for p in parts],
+        [(w.path, w.trainable, w.numpy().tobytes()) for w in model.variables],
+    )
+
+
+def test_the_given_model_is_untouched(rng):
+    model = randomise(RandomGraph(3).model(), rng)
+    model.compile("sgd", "mse")
+    before = fingerprint(model)
+    converted = convert(model, where="all")
+    for weight in converted.weights:
+        weight.assign(weight + 1)
+    converted.trainable = False
+    assert fingerprint(model) == before
+    assert not {id(part) for part in model._flatten_layers()} & {
+        id(part) for part in converted._flatten_layers()
+    }
+
+
+def test_the_given_model_is_untouched_by_a_failure():
+    class Stubborn(layers.Layer):
+        def __init__(self, size, **kwargs):
+            super().__init__(**kwargs)
+
+        def call(self, x):
+            return x
+
+        def get_config(self):
+            return {}
+
+    x = keras.Input((8, 8, 3))
+    inner = keras.Sequential([keras.Input((8, 8, 3)), layers.MaxPooling2D()])
+    model = classifier(x, Stubborn(3, name="stubborn")(inner(x)))
+    before = fingerprint(model)
+    with pytest.raises(ValueError, match="'stubborn' of class Stubborn"):
+        convert(model)
+    assert fingerprint(model) == before
+
+
+def test_names_flags_policies_and_regularisers_are_kept():
+    x = inputs = keras.Input((8, 8, 3), name="image")
+    x = layers.Conv2D(
+        4,
+        3,
+        kernel_regularizer="l2",
+        kernel_constraint="non_neg",
+        dtype="mixed_float16",
+        name="conv",
+    )(x)
+    norm = layers.BatchNormalization(name="norm")
+    inner = keras.Sequential([layers.MaxPooling2D(name="pool"), norm], name="inner")
+    model = classifier(inputs, inner(x))
+    model.get_layer("conv").trainable = False
+    norm.gamma.trainable = False
+    converted = convert(model)
+    assert converted.name == "net"
+    assert [layer.name for layer in converted.layers] == [
+        layer.name for layer in model.layers
+    ]
+    for name in ("conv", "inner", "logits"):
+        old, new = model.get_layer(name), converted.get_layer(name)
+        assert type(new) is type(old)
+        assert new.trainable == old.trainable
+        assert [w.path for w in new.weights if "pool" not in w.path] == [
+            w.path for w in old.weights
+        ]
+    conv = converted.get_layer("conv")
+    assert conv.get_config() == model.get_layer("conv").get_config()
+    copied_norm = converted.get_layer("inner").get_layer("norm")
+    assert [w.trainable for w in copied_norm.weights] == [False, True, False, False]
+    pool = converted.get_layer("inner").get_layer("pool")
+    assert pool.trainable
+    assert pool.dtype_policy == keras.DTypePolicy("float32")
+    assert not converted.compiled
+
+
+@pytest.mark.parametrize("frozen", ["inner", "outer"])
+def test_frozen_models_stay_frozen_except_for_what_is_new(frozen, rng):
+    base = small_model()
+    x = keras.Input((24, 24, 3))
+    model = randomise(keras.Model(x, layers.Dense(2)(base(x, training=False))), rng)
+    if frozen == "outer":
+        model.trainable = False
+        base.trainable = True
+    base.get_layer("norm").trainable = False
+    base.trainable = frozen != "inner"
+    base.get_layer("last").trainable = True
+    converted = convert(model)
+    copied = converted.get_layer("net")
+    assert (converted.trainable, copied.trainable) == (True, base.trainable)
+    for name in ("conv", "norm", "last", "logits"):
+        assert copied.get_layer(name).trainable == base.get_layer(name).trainable
+    assert all(layer.trainable for layer in lap_layers(converted))
+    assert not any(layer.gate.trainable for layer in lap_layers(converted))
+    new = [w.path for layer in lap_layers(converted) for w in layer.trainable_weights]
+    kept = [w.path for w in model.trainable_weights]
+    assert {w.path for w in converted.trainable_weights} == {*new, *kept}
+    assert len(converted.trainable_weights) == len(new) + len(kept) > 0
+    assert_same_function(converted, model, rng)
+
+
+class Scale(layers.Layer):
+    """A custom layer, not registered, with a weight and a layer inside."""
+
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.dense = layers.Dense(units)
+
+    def build(self, input_shape):
+        self.dense.build(input_shape)
+        self.scale = self.add_weight(name="scale", initializer="ones")
+
+    def call(self, inputs):
+        return self.scale * self.dense(inputs)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+FACTOR = 3.0
+
+
+def test_layers_with_state_of_their_own(rng):
+    adapted = layers.Normalization()
+    adapted.adapt(rng.normal(3, 2, (10, 8, 8, 3)))
+    x = inputs = keras.Input((8, 8, 3))
+    x = layers.Lambda(lambda x: FACTOR * x)(adapted(x))
+    x = Scale(4, name="scale")(layers.MaxPooling2D()(x))
+    model = classifier(inputs, layers.Dropout(0.5)(x))
+    model.get_layer("scale").scale.assign(0.3)
+    assert_same_function(convert(model), model, rng)
+
+
+def test_sequential_models_stay_sequential(rng):
+    inner = keras.Sequential([layers.MaxPooling2D(), layers.ReLU()])
+    model = keras.Sequential(
+        [
+            keras.Input((15, 15, 3)),
+            layers.Conv2D(4, 3, strides=2, padding="same", name="conv"),
+            layers.ZeroPadding2D(1, name="zeros"),
+            layers.MaxPooling2D(3, strides=1),
+            inner,
+            layers.Flatten(),
+            layers.Dense(3),
+        ]
+    )
+    converted = convert(randomise(model, rng), where="all")
+    assert isinstance(converted, keras.Sequential)
+    assert len(converted.layers) == len(model.layers) + 2
+    assert_same_function(converted, model, rng)
+
+
+def test_subclasses_that_only_train_otherwise_keep_their_class(rng):
+    class Own(keras.Model):
+        def train_step(self, data):
+            return {"loss": 0.0}
+
+    base = small_model()
+    assert type(convert(Own(base.input, base.output))) is Own
+
+    class WithOwnConstructor(keras.Model):
+        def __init__(self, classes):
+            x = keras.Input((8, 8, 3))
+            y = layers.GlobalAveragePooling2D()(layers.MaxPooling2D()(x))
+            super().__init__(x, layers.Dense(classes)(y))
+
+    model = WithOwnConstructor(4)
+    assert_same_function(convert(model), model, rng)
