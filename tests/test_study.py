@@ -191,10 +191,50 @@ def test_what_is_unknown_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_score_gains_are_compared(workshop, tmp_path, monkeypatch):
+@pytest.fixture
+def benchmarks(monkeypatch):
+    """Makes the scripts of benchmarks importable."""
     monkeypatch.syspath_prepend(
         str(pathlib.Path(__file__).parent.parent / "benchmarks")
     )
+
+
+@pytest.mark.usefixtures("benchmarks")
+def test_graded_scores_are_compared(workshop, tmp_path, monkeypatch):
+    pytest.importorskip("scipy", reason="maps are blurred by SciPy")
+    import graded_scores
+    from study_grid.cell import TRAIN
+
+    path = tmp_path / "graded.csv"
+    folder = ["--size", "quick", "--csv", str(path), "--folder"]
+    with pytest.raises(FileNotFoundError, match="make study"):
+        graded_scores.main([*folder, str(tmp_path)])
+    rows_of(workshop, TRAIN, "decoy", "LAP + masks, tuned")
+    # Untrained networks are hardly ever right.
+    monkeypatch.setattr(
+        graded_scores, "right_answers", lambda labels, *predicted: labels
+    )
+    load = graded_scores.Workshop.network
+
+    def uneven(*cell):
+        network = load(*cell)
+        for layer in keras_lap.lap_layers(network):
+            kernel = layer.head.logits.kernel
+            kernel.assign(np.random.default_rng(0).normal(size=kernel.shape))
+        return network
+
+    monkeypatch.setattr(graded_scores.Workshop, "network", uneven)
+    graded_scores.main([*folder, str(workshop.folder), "--images", "4"])
+    plain, graded, blurred = csv.DictReader(path.open())
+    kinds = [row.pop("maps") for row in (plain, graded, blurred)]
+    assert kinds == ["S", "graded", "blurred"]
+    for one, other in ((plain, graded), (graded, blurred)):
+        assert one["energy_in_mask"] != other["energy_in_mask"]
+    assert {"insertion", "deletion", "road", "mu_fidelity"} < set(plain)
+
+
+@pytest.mark.usefixtures("benchmarks")
+def test_score_gains_are_compared(workshop, tmp_path):
     import score_gain
     from study_grid.cell import TRAIN, Cell
 

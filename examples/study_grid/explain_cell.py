@@ -49,7 +49,7 @@ def compute(cell, workshop):
         return
     targets = targets[chosen]
     data = {"image": test["image"][chosen].astype("float32"), "label": targets}
-    metrics = _faithfulness(sizes)
+    metrics = faithfulness(sizes)
     if study_set.has_masks:
         data["mask"] = masks_of(test["mask"][chosen], targets)
         metrics |= {metric.__name__: metric for metric in METRICS}
@@ -77,7 +77,9 @@ def _rows(cell, model, network, data, asked, metrics):
         )
 
 
-def _faithfulness(sizes):
+def faithfulness(sizes):
+    """Dict from the names of the metrics of faithfulness to them, of given sizes."""
+
     def stepped(function):
         def measured(predict, images, maps, targets, batch_size, seed):
             step = -(-maps[0].size // sizes.steps)
