@@ -52,6 +52,48 @@ def test_a_ramp_is_highest_where_it_is_surest(how):
     assert (maps[image[0, ..., 0] == 0] == 0).all()
 
 
+@pytest.mark.parametrize("how", ["flow", "mean", "product", "layer"])
+def test_certainty_counts_once_however_many_layers_there_are(how):
+    """As sure everywhere, a map is the combined scores times that certainty."""
+    image = np.ones((1, 8, 8, 1), "float32")
+    laps = [
+        LAPooling2D(1, concepts=1, score_activation=kind, initial_score=0.5)
+        for kind in ("ramp", "sigmoid", "ramp", "ramp")
+    ]
+    model = keras.Sequential([keras.Input(image.shape[1:]), *laps])
+    for lap in laps:
+        is_ramp = lap.score_activation == "ramp"
+        bias = 0.12 if is_ramp else 0.0
+        lap.head.logits.set_weights([np.zeros((1, 1)), np.full(1, bias)])
+    sure = 1 / (1 + np.exp(-1.2))
+    scores = {"flow": 0.5, "mean": 0.875, "product": 0.5 ** (1 / 4), "layer": 1.0}
+    maps = maps_of(model, image, combine=how)
+    np.testing.assert_allclose(maps, sure * scores[how], rtol=1e-5)
+
+
+def test_ways_with_more_layers_are_not_lower():
+    """Where all gets through, through three layers, is above a half-closed one."""
+    x = inputs = keras.Input((8, 8, 1))
+    ramp = {"concepts": 1, "score_activation": "ramp", "initial_score": 0.5}
+    way = [LAPooling2D(1, **ramp) for _ in range(3)]
+    for lap in way:
+        x = lap(x)
+    beside = LAPooling2D(1, **ramp)
+    model = keras.Model(inputs, layers.Add()([x, beside(inputs)]))
+    for lap in way:
+        lap.head.logits.set_weights([np.full((1, 1), 0.2), np.full(1, -0.1)])
+    beside.head.logits.set_weights([np.full((1, 1), -0.15), np.full(1, 0.05)])
+    image = np.zeros((1, 8, 8, 1), "float32")
+    image[:, :, :4] = 1
+    maps = maps_of(model, image)[0, ..., 0]
+    with score_tape() as records:
+        model(image)
+    first, *_, last = (ops.convert_to_numpy(each.scores)[0, 0] for each in records)
+    assert first[0, 0] == 1 and first[7, 0] == 0
+    assert last[0, 0] == 0 and 0.7 < last[7, 0] < 1
+    assert maps[0, 0] > maps[0, 7] > 0
+
+
 def test_product_of_many_small_scores():
     model = constant_model(*[1e-9] * 6)
     maps = maps_of(model, np.ones((1, 8, 6, 3)), combine="product")

@@ -26,6 +26,7 @@ from keras_lap.evaluation.explainers import (
     as_explainer,
     as_xplique,
 )
+from keras_lap.explanation.concept_reader import ConceptReader
 
 CLASSES = 4
 SHAPE = 12, 8, 3
@@ -310,12 +311,21 @@ class TestLAP:
         actual = LAP(class_concepts="highest").explain(model, IMAGES, LABELS)
         np.testing.assert_allclose(actual, self.every(model).max(axis=-1), rtol=1e-6)
 
-    def test_several_concepts_of_a_class(self, model):
+    def test_several_concepts_of_a_class(self, model, monkeypatch):
+        whole = ConceptReader.read
         speaks = np.array([[1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0], [1, 0, 0, 1]])
         actual = LAP(class_concepts=speaks).explain(model, IMAGES, LABELS)
         chosen = speaks[LABELS][:, None, None]
         expected = (self.every(model) * chosen).max(axis=-1)
         np.testing.assert_allclose(actual, expected, rtol=1e-6)
+        read = []
+        monkeypatch.setattr(
+            ConceptReader, "read", lambda *given: read.append(given[2]) or whole(*given)
+        )
+        LAP(class_concepts=speaks).explain(model, IMAGES[:1], 0)
+        assert read == [[0, 1]]
+        assert (LAP(class_concepts=speaks).explain(model, IMAGES[:2], 2) == 0).all()
+        assert len(read) == 1
         actual = LAP(class_concepts=np.eye(4)[::-1]).explain(model, IMAGES, LABELS)
         expected = self.every(model)[np.arange(5), ..., 3 - LABELS]
         np.testing.assert_allclose(actual, expected, rtol=1e-6)
@@ -323,7 +333,7 @@ class TestLAP:
     @pytest.mark.parametrize("wrong", [[0, 1, 1, 7], np.eye(4)])
     def test_class_concepts_are_concepts_of_the_model(self, wrong):
         model = self.network(concepts=2)
-        with pytest.raises(ValueError, match=r"from 0 to 1.*or 2 columns.*Received"):
+        with pytest.raises(ValueError, match=r"shape \(4, 2\), to fit.*\(4, ?4?\)"):
             LAP(class_concepts=wrong).explain(model, IMAGES, 0)
 
     def test_two_concepts_of_a_single_output(self):
@@ -365,7 +375,7 @@ class TestLAP:
             ({"class_concepts": "lowest"}, 0, "class_concepts='lowest'"),
             ({"class_concepts": [0, -1]}, 0, r"ints \(classes,\).*\[0, -1\]"),
             ({"class_concepts": [[0.5, 1]]}, 0, "of zeros and ones"),
-            ({"class_concepts": [0, 1]}, 2, "from 0 to 1"),
+            ({"class_concepts": [0, 1]}, 1, r"shape \(4, 4\).*of shape \(2,\)"),
             ({"combine": "sum"}, 0, "combine"),
         ],
     )

@@ -328,7 +328,10 @@ def test_drawing_without_matplotlib(explanation, monkeypatch):
         ({"concepts": [1, 2]}, "3 `concepts`. Received: 2"),
         ({"files": ["a"]}, "5 `files`. Received: 1"),
         ({"class_names": ["a"]}, "3 `class_names`, one per class. Received: 1"),
-        ({"class_concepts": np.eye(2, 3)}, r"`class_concepts` of shape \(3, .*2, 3"),
+        (
+            {"class_concepts": np.eye(2, 3)},
+            r"of shape \(3, 3\+\).*2, 3",
+        ),
     ],
 )
 def test_arguments_that_do_not_fit_each_other(arrays, changes, message):
@@ -352,3 +355,10 @@ def test_concepts_that_were_not_asked_for(explanation, concepts, message):
     if np.ndim(concepts) == 0:
         with pytest.raises(ValueError, match=message):
             explanation.plot(concepts)
+
+
+def test_single_concepts_get_advice(arrays):
+    few = ("concept_names", "class_concepts", "scores")
+    one = {name: None for name in few} | {"maps": arrays["maps"][..., :1]}
+    with pytest.raises(ValueError, match=r"Received: 2.*, or take `of\(0\)` if"):
+        Explanation(**arrays | one).of(2)

@@ -39,18 +39,12 @@ def test_every_concept_starts_at_the_initial_score(
     assert 0 < change.std() < 0.5
 
 
-def test_graded_scores():
-    logits = np.array([-3.0, -1.0, -0.5, 0.0, 1.0, 2.0, 9.0], "float32")
-    smooth, ramp = (
-        ops.convert_to_numpy(ScoreHead(1, activation=name).graded_scores(logits))
-        for name in ACTIVATIONS
-    )
-    sigmoid = 1 / (1 + np.exp(-logits.astype("float64")))
-    close = tolerance("float32", terms=1)
-    assert_close(smooth, sigmoid, **close)
-    expected = [0, 0, 0.25 * sigmoid[2], 0.5 * sigmoid[3], *sigmoid[4:]]
-    assert_close(ramp, expected, **close)
-    assert (ramp[:2] == 0).all() and (np.diff(ramp[1:]) > 0).all()
+def test_certainty():
+    logits = np.array([-3.0, 0.0, 1.0, 2.0, 9.0], "float32")
+    assert ScoreHead(1, activation="sigmoid").certainty(logits) is None
+    ramp = ops.convert_to_numpy(ScoreHead(1, activation="ramp").certainty(logits))
+    expected = 1 / (1 + np.exp(-logits.astype("float64")))
+    assert_close(ramp, expected, **tolerance("float32", terms=1))
 
 
 @pytest.mark.parametrize("gain", [0.5, 10.0])

@@ -200,21 +200,20 @@ def benchmarks(monkeypatch):
 
 
 @pytest.mark.usefixtures("benchmarks")
-def test_graded_scores_are_compared(workshop, tmp_path, monkeypatch):
-    pytest.importorskip("scipy", reason="maps are blurred by SciPy")
-    import graded_scores
+def test_maps_with_certainty_are_compared(workshop, tmp_path, monkeypatch):
+    import map_certainty
     from study_grid.cell import TRAIN
 
-    path = tmp_path / "graded.csv"
+    path = tmp_path / "certainty.csv"
     folder = ["--size", "quick", "--csv", str(path), "--folder"]
     with pytest.raises(FileNotFoundError, match="make study"):
-        graded_scores.main([*folder, str(tmp_path)])
+        map_certainty.main([*folder, str(tmp_path)])
     rows_of(workshop, TRAIN, "decoy", "LAP + masks, tuned")
     # Untrained networks are hardly ever right.
     monkeypatch.setattr(
-        graded_scores, "right_answers", lambda labels, *predicted: labels
+        map_certainty, "right_answers", lambda labels, *predicted: labels
     )
-    load = graded_scores.Workshop.network
+    load = map_certainty.Workshop.network
 
     def uneven(*cell):
         network = load(*cell)
@@ -223,14 +222,12 @@ def test_graded_scores_are_compared(workshop, tmp_path, monkeypatch):
             kernel.assign(np.random.default_rng(0).normal(size=kernel.shape))
         return network
 
-    monkeypatch.setattr(graded_scores.Workshop, "network", uneven)
-    graded_scores.main([*folder, str(workshop.folder), "--images", "4"])
-    plain, graded, blurred = csv.DictReader(path.open())
-    kinds = [row.pop("maps") for row in (plain, graded, blurred)]
-    assert kinds == ["S", "graded", "blurred"]
-    for one, other in ((plain, graded), (graded, blurred)):
-        assert one["energy_in_mask"] != other["energy_in_mask"]
-    assert {"insertion", "deletion", "road", "mu_fidelity"} < set(plain)
+    monkeypatch.setattr(map_certainty.Workshop, "network", uneven)
+    map_certainty.main([*folder, str(workshop.folder), "--images", "4"])
+    alone, sure = csv.DictReader(path.open())
+    assert (alone["maps"], sure["maps"]) == ("scores alone", "with certainty")
+    assert alone["energy_in_mask"] != sure["energy_in_mask"]
+    assert {"insertion", "deletion", "road", "mu_fidelity"} < set(sure)
 
 
 @pytest.mark.usefixtures("benchmarks")

@@ -9,8 +9,8 @@ from study_grid.cell import COST, TRAIN
 from study_grid.families import FAMILIES
 from study_grid.sets import SETS
 
-# Another one where the library reads other maps from the same networks.
-_MAPS = "graded scores"
+# Another one where the library reads other maps of ramps from the same networks.
+_MAPS = "times certainty"
 # What sizes change of a network that is trained; all of them change other cells.
 _TRAINING = ("train", "tested", "epochs")
 # The networks that others start from, or are compared with.
@@ -38,7 +38,13 @@ def recipe(cell, sizes):
     if cell.kind == TRAIN:
         amounts = {name: amounts[name] for name in _TRAINING}
     parts = [*map(dataclasses.asdict, (*chosen, *_STARTS)), amounts]
-    if cell.kind != COST and ARMS[cell.arm].lap is not None:
+    if cell.kind != COST and _maps_ramps(cell):
         parts.append(_MAPS)
     text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _maps_ramps(cell):
+    """Whether maps of scores by a ramp are measured."""
+    lap = ARMS[cell.arm].lap or {}
+    return SETS[cell.set].has_masks and lap.get("score_activation") == "ramp"

@@ -1,8 +1,9 @@
-"""Fusion of the graded concept scores of several LAP layers into one map per concept.
+"""Fusion of the concept scores of several LAP layers into one map per concept.
 
-Each way takes a non-empty list of `Reading` in the order of the forward pass, with
-equal numbers of concepts `K`, or a single one in those that serve them all, and the
-`ReceptiveGrid` of the image. It returns a float32 array `(N, *image.size, K)`.
+Each way of `COMBINATIONS` takes a non-empty list of `Reading` in the order of the
+forward pass, with equal numbers of concepts `K`, or a single one in those that serve
+them all, and the `ReceptiveGrid` of the image. It returns a float32 array
+`(N, *image.size, K)`.
 """
 
 import functools
@@ -23,11 +24,13 @@ class Reading:
     Attributes:
         layer: The LAP layer.
         sharpness: Its alpha.
-        scores: Graded concept scores, float32 array `(N, h, w, K)`.
+        scores: Concept scores, float32 array `(N, h, w, K)`.
         attention: Attention scores, float32 array `(N, h, w, 1)`.
         grid: The `ReceptiveGrid` of the map that the layer read.
         sources: Set of the positions, in the list of readings, of those that feed this
             one, and `IMAGE` if the image itself does.
+        certainty: How sure the scores are, see `ScoreHead.certainty`, of their shape,
+            or `None` where they tell themselves.
     """
 
     layer: Any
@@ -36,6 +39,30 @@ class Reading:
     attention: np.ndarray
     grid: ReceptiveGrid
     sources: frozenset
+    certainty: np.ndarray | None = None
+
+
+def fused(readings, image, combine):
+    """Maps of the concepts, higher where the layers are surer.
+
+    They are the scores, combined, times the geometric mean of the certainties of all
+    readings that have one: a ramp is 1 wherever all gets through, so that many pixels
+    would tie for the maximum of a map. It is one factor whatever way leads through the
+    layers, and zeros stay zeros. The factor is this library's own.
+
+    Args:
+        readings: Non-empty list of `Reading`.
+        image: The `ReceptiveGrid` of the image.
+        combine: A key of `COMBINATIONS`.
+
+    Returns:
+        Float32 array `(N, *image.size, K)` in `[0, 1]`.
+    """
+    maps = COMBINATIONS[combine](readings, image)
+    sure = [reading for reading in readings if reading.certainty is not None]
+    for reading in sure:
+        maps = maps * reading.grid.sample(reading.certainty, image) ** (1 / len(sure))
+    return maps
 
 
 def last(readings, image):
@@ -65,7 +92,7 @@ def flow(readings, image):
     """From the last layers backward: how much of each pixel gets through.
 
     With the relevances `R_j` behind the windows `O_u` of a layer, unnormalised window
-    weights `w` and graded scores `S`,
+    weights `w` and scores `S`,
 
         R(p) = S(p) max_{u : p in O_u} w_{u,p} max_j R_j(u),
 

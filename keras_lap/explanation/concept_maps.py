@@ -2,8 +2,10 @@
 
 import warnings
 
+import numpy as np
+
 from keras_lap.explanation.class_outputs import class_outputs
-from keras_lap.explanation.combine import COMBINATIONS
+from keras_lap.explanation.combine import fused
 from keras_lap.explanation.concept_reader import ConceptReader
 from keras_lap.explanation.image_input import ImageInput, check_finite
 from keras_lap.explanation.predictions import predictions_of
@@ -20,7 +22,7 @@ def concept_maps(model, layers=None, combine="flow"):
     Args:
         model: A built model with a single input, the image.
         layers: List of names of LAP layers, or `None` for all of them.
-        combine: A key of `COMBINATIONS`.
+        combine: A key of `COMBINATIONS` in `keras_lap.explanation.combine`.
 
     Returns:
         A function of images, as the model takes them, and of another function, from the
@@ -57,9 +59,12 @@ def concept_maps(model, layers=None, combine="flow"):
         concepts = concepts_of(reader.count, classes)
         if concepts.ndim == 1:
             readings = reader.read_each(records, concepts)
-            return COMBINATIONS[combine](readings, reader.image)[..., 0]
-        readings, _ = reader.read(records, list(range(reader.count)))
-        maps = COMBINATIONS[combine](readings, reader.image)
-        return maps.max(axis=-1, where=concepts[:, None, None], initial=0)
+            return fused(readings, reader.image, combine)[..., 0]
+        asked = np.flatnonzero(concepts.any(axis=0))
+        if not asked.size:
+            return np.zeros((len(concepts), *reader.image.size), np.float32)
+        readings, _ = reader.read(records, asked.tolist())
+        maps = fused(readings, reader.image, combine)
+        return maps.max(axis=-1, where=concepts[:, None, None, asked], initial=0)
 
     return maps_of

@@ -91,7 +91,7 @@ class ConceptReader:
 
         Returns:
             A tuple: the list of `Reading`, and the highest scores `(N, K)` of the
-            deepest layer that has all concepts.
+            deepest layer that has all concepts, each times its certainty if it has one.
         """
         chosen = np.array(concepts)
         is_all = concepts == list(range(self.count))
@@ -100,7 +100,10 @@ class ConceptReader:
             lambda logits: logits if is_all else ops.take(logits, chosen, axis=-1),
         )
         deepest = readings[self._chosen.index(self._deepest)]
-        return readings, deepest.scores.max(axis=(1, 2))
+        graded = deepest.scores
+        if deepest.certainty is not None:
+            graded = graded * deepest.certainty
+        return readings, graded.max(axis=(1, 2))
 
     def read_each(self, records, concepts):
         """The readings of one forward pass, of a single concept of each image.
@@ -128,11 +131,13 @@ class ConceptReader:
             # A layer with a single concept among others serves all of them.
             if logits.shape[-1] == self.count:
                 logits = wanted(logits)
-            scores = record.layer.head.graded_scores(ops.cast(logits, "float32"))
+            head, logits = record.layer.head, ops.cast(logits, "float32")
+            certainty = head.certainty(logits)
             reading = Reading(
                 layer=record.layer,
                 sharpness=float(_to_numpy(record.layer.sharpness)),
-                scores=_to_numpy(scores),
+                scores=_to_numpy(head.scores(logits)),
+                certainty=None if certainty is None else _to_numpy(certainty),
                 attention=_to_numpy(record.attention),
                 grid=place.grid,
                 sources={positions[source] for source in place.sources},

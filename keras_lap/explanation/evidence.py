@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_lap.class_concepts import class_concept_flags
+from keras_lap.class_concepts import checked_class_concepts, class_concept_flags
 
 # How many of the concepts are printed.
 _PRINTED = 5
@@ -17,7 +17,8 @@ class ConceptEvidence:
     Attributes:
         concept: Index of the concept.
         name: Its name.
-        score: Its highest score in the deepest layer read, in `[0, 1]`.
+        score: Its highest score in the deepest layer read, in `[0, 1]`, as in
+            `Explanation.scores`.
         strength: The highest value of its map.
         peak: Row and column of the first pixel of the map with that value, or `None` if
             the map is nowhere positive.
@@ -128,7 +129,7 @@ def evidence(explanation, index, class_concepts=None):
     only_predicted = only_runner_up = difference = None
     speaks = explanation.class_concepts
     if class_concepts is not None:
-        speaks = checked_class_concepts(class_concepts, explanation)
+        speaks = fitting_class_concepts(class_concepts, explanation)
     if len(classes) == 2 and speaks is not None:
         rows = [np.flatnonzero(speaks[class_]) for class_ in classes]
         if np.isin(np.concatenate(rows), explanation.concepts).all():
@@ -178,11 +179,11 @@ def _concept_evidence(explanation, index, position):
     )
 
 
-def checked_class_concepts(class_concepts, explanation):
+def fitting_class_concepts(class_concepts, explanation):
     """Flags of which concepts speak for which class, if they fit an explanation.
 
     Args:
-        class_concepts: As in `class_concept_flags`.
+        class_concepts: As for `checked_class_concepts`.
         explanation: The `Explanation`.
 
     Returns:
@@ -191,17 +192,14 @@ def checked_class_concepts(class_concepts, explanation):
     Raises:
         ValueError: If it is no such thing, or its shape does not fit.
     """
-    last = max(explanation.concepts, default=-1)
-    speaks = class_concept_flags(class_concepts, last + 1)
     outputs = explanation.outputs
-    classes = len(speaks) if outputs is None else outputs.shape[-1]
-    if len(speaks) != classes or speaks.shape[1] <= last:
-        raise ValueError(
-            f"Expected `class_concepts` of shape ({classes}, concepts of the model), "
-            f"with a column for concept {last}, or of shape ({classes},). Received: "
-            f"class_concepts of shape {np.shape(class_concepts)}"
-        )
-    return speaks
+    return class_concept_flags(
+        checked_class_concepts(class_concepts),
+        classes=None if outputs is None else outputs.shape[-1],
+        concepts=max(explanation.concepts, default=-1) + 1,
+        of="the explanation, which may be of some of the model's concepts",
+        exactly=False,
+    )
 
 
 def _highest(explanation, index, concepts):

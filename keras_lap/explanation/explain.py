@@ -7,13 +7,13 @@ from keras import ops
 
 from keras_lap.explanation.class_outputs import class_outputs
 from keras_lap.explanation.collected import Collected
-from keras_lap.explanation.combine import COMBINATIONS
+from keras_lap.explanation.combine import COMBINATIONS, fused
 from keras_lap.explanation.concept_reader import ConceptReader
 from keras_lap.explanation.explanation import Explanation
 from keras_lap.explanation.image_input import ImageInput, check_finite
 from keras_lap.explanation.image_source import image_source
 from keras_lap.explanation.labels import check_labels, standardized_labels
-from keras_lap.explanation.masks import check_aspect, standardized_masks
+from keras_lap.explanation.masks import standardized_masks
 from keras_lap.explanation.predictions import predictions_of
 from keras_lap.explanation.progress import Progress
 from keras_lap.explanation.range_check import range_warning
@@ -44,10 +44,8 @@ def explain(
     """Concept maps of images, read from the forward pass of a model with LAP layers.
 
     A map holds the concept scores that decided what the LAP layers let through, placed
-    on the image. Where scores are a ramp of the logits `Z`, which is 1 from `Z = 1` on,
-    `S` below is the score times `sigmoid(Z)`, so that what is surer is higher. There is
-    one forward pass per batch, in inference mode and without gradients, and the model
-    is not changed. Of many batches the pass is compiled, see
+    on the image. There is one forward pass per batch, in inference mode and without
+    gradients, and the model is not changed. Of many batches the pass is compiled, see
     `keras_lap.explanation.recorded_pass.compiled_pass`.
 
     Several LAP layers are combined in one of these ways:
@@ -62,6 +60,10 @@ def explain(
       convolutions in between spread information over their receptive fields.
     - `"mean"` and `"product"`: arithmetic and geometric mean at input size.
     - `"layer"`: the scores of one LAP layer alone, of its last call if it is shared.
+
+    Scores by a ramp of the logits `Z` are 1 from `Z = 1` on, wherever a layer is sure
+    enough to let all through. So that maps tell where it is surest, they are multiplied
+    by the geometric mean of `sigmoid(Z)` at each pixel over the layers of that kind.
 
     A LAP layer with a single concept beside others with `K` serves all `K` concepts.
     Layers with `scores="features"` have no concepts and are left out. Where a
@@ -103,10 +105,10 @@ def explain(
         labels: Array `(N,)` of class indices, or `(N, classes)` of zeros and ones. By
             default those of the data set.
         masks: Array `(N, h, w)` or `(N, h, w, K)`, where values above 0.5 are inside,
-            of any resolution, stretched to the image. Of one mask per concept that of
-            the label is taken, or the union of those of several labels. By default
-            those of the data set, whose own labels choose the mask, also beside
-            `labels`.
+            of any resolution with the aspect ratio of the images, or of their files. Of
+            one mask per concept that of the label is taken, or the union of those of
+            several labels. By default those of the data set, whose own labels choose
+            the mask, also beside `labels`.
         concept_names: List of the names of all of the model's concepts. By default
             those of the classes if there are as many of both, otherwise `"concept 3"`.
         class_names: List of the names of the classes.
@@ -180,7 +182,7 @@ def explain(
         check_labels(targets.get("labels", batch.labels), predictions)
         readings, scores = reader.read(records, concepts)
         found = {
-            "maps": COMBINATIONS[combine](readings, reader.image),
+            "maps": fused(readings, reader.image, combine),
             "scores": scores,
             "predictions": predictions,
             "labels": batch.labels,
@@ -251,10 +253,11 @@ def _given_targets(labels, masks, source, taken):
                 '`(image, {"label": label, "mask": mask})`. Received: `masks`'
             )
         size = source.images.shape[taken.spatial]
-        # Files were stretched to the model's size, and their masks are with them.
-        if source.files is None:
-            check_aspect(given["masks"], size)
-        given["masks"] = standardized_masks(given["masks"], size, labels)
+        # Files were stretched to the model's size.
+        stretched = source.files is not None
+        given["masks"] = standardized_masks(
+            given["masks"], size, labels, any_aspect=stretched
+        )
     return given
 
 

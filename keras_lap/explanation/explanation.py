@@ -12,7 +12,7 @@ import numpy as np
 from keras_lap.explanation.class_outputs import class_outputs, holds_logits
 from keras_lap.explanation.displayable import displayable
 from keras_lap.explanation.draw_maps import draw_maps
-from keras_lap.explanation.evidence import checked_class_concepts, evidence
+from keras_lap.explanation.evidence import evidence, fitting_class_concepts
 from keras_lap.explanation.labels import standardized_labels
 from keras_lap.explanation.overlay import overlay
 from keras_lap.layers.base_la_pooling import standardize_count
@@ -36,7 +36,8 @@ class Explanation:
         images: Array `(N, H, W, C)`, as they went into the model before any
             preprocessing of its own, but channels last.
         scores: Float32 array `(N, K)`, the highest concept score of each image in the
-            deepest layer read; by default the highest values of `maps`.
+            deepest layer read, times the sigmoid of its logit where it is a ramp; by
+            default the highest values of `maps`.
         predictions: Float32 array `(N, columns)`, the model's output, or `None`.
         from_logits: Whether `predictions` are logits. By default they are if some lie
             outside of `[0, 1]`.
@@ -138,7 +139,7 @@ class Explanation:
         }
         self._check(lengths, shapes)
         if self.class_concepts is not None:
-            speaks = checked_class_concepts(self.class_concepts, self)
+            speaks = fitting_class_concepts(self.class_concepts, self)
             self._set("class_concepts", _read_only(speaks))
 
     def _set(self, name, value):
@@ -417,14 +418,11 @@ class Explanation:
             known = (
                 f"{str(self.concepts[:10])[:-1]}{', ...' * (len(self.concepts) > 10)}]"
             )
-            advice = (
-                "With a single concept for all classes, take `of(0)`"
-                if self.concepts == [0]
-                else "Ask for more with `explain(..., concepts=[...])`"
-            )
+            single = ", or take `of(0)` if the model has a single one for all classes"
             raise ValueError(
                 f"Expected concepts that were asked for, which are {known}. "
-                f"Received: {concept!r}. {advice}."
+                f"Received: {concept!r}. Ask for more with "
+                f"`explain(..., concepts=[...])`{single * (self.concepts == [0])}."
             )
         return self.concepts.index(concept)
 

@@ -89,26 +89,27 @@ class ImageInput:
                 "`images[None]`, and grey images (N, H, W) an axis of channels with "
                 f"`images[{channel}, None]`."
             )
-        if self.shape is None:
-            return
-        fits = len(self.shape) == 4 and all(
-            wanted in (None, size)
-            for wanted, size in zip(self.shape, shape, strict=True)
-        )
-        if not fits:
+        if self.shape is not None and not self._fits(shape):
             raise ValueError(
                 f"Expected images of shape {('N', *self.shape[1:])} as the input of "
                 f"{self.name!r}. Received: images.shape={shape}. {self._advice(shape)}"
             )
 
+    def _fits(self, shape):
+        return len(self.shape) == 4 and all(
+            wanted in (None, size)
+            for wanted, size in zip(self.shape, shape, strict=True)
+        )
+
     def _advice(self, shape):
         """What to do with images of a shape that does not fit."""
-        channels = -3 if self.data_format == "channels_first" else -1
-        expected = self.shape[channels]
-        if shape[channels] == 1 and expected not in (1, None):
+        channels = 1 if self.data_format == "channels_first" else 3
+        colours = [*shape]
+        colours[channels] = 3
+        if shape[channels] == 1 and self._fits(colours):
             return (
                 "Repeat the one channel of grey images, by "
-                f"`np.repeat(images, {expected}, axis={channels})`."
+                f"`np.repeat(images, 3, axis={channels})`."
             )
         return (
             "Resize them, as by `keras.ops.image.resize`, or reorder their axes, to "

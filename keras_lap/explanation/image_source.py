@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_lap.explanation.labels import standardized_labels
-from keras_lap.explanation.masks import check_aspect, standardized_masks
+from keras_lap.explanation.masks import standardized_masks
 from keras_lap.explanation.read_images import read_images
 
 
@@ -203,7 +203,6 @@ def _batch(element, taken):
         valid = targets.get("valid")
         valid = valid.get("mask") if isinstance(valid, dict) else valid
         size = images.shape[taken.spatial]
-        check_aspect(masks, size)
         masks = standardized_masks(masks, size, labels, _to_numpy(valid))
     return ImageBatch(images, labels, masks)
 

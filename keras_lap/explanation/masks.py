@@ -2,43 +2,28 @@
 
 import numpy as np
 
-from keras_lap.same_aspect import same_aspect
+from keras_lap.same_aspect import check_masks_aspect
 
 
-def check_aspect(masks, size):
-    """Raises a `ValueError` if masks are of images of another aspect ratio.
-
-    Args:
-        masks: Array `(N, h, w, ...)`.
-        size: Height and width of the images.
-    """
-    given = tuple(np.shape(masks)[1:3])
-    if len(given) == 2 and not same_aspect(given, size):
-        raise ValueError(
-            "Expected masks with the aspect ratio of the images, at any resolution. "
-            f"Received: masks of {given} for images of {tuple(size)}. Crop or pad the "
-            "masks as the images were."
-        )
-
-
-def standardized_masks(masks, size, labels=None, valid=None):
+def standardized_masks(masks, size, labels=None, valid=None, any_aspect=False):
     """Masks as flags of the pixels of their images.
 
     Args:
         masks: Array `(N, h, w)`, `(N, h, w, 1)`, or `(N, h, w, K)` with one mask per
-            concept, where values above 0.5 are inside. They may be of any resolution
-            and are stretched to the image.
+            concept, where values above 0.5 are inside. They may be of any resolution.
         size: Height and width of the images.
         labels: Int array `(N,)` or `(N, 1)` of the concepts whose masks are taken, or
             `(N, K)` of zeros and ones, of which the union is; by default, and of labels
             of another number of classes, the union of all is.
         valid: Flags `(N,)`, or `None`: masks that are not valid become empty.
+        any_aspect: Whether the images were stretched, and masks are to be with them.
 
     Returns:
         Boolean array `(N, *size)`.
 
     Raises:
-        ValueError: If the masks have another rank, or there is none of a label.
+        ValueError: If the masks have another rank, or another aspect ratio than the
+            images unless it may be any, or there is none of a label.
     """
     masks = np.asarray(masks)
     if masks.ndim == 4:
@@ -48,6 +33,8 @@ def standardized_masks(masks, size, labels=None, valid=None):
             "Expected masks of shape (N, H, W), or (N, H, W, K) with one per concept. "
             f"Received: masks.shape={masks.shape}"
         )
+    if not any_aspect:
+        check_masks_aspect(masks.shape[1:], size)
     masks = masks > 0.5
     rows, columns = (
         ((np.arange(new) + 0.5) * old / new).astype(int)

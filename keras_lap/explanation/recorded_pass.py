@@ -32,19 +32,21 @@ def compiled_pass(model):
 
     It is traced on TensorFlow and compiled on JAX, at the first call and again for
     other shapes of images; from then on it takes about as long as a prediction. On
-    torch it runs operation by operation, and so do models with `run_eagerly`, those
-    that Keras does not compile on JAX, and all that fail when they are traced. The
-    weights are read at each call.
+    torch it runs operation by operation, and so do models with `run_eagerly` and those
+    that Keras does not compile on JAX. So do all others from the first time on that
+    the compiled function fails for images that the model takes. The weights are read at
+    each call.
 
     Args:
         model: A built model.
 
     Returns:
-        A function as of `recorded_pass`, whose records hold logits and no scores.
+        A function as of `recorded_pass`, whose records hold logits, and no scores where
+        it is compiled.
     """
     forward = recorded_pass(model)
-    on_jax = keras.config.backend() == "jax"
-    if model.run_eagerly or (on_jax and not model.jit_compile):
+    compiles = {"tensorflow": True, "jax": model.jit_compile, "torch": False}
+    if model.run_eagerly or not compiles[keras.config.backend()]:
         return forward
     return _CompiledPass(forward, model.variables)
 

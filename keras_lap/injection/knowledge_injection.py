@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_lap.class_concepts import class_concept_flags
+from keras_lap.class_concepts import checked_class_concepts
 from keras_lap.injection.build_on_labels import let_models_build_on_labels
 from keras_lap.injection.image_batch import ImageBatch
 from keras_lap.injection.input_tape import InputTape
@@ -106,7 +106,8 @@ class KnowledgeInjection(keras.callbacks.Callback):
             speak for which class, or ints `(classes,)`, the one concept of each; by
             default concept `k` speaks for class `k`. A layer with a single concept
             takes it as "whatever class there is", unless `K` is 1. A model with a
-            single output has one class, which a label of 1 says is there.
+            single output has one class, which a label of 1 says is there; of rows for
+            two classes the second counts.
 
     Raises:
         ValueError: If an argument is out of its range, the model has no LAP layers
@@ -154,9 +155,9 @@ class KnowledgeInjection(keras.callbacks.Callback):
         check_choice("balance", balance, BALANCES)
         self.balance = balance
         self.layers = _standardize_layers(layers)
+        self.class_concepts = None
         if class_concepts is not None:
-            class_concept_flags(class_concepts)
-        self.class_concepts = class_concepts
+            self.class_concepts = checked_class_concepts(class_concepts)
         self._strategy = None
         self._terms = None
         self._functions = {}

@@ -24,7 +24,7 @@ class Supervision:
     Args:
         model: A `keras.Model`.
         names: Names or paths of the LAP layers to supervise, or `None` for all.
-        class_concepts: As in `class_concept_flags`, or `None`.
+        class_concepts: As `checked_class_concepts` returns it, or `None`.
 
     Attributes:
         model: As given.
@@ -87,19 +87,19 @@ class Supervision:
 
     def _matrix(self, layer, predictions):
         """Which class has which concept of a layer, `(classes, K)`."""
+        given, count = self._class_concepts, layer.concepts
         classes = single_output(predictions).shape[-1]
-        if self._class_concepts is None:
-            return default_class_concepts(classes, layer.concepts)
-        matrix = class_concept_flags(self._class_concepts, layer.concepts)
-        if layer.concepts == 1 != matrix.shape[1]:
-            return default_class_concepts(classes, 1)
-        if matrix.shape != (classes, layer.concepts):
-            raise ValueError(
-                "Expected `class_concepts` of one row per class and one column per "
-                f"concept, ({classes}, {layer.concepts}) for layer {layer.name!r}. "
-                f"Received shape: {matrix.shape}"
-            )
-        return matrix.astype("float32")
+        if given is None or (count == 1 and _tells_concepts_apart(given)):
+            return default_class_concepts(classes, count)
+        flags = class_concept_flags(given, classes, count, f"layer {layer.name!r}")
+        return flags.astype("float32")
+
+
+def _tells_concepts_apart(class_concepts):
+    """Whether checked class concepts are of more than one concept."""
+    if class_concepts.ndim == 1:
+        return class_concepts.any()
+    return class_concepts.shape[1] > 1
 
 
 @contextlib.contextmanager

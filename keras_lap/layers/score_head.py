@@ -89,23 +89,21 @@ class ScoreHead(layers.Layer):
             return ops.sigmoid(logits)
         return ops.clip((logits + 1) / 2, 0, 1)
 
-    def graded_scores(self, logits):
-        """Concept scores that still differ where those of a ramp are all 1.
+    def certainty(self, logits):
+        """How sure a pixel's scores are, which tells apart where those of a ramp are 1.
 
-        A ramp says no more of how sure it is once a score is 1. Its logits do: losses
-        train `sigmoid(Z)` towards what is true, so that it is how probable the concept
-        is. The graded score is `S`, and `S sigmoid(Z)` for a ramp, whose exact zeros
-        stay. They are this library's own, for maps alone: what the network computes
-        goes by `S`.
+        A ramp says no more once a score is 1, and its logits do: they are what losses
+        train. This library's own, for maps alone; what the network computes goes by
+        the scores.
 
         Args:
             logits: `(N, *spatial, K)`.
 
         Returns:
-            Tensor of the same shape, in `[0, 1]`.
+            Tensor of the same shape, in `[0, 1]`: `sigmoid(Z)`; or `None` for scores
+            that are that already.
         """
-        scores = self.scores(logits)
-        return scores if self.activation == "sigmoid" else scores * ops.sigmoid(logits)
+        return None if self.activation == "sigmoid" else ops.sigmoid(logits)
 
     def get_config(self):
         return {

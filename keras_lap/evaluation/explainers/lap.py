@@ -2,7 +2,7 @@ import functools
 
 import numpy as np
 
-from keras_lap.class_concepts import class_concept_flags
+from keras_lap.class_concepts import checked_class_concepts, class_concept_flags
 from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
 from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.concept_maps import concept_maps
@@ -22,7 +22,8 @@ class LAP(Explainer):
         layers: list of names of LAP layers, or `None` for all of them.
         class_concepts: which concepts speak for which class: ints `(classes,)`, the one
             concept of each, or an array `(classes, concepts)` of zeros and ones, where
-            the map of a class is the highest of its concepts at each pixel; or
+            the map of a class is the highest of its concepts at each pixel, and zero
+            without any; or
             `"highest"`: the highest of all concepts for every class, for models that
             nothing told which concept is which class. Defaults to `None`: concept `k`
             speaks for class `k`, where there are as many of both, and the concept of a
@@ -84,7 +85,9 @@ class LAP(Explainer):
         if isinstance(self.class_concepts, str):
             return np.ones((len(targets), count), bool)
         if self.class_concepts is not None:
-            speaks = self._flags(count)
+            speaks = class_concept_flags(
+                self.class_concepts, classes, count, of="the model"
+            )
             chosen = speaks[checked_classes(targets, len(speaks))]
             is_single = (np.count_nonzero(chosen, axis=1) == 1).all()
             return chosen.argmax(axis=1) if is_single else chosen
@@ -99,20 +102,9 @@ class LAP(Explainer):
             )
         return checked_classes(targets, count)
 
-    def _flags(self, count):
-        speaks = class_concept_flags(self.class_concepts, count)
-        if speaks.shape[1] != count:
-            raise ValueError(
-                f"Expected `class_concepts` to be indices from 0 to {count - 1}, the "
-                f"concepts of the model, or {count} columns. "
-                f"Received: {self.class_concepts!r}"
-            )
-        return speaks
-
 
 def _checked_class_concepts(class_concepts):
     if class_concepts is None or isinstance(class_concepts, str):
         check_choice("class_concepts", class_concepts, (None, "highest"))
-    else:
-        class_concept_flags(class_concepts)
-    return class_concepts
+        return class_concepts
+    return checked_class_concepts(class_concepts)

@@ -62,8 +62,8 @@ class Kind:
         if not hasattr(values, "shape"):
             raise ValueError(
                 f"Expected targets {self.name!r} as one array of shape "
-                f"{self.described}. Received: {type(values).__name__} of "
-                f"{len(values)}. Where they are known of some images alone, give any "
+                f"{self.described}. Received: a {type(values).__name__}. Stack them, "
+                "as by `np.stack`; where they are known of some images alone, with any "
                 "values for the others, and flags that say which are 'valid'."
             )
         shape = tuple(values.shape)

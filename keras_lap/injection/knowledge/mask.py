@@ -4,7 +4,7 @@ from keras import ops
 
 from keras_lap.injection.knowledge.kind import Kind
 from keras_lap.injection.knowledge.resize_area import resize_area
-from keras_lap.same_aspect import same_aspect
+from keras_lap.same_aspect import check_masks_aspect
 
 
 def _fit(mask, layer):
@@ -30,11 +30,7 @@ def _check(given, image_size):
     size = tuple(given["mask"].shape)[1:3]
     if image_size is None or None in (*size, *image_size):
         return
-    if not same_aspect(size, image_size):
-        raise ValueError(
-            "Expected masks with the aspect ratio of the images, at any resolution. "
-            f"Received: masks of {size} for images of {image_size}"
-        )
+    check_masks_aspect(size, image_size)
 
 
 MASK = Kind(

@@ -62,5 +62,6 @@ def default_class_concepts(classes, concepts):
     raise ValueError(
         f"Expected LAP layers with {classes} concepts, one per class, or with a "
         f"single one; a layer with {concepts} needs `class_concepts`, an array "
-        f"({classes}, {concepts}) that says which class has which concept."
+        f"({classes}, {concepts}) that says which class has which concept, or the "
+        f"index of one concept for each class, ({classes},)."
     )

@@ -1,8 +1,8 @@
-"""What maps gain from graded scores: on validation splits of the study's networks.
+"""What maps gain from the layers' certainty: validation splits of the study's networks.
 
-Maps of networks that the study has fine-tuned with masks are read three times: from the
-scores as they are, `S`; from the graded ones that the library takes, `S sigmoid(Z)`;
-and from these, blurred. All maps are of the class that the network answers rightly.
+Maps of networks that the study has fine-tuned with masks are read twice: from the scores
+alone, and as the library does, times `ScoreHead.certainty`. All are of the class that
+the network answers, rightly.
 """
 
 import argparse
@@ -13,7 +13,6 @@ from unittest import mock
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "examples"))
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 from study_grid.answers import masks_of, right_answers
 from study_grid.arms import LAP_MASKS_TUNED
 from study_grid.cell import TRAIN, Cell
@@ -26,8 +25,6 @@ from write_rows import write_rows
 
 from keras_lap.layers.score_head import ScoreHead
 
-BLUR = 1.0
-
 
 def main(arguments=None):
     """Measures the maps of every such network that is there, and writes a CSV file."""
@@ -36,7 +33,7 @@ def main(arguments=None):
     parser.add_argument("--images", type=int, default=32, help="per network")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", default="results/study")
-    parser.add_argument("--csv", default="results/graded_scores.csv")
+    parser.add_argument("--csv", default="results/map_certainty.csv")
     arguments = parser.parse_args(arguments)
     workshop = Workshop(arguments.folder, SIZES[arguments.size])
     cells = [
@@ -60,14 +57,14 @@ def _rows(cell, workshop, count):
     network, data = workshop.network(cell), workshop.data(cell)["validation"]
     targets = right_answers(data["label"], predict(network, data["image"]))
     chosen = np.flatnonzero(targets >= 0)[:count]
+    if not len(chosen):
+        return
     images, targets = data["image"][chosen], targets[chosen]
     masks = masks_of(data["mask"][chosen], targets)
     read = (network, images, targets, True)
-    with mock.patch.object(ScoreHead, "graded_scores", ScoreHead.scores):
-        plain = lap_maps(*read)
-    graded = lap_maps(*read)
-    blurred = gaussian_filter(graded, (0, BLUR, BLUR))
-    for name, maps in (("S", plain), ("graded", graded), ("blurred", blurred)):
+    with mock.patch.object(ScoreHead, "certainty", lambda self, logits: None):
+        alone = lap_maps(*read)
+    for name, maps in (("scores alone", alone), ("with certainty", lap_maps(*read))):
         found = {
             metric: function(
                 network, images.astype("float32"), maps, targets, batch_size=50, seed=0
