@@ -1,6 +1,6 @@
 """What maps gain from the layers' certainty: validation splits of the study's networks.
 
-Maps of networks that the study has fine-tuned with masks are read twice: from the scores
+Maps of networks that the study has fine-tuned with masks are read twice: from scores
 alone, and as the library does, times `ScoreHead.certainty`. All are of the class that
 the network answers, rightly.
 """
