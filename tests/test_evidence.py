@@ -122,7 +122,7 @@ def test_without_predictions(maps):
     found = Explanation(maps, np.zeros((2, 10, 20, 3))).evidence(0)
     assert found.predicted is found.runner_up is found.file is None
     assert found.outputs == found.class_names == ()
-    assert str(found).startswith("image 0\n\n  concept")
+    assert str(found).startswith("image 0\n\nwhat there is, by score:\n")
 
 
 def test_prints_what_it_found(explanation):
@@ -131,6 +131,7 @@ image 0, a.png
 predicted: cat (0.6)
 runner-up: dog (0.3)
 
+what there is, by score:
   concept  score  strength  peak        box                  area
   tail      0.90       0.5  (9, 19)     (9, 19, 10, 20)        0%
   ear       0.70       0.6  (3, 6)      (2, 4, 5, 8)           6%
@@ -161,7 +162,7 @@ def test_says_that_every_map_is_zero(explanation):
 def test_prints_the_strongest_of_many():
     explanation = Explanation(np.ones((1, 2, 2, 30)), np.ones((1, 2, 2, 1)))
     lines = str(explanation.evidence(0)).splitlines()
-    assert len(lines) == 2 + 1 + 5 + 1 and lines[-1] == "and 25 weaker ones"
+    assert len(lines) == 3 + 1 + 5 + 1 and lines[-1] == "and 25 with lower scores"
 
 
 @pytest.mark.parametrize("index", [2, -3])

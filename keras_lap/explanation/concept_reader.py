@@ -27,7 +27,8 @@ class ConceptReader:
 
     Attributes:
         image: The `ReceptiveGrid` of the image.
-        layers: Names of the layers read.
+        pooling: The LAP layers read.
+        layers: Their names.
         count: Number of concepts that they have.
 
     Raises:
@@ -39,7 +40,8 @@ class ConceptReader:
         self.image = ReceptiveGrid(tuple(image_size))
         self._chosen = _choose(model, records, layers, combine)
         chosen = [records[index] for index in self._chosen]
-        self.layers = [record.layer.name for record in _once(chosen)]
+        self.pooling = [record.layer for record in _once(chosen)]
+        self.layers = [layer.name for layer in self.pooling]
         self.count = _concept_count(chosen)
         self._deepest = next(
             index

@@ -82,9 +82,9 @@ class Evidence:
             if self.predicted is not None:
                 lines[-1] += ": the prediction rests on no place that they show"
             return "\n".join(lines)
-        lines += ["", *_table(self.concepts[:_PRINTED])]
+        lines += ["", "what there is, by score:", *_table(self.concepts[:_PRINTED])]
         if len(self.concepts) > _PRINTED:
-            lines.append(f"and {len(self.concepts) - _PRINTED} weaker ones")
+            lines.append(f"and {len(self.concepts) - _PRINTED} with lower scores")
         if self.difference is not None:
             for role, other in ((0, 1), (1, 0)):
                 found = (self.for_predicted, self.for_runner_up)[role]

@@ -10,6 +10,7 @@ from keras_lap.explanation.collected import Collected
 from keras_lap.explanation.combine import COMBINATIONS, fused
 from keras_lap.explanation.concept_reader import ConceptReader
 from keras_lap.explanation.explanation import Explanation
+from keras_lap.explanation.gate_check import gate_warning
 from keras_lap.explanation.image_input import ImageInput, check_finite
 from keras_lap.explanation.image_source import image_source
 from keras_lap.explanation.labels import check_labels, standardized_labels
@@ -38,6 +39,7 @@ def explain(
     masks=None,
     concept_names=None,
     class_names=None,
+    class_concepts=None,
     output=None,
     verbose="auto",
 ):
@@ -68,7 +70,7 @@ def explain(
     A LAP layer with a single concept beside others with `K` serves all `K` concepts.
     Layers with `scores="features"` have no concepts and are left out. Where a
     converted layer's `gate` is 0, its scores did not decide anything yet, and the map
-    shows what they would let through.
+    shows what they would let through; a warning says so until all gates are open.
 
     Scores are placed at the centres of the receptive fields of their pixels, as far as
     the graph of the model tells them, see
@@ -112,6 +114,10 @@ def explain(
         concept_names: List of the names of all of the model's concepts. By default
             those of the classes if there are as many of both, otherwise `"concept 3"`.
         class_names: List of the names of the classes.
+        class_concepts: Which concepts speak for which class: array
+            `(classes, concepts)` of zeros and ones, or ints `(classes,)`, the one
+            concept of each. By default concept `k` speaks for class `k` where there are
+            as many of both, unless they are given names that differ.
         output: Name or index of the output that predicts the class, if there are
             several. By default the first.
         verbose: Whether there is a progress bar: `True`, `False`, or `"auto"` for one
@@ -166,6 +172,9 @@ def explain(
     }
     progress = Progress(source.batch_count, verbose)
     reader = None
+    are_classes = None in (concept_names, class_names) or (
+        list(concept_names) == list(class_names)
+    )
     for batch, forward in _with_passes(model, source):
         outputs, records = forward(batch.images)
         shown = taken.last(_to_numpy(batch.images))
@@ -174,6 +183,8 @@ def explain(
             if message := range_warning(model, batch.images):
                 warnings.warn(message, stacklevel=2)
             reader = ConceptReader(model, shown.shape[1:3], records, layers, combine)
+            if message := gate_warning(reader.pooling):
+                warnings.warn(message, stacklevel=2)
             concept_names = _concept_names(reader.count, concept_names, class_names)
             concepts = reader.indices(concepts, concept_names)
         if source.images is None:
@@ -200,13 +211,15 @@ def explain(
     arrays = {name: collected.array() for name, collected in kept.items()} | targets
     if source.images is not None:
         arrays["images"] = taken.last(_to_numpy(source.images))
+    if class_concepts is None and are_classes:
+        class_concepts = _one_for_each(reader.count, arrays["predictions"])
     arrays["labels"] = standardized_labels(arrays["labels"], arrays["predictions"])
     return Explanation(
         **arrays,
         concept_names=[concept_names[index] for index in concepts],
         class_names=class_names,
         concepts=concepts,
-        class_concepts=_class_concepts(reader.count, arrays["predictions"]),
+        class_concepts=class_concepts,
         files=source.files,
         layers=reader.layers,
         combine=combine,
@@ -275,7 +288,7 @@ def _concept_names(count, concept_names, class_names):
     return [f"concept {index}" for index in range(count)]
 
 
-def _class_concepts(count, predictions):
+def _one_for_each(count, predictions):
     """Which concepts speak for which class where each class has one, or `None`."""
     if predictions is None:
         return None

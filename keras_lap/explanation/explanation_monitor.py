@@ -195,7 +195,9 @@ class ExplanationMonitor(keras.callbacks.Callback):
             )
 
     def _draw(self, epoch):
-        with _random_state_of(self.model):
+        with _random_state_of(self.model), warnings.catch_warnings():
+            # That they are not open yet is nothing to say in each epoch.
+            warnings.filterwarnings("ignore", "The gates of")
             explanation = explain(self.model, self._images, verbose=0, **self._options)
         path = self.directory / f"epoch_{epoch:04}.png"
         # A figure and its axes know each other: cleared, they are gone at once.

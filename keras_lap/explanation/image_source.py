@@ -86,7 +86,8 @@ def files_of(images):
             folder = os.fspath(images)
             raise ValueError(
                 f"Expected a file or a list of files. Received: the folder {folder!r}. "
-                f'Pass its files, as `sorted(pathlib.Path({folder!r}).glob("*.png"))`.'
+                "Pass its files, without masks, as by "
+                f'`sorted(pathlib.Path({folder!r}).rglob("*.png"))`.'
             )
         return [images]
     is_list = isinstance(images, list | tuple) and all(
@@ -192,6 +193,11 @@ def _image_and_targets(element):
 
 def _batch(element, taken):
     images, targets = _image_and_targets(element)
+    if isinstance(images, str | os.PathLike):
+        raise ValueError(
+            "Expected batches of images, or a list of files. Received: files that are "
+            f"no list, the first {os.fspath(images)!r}. Make one, as by `sorted`."
+        )
     if not ops.is_tensor(images):
         images = np.asarray(images)
     taken.check(images.shape)

@@ -20,7 +20,8 @@ class Knowledge:
             - `"mask"`, `(N, H, W)` or `(N, H, W, K)`. Without a concept axis, or with
               one of size 1, it belongs to the concepts that the label makes present.
               Values are clipped to `[0, 1]`, so masks of 0 and 255, and any other
-              integers of which those above 0 mean "inside", will do.
+              integers of which those above 0 mean "inside", will do. One that holds
+              NaN is not known.
             - `"boxes"`, `(N, M, 4)`: top, left, bottom, right as shares of the image,
               clipped to `[0, 1]`. What has no area then, or has its sides swapped, is
               padding; -1 is the usual one.

@@ -9,7 +9,7 @@ from keras_lap.same_aspect import check_masks_aspect
 
 def _fit(mask, layer):
     """The covered share of each of the layer's pixels, `(N, H, W, K)`."""
-    mask = ops.clip(mask, 0, 1)
+    mask = ops.where(ops.isnan(mask), 0, ops.clip(mask, 0, 1))
     if mask.ndim == 3:
         mask = ops.expand_dims(mask, -1)
     is_of_label = mask.shape[-1] == 1
@@ -26,6 +26,10 @@ def _fit(mask, layer):
     return mask
 
 
+def _is_known(mask):
+    return ~ops.any(ops.isnan(mask), axis=tuple(range(1, mask.ndim)))
+
+
 def _check(given, image_size):
     size = tuple(given["mask"].shape)[1:3]
     if image_size is None or None in (*size, *image_size):
@@ -38,5 +42,6 @@ MASK = Kind(
     shapes=(("N", "H", "W"), ("N", "H", "W", "K")),
     unknown=0,
     fit=_fit,
+    is_known=_is_known,
     check=_check,
 )

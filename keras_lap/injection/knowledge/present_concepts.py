@@ -61,7 +61,7 @@ def default_class_concepts(classes, concepts):
         return np.ones((classes, 1), dtype="float32")
     raise ValueError(
         f"Expected LAP layers with {classes} concepts, one per class, or with a "
-        f"single one; a layer with {concepts} needs `class_concepts`, an array "
-        f"({classes}, {concepts}) that says which class has which concept, or the "
-        f"index of one concept for each class, ({classes},)."
+        f"single one. Received: a layer with {concepts}. Say which class has which "
+        f"concept by `class_concepts` of `KnowledgeInjection`: an array ({classes}, "
+        f"{concepts}) of zeros and ones, or one index for each class, ({classes},)."
     )

@@ -1,0 +1,28 @@
+"""Whether the LAP layers of a model decide by themselves what gets through."""
+
+from keras import ops
+
+
+def gate_warning(layers):
+    """What to say if other pooling still decides beside LAP layers.
+
+    Args:
+        layers: The LAP layers whose scores are read.
+
+    Returns:
+        A string, or `None` if the gates of all are open.
+    """
+    gates = [
+        float(ops.convert_to_numpy(ops.cast(layer.gate, "float32")))
+        for layer in layers
+        if layer.gate is not None
+    ]
+    closed = [gate for gate in gates if gate < 1]
+    if not closed:
+        return None
+    return (
+        f"The gates of {len(closed)} of {len(layers)} LAP layers are not open: the "
+        f"lowest is {min(closed):.3g} of 1. In so far the pooling that stood there "
+        "before conversion decides, and maps show what the scores would let through. "
+        "Train the model with `keras_lap.callbacks.GateAnneal`."
+    )
