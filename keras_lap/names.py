@@ -8,6 +8,12 @@ def listed(names):
     return [names] if isinstance(names, str) else list(names)
 
 
+def near_names(name, names):
+    """A question whether one of the names nearest to another was meant, or `""`."""
+    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4)
+    return f"Did you mean {near}?" if near else ""
+
+
 def check_names(what, given, names):
     """Raises a `ValueError` that suggests near names if one is unknown.
 
@@ -21,8 +27,7 @@ def check_names(what, given, names):
     """
     for name in given:
         if name not in names:
-            near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4)
-            hint = f"Did you mean {near}?" if near else f"The names are {_some(names)}."
+            hint = near_names(name, names) or f"The names are {_some(names)}."
             raise ValueError(f"Expected {what}. Received: {name!r}. {hint}")
 
 

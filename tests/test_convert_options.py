@@ -92,6 +92,10 @@ def test_models_without_a_graph():
         convert(keras.Sequential([layers.MaxPooling2D()]))
     with pytest.raises(TypeError, match="model of type int"):
         convert(3)
+    with pytest.raises(TypeError, match=r"type str\. Load a file first"):
+        convert("model.keras")
+    with pytest.raises(TypeError, match=r"type function\. Call it first"):
+        convert(keras.applications.MobileNet)
     x = keras.Input((8, 8, 3))
     wrapped = keras.Model(x, Subclassed().call(x))
     assert len(lap_layers(convert(wrapped))) == 1

@@ -234,7 +234,10 @@ REFUSED_TARGETS = {
             reason="Keras builds the loss on what takes the place of the label first",
         ),
     ),
-    "unknown key": (lambda y: {**y, "areas": y["label"]}, "Received keys.*areas"),
+    "unknown key": (
+        lambda y: {**y, "areas": y["label"]},
+        r"Received keys.*areas.*Did you mean \['area'",
+    ),
     "transposed": (lambda y: {**y, "mask": y["mask"][:, :8]}, "aspect ratio"),
     "flat": (lambda y: {**y, "mask": y["mask"][:, 0]}, r"'mask' of shape \(N, H, W\)"),
     "flags that are no column": (

@@ -1,5 +1,7 @@
 """Which models are nothing but their graph of layers."""
 
+import os
+
 import keras
 from keras.src.models.functional import Functional
 
@@ -24,7 +26,12 @@ def graph_of(operation):
 def check_model(model):
     """Raises a `TypeError` if `model` is no Keras model."""
     if not isinstance(model, keras.Model):
+        advice = ""
+        if isinstance(model, str | os.PathLike):
+            advice = ". Load a file first, by `keras.saving.load_model`"
+        elif callable(model):
+            advice = ". Call it first, to get a model"
         raise TypeError(
             "Expected `model` to be a keras.Model. "
-            f"Received: model of type {type(model).__name__}"
+            f"Received: model of type {type(model).__name__}{advice}"
         )

@@ -6,6 +6,7 @@ from typing import Any
 from keras import ops, tree
 
 from keras_lap.injection.knowledge.kinds import KINDS
+from keras_lap.names import near_names
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,10 +143,12 @@ def split_targets(y):
         return Knowledge(label=y)
     known = (*KINDS, "valid")
     if "label" not in y or not set(y) <= {"label", *known}:
+        unknown = sorted({*y} - {"label", *known})
+        hints = (near_names(key, ["label", *known]) for key in unknown)
         raise ValueError(
             f"Expected targets as a label or a dict with 'label' and any of {known}; "
             "the labels of several outputs all belong under 'label'. "
-            f"Received keys: {sorted(y)}"
+            f"Received keys: {sorted(y)}. {' '.join(hints)}".rstrip()
         )
     valid = y.get("valid", {})
     if not isinstance(valid, dict):
