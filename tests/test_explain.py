@@ -107,6 +107,22 @@ def test_names_labels_and_masks(rng):
     assert explain(model, images).concept_names == [f"concept {k}" for k in range(3)]
     named = explain(model, images, concept_names=list("abc"), class_names=names)
     assert (named.concept_names, named.class_names) == (list("abc"), names)
+    # Concepts with names of their own are no classes, unless that is said.
+    assert named.class_concepts is None
+    both = {"concept_names": names, "class_names": np.array(names)}
+    assert explain(model, images, **both).class_concepts.tolist() == np.eye(3).tolist()
+
+
+def test_class_concepts(rng):
+    model, images = small_model(), rng.random((1, 16, 16, 3))
+    rows = np.array([[0, 1, 0], [1, 1, 0], [0, 0, 1]])
+    told = explain(model, images, class_concepts=rows)
+    np.testing.assert_array_equal(told.class_concepts, rows)
+    assert str(told.evidence(0)) == str(explain(model, images).evidence(0, rows))
+    told = explain(model, images, class_concepts=[2, 2, 0])
+    np.testing.assert_array_equal(told.class_concepts, np.eye(3)[[2, 2, 0]])
+    with pytest.raises(ValueError, match=r"shape \(3, 3\+\).*\(2, 3\)"):
+        explain(model, images, class_concepts=rows[:2])
 
 
 def test_concepts_by_name(rng):

@@ -1,5 +1,6 @@
 """Images of any origin, and what a data set tells of them."""
 
+import pathlib
 import warnings
 
 import keras
@@ -407,6 +408,7 @@ def test_batches_of_several_sizes_are_refused():
         (lambda a: iter([(a["image"], a["label"] + 1)]), {}, r"0 to 2.*a label 3"),
         (lambda a: a["image"], {"labels": 1}, r"`labels` of 5 images.*\(\)"),
         (lambda a: 7, {}, "images of rank 4"),
+        (lambda a: (pathlib.Path(f"{n}.png") for n in "ab"), {}, "no list.*'a.png'"),
         (lambda a: [a["image"][0], a["image"][0, 1:]], {}, "images of one size"),
     ],
 )

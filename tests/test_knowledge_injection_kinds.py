@@ -152,6 +152,26 @@ def test_what_says_nothing_needs_no_flag(x, label, known):
     assert_close(logs["concept_labels"], values[0], **ALLOWED)
 
 
+def test_masks_of_nan_are_not_known(x, label, mask):
+    broken = mask.astype("float32")
+    broken[1, 2, 3], broken[4] = np.nan, np.nan
+    flags = ~np.isin(np.arange(SAMPLES), (1, 4))
+    logs = [
+        first(
+            fit(
+                make_model(),
+                x,
+                {"label": label, **targets},
+                [KnowledgeInjection([MaskSupervision()])],
+            )
+        )
+        for targets in ({"mask": broken}, {"mask": mask, "valid": {"mask": flags}})
+    ]
+    assert np.isfinite(logs[0]["loss"])
+    for name in ("loss", "mask_supervision"):
+        assert_close(logs[0][name], logs[1][name], **ALLOWED)
+
+
 def test_several_classes_at_a_time(x, known, rng):
     label = rng.choice([0, 1], size=(SAMPLES, CLASSES))
     label[0], label[1] = 0, 1

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 from keras import ops
 
+from keras_lap.class_concepts import checked_class_concepts
 from keras_lap.explanation.class_outputs import class_outputs
 from keras_lap.explanation.collected import Collected
 from keras_lap.explanation.combine import COMBINATIONS, fused
@@ -160,6 +161,8 @@ def explain(
     """
     check_choice("combine", combine, tuple(COMBINATIONS))
     batch_size = standardize_count("batch_size", batch_size)
+    if class_concepts is not None:
+        class_concepts = checked_class_concepts(class_concepts)
     taken = ImageInput.of(model)
     source = image_source(images, taken, batch_size, verbose)
     if source.warning:
@@ -172,8 +175,10 @@ def explain(
     }
     progress = Progress(source.batch_count, verbose)
     reader = None
-    are_classes = None in (concept_names, class_names) or (
-        list(concept_names) == list(class_names)
+    are_classes = (
+        concept_names is None
+        or class_names is None
+        or list(concept_names) == list(class_names)
     )
     for batch, forward in _with_passes(model, source):
         outputs, records = forward(batch.images)
