@@ -24,9 +24,10 @@ def checked_class_concepts(class_concepts):
         has_flags = given.dtype == bool or np.isin(given, (0, 1)).all()
         if has_flags:
             return given.astype(bool, copy=False)
-    is_vector = given.size and given.ndim == 1 and given.dtype.kind in "iu"
-    if is_vector and given.min() >= 0:
-        return given.astype("int64")
+    if given.size and given.ndim == 1 and given.dtype.kind in "iu":
+        given = given.astype("int64")
+        if given.min() >= 0:
+            return given
     raise ValueError(
         "Expected `class_concepts` to say which concepts speak for which class: an "
         "array (classes, concepts) of zeros and ones, or ints (classes,), the index of "

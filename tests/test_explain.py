@@ -9,6 +9,7 @@ from lap_models import constant_model, maps_of, small_model
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.explanation import explain, progress
+from keras_lap.layers import score_tape
 
 
 def test_batches_and_tensors_give_the_same_maps(rng):
@@ -107,10 +108,7 @@ def test_names_labels_and_masks(rng):
     assert explain(model, images).concept_names == [f"concept {k}" for k in range(3)]
     named = explain(model, images, concept_names=list("abc"), class_names=names)
     assert (named.concept_names, named.class_names) == (list("abc"), names)
-    # Concepts with names of their own are no classes, unless that is said.
-    assert named.class_concepts is None
-    both = {"concept_names": names, "class_names": np.array(names)}
-    assert explain(model, images, **both).class_concepts.tolist() == np.eye(3).tolist()
+    assert named.class_concepts.tolist() == np.eye(3).tolist()
 
 
 def test_class_concepts(rng):
@@ -121,8 +119,22 @@ def test_class_concepts(rng):
     assert str(told.evidence(0)) == str(explain(model, images).evidence(0, rows))
     told = explain(model, images, class_concepts=[2, 2, 0])
     np.testing.assert_array_equal(told.class_concepts, np.eye(3)[[2, 2, 0]])
-    with pytest.raises(ValueError, match=r"shape \(3, 3\+\).*\(2, 3\)"):
-        explain(model, images, class_concepts=rows[:2])
+    for wrong in (rows[:2], np.eye(3, 5), [0, 1, 7], [0, 1, 10**12]):
+        with pytest.raises(ValueError, match=r"shape \(3, 3\), to fit the model"):
+            explain(model, images, class_concepts=wrong)
+
+
+def test_scores_of_ramps_are_graded(rng):
+    pooling = GlobalLAPooling2D(concepts=2, score_activation="ramp")
+    model = keras.Sequential([keras.Input((8, 8, 3)), pooling])
+    pooling.head.logits.set_weights([rng.normal(size=(3, 2)), np.zeros(2)])
+    images = rng.normal(size=(3, 8, 8, 3)).astype("float32")
+    with score_tape() as records:
+        model(images)
+    logits = records[0].logits.numpy().astype("float64")
+    graded = np.clip((logits + 1) / 2, 0, 1) / (1 + np.exp(-logits))
+    found = explain(model, images).scores
+    np.testing.assert_allclose(found, graded.max(axis=(1, 2)), rtol=1e-5)
 
 
 def test_concepts_by_name(rng):

@@ -34,7 +34,7 @@ def test_gates_that_are_not_open(converted, explain):
         return explain.explain(converted, IMAGES, 0)
 
     open_gates(converted, 1.0, 0.25, 0.5)
-    said = re.escape("2 of 3 LAP layers are not open: the lowest is 0.25 of 1.")
+    said = re.escape("2 of the 3 LAP layers read are not open: the lowest is 0.25")
     with pytest.warns(UserWarning, match=said) as caught:
         explained()
     (told,) = (each for each in caught if "gates" in str(each.message))
@@ -45,12 +45,18 @@ def test_gates_that_are_not_open(converted, explain):
         explained()
 
 
-def test_only_layers_that_are_read_count(converted):
-    open_gates(converted, 1.0, 0.0, 1.0)
-    assert gate_warning(keras_lap.lap_layers(converted)[::2]) is None
+@pytest.mark.parametrize("options", [{"layers": [2]}, {"combine": "layer"}])
+def test_only_layers_that_are_read_count(converted, options):
+    open_gates(converted, 0.0, 0.0, 1.0)
+    names = [layer.name for layer in keras_lap.lap_layers(converted)]
+    if "layers" in options:
+        options = {"layers": [names[at] for at in options["layers"]]}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "The gates of")
+        keras_lap.explain(converted, IMAGES, **options)
 
 
-def test_layers_by_hand_have_no_gate():
+def test_layers_without_a_base_have_no_gate():
     layer = keras_lap.GlobalLAPooling2D(concepts=2)
     model = keras.Sequential([keras.Input((8, 8, 3)), layer])
     assert gate_warning(keras_lap.lap_layers(model)) is None

@@ -29,8 +29,8 @@ class Reading:
         grid: The `ReceptiveGrid` of the map that the layer read.
         sources: Set of the positions, in the list of readings, of those that feed this
             one, and `IMAGE` if the image itself does.
-        certainty: How sure the scores are, see `ScoreHead.certainty`, of their shape,
-            or `None` where they tell themselves.
+        certainty: How sure the scores of a ramp are, see `ScoreHead.certainty`, of
+            their shape; `None` for other scores.
     """
 
     layer: Any

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 from keras import ops
 
-from keras_lap.class_concepts import checked_class_concepts
+from keras_lap.class_concepts import checked_class_concepts, class_concept_flags
 from keras_lap.explanation.class_outputs import class_outputs
 from keras_lap.explanation.collected import Collected
 from keras_lap.explanation.combine import COMBINATIONS, fused
@@ -66,7 +66,7 @@ def explain(
 
     Scores by a ramp of the logits `Z` are 1 from `Z = 1` on, wherever a layer is sure
     enough to let all through. So that maps tell where it is surest, they are multiplied
-    by the geometric mean of `sigmoid(Z)` at each pixel over the layers of that kind.
+    by the geometric mean of `sigmoid(Z)` at each pixel over all calls of such layers.
 
     A LAP layer with a single concept beside others with `K` serves all `K` concepts.
     Layers with `scores="features"` have no concepts and are left out. Where a
@@ -118,7 +118,8 @@ def explain(
         class_concepts: Which concepts speak for which class: array
             `(classes, concepts)` of zeros and ones, or ints `(classes,)`, the one
             concept of each. By default concept `k` speaks for class `k` where there are
-            as many of both, unless they are given names that differ.
+            as many of both, also where their names differ, and a single one for class 1
+            of a single output.
         output: Name or index of the output that predicts the class, if there are
             several. By default the first.
         verbose: Whether there is a progress bar: `True`, `False`, or `"auto"` for one
@@ -175,26 +176,28 @@ def explain(
     }
     progress = Progress(source.batch_count, verbose)
     reader = None
-    are_classes = (
-        concept_names is None
-        or class_names is None
-        or list(concept_names) == list(class_names)
-    )
     for batch, forward in _with_passes(model, source):
         outputs, records = forward(batch.images)
         shown = taken.last(_to_numpy(batch.images))
         check_finite(shown)
+        predictions = predictions_of(model, outputs, output)
         if reader is None:
             if message := range_warning(model, batch.images):
                 warnings.warn(message, stacklevel=2)
             reader = ConceptReader(model, shown.shape[1:3], records, layers, combine)
+            if class_concepts is not None:
+                class_concepts = class_concept_flags(
+                    class_concepts,
+                    classes=_class_count(predictions),
+                    concepts=reader.count,
+                    of="the model",
+                )
             if message := gate_warning(reader.pooling):
                 warnings.warn(message, stacklevel=2)
             concept_names = _concept_names(reader.count, concept_names, class_names)
             concepts = reader.indices(concepts, concept_names)
         if source.images is None:
             kept["images"].add(shown)
-        predictions = predictions_of(model, outputs, output)
         check_labels(targets.get("labels", batch.labels), predictions)
         readings, scores = reader.read(records, concepts)
         found = {
@@ -216,7 +219,7 @@ def explain(
     arrays = {name: collected.array() for name, collected in kept.items()} | targets
     if source.images is not None:
         arrays["images"] = taken.last(_to_numpy(source.images))
-    if class_concepts is None and are_classes:
+    if class_concepts is None:
         class_concepts = _one_for_each(reader.count, arrays["predictions"])
     arrays["labels"] = standardized_labels(arrays["labels"], arrays["predictions"])
     return Explanation(
@@ -295,13 +298,17 @@ def _concept_names(count, concept_names, class_names):
 
 def _one_for_each(count, predictions):
     """Which concepts speak for which class where each class has one, or `None`."""
-    if predictions is None:
+    classes = _class_count(predictions)
+    if classes is None:
         return None
-    classes = class_outputs(predictions[:1]).shape[-1]
     if classes == count:
         return np.eye(classes, dtype=bool)
     is_binary = predictions.shape[-1] == count == 1
     return np.array([[False], [True]]) if is_binary else None
+
+
+def _class_count(predictions):
+    return None if predictions is None else class_outputs(predictions[:1]).shape[-1]
 
 
 def _to_numpy(images):

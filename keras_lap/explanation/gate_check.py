@@ -21,8 +21,9 @@ def gate_warning(layers):
     if not closed:
         return None
     return (
-        f"The gates of {len(closed)} of {len(layers)} LAP layers are not open: the "
-        f"lowest is {min(closed):.3g} of 1. In so far the pooling that stood there "
-        "before conversion decides, and maps show what the scores would let through. "
-        "Train the model with `keras_lap.callbacks.GateAnneal`."
+        f"The gates of {len(closed)} of the {len(layers)} LAP layers read are not "
+        f"open: the lowest is {min(closed):.3g} of 1. As far as a gate is closed, the "
+        "base pooling decides, in a converted model that which stood there before, and "
+        "maps show what the scores would let through. Train the model with "
+        "`keras_lap.callbacks.GateAnneal`."
     )

@@ -11,6 +11,7 @@ def standardized_masks(masks, size, labels=None, valid=None, any_aspect=False):
     Args:
         masks: Array `(N, h, w)`, `(N, h, w, 1)`, or `(N, h, w, K)` with one mask per
             concept, where values above 0.5 are inside. They may be of any resolution.
+            One that holds NaN becomes empty.
         size: Height and width of the images.
         labels: Int array `(N,)` or `(N, 1)` of the concepts whose masks are taken, or
             `(N, K)` of zeros and ones, of which the union is; by default, and of labels
@@ -35,7 +36,9 @@ def standardized_masks(masks, size, labels=None, valid=None, any_aspect=False):
         )
     if not any_aspect:
         check_masks_aspect(masks.shape[1:], size)
-    masks = masks > 0.5
+    # As in training, where a mask that holds NaN is not known.
+    known = ~np.isnan(masks).any(axis=(1, 2), keepdims=True)
+    masks = (masks > 0.5) & known
     rows, columns = (
         ((np.arange(new) + 0.5) * old / new).astype(int)
         for old, new in zip(masks.shape[1:], size, strict=True)

@@ -45,8 +45,9 @@ def compiled_pass(model):
         it is compiled.
     """
     forward = recorded_pass(model)
-    compiles = {"tensorflow": True, "jax": model.jit_compile, "torch": False}
-    if model.run_eagerly or not compiles[keras.config.backend()]:
+    backend = keras.config.backend()
+    compiles = backend == "tensorflow" or (backend == "jax" and model.jit_compile)
+    if model.run_eagerly or not compiles:
         return forward
     return _CompiledPass(forward, model.variables)
 

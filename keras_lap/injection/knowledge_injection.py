@@ -201,8 +201,8 @@ class KnowledgeInjection(keras.callbacks.Callback):
             warnings.warn(
                 f"The terms {empty} are NaN: no sample of the epoch held what they "
                 "need, or some held NaN. Look at the flags `valid`, at boxes, which "
-                "have to be top, left, bottom and right as shares of the image, and at "
-                "the validation data.",
+                "have to be shares of the image (top, left, bottom, right), at NaN in "
+                "masks, and at the validation data.",
                 stacklevel=2,
             )
 

@@ -1,5 +1,6 @@
 """Which models are nothing but their graph of layers."""
 
+import inspect
 import os
 
 import keras
@@ -29,7 +30,7 @@ def check_model(model):
         advice = ""
         if isinstance(model, str | os.PathLike):
             advice = ". Load a file first, by `keras.saving.load_model`"
-        elif callable(model):
+        elif inspect.isfunction(model):
             advice = ". Call it first, to get a model"
         raise TypeError(
             "Expected `model` to be a keras.Model. "

@@ -90,18 +90,17 @@ class ScoreHead(layers.Layer):
         return ops.clip((logits + 1) / 2, 0, 1)
 
     def certainty(self, logits):
-        """How sure a pixel's scores are, which tells apart where those of a ramp are 1.
+        """How sure the scores of a ramp are, also where they are 1.
 
-        A ramp says no more once a score is 1, and its logits do: they are what losses
-        train. This library's own, for maps alone; what the network computes goes by
-        the scores.
+        The ramp is flat there, and the logits are not: they are what losses train. This
+        library's own, for maps alone; what the network computes goes by the scores.
 
         Args:
             logits: `(N, *spatial, K)`.
 
         Returns:
-            Tensor of the same shape, in `[0, 1]`: `sigmoid(Z)`; or `None` for scores
-            that are that already.
+            Tensor of the same shape, in `[0, 1]`: `sigmoid(Z)`; or `None` if the scores
+            are the sigmoid themselves.
         """
         return None if self.activation == "sigmoid" else ops.sigmoid(logits)
 

@@ -22,8 +22,8 @@ class LAP(Explainer):
         layers: list of names of LAP layers, or `None` for all of them.
         class_concepts: which concepts speak for which class: ints `(classes,)`, the one
             concept of each, or an array `(classes, concepts)` of zeros and ones, where
-            the map of a class is the highest of its concepts at each pixel, and zero
-            without any; or
+            the map of a class is the highest of its concepts at each pixel, and that of
+            a class without concepts is zero; or
             `"highest"`: the highest of all concepts for every class, for models that
             nothing told which concept is which class. Defaults to `None`: concept `k`
             speaks for class `k`, where there are as many of both, and the concept of a

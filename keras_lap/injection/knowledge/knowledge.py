@@ -143,12 +143,12 @@ def split_targets(y):
         return Knowledge(label=y)
     known = (*KINDS, "valid")
     if "label" not in y or not set(y) <= {"label", *known}:
-        unknown = sorted({*y} - {"label", *known})
+        unknown = sorted({*y} - {"label", *known}, key=str)
         hints = (near_names(key, ["label", *known]) for key in unknown)
         raise ValueError(
             f"Expected targets as a label or a dict with 'label' and any of {known}; "
             "the labels of several outputs all belong under 'label'. "
-            f"Received keys: {sorted(y)}. {' '.join(hints)}".rstrip()
+            f"Received keys: {sorted(y, key=str)}. {' '.join(hints)}".rstrip()
         )
     valid = y.get("valid", {})
     if not isinstance(valid, dict):
