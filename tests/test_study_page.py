@@ -290,7 +290,8 @@ def test_pairs_without_a_right_answer_leave_an_aim_open(study, core, name, sets)
     [
         ((0.2, 0.2), "first", True),
         ((0.1, 0.3), "first, within noise", True),
-        ((0.0, 0.0), "GradCAM, within noise", False),
+        ((0.0, 0.0), "tied with GradCAM", False),
+        ((0.1, -0.1), "tied with GradCAM", False),
         ((-0.1, -0.3), "GradCAM, within noise", False),
         ((-0.2, -0.2), "**GradCAM**", False),
         ((0.2,), "first, no interval", True),

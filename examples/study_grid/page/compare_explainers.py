@@ -121,16 +121,18 @@ def _places(compared, metrics):
 
 def _remark(compared):
     judged = [each for (_, metric, _), each in compared.items() if metric.is_judged]
-    first = sum(each.is_first for each in judged)
+    first, tied = (
+        sum(getattr(each, name) for each in judged) for name in ("is_first", "is_tied")
+    )
     ahead, behind = (
         sum(each.verdict == verdict for each in judged) for verdict in (MET, MISSED)
     )
     return (
         f"LAP is first in {first} of the {len(judged)} comparisons that are judged, in "
-        f"{ahead} of them by more than noise; in {behind} another is, by more than "
-        "noise. Where LAP is not first, the name of who is stands in its place, in "
-        "bold if by more than noise. *Within noise*: the interval of the difference, "
-        "on the same images, reaches 0. *No interval*: there is a single run, or two "
+        f"{ahead} of them by more than noise; in {tied} another has the same mean; in "
+        f"{behind} another is first, by more than noise. Where LAP is not first, the "
+        "name of who is stands in its place, in bold if by more than noise. *Within "
+        "noise*: the interval of the difference, on the same images, reaches 0. *No interval*: there is a single run, or two "
         "families. *First, overlap*: the interval does not reach 0, but those of the "
         "two means overlap. The other is the best of all explainers on the same runs, "
         "chosen afterwards, which favours it. "

@@ -73,6 +73,11 @@ class Standing:
         return self.lead.mean > 0
 
     @property
+    def is_tied(self):
+        """Whether the mean of another is the same, as where both are 1."""
+        return self.lead.mean == 0
+
+    @property
     def text(self):
         """The verdict in words."""
         behind = f"; behind {', '.join(self.baselines)}" if self.baselines else ""
@@ -82,6 +87,8 @@ class Standing:
     def _place(self):
         if self.verdict == MISSED:
             return f"**{self.rival}**"
+        if self.is_tied:
+            return f"tied with {self.rival}"
         if self.verdict == OPEN:
             has_interval = self.lead.half_width is not None
             first = "first" if self.is_first else self.rival
