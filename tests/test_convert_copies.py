@@ -4,7 +4,7 @@ import keras
 import pytest
 from converted_models import RandomGraph, assert_same_function, small_model
 from keras import layers
-from networks import classifier, randomise
+from networks import Stubborn, classifier, randomise
 
 from keras_lap.surgery import convert, lap_layers
 
@@ -35,16 +35,6 @@ def test_the_given_model_is_untouched(rng):
 
 
 def test_the_given_model_is_untouched_by_a_failure():
-    class Stubborn(layers.Layer):
-        def __init__(self, size, **kwargs):
-            super().__init__(**kwargs)
-
-        def call(self, x):
-            return x
-
-        def get_config(self):
-            return {}
-
     x = keras.Input((8, 8, 3))
     inner = keras.Sequential([keras.Input((8, 8, 3)), layers.MaxPooling2D()])
     model = classifier(x, Stubborn(3, name="stubborn")(inner(x)))

@@ -6,6 +6,7 @@ import keras
 import pytest
 from keras import layers
 from layer_cases import CONFIGURATIONS, LAYER_CASES, randomize
+from networks import Stubborn
 from tolerances import assert_identical
 
 import keras_lap
@@ -228,17 +229,6 @@ def test_nothing_to_do_gives_a_copy(rng):
 class Subclassed(keras.Model):
     def call(self, x):
         return x
-
-
-class Stubborn(layers.Layer):
-    def __init__(self, size, **kwargs):
-        super().__init__(**kwargs)
-
-    def call(self, x):
-        return x
-
-    def get_config(self):
-        return {}
 
 
 def test_refuses():

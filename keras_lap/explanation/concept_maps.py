@@ -7,7 +7,7 @@ import numpy as np
 from keras_lap.explanation.class_outputs import class_outputs
 from keras_lap.explanation.combine import fused
 from keras_lap.explanation.concept_reader import ConceptReader
-from keras_lap.explanation.gate_check import gate_warning
+from keras_lap.explanation.gate_check import ClosedGateWarning, gate_warning
 from keras_lap.explanation.image_input import ImageInput, check_finite
 from keras_lap.explanation.predictions import predictions_of
 from keras_lap.explanation.range_check import range_warning
@@ -48,7 +48,7 @@ def concept_maps(model, layers=None, combine="flow"):
                 warnings.warn(message, stacklevel=3)
             readers[size] = ConceptReader(model, size, records, layers, combine)
             if message := gate_warning(readers[size].pooling):
-                warnings.warn(message, stacklevel=3)
+                warnings.warn(message, ClosedGateWarning, stacklevel=3)
         return readers[size]
 
     def maps_of(images, concepts_of):

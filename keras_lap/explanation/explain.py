@@ -11,7 +11,7 @@ from keras_lap.explanation.collected import Collected
 from keras_lap.explanation.combine import COMBINATIONS, fused
 from keras_lap.explanation.concept_reader import ConceptReader
 from keras_lap.explanation.explanation import Explanation
-from keras_lap.explanation.gate_check import gate_warning
+from keras_lap.explanation.gate_check import ClosedGateWarning, gate_warning
 from keras_lap.explanation.image_input import ImageInput, check_finite
 from keras_lap.explanation.image_source import image_source
 from keras_lap.explanation.labels import check_labels, standardized_labels
@@ -193,7 +193,7 @@ def explain(
                     of="the model",
                 )
             if message := gate_warning(reader.pooling):
-                warnings.warn(message, stacklevel=2)
+                warnings.warn(message, ClosedGateWarning, stacklevel=2)
             concept_names = _concept_names(reader.count, concept_names, class_names)
             concepts = reader.indices(concepts, concept_names)
         if source.images is None:

@@ -279,9 +279,8 @@ class Explanation:
         Args:
             index: Index of the image.
             class_concepts: Array `(classes, concepts of the model)` of zeros and ones,
-                or ints `(classes,)`, the one concept of each,
-                that says which concepts speak for which class, by default the
-                explanation's own.
+                or ints `(classes,)`, the one concept of each, that say which concepts
+                speak for which class; by default the explanation's own.
 
         Returns:
             A `keras_lap.explanation.Evidence`, with the contrast to the class of the

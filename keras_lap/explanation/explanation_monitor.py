@@ -12,6 +12,7 @@ from keras import ops
 
 from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.explain import explain
+from keras_lap.explanation.gate_check import ClosedGateWarning
 from keras_lap.explanation.heat import matplotlib_module
 from keras_lap.explanation.image_source import files_of
 from keras_lap.explanation.labels import standardized_labels
@@ -197,7 +198,7 @@ class ExplanationMonitor(keras.callbacks.Callback):
     def _draw(self, epoch):
         with _random_state_of(self.model), warnings.catch_warnings():
             # That they are not open yet is nothing to say in each epoch.
-            warnings.filterwarnings("ignore", "The gates of")
+            warnings.simplefilter("ignore", ClosedGateWarning)
             explanation = explain(self.model, self._images, verbose=0, **self._options)
         path = self.directory / f"epoch_{epoch:04}.png"
         # A figure and its axes know each other: cleared, they are gone at once.

@@ -3,6 +3,10 @@
 from keras import ops
 
 
+class ClosedGateWarning(UserWarning):
+    """Maps show what scores would let through, and other pooling still decides."""
+
+
 def gate_warning(layers):
     """What to say if other pooling still decides beside LAP layers.
 
