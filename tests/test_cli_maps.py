@@ -135,6 +135,14 @@ def test_explain_draws_the_concepts_that_were_asked_for(there, tmp_path):
     assert written.concepts == [1, 2]
 
 
+def test_explain_draws_the_concept_that_speaks_for_the_class(there, tmp_path):
+    arguments = ["explain", "lap.keras", "photos/0.png", "-o", str(tmp_path)]
+    assert cli.main([*arguments, "--class-concepts", "2", "0", "0"]) == 0
+    written = keras_lap.Explanation.load(tmp_path / "explanation.npz")
+    expected = [[0, 0, 1], [1, 0, 0], [1, 0, 0]]
+    np.testing.assert_array_equal(written.class_concepts, expected)
+
+
 def test_explain_takes_folders_of_classes_but_not_their_masks(there, tmp_path):
     arguments = ["explain", "lap.keras", "pictures", "-o", str(tmp_path)]
     assert cli.main([*arguments, "--scale", "2"]) == 0
@@ -330,7 +338,17 @@ def test_evaluate_preprocesses_channels_wherever_they_are(tmp_path, monkeypatch)
     np.testing.assert_array_equal(seen[0], expected.transpose(0, 3, 1, 2))
 
 
-def test_evaluate_is_told_which_concept_stands_for_a_class(there, tmp_path, capsys):
+def test_evaluate_is_told_which_concept_stands_for_a_class(
+    there, tmp_path, monkeypatch, capsys
+):
+    galleries = []
+
+    def watched(explanations, *arguments, **options):
+        galleries.append(explanations["LAP, all concepts"].class_concepts)
+        return report(explanations, *arguments, **options)
+
+    report = keras_lap.report
+    monkeypatch.setattr(keras_lap, "report", watched)
     few = tmp_path / "few.keras"
     keras_lap.convert(make_network(), concepts=2).save(few)
     arguments = ["evaluate", str(few), "data.npz", "--report", str(tmp_path / "r")]
@@ -340,6 +358,9 @@ def test_evaluate_is_told_which_concept_stands_for_a_class(there, tmp_path, caps
     for given in (["0", "1", "1"], ["highest"]):
         assert cli.main([*arguments, "--class-concepts", *given]) == 0
         assert "failed" not in "".join(capsys.readouterr())
+    untold, told, highest = galleries
+    assert untold is None and highest is None
+    np.testing.assert_array_equal(told, [[1, 0], [0, 1], [0, 1]])
     assert cli.main([*arguments, "--class-concepts", "0", "highest"]) == 1
     assert "highest alone" in capsys.readouterr().err
 

@@ -126,6 +126,7 @@ def test_draws_what_explain_finds(model, x, tmp_path, monkeypatch):
         labels=LABELS,
         masks=np.ones((SAMPLES, SIZE, SIZE)),
         concept_names=["ear", "tail"],
+        class_concepts=[1, 1],
         max_images=3,
         tensorboard=None,
     )
@@ -136,6 +137,7 @@ def test_draws_what_explain_finds(model, x, tmp_path, monkeypatch):
     assert len(explanation) == 3
     assert explanation.concept_names == ["tail"]
     assert explanation.layers == ["pool"]
+    np.testing.assert_array_equal(explanation.class_concepts, [[0, 1], [0, 1]])
     np.testing.assert_array_equal(explanation.labels, LABELS[:3])
     assert explanation.masks.all()
     width, height = png_size(tmp_path / "epoch_0000.png")
@@ -265,6 +267,7 @@ def test_without_tensorboard_there_are_no_summaries(x, tmp_path, monkeypatch):
         ({"masks": np.zeros((SAMPLES, 8))}, "masks of shape (N, H, W)"),
         ({"labels": [0.5] * SAMPLES}, "whole numbers"),
         ({"labels": LABELS, "class_names": ["cat"]}, "labels of 1 classes"),
+        ({"class_concepts": [0.5, 1]}, "which concepts speak for which class"),
         ({"concepts": ["tial"], "concept_names": ["tail"]}, "Did you mean ['tail']"),
     ],
 )

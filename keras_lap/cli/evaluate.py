@@ -219,7 +219,15 @@ def _evaluate(options, path):
         "class_names": data.class_names,
     }
     keras_lap.report(
-        _gallery(models["model"], images, comparison, answers, facts, options.batch),
+        _gallery(
+            models["model"],
+            images,
+            comparison,
+            answers,
+            facts,
+            class_concepts=None if class_concepts == _HIGHEST else class_concepts,
+            batch_size=options.batch,
+        ),
         path,
         comparison=comparison,
         title=options.title or f"{pathlib.Path(options.model).name}, {options.data}",
@@ -280,7 +288,7 @@ def _warn_of_order(name, outputs, data):
         )
 
 
-def _gallery(model, images, comparison, answers, facts, batch_size):
+def _gallery(model, images, comparison, answers, facts, class_concepts, batch_size):
     """Explanations by name: those of LAP with all concepts, if they are not many."""
     shown = {}
     laps = lap_layers(model)
@@ -291,6 +299,7 @@ def _gallery(model, images, comparison, answers, facts, batch_size):
                 images,
                 batch_size=batch_size,
                 class_names=facts["class_names"],
+                class_concepts=class_concepts,
                 verbose=verbosity(),
             ),
             predictions=answers["model"],

@@ -79,6 +79,14 @@ class Explain(Command):
             "--classes", nargs="+", metavar="NAME", help="of the classes, in order"
         )
         parser.add_argument(
+            "--class-concepts",
+            nargs="+",
+            metavar="K",
+            type=int,
+            help="the concept that speaks for each class, one number per class "
+            "(default: concept k for class k)",
+        )
+        parser.add_argument(
             "--layers", nargs="+", metavar="LAYER", help="LAP layers (default: all)"
         )
         parser.add_argument(
@@ -119,6 +127,7 @@ def _explain(options, files):
         "batch_size": options.batch,
         "concept_names": options.names,
         "class_names": options.classes,
+        "class_concepts": options.class_concepts,
         "verbose": verbosity(),
     }
     preprocess = preprocessing(options.model, options.preprocess)

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_lap.class_concepts import checked_class_concepts
 from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.explain import explain
 from keras_lap.explanation.gate_check import ClosedGateWarning
@@ -54,6 +55,8 @@ class ExplanationMonitor(keras.callbacks.Callback):
         masks: Array `(N, H, W)`, boolean or of zeros and ones, outlined.
         concept_names: List of names of the model's concepts, if they have some.
         class_names: List of names of the classes, if they have some.
+        class_concepts: Which concepts speak for which class, as for
+            `keras_lap.explain`.
         output: Name of the model's output to show predictions of, if it has several.
         max_images: How many of the images are drawn, the first ones. Only they are
             kept.
@@ -102,6 +105,7 @@ class ExplanationMonitor(keras.callbacks.Callback):
         masks=None,
         concept_names=None,
         class_names=None,
+        class_concepts=None,
         output=None,
         max_images=8,
         tensorboard="auto",
@@ -129,6 +133,7 @@ class ExplanationMonitor(keras.callbacks.Callback):
             "combine": combine,
             "concept_names": concept_names,
             "class_names": class_names,
+            "class_concepts": class_concepts,
             "output": output,
         }
         for name, values in (("labels", labels), ("masks", masks)):
@@ -237,8 +242,18 @@ def _random_state_of(model):
             state.assign(value)
 
 
-def _check_options(concepts, concept_names, class_names, labels=None, masks=None, **_):
+def _check_options(
+    concepts,
+    concept_names,
+    class_names,
+    class_concepts,
+    labels=None,
+    masks=None,
+    **_,
+):
     """Raises a `ValueError` for what is wrong whatever the model is."""
+    if class_concepts is not None:
+        checked_class_concepts(class_concepts)
     if concepts is not None and concept_names is not None:
         wanted = concepts if isinstance(concepts, list | tuple) else [concepts]
         names = [name for name in wanted if isinstance(name, str)]
