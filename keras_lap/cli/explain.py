@@ -10,7 +10,6 @@ import numpy as np
 
 import keras_lap
 from keras_lap.cli.command import Command
-from keras_lap.cli.image_files import image_files
 from keras_lap.cli.model_argument import (
     add_model_argument,
     check_model_argument,
@@ -23,6 +22,7 @@ from keras_lap.cli.read_pixels import read_pixels
 from keras_lap.cli.verbosity import verbosity
 from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.image_input import ImageInput
+from keras_lap.files.image_files import image_files
 
 # The shorter side of a PNG, at least, unless --scale says otherwise.
 _SIDE = 256

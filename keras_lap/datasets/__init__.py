@@ -1,7 +1,8 @@
 """Images together with what is known about them, for training on.
 
-`load` makes batches of a data set of TensorFlow Datasets, `with_knowledge` images and
-targets of its examples, and `augmented` moves masks and boxes along with images.
+`from_folders` makes batches of your own image files, `load` of a data set of TensorFlow
+Datasets, and `with_knowledge` images and targets of its examples; `augmented` moves
+masks and boxes along with images.
 Importing this package registers the builders of `ClutteredDigits`, `CrowdedDigits` and
 `SpottedBeetles`, so that `tfds.load("cluttered_digits")` and the like find them
 afterwards.
@@ -21,6 +22,7 @@ except ImportError as error:
 from keras_lap.datasets.augmented import augmented
 from keras_lap.datasets.cluttered_digits import ClutteredDigits, ClutteredDigitsConfig
 from keras_lap.datasets.crowded_digits import CrowdedDigits
+from keras_lap.datasets.from_folders import from_folders
 from keras_lap.datasets.load import load
 from keras_lap.datasets.sized_config import SizedConfig
 from keras_lap.datasets.spotted_beetles import SpottedBeetles
@@ -33,6 +35,7 @@ __all__ = [
     "SizedConfig",
     "SpottedBeetles",
     "augmented",
+    "from_folders",
     "load",
     "with_knowledge",
 ]

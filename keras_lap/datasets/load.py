@@ -1,11 +1,9 @@
 """Batches to train on, from a data set of TensorFlow Datasets."""
 
-import keras
-import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_lap.datasets.augmented import augmented
+from keras_lap.datasets._stretched import stretched
 from keras_lap.datasets.with_knowledge import with_knowledge
 
 
@@ -65,15 +63,7 @@ def load(
             f"data set. Received a builder and {sorted(options)}"
         )
     knowledge = knowledge or with_knowledge(builder.name)
-    if image_size is not None:
-        if np.shape(image_size) != (2,):
-            raise ValueError(
-                "Expected `image_size` to be (height, width), or None. "
-                f"Received: image_size={image_size!r}"
-            )
-        resize = keras.layers.Resizing(*image_size, antialias=True, dtype="float32")
-        layers = [resize, layers]
-    augment = augmented(layers)
+    augment = stretched(image_size, layers)
 
     builder.download_and_prepare()
     features = builder.info.features

@@ -87,7 +87,8 @@ def files_of(images):
             raise ValueError(
                 f"Expected a file or a list of files. Received: the folder {folder!r}. "
                 "Pass its files, without masks, as by "
-                f'`sorted(pathlib.Path({folder!r}).rglob("*.png"))`.'
+                f'`sorted(pathlib.Path({folder!r}).rglob("*.png"))`, or with labels '
+                "and masks by `keras_lap.datasets.from_folders`."
             )
         return [images]
     is_list = isinstance(images, list | tuple) and all(

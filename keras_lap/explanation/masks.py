@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_lap.nearest_pixels import nearest_pixels
 from keras_lap.same_aspect import check_masks_aspect
 
 
@@ -38,12 +39,7 @@ def standardized_masks(masks, size, labels=None, valid=None, any_aspect=False):
         check_masks_aspect(masks.shape[1:], size)
     # As in training, where a mask that holds NaN is not known.
     known = ~np.isnan(masks).any(axis=(1, 2), keepdims=True)
-    masks = (masks > 0.5) & known
-    rows, columns = (
-        ((np.arange(new) + 0.5) * old / new).astype(int)
-        for old, new in zip(masks.shape[1:], size, strict=True)
-    )
-    masks = masks[:, rows[:, None], columns]
+    masks = nearest_pixels((masks > 0.5) & known, size)
     if valid is not None:
         masks = masks & np.asarray(valid, bool).reshape(-1, 1, 1)
     return masks

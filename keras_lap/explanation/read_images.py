@@ -7,12 +7,16 @@ import numpy as np
 
 from keras_lap.explanation.collected import Collected
 from keras_lap.explanation.progress import Progress
+from keras_lap.files.image_pixels import (
+    DEEPEST,
+    check_channels,
+    highest_value,
+    image_pixels,
+    is_deep,
+    pillow,
+    read_errors,
+)
 
-# Pillow's names of what images have, by the number of channels.
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-# Full scale of 16 bits becomes that of 8.
-_DEEPEST = 65535
-_STEPS = _DEEPEST / 255
 # Of how many bits pixels often are that fill only a part of 16.
 _SHALLOW_BITS = 8, 10, 12
 
@@ -43,15 +47,10 @@ def read_images(files, size, channels, dtype=np.uint8, verbose=False):
         ValueError: If files cannot be read, all of which are named, there is none, the
             number of channels is another one, or sizes differ where they must not.
     """
-    pillow = _pillow()
-    if channels not in _MODES:
-        raise ValueError(
-            "Expected a model of images with 1, 3 or 4 channels, to read files for. "
-            f"Received: {channels} channels. Read them yourself and pass an array."
-        )
+    check_channels(channels)
     if not files:
         raise ValueError("Expected at least one file. Received: an empty list")
-    found = _each(pillow, files, lambda image: (image.size[::-1], image.mode))
+    found = _each(files, lambda image: (image.size[::-1], is_deep(image)))
     sizes = np.array([own for own, _ in found])
     for axis, side in enumerate(size):
         if side is None and len(set(sizes[:, axis].tolist())) > 1:
@@ -62,41 +61,30 @@ def read_images(files, size, channels, dtype=np.uint8, verbose=False):
                 "size in a call of their own."
             )
     size = [side or own for side, own in zip(size, sizes[0].tolist(), strict=True)]
-    if any(_is_deep(mode) for _, mode in found):
+    if any(deep for _, deep in found):
         dtype = np.float32
     images = Collected("images", "Take fewer files.", len(files))
     progress = Progress(len(files), verbose, unit="file")
 
     def read(image):
-        highest = _highest(image) if _is_deep(image.mode) else 0
-        pixels = _pixels(pillow, image, size, channels).astype(dtype, copy=False)
-        images.add(np.broadcast_to(pixels, (1, *size, channels)))
+        highest = highest_value(image) if is_deep(image) else 0
+        pixels = image_pixels(image, channels, size).astype(dtype, copy=False)
+        images.add(pixels[None])
         progress.update()
         return highest
 
-    _warn_of_shallow(max(_each(pillow, files, read)))
+    _warn_of_shallow(max(_each(files, read)))
     return images.array(), sizes
 
 
-def _pillow():
-    try:
-        import PIL.Image
-    except ImportError as error:
-        raise ImportError(
-            "Reading image files needs Pillow. Install it with "
-            '`pip install "keras-lap[plot]"`.'
-        ) from error
-    return PIL.Image
-
-
-def _each(pillow, files, function):
+def _each(files, function):
     """What a function makes of each file; raises one error for all it cannot read."""
     results, problems = [], {}
     for file in files:
         try:
-            with pillow.open(file) as image:
+            with pillow().open(file) as image:
                 results.append(function(image))
-        except (OSError, SyntaxError, pillow.DecompressionBombError) as error:
+        except read_errors() as error:
             problems[os.fspath(file)] = error
     if problems:
         kind = ValueError
@@ -113,47 +101,14 @@ def _each(pillow, files, function):
     return results
 
 
-def _is_deep(mode):
-    return mode[0] in "IF"
-
-
-def _highest(image):
-    """The highest value of an image of over 8 bits, if it is one of 16."""
-    if image.mode == "F":
-        raise OSError("its pixels are floats of unknown range; read it yourself")
-    low, high = (int(function(np.asarray(image))) for function in (np.min, np.max))
-    if low < 0 or high > _DEEPEST:
-        raise OSError(
-            f"its pixels, from {low} to {high}, are not of 16 bits; read it yourself "
-            "and pass an array"
-        )
-    return high
-
-
 def _warn_of_shallow(highest):
     bits = next((bits for bits in _SHALLOW_BITS if highest < 2**bits), None)
     if highest and bits:
         # At the line that calls `explain`.
         warnings.warn(
             f"16-bit files whose highest value is {highest}: are they of {bits} bits? "
-            f"Read as 16 bits, {_DEEPEST} is white, and they are nearly black. If the "
+            f"Read as 16 bits, {DEEPEST} is white, and they are nearly black. If the "
             "model was not trained so, read them yourself and pass an array in the "
             "range that it was trained on.",
             stacklevel=6,
         )
-
-
-def _pixels(pillow, image, size, channels):
-    deep = _is_deep(image.mode)
-    if deep:
-        image = pillow.fromarray(np.asarray(image, np.float32) / np.float32(_STEPS))
-    else:
-        image = image.convert(_MODES[channels])
-    if image.size != (size[1], size[0]):
-        image = image.resize((size[1], size[0]), pillow.Resampling.BILINEAR)
-    pixels = np.asarray(image)
-    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
-    if deep and channels == 4:
-        opaque = np.full_like(pixels, 255)
-        return np.concatenate([pixels, pixels, pixels, opaque], axis=-1)
-    return pixels

@@ -1,4 +1,4 @@
-"""Files of images on the command line."""
+"""Files of images, those in folders among them."""
 
 import pathlib
 

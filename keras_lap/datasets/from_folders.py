@@ -1,0 +1,140 @@
+"""Batches to train on, from folders of images and masks."""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from keras_lap.datasets._stretched import stretched
+from keras_lap.files.class_folders import class_folders
+from keras_lap.files.image_pixels import check_channels, image_pixels, open_image
+from keras_lap.files.mask_flags import mask_flags
+from keras_lap.names import check_names, listed
+
+
+def from_folders(
+    folder,
+    image_size=(224, 224),
+    batch_size=32,
+    *,
+    class_names=None,
+    empty=(),
+    channels=3,
+    layers=(),
+    shuffle=False,
+    seed=None,
+):
+    """Loads a folder of images per class, with their masks, as batches for `fit`.
+
+    ```text
+    folder/cat/tom.jpg    folder/masks/cat/tom.png
+    folder/dog/rex.jpg
+    ```
+
+    A folder `masks` beside those of the classes holds masks, in folders and files of
+    the same names, at any resolution with the aspect ratio of their images. What is
+    black in them is outside, all else inside. An image without one has a mask that is
+    not valid. Without a folder `masks`, targets are the labels alone.
+
+    Files are listed at once, and read, resized and augmented in parallel when they are
+    needed, and then not kept. They are read as by `keras_lap.explain`: those of 16 bits
+    are brought to `[0, 255]`, and nothing is turned by what a camera noted.
+
+    Args:
+        folder: Path of the folder. Splits are folders of their own: keep all images of
+            one patient, or of one object, in the same.
+        image_size: Height and width to stretch images and masks to, or `None` if all
+            images have one size, or `layers` resize them.
+        batch_size: Number of images in a batch; the last one may have fewer.
+        class_names: List of the folders' names in the order of the labels; by default
+            alphabetical.
+        empty: Names of classes whose images have nothing to be outlined, such as scans
+            without finding: those without a mask have an empty one that is valid.
+        channels: 1 for grey images, 3 for colour, 4 for colour and opacity.
+        layers: Preprocessing layers for `augmented`, applied to each image by
+            itself after it was resized. `keras.layers.Resizing` among them, with
+            `crop_to_aspect_ratio` or `pad_to_aspect_ratio`, keeps the shape of things.
+        shuffle: Whether images come in another order in each epoch. Otherwise they come
+            class by class.
+        seed: Seed of the order; `None` for another one each time.
+
+    Returns:
+        A `tf.data.Dataset` of `(images, targets)`. Images are float32
+        `(N, height, width, channels)` in `[0, 255]`. Targets are int64 labels `(N,)`,
+        or with masks a dict of them as `"label"`, of `"mask"`, float32
+        `(N, height, width)` of zeros and ones, and `"valid"`, a dict with the flags
+        `"mask"` `(N,)`. Its attribute `class_names` is a list, as that of
+        `keras.utils.image_dataset_from_directory`.
+
+    Raises:
+        FileNotFoundError: If there is no image, or a folder of masks without any of an
+            image.
+        ImportError: If Pillow is not installed.
+        TypeError: If something in `layers` is no layer.
+        ValueError: If the folders are not those of `class_names`, masks are in a folder
+            of no class, `empty` names none, another argument is out of its range, or
+            for a layer that `augmented` refuses.
+        tf.errors.OpError: From the data set, if a file cannot be read or a mask has
+            another aspect ratio than its image; it names the file.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> import keras, numpy as np
+    >>> from keras_lap.datasets import from_folders
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> for name in ("healthy/0", "ill/0", "ill/1", "masks/ill/1"):
+    ...     file = folder / f"{name}.png"
+    ...     file.parent.mkdir(parents=True, exist_ok=True)
+    ...     keras.utils.save_img(file, np.full((8, 8, 1), 255.0), scale=False)
+    >>> scans = from_folders(folder, (4, 4), empty=["healthy"], channels=1)
+    >>> (images, targets), = scans
+    >>> images.shape, targets["label"].numpy().tolist()
+    (TensorShape([3, 4, 4, 1]), [0, 1, 1])
+    >>> targets["mask"].numpy().max(axis=(1, 2)).tolist()
+    [0.0, 0.0, 1.0]
+    >>> targets["valid"]["mask"].numpy().tolist()
+    [True, False, True]
+    """
+    check_channels(channels)
+    found = class_folders(folder, class_names)
+    empty = listed(empty)
+    check_names("`empty` to be names of classes", empty, found.class_names)
+    augment = stretched(image_size, layers)
+    files = [os.fspath(file) for file in found.files]
+    masks = [os.fspath(mask or "") for mask in found.masks or [""] * len(files)]
+    dataset = tf.data.Dataset.from_tensor_slices((files, masks, found.labels))
+    if shuffle:
+        dataset = dataset.shuffle(len(files), seed)
+    is_empty = tf.constant([name in empty for name in found.class_names])
+
+    def read(file, mask_file, label):
+        image, mask = tf.numpy_function(
+            lambda *names: _read(*names, channels),
+            (file, mask_file),
+            (tf.float32, tf.float32),
+            stateful=False,
+        )
+        image.set_shape((None, None, channels))
+        if found.masks is None:
+            return augment(image, label)
+        mask.set_shape((None, None))
+        is_known = tf.logical_or(mask_file != "", is_empty[label])
+        valid = {"mask": is_known}
+        return augment(image, {"label": label, "mask": mask, "valid": valid})
+
+    dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    dataset.class_names = found.class_names
+    return dataset
+
+
+def _read(file, mask_file, channels):
+    """Image and mask of files named by bytes; without a mask, one that is empty."""
+    file, mask_file = os.fsdecode(file), os.fsdecode(mask_file)
+    with open_image(file) as image:
+        pixels = image_pixels(image, channels).astype(np.float32)
+    size = pixels.shape[:2]
+    if not mask_file:
+        return pixels, np.zeros(size, np.float32)
+    return pixels, mask_flags(mask_file, file, size, size).astype(np.float32)

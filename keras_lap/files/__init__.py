@@ -1,0 +1,1 @@
+"""Image files: which there are, of which class, and what is in one."""

@@ -1,0 +1,145 @@
+"""Folders of images by class, and of their masks."""
+
+import pathlib
+import warnings
+from typing import NamedTuple
+
+from keras_lap.files.image_files import MASKS, images_in, is_hidden
+from keras_lap.names import check_names
+
+_NAMED = 5
+
+
+class ClassFolders(NamedTuple):
+    """Image files, their classes, and the files of their masks.
+
+    Attributes:
+        class_names: List of the names of the folders, in the order of the labels.
+        files: List of `pathlib.Path`, class by class.
+        labels: List of ints.
+        masks: List of `pathlib.Path`, or of `None` where an image has no mask; or
+            `None` without a folder of masks.
+    """
+
+    class_names: list
+    files: list
+    labels: list
+    masks: list | None
+
+
+def class_folders(folder, class_names=None):
+    """Finds the images in a folder with a folder per class, and their masks.
+
+    A folder `masks` beside those of the classes may hold masks, in folders and files of
+    the same names: `masks/cat/tom.png` belongs to `cat/tom.jpg`. Masks of no image are
+    warned of.
+
+    Args:
+        folder: Path of it.
+        class_names: List of the folders' names in the order of the labels; alphabetical
+            by default.
+
+    Returns:
+        A `ClassFolders`.
+
+    Raises:
+        FileNotFoundError: If there is no image, or a folder of masks without any of an
+            image.
+        ValueError: If the folders are not those of `class_names`, or masks are in a
+            folder of no class.
+    """
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            "Expected a folder with a folder of images per class. Received: "
+            f"{str(folder)!r}, which is not there."
+        )
+    class_names = _class_names(folder, class_names)
+    found = [
+        (path, label)
+        for label, name in enumerate(class_names)
+        for path in images_in(folder / name)
+    ]
+    if not found:
+        raise FileNotFoundError(
+            f"Expected a folder of images per class in {str(folder)!r}. Received: no "
+            f"images in its folders {class_names}"
+        )
+    files, labels = map(list, zip(*found, strict=True))
+    return ClassFolders(class_names, files, labels, _masks(folder, class_names, files))
+
+
+def _class_names(folder, class_names):
+    there = sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.is_dir() and path.name != MASKS and not is_hidden(path)
+    )
+    if not there:
+        count = len(images_in(folder))
+        raise FileNotFoundError(
+            f"Expected a folder of images per class in {str(folder)!r}. Received: "
+            + (
+                f"{count} images and no folder. Pass the folder above it, if that has "
+                "one per class."
+                if count
+                else "no folder in it"
+            )
+        )
+    if class_names is None:
+        return there
+    differing = [
+        *(f"no folder {name!r}" for name in class_names if name not in there),
+        *(f"a folder {name!r} besides" for name in there if name not in class_names),
+        *(
+            f"{name!r} twice"
+            for name in dict.fromkeys(class_names)
+            if class_names.count(name) > 1
+        ),
+    ]
+    if differing:
+        raise ValueError(
+            f"Expected the names of the classes to be those of the folders in "
+            f"{str(folder)!r}, each once. Received: {', '.join(differing)}"
+        )
+    return list(class_names)
+
+
+def _masks(folder, class_names, images):
+    """A mask or `None` for each image, or `None` without a folder of masks."""
+    masks = folder / MASKS
+    if not masks.is_dir():
+        return None
+    inside = [path for path in sorted(masks.iterdir()) if not is_hidden(path)]
+    folders = [path for path in inside if path.is_dir()]
+    check_names(
+        f"the folders in {str(masks)!r} to be named like those of the classes",
+        [path.name for path in folders],
+        class_names,
+    )
+    twins = {
+        (path.name, mask.stem): mask for path in folders for mask in images_in(path)
+    }
+    of_images = [twins.get((image.parent.name, image.stem)) for image in images]
+    if not any(of_images):
+        raise FileNotFoundError(
+            f"Expected masks in {str(masks)!r} named like the images, as in "
+            f"{images[0].parent.name}/{images[0].stem}.png. Received: none that is"
+        )
+    used = set(of_images)
+    files = [path for path in inside if path.is_file()]
+    files += [
+        path
+        for each in folders
+        for path in sorted(each.iterdir())
+        if not is_hidden(path)
+    ]
+    left = [str(path.relative_to(masks)) for path in files if path not in used]
+    if left:
+        more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+        warnings.warn(
+            f"{len(left)} in {str(masks)!r} belong to no image and are left out: "
+            f"{', '.join(left[:_NAMED])}{more}. Masks have the names of their images.",
+            stacklevel=4,
+        )
+    return of_images

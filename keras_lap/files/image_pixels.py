@@ -1,0 +1,114 @@
+"""What is in an image file."""
+
+import contextlib
+import os
+
+import numpy as np
+
+# Pillow's names of what images have, by the number of channels.
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+# Full scale of 16 bits becomes that of 8.
+DEEPEST = 65535
+_STEPS = DEEPEST / 255
+
+
+def pillow():
+    """The module `PIL.Image`.
+
+    Raises:
+        ImportError: If Pillow is not installed.
+    """
+    try:
+        import PIL.Image
+    except ImportError as error:
+        raise ImportError(
+            "Reading image files needs Pillow. Install it with "
+            '`pip install "keras-lap[plot]"`.'
+        ) from error
+    return PIL.Image
+
+
+def read_errors():
+    """What Pillow raises for files that it cannot read, a tuple of exceptions."""
+    return OSError, SyntaxError, pillow().DecompressionBombError
+
+
+@contextlib.contextmanager
+def open_image(file):
+    """Opens an image file by Pillow, for a `with` block that reads it.
+
+    Raises:
+        ValueError: If it cannot be read; it names the file.
+    """
+    try:
+        with pillow().open(file) as image:
+            yield image
+    except read_errors() as error:
+        raise ValueError(
+            "Expected an image that can be read. Received: "
+            f"{os.fspath(file)!r}: {getattr(error, 'strerror', None) or error}"
+        ) from error
+
+
+def check_channels(channels):
+    """Raises a `ValueError` if files cannot be read for so many channels."""
+    if channels not in _MODES:
+        raise ValueError(
+            "Expected images with 1, 3 or 4 channels, to read files for. "
+            f"Received: {channels} channels. Read them yourself and pass an array."
+        )
+
+
+def is_deep(image):
+    """Whether an image opened by Pillow has over 8 bits."""
+    return image.mode[0] in "IF"
+
+
+def highest_value(image):
+    """The highest value of an image of 16 bits.
+
+    Raises:
+        OSError: If its values are not of 16 bits.
+    """
+    if image.mode == "F":
+        raise OSError("its pixels are floats of unknown range; read it yourself")
+    low, high = (int(function(np.asarray(image))) for function in (np.min, np.max))
+    if low < 0 or high > DEEPEST:
+        raise OSError(
+            f"its pixels, from {low} to {high}, are not of 16 bits; read it yourself "
+            "and pass an array"
+        )
+    return high
+
+
+def image_pixels(image, channels, size=None):
+    """Pixels of an image opened by Pillow.
+
+    Nothing is turned by what a camera noted in the file.
+
+    Args:
+        image: The `PIL.Image.Image`.
+        channels: 1 for grey, 3 for colour, 4 for colour and opacity.
+        size: Height and width to resize to, bilinearly; by default its own.
+
+    Returns:
+        Array `(H, W, channels)` in `[0, 255]`: uint8, or float32 of an image of 16
+        bits, whose full scale becomes 255.
+
+    Raises:
+        OSError: If it has over 8 bits, and its values are not of 16.
+    """
+    deep = is_deep(image)
+    if deep:
+        highest_value(image)
+        image = pillow().fromarray(np.asarray(image, np.float32) / np.float32(_STEPS))
+    else:
+        image = image.convert(_MODES[channels])
+    if size is not None and image.size != (size[1], size[0]):
+        image = image.resize((size[1], size[0]), pillow().Resampling.BILINEAR)
+    pixels = np.asarray(image)
+    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+    if not deep or channels == 1:
+        return pixels
+    opaque = [np.full_like(pixels, 255)] if channels == 4 else []
+    return np.concatenate([pixels] * 3 + opaque, axis=-1)

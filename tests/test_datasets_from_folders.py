@@ -1,0 +1,169 @@
+"""Batches from folders of images and masks."""
+
+import keras
+import numpy as np
+import pytest
+
+tf = pytest.importorskip("tensorflow")
+pytest.importorskip("tensorflow_datasets")
+pytest.importorskip("sklearn")
+Image = pytest.importorskip("PIL.Image")
+
+import keras_lap  # noqa: E402
+from keras_lap.datasets import from_folders  # noqa: E402
+from keras_lap.explanation.read_images import read_images  # noqa: E402
+
+HEIGHT, WIDTH = 8, 12
+SIZE = HEIGHT, WIDTH
+INSIDE = slice(2, 6), slice(3, 9)
+
+
+@pytest.fixture
+def folder(tmp_path, rng):
+    """Two healthy scans, and three ill ones of which the first two are outlined."""
+    mask = np.zeros(SIZE, np.uint8)
+    mask[INSIDE] = 255
+    files = {
+        **{f"healthy/{i}.png": rng.integers(0, 256, SIZE, "uint8") for i in range(2)},
+        **{f"ill/{i}.png": rng.integers(0, 256, SIZE, "uint8") for i in range(3)},
+        "masks/ill/0.png": mask,
+        # Twice the resolution, and 1 for what is inside.
+        "masks/ill/1.png": np.kron(mask // 255, np.ones((2, 2), np.uint8)),
+    }
+    for name, pixels in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / name)
+    return tmp_path
+
+
+def collect(dataset):
+    """All batches in one, as arrays."""
+    batches = list(dataset.as_numpy_iterator())
+    return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *batches)
+
+
+def test_images_labels_and_masks(folder):
+    dataset = from_folders(folder, SIZE, batch_size=2, channels=1)
+    assert dataset.cardinality() == 3
+    assert dataset.class_names == ["healthy", "ill"]
+    images, targets = collect(dataset)
+    files = sorted(folder.glob("*/*.png"))
+    np.testing.assert_array_equal(images, read_images(files, SIZE, 1)[0])
+    assert images.dtype == targets["mask"].dtype == np.float32
+    np.testing.assert_array_equal(targets["label"], [0, 0, 1, 1, 1])
+    assert targets["valid"]["mask"].tolist() == [False, False, True, True, False]
+    expected = np.zeros((5, *SIZE))
+    expected[2:4, *INSIDE] = 1
+    np.testing.assert_array_equal(targets["mask"], expected)
+
+
+@pytest.mark.parametrize("empty", ["healthy", ["healthy"]])
+def test_classes_without_anything_to_outline(folder, empty):
+    _, targets = collect(from_folders(folder, SIZE, empty=empty))
+    assert targets["valid"]["mask"].tolist() == [True, True, True, True, False]
+    assert not targets["mask"][:2].any()
+
+
+def test_labels_alone_in_the_order_that_is_said(folder):
+    for mask in folder.glob("masks/ill/*.png"):
+        mask.unlink()
+    with pytest.raises(FileNotFoundError, match=r"healthy.0\.png\. Received: none"):
+        from_folders(folder)
+    (folder / "masks/ill").rmdir()
+    (folder / "masks").rmdir()
+    dataset = from_folders(folder, SIZE, class_names=["ill", "healthy"], channels=4)
+    assert dataset.class_names == ["ill", "healthy"]
+    images, labels = collect(dataset)
+    assert images.shape == (5, *SIZE, 4)
+    np.testing.assert_array_equal(labels, [0, 0, 0, 1, 1])
+
+
+def test_16_bits_and_palettes(folder):
+    deep = np.arange(96, dtype=np.uint16).reshape(SIZE) * 600
+    Image.fromarray(deep).save(folder / "ill/0.png")
+    Image.fromarray(deep * 0 + 1).save(folder / "masks/ill/0.png")
+    outlined = Image.fromarray(np.eye(*SIZE, dtype=np.uint8), mode="P")
+    outlined.putpalette([255, 255, 255, 0, 0, 0])
+    outlined.save(folder / "masks/ill/1.png")
+    images, targets = collect(from_folders(folder, SIZE))
+    for channel in range(3):
+        np.testing.assert_allclose(images[2, ..., channel], deep / 257, rtol=1e-6)
+    assert (targets["mask"][2] == 1).all()
+    np.testing.assert_array_equal(targets["mask"][3], np.eye(*SIZE))
+
+
+def test_a_new_order_in_each_epoch_by_seed(folder):
+    def orders(**options):
+        dataset = from_folders(folder, SIZE, channels=1, **options)
+        return [collect(dataset)[0].sum(axis=(1, 2, 3)).tolist() for _ in range(2)]
+
+    first, second = orders()
+    assert first == second
+    one, other = orders(shuffle=True, seed=1)
+    assert [one, other] == orders(shuffle=True, seed=1)
+    assert sorted(one) == sorted(other) == sorted(first)
+    assert len({tuple(order) for order in (first, one, other)}) == 3
+
+
+def test_resized_and_augmented_together(folder):
+    flip = keras.layers.RandomFlip("horizontal")
+    images, targets = collect(from_folders(folder, (4, 6), channels=1, layers=[flip]))
+    assert images.shape == (5, 4, 6, 1)
+    assert targets["mask"][2:4].sum(axis=(1, 2)).tolist() == [6, 6]
+    crop = keras.layers.Resizing(6, 6, crop_to_aspect_ratio=True)
+    images, targets = collect(from_folders(folder, None, channels=1, layers=[crop]))
+    assert images.shape == (5, 6, 6, 1) and targets["mask"].shape == (5, 6, 6)
+
+
+def test_training_on_it_and_explaining_it(folder):
+    network = keras.Sequential(
+        [
+            keras.Input((*SIZE, 1)),
+            keras.layers.Conv2D(4, 3, activation="relu"),
+            keras_lap.GlobalLAPooling2D(concepts=1),
+            keras.layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    network.compile("sgd", "binary_crossentropy", jit_compile=False)
+    scans = from_folders(folder, SIZE, 2, empty="healthy", channels=1, shuffle=True)
+    knowledge = keras_lap.callbacks.KnowledgeInjection(
+        [keras_lap.losses.MaskSupervision()]
+    )
+    history = network.fit(scans, verbose=0, callbacks=[knowledge]).history
+    assert history["mask_supervision"][0] > 0
+    still = from_folders(folder, SIZE, 2, channels=1)
+    explanation = keras_lap.explain(network, still, class_names=still.class_names)
+    np.testing.assert_array_equal(explanation.labels, [0, 0, 1, 1, 1])
+    assert explanation.masks.any(axis=(1, 2)).tolist() == [False] * 2 + [True] * 2 + [
+        False
+    ]
+
+
+def test_says_what_is_wrong_at_once(folder):
+    for arguments, error, reason in (
+        ({"folder": folder / "nowhere"}, FileNotFoundError, "which is not there"),
+        ({"class_names": ["ill"]}, ValueError, "a folder 'healthy' besides"),
+        ({"empty": ["helthy"]}, ValueError, r"Did you mean \['healthy'\]"),
+        ({"image_size": 64}, ValueError, r"\(height, width\).*=64"),
+        ({"channels": 2}, ValueError, "1, 3 or 4 channels"),
+        ({"layers": [3]}, TypeError, "preprocessing layers"),
+    ):
+        with pytest.raises(error, match=reason):
+            from_folders(**{"folder": folder, **arguments})
+
+
+@pytest.mark.parametrize(
+    "file, size, reason",
+    [
+        ("ill/1.png", None, r"1\.png.*cannot identify"),
+        ("masks/ill/1.png", None, r"masks.ill.1\.png.*cannot identify"),
+        ("masks/ill/1.png", (12, 12), r"1\.png.* of \(12, 12\).*\(8, 12\) \(height"),
+    ],
+)
+def test_names_the_file_that_cannot_be_used(folder, file, size, reason):
+    if size is None:
+        (folder / file).write_bytes(b"no image")
+    else:
+        Image.fromarray(np.zeros(size, np.uint8)).save(folder / file)
+    with pytest.raises(tf.errors.OpError, match=reason):
+        list(from_folders(folder, SIZE))
