@@ -143,6 +143,31 @@ def test_explain_draws_the_concept_that_speaks_for_the_class(there, tmp_path):
     np.testing.assert_array_equal(written.class_concepts, expected)
 
 
+@keras.saving.register_keras_serializable("tests")
+class Subclassed(keras.Model):
+    """A model that does not say what it takes."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.pool = keras_lap.GlobalLAPooling2D(concepts=CLASSES)
+        self.dense = layers.Dense(CLASSES, activation="softmax")
+
+    def call(self, images):
+        return self.dense(self.pool(images))
+
+
+def test_models_without_a_graph_get_floats(there, tmp_path, capsys):
+    model = Subclassed()
+    model(IMAGES.astype("float32"))
+    model.save(tmp_path / "own.keras")
+    given = [str(tmp_path / "own.keras"), "pictures"]
+    out = ["-o", str(tmp_path / "maps"), "--size", "8", "8"]
+    assert cli.main(["explain", *given, *out]) == 0, capsys.readouterr().err
+    out = ["--report", str(tmp_path / "r.html"), "--explainers", "LAP"]
+    arguments = ["evaluate", *given, *out, "--metrics", "pointing_game"]
+    assert cli.main(arguments) == 0, capsys.readouterr().err
+
+
 def test_explain_takes_folders_of_classes_but_not_their_masks(there, tmp_path):
     arguments = ["explain", "lap.keras", "pictures", "-o", str(tmp_path)]
     assert cli.main([*arguments, "--scale", "2"]) == 0
@@ -363,6 +388,9 @@ def test_evaluate_is_told_which_concept_stands_for_a_class(
     np.testing.assert_array_equal(told, [[1, 0], [0, 1], [0, 1]])
     assert cli.main([*arguments, "--class-concepts", "0", "highest"]) == 1
     assert "highest alone" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main([*arguments, "--class-concepts", "first"])
+    assert "expected a number of a concept" in capsys.readouterr().err
 
 
 def test_progress_is_shown_in_a_terminal_alone(monkeypatch):

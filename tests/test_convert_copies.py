@@ -1,9 +1,10 @@
 """What is copied of a model that is converted, which stays as it is."""
 
 import keras
+import numpy as np
 import pytest
 from converted_models import RandomGraph, assert_same_function, small_model
-from keras import layers
+from keras import layers, ops
 from networks import Stubborn, classifier, randomise
 
 from keras_lap.surgery import convert, lap_layers
@@ -174,3 +175,49 @@ def test_subclasses_that_only_train_otherwise_keep_their_class(rng):
 
     model = WithOwnConstructor(4)
     assert_same_function(convert(model), model, rng)
+
+
+def test_what_was_set_on_weights_is_kept(rng):
+    model = randomise(small_model(), rng)
+    weight = next(each for each in model.weights if each.path.endswith("kernel"))
+    weight.regularizer = keras.regularizers.L2(0.1)
+    weight.constraint = keras.constraints.NonNeg()
+    converted = convert(model)
+    twin = next(each for each in converted.weights if each.path == weight.path)
+    assert twin.regularizer is weight.regularizer
+    assert twin.constraint is weight.constraint
+    # What a layer alone says of weights that it has already is not heeded.
+    layer = next(each for each in model.layers if each.weights)
+    layer.bias_regularizer = keras.regularizers.L2(1.0)
+    assert len(convert(model).losses) == len(model.losses)
+
+
+def test_low_rank_updates_go_on_learning(rng):
+    inputs = keras.Input((8, 8, 3))
+    x = layers.MaxPooling2D()(inputs)
+    dense = layers.Dense(4, name="dense")
+    model = keras.Model(inputs, dense(layers.Flatten()(x)))
+    dense.enable_lora(2)
+    dense.lora_kernel_b.assign(np.ones(dense.lora_kernel_b.shape))
+    converted = convert(model)
+    twin = converted.get_layer("dense")
+    for name in ("lora_kernel_a", "lora_kernel_b"):
+        np.testing.assert_array_equal(
+            ops.convert_to_numpy(getattr(twin, name)),
+            ops.convert_to_numpy(getattr(dense, name)),
+        )
+    assert_same_function(model, converted, rng)
+
+
+def test_a_layer_without_config_is_named():
+    class Untold(layers.Layer):
+        def __init__(self, function):
+            super().__init__(name="untold")
+
+        def call(self, x):
+            return x
+
+    inputs = keras.Input((8, 8, 3))
+    x = layers.MaxPooling2D()(Untold(print)(inputs))
+    with pytest.raises(ValueError, match="layer 'untold' of class Untold"):
+        convert(keras.Model(inputs, x))

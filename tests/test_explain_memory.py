@@ -88,7 +88,8 @@ def test_available_memory(tmp_path, monkeypatch):
     meminfo.write_text("MemTotal: 99 kB\nMemAvailable:      40 kB\n")
     assert available_memory() == 40 * 1024
     group.mkdir()
-    (group / "memory.current").write_text("1000\n")
+    (group / "memory.current").write_text("1700\n")
+    (group / "memory.stat").write_text("anon 900\nactive_file 300\ninactive_file 400\n")
     for limit, left in {"max": 40 * 1024, "90000": 40 * 1024, "9000": 8000}.items():
         (group / "memory.max").write_text(f"{limit}\n")
         assert available_memory() == left

@@ -7,6 +7,7 @@ from keras import layers
 from lap_models import maps_of, slow_flow_step, small_model
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D, convert, explain
+from keras_lap.evaluation.class_scores import class_scores
 from keras_lap.layers import score_tape
 from keras_lap.layers.receptive_grid import ReceptiveGrid
 
@@ -225,6 +226,26 @@ def test_one_concept_and_one_output_for_two_classes(rng):
     explanation = explain(keras.Model(inputs, x), rng.random((2, 8, 8, 3)))
     assert explanation.class_concepts.tolist() == [[False], [True]]
     assert explanation.evidence(0).difference is not None
+
+
+@pytest.mark.parametrize("ending", [None, "linear", "sigmoid"])
+def test_one_output_is_a_logit_or_probability_whatever_its_values(ending, rng):
+    """A logit of 0.3 speaks for class 1, a probability of 0.3 for class 0."""
+    x = inputs = keras.Input((8, 8, 3))
+    given = {"sigmoid": np.log(0.3 / 0.7)}.get(ending, 0.3)
+    x = layers.Dense(
+        1,
+        kernel_initializer="zeros",
+        bias_initializer=keras.initializers.Constant(given),
+    )(GlobalLAPooling2D()(x))
+    x = x if ending is None else layers.Activation(ending)(x)
+    model = keras.Model(inputs, x)
+    images = rng.random((1, 8, 8, 3))
+    expected = int(ending != "sigmoid")
+    assert explain(model, images).predicted.tolist() == [expected]
+    assert class_scores(model, images).argmax(axis=-1).tolist() == [expected]
+    nested = keras.Sequential([keras.Input((8, 8, 3)), model])
+    assert explain(nested, images).predicted.tolist() == [expected]
 
 
 def test_scores_are_the_highest_of_the_deepest_layer_with_all_concepts(rng):

@@ -618,6 +618,33 @@ class TestInterface:
         assert_close(explainer.explain(dataset).numpy(), expected)
         explainer.model = small_network()
         assert (explainer(IMAGES, one_hot).numpy() != expected).any()
+        with pytest.raises(ValueError, match=r"one-hot targets \(N, classes\)"):
+            explainer(IMAGES, LABELS)
+
+    def test_as_xplique_of_a_single_output(self):
+        network = keras.Sequential(
+            [keras.Input(SHAPE), keras.layers.Flatten(), keras.layers.Dense(1)]
+        )
+        signed = VanillaGradients(channels="sum")
+        classes = np.arange(len(IMAGES)) % 2
+        maps = as_xplique(signed, network)(IMAGES, classes[:, None].astype("float32"))
+        expected = signed.explain(network, IMAGES, classes)
+        assert_close(maps.numpy()[..., 0], expected)
+        assert expected.any()
+
+    def test_a_last_layer_that_is_called_by_keyword(self):
+        image = keras.Input(SHAPE)
+        x = keras.layers.Flatten()(image)
+        scores = keras.layers.Dense(3)(x)
+        given = keras.layers.Softmax()(inputs=scores)
+        score = ClassScore(keras.Model(image, given)).of_all
+        assert_close(score(IMAGES), keras.Model(image, scores)(IMAGES))
+        dense = keras.layers.Dense(3, activation="softmax")
+        score = ClassScore(keras.Model(image, dense(inputs=x))).of_all
+        plain = keras.layers.Dense(3)
+        logits = keras.Model(image, plain(x))
+        plain.set_weights(dense.get_weights())
+        assert_close(score(IMAGES), logits(IMAGES))
 
     @pytest.mark.parametrize("activation", ["sigmoid", None])
     def test_xplique_sees_both_classes_of_a_single_output(self, activation):

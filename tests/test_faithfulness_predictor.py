@@ -208,3 +208,12 @@ class TestModel:
         for count in (1, 2, 4, 5):
             predictor(images[:count], batch_size=3)
         assert counted.traces == before
+
+
+def test_logits_that_look_like_probabilities_are_refused(images):
+    network = keras.Sequential(
+        [keras.Input((4, 6, 3)), keras.layers.Flatten(), keras.layers.Dense(1)]
+    )
+    network.layers[-1].set_weights([np.zeros((72, 1)), np.array([0.3])])
+    with pytest.raises(ValueError, match="If they are logits, end the model"):
+        Predictor(network)(images)

@@ -48,6 +48,8 @@ REFUSED_ARGUMENTS = {
     "weights by name": {"losses": [Presence()], "weights": {"presence": 1.0}},
     "negative weights": {"losses": [Presence()], "weights": -0.5},
     "a weight of NaN": {"losses": [Presence()], "weights": [np.nan]},
+    "an infinite weight": {"losses": [Presence()], "weights": np.inf},
+    "an endless warm-up": {"losses": [Presence()], "warmup": np.inf},
     "negative warmup": {"losses": [Presence()], "warmup": -1},
     "no layers": {"losses": [Presence()], "layers": []},
     "class_concepts that are negative": {

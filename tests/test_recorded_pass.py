@@ -158,3 +158,10 @@ def test_explain_compiles_for_many_batches(monkeypatch, is_known):
     for name in ("maps", "scores", "predictions"):
         actual, expected = getattr(found, name), getattr(whole, name)
         assert_close(actual, expected, **layer_tolerance("float32"))
+
+
+@pytest.mark.skipif(keras.config.backend() != "torch", reason="of torch alone")
+def test_nothing_is_kept_for_gradients():
+    outputs, records = recorded_pass(model())(IMAGES)
+    assert not outputs.requires_grad
+    assert not any(record.attention.requires_grad for record in records)

@@ -324,6 +324,20 @@ class TestRandomLabelControl:
                 model, IMAGES, LABELS, lambda images, targets: images, control=model
             )
 
+    @pytest.mark.parametrize(
+        "explainer, targets, error",
+        [(Edge, LABELS, TypeError), (VanillaGradients(), LABELS[:3], ValueError)],
+    )
+    def test_nothing_is_trained_for_bad_arguments(
+        self, explainer, targets, error, model
+    ):
+        trained = []
+        with pytest.raises(error):
+            random_label_control(
+                model, IMAGES, targets, explainer, train=trained.append, labels=LABELS
+            )
+        assert trained == []
+
 
 class TestStability:
     def red(self, images, targets):

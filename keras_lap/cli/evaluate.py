@@ -1,5 +1,6 @@
 """`keras-lap evaluate`."""
 
+import argparse
 import dataclasses
 import pathlib
 import warnings
@@ -24,6 +25,7 @@ from keras_lap.explanation import Explanation
 from keras_lap.explanation.class_outputs import class_outputs
 from keras_lap.explanation.image_input import ImageInput
 from keras_lap.explanation.predictions import predictions_of
+from keras_lap.explanation.squashing import gives_logits
 from keras_lap.names import check_names
 from keras_lap.surgery import lap_layers
 from keras_lap.surgery.concepts import MOST_CLASSES_EVERYWHERE
@@ -155,6 +157,10 @@ def _explainer(name, class_concepts, **options):
 
 
 def _concept(argument):
+    if argument != _HIGHEST and not argument.isdecimal():
+        raise argparse.ArgumentTypeError(
+            f"expected a number of a concept, or {_HIGHEST}. Received: {argument!r}"
+        )
     return argument if argument == _HIGHEST else int(argument)
 
 
@@ -259,7 +265,8 @@ def _warn_of_raw_pixels(original):
 def _answers(model, images, batch_size):
     """The first output of a model, one column per class."""
     outputs = model.predict(images, batch_size=batch_size, verbose=0)
-    return class_outputs(predictions_of(model, outputs, output=0))
+    predictions = predictions_of(model, outputs, output=0)
+    return class_outputs(predictions, gives_logits(model))
 
 
 def _check_classes(name, count, data):

@@ -1,5 +1,7 @@
 """Image files at the size that a network takes."""
 
+import numpy as np
+
 from keras_lap.explanation.read_images import read_images
 
 
@@ -23,4 +25,6 @@ def read_pixels(taken, files, size=None):
     # Subclassed models do not say what they take.
     shape = taken.shape or (None,) * 4
     channels = shape[1 if taken.data_format == "channels_first" else 3] or 3
-    return read_images(files, size or shape[taken.spatial], channels)
+    # Only a graph says which dtype it takes, and casts to it.
+    dtype = np.float32 if taken.shape is None else np.uint8
+    return read_images(files, size or shape[taken.spatial], channels, dtype)

@@ -3,6 +3,7 @@ import itertools
 
 import keras
 
+from keras_lap.explanation.squashing import has_squashing_activation, is_squashing
 from keras_lap.layers.model_graph import graph_of
 
 
@@ -250,7 +251,8 @@ class _Replay:
             outputs = outputs[0] if len(outputs) == 1 else outputs
         else:
             outputs = _Borrowed(operation)(*args, **kwargs)
-            self._origins[id(outputs)] = operation, args, outputs
+            given = [*args, *kwargs.values()]
+            self._origins[id(outputs)] = operation, given[0] if given else None, outputs
         if len(getattr(outputs, "shape", ())) == 4:
             # A layer called again moves to the end: `marks` is in calling order.
             self.marks.pop(path, None)
@@ -262,14 +264,12 @@ class _Replay:
         """The outputs before the softmax or sigmoid that made them, if one did."""
         if id(outputs) not in self._origins:
             return outputs
-        operation, args, _ = self._origins[id(outputs)]
-        # The name is what the layers and the operations of `keras.ops` have in common.
-        if type(operation).__name__ in ("Softmax", "Sigmoid"):
-            return args[0]
-        squashing = (keras.activations.softmax, keras.activations.sigmoid)
-        if getattr(operation, "activation", None) not in squashing:
-            return outputs
-        return _Linear(operation, args[0].shape)(args[0])
+        operation, squashed, _ = self._origins[id(outputs)]
+        if is_squashing(operation):
+            return squashed
+        if has_squashing_activation(operation):
+            return _Linear(operation, squashed.shape)(squashed)
+        return outputs
 
 
 def _cast(x, dtype):

@@ -3,6 +3,7 @@ import numpy as np
 
 from keras_lap.evaluation.raw_outputs import raw_outputs
 from keras_lap.explanation.class_outputs import class_outputs
+from keras_lap.explanation.squashing import gives_logits
 
 
 def class_scores(model: keras.Model, images, batch_size: int = 32) -> np.ndarray:
@@ -27,4 +28,5 @@ def class_scores(model: keras.Model, images, batch_size: int = 32) -> np.ndarray
     array([[0.75, 0.25],
            [0.  , 1.  ]], dtype=float32)
     """
-    return class_outputs(raw_outputs(model, images, batch_size))
+    outputs = raw_outputs(model, images, batch_size)
+    return class_outputs(outputs, gives_logits(model))

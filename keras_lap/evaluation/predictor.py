@@ -12,6 +12,7 @@ from keras_lap.evaluation.output_index import output_index
 from keras_lap.evaluation.predict_batch import predict_batch
 from keras_lap.explanation.class_outputs import class_outputs, holds_logits
 from keras_lap.explanation.image_input import data_format_of
+from keras_lap.explanation.squashing import gives_logits
 from keras_lap.names import check_choice
 
 
@@ -65,6 +66,7 @@ class Predictor:
         self._predict = partial(predict_batch, predict) if is_model else predict
         self._names = getattr(predict, "output_names", [])
         self._output = output
+        self._gives_logits = is_model and gives_logits(predict, output)
         self._channels_first = data_format == "channels_first"
 
     def __call__(self, images, batch_size: int = 32) -> np.ndarray:
@@ -125,7 +127,7 @@ class Predictor:
                 f"Received: shape {values.shape} for {count} images. Choose the "
                 "output with `Predictor(model, output=...)`, or wrap the model."
             )
-        if np.isnan(values).any() or holds_logits(values):
+        if self._gives_logits or np.isnan(values).any() or holds_logits(values):
             raise ValueError(
                 "Expected probabilities, each between 0 and 1. Received: values from "
                 f"{values.min():.4g} to {values.max():.4g}. If they are logits, end "

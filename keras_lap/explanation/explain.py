@@ -20,6 +20,7 @@ from keras_lap.explanation.predictions import predictions_of
 from keras_lap.explanation.progress import Progress
 from keras_lap.explanation.range_check import range_warning
 from keras_lap.explanation.recorded_pass import compiled_pass, recorded_pass
+from keras_lap.explanation.squashing import gives_logits
 from keras_lap.layers.base_la_pooling import standardize_count
 from keras_lap.names import check_choice
 
@@ -224,6 +225,7 @@ def explain(
     arrays["labels"] = standardized_labels(arrays["labels"], arrays["predictions"])
     return Explanation(
         **arrays,
+        from_logits=gives_logits(model, output),
         concept_names=[concept_names[index] for index in concepts],
         class_names=class_names,
         concepts=concepts,

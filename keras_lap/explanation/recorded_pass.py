@@ -20,11 +20,20 @@ def recorded_pass(model):
     """
 
     def forward(images):
-        with score_tape() as records:
+        with _without_gradients(), score_tape() as records:
             outputs = model(images, training=False)
         return outputs, records
 
     return forward
+
+
+def _without_gradients():
+    """Keeps torch, which otherwise always does, from keeping what gradients take."""
+    if keras.config.backend() != "torch":
+        return contextlib.nullcontext()
+    import torch
+
+    return torch.no_grad()
 
 
 def compiled_pass(model):

@@ -372,12 +372,13 @@ def _one_per_loss(name, numbers, losses):
     try:
         values = np.asarray(numbers, "float64")
         is_right = values.shape in ((), (count,)) and (values >= 0).all()
+        is_right = is_right and np.isfinite(values).all()
     except (TypeError, ValueError):
         is_right = False
     if not is_right:
         raise ValueError(
             f"Expected `{name}` to be one number or a list of {count}, one per loss in "
-            f"their order, each 0 or more. Received: {name}={numbers!r}"
+            f"their order, each finite and 0 or more. Received: {name}={numbers!r}"
         )
     return np.broadcast_to(values, count).tolist()
 

@@ -18,14 +18,10 @@ def copy_operation(operation, **changes):
     Raises:
         ValueError: If it cannot be rebuilt from its own `get_config`.
     """
-    config = {**operation.get_config(), **changes}
-    if isinstance(operation, layers.Lambda):
-        copy = type(operation).from_config(config, safe_mode=False)
-        # A Python lambda comes back from its config without its global names.
-        copy.function = operation.function
-        return copy
     try:
-        return type(operation).from_config(config)
+        config = {**operation.get_config(), **changes}
+        if not isinstance(operation, layers.Lambda):
+            return type(operation).from_config(config)
     except Exception as error:
         raise ValueError(
             "Expected every layer to be rebuilt by its `from_config(get_config())`. "
@@ -33,10 +29,16 @@ def copy_operation(operation, **changes):
             f"{type(operation).__name__}, for which this failed with "
             f"{type(error).__name__}: {error}. {_advice(operation)}"
         ) from error
+    copy = type(operation).from_config(config, safe_mode=False)
+    # A Python lambda comes back from its config without its global names.
+    copy.function = operation.function
+    return copy
 
 
 def copy_state(layer, copy):
-    """Copies weights, other variables and vocabularies, and what is trainable.
+    """Copies weights, other variables and vocabularies.
+
+    Weights are trainable, regularised and constrained in the copy as they are.
 
     Args:
         layer: A built layer.
@@ -57,7 +59,10 @@ def copy_state(layer, copy):
         twin.trainable = part.trainable
     for part, twin in parts:
         for weight, twin_weight in zip(part.weights, twin.weights, strict=True):
-            twin_weight.trainable = weight.trainable
+            # Layers with low-rank updates merge these when they save themselves.
+            twin_weight.assign(copied_value(weight))
+            for name in ("trainable", "regularizer", "constraint"):
+                setattr(twin_weight, name, getattr(weight, name))
 
 
 def copied_value(variable):

@@ -26,12 +26,23 @@ class _AsXplique:
             # A data set of batches of images and targets.
             batches = [tuple(map(np.asarray, batch)) for batch in inputs]
             inputs, targets = map(np.concatenate, zip(*batches, strict=True))
-        classes = np.asarray(targets).argmax(axis=-1)
-        maps = self._explained(np.asarray(inputs), classes)
+        maps = self._explained(np.asarray(inputs), _classes(np.asarray(targets)))
         return keras.ops.convert_to_tensor(maps[..., None])
 
     def __call__(self, inputs, targets=None):
         return self.explain(inputs, targets)
+
+
+def _classes(targets):
+    """The classes of targets as xplique's, of which a single column is class 1."""
+    if targets.ndim != 2:
+        raise ValueError(
+            "Expected one-hot targets (N, classes), as xplique's explainers take them. "
+            f"Received: targets of shape {targets.shape}"
+        )
+    if targets.shape[1] == 1:
+        return (targets[:, 0] > 0).astype(int)
+    return targets.argmax(axis=-1)
 
 
 def as_xplique(explainer: Explainer, model: keras.Model):
@@ -43,12 +54,14 @@ def as_xplique(explainer: Explainer, model: keras.Model):
 
     Returns:
         An object that is called, or whose `explain` is called, with images and one-hot
-        targets `(N, classes)`, or with a batched `tf.data.Dataset` of both, and returns
+        targets `(N, classes)`, or of a model with a single output with `(N, 1)`, 1 for
+        class 1, or with a batched `tf.data.Dataset` of both, and returns
         a float32 tensor `(N, H, W, 1)`. Like an explainer of xplique it has a `model`,
         which may be exchanged, and a `batch_size`.
 
     Raises:
         TypeError: If it is no explainer.
+        ValueError: When it is called, if targets have another rank.
 
     Example:
     >>> import keras

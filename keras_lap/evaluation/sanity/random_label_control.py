@@ -70,12 +70,15 @@ def random_label_control(
     True
     """
     check_choice("similarity", similarity, tuple(SIMILARITIES))
-    if not hasattr(explainer, "explain"):
+    if isinstance(explainer, type) or not hasattr(explainer, "explain"):
         raise TypeError(
             "Expected an Explainer, which is told the model. "
             f"Received: {explainer!r}. Make a subclass of "
             "`keras_lap.evaluation.explainers.Explainer` of it."
         )
+    explainer = as_explainer(explainer)
+    # First, so that what is wrong with arguments does not cost a training.
+    first = explainer.explain(model, images, targets)
     if control is None:
         if train is None or labels is None:
             raise ValueError(
@@ -84,8 +87,5 @@ def random_label_control(
                 f"labels of type {type(labels).__name__}"
             )
         control = train(np.random.default_rng(seed).permutation(np.asarray(labels)))
-    explainer = as_explainer(explainer)
-    first, second = (
-        explainer.explain(network, images, targets) for network in (model, control)
-    )
+    second = explainer.explain(control, images, targets)
     return MetricResult(similarities(first, second, SIMILARITIES[similarity]))

@@ -1,0 +1,66 @@
+"""Whether a model ends in a softmax or sigmoid, as its graph tells."""
+
+import keras
+
+from keras_lap.layers.model_graph import graph_of
+
+_ACTIVATIONS = (keras.activations.softmax, keras.activations.sigmoid)
+
+
+def is_squashing(operation):
+    """Whether an operation is a softmax or sigmoid, a layer or one of `keras.ops`."""
+    # The name is what the layers and the operations have in common.
+    return type(operation).__name__ in ("Softmax", "Sigmoid")
+
+
+def has_squashing_activation(operation):
+    """Whether a layer has a softmax or sigmoid for its `activation`."""
+    return getattr(operation, "activation", None) in _ACTIVATIONS
+
+
+def gives_logits(model, output=None):
+    """Whether what a model predicts are logits.
+
+    Args:
+        model: A `keras.Model`.
+        output: Name or index of one of its outputs, by default the first.
+
+    Returns:
+        `False` where the output comes from a softmax or sigmoid, `True` where it comes
+        from a layer that has weights and the activation `"linear"`, and `None` where
+        the graph does not tell, or there is none, as in a subclassed model.
+
+    Example:
+
+    >>> import keras
+    >>> from keras_lap.explanation.squashing import gives_logits
+    >>> network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    >>> gives_logits(network)
+    True
+    >>> network.add(keras.layers.Activation("sigmoid"))
+    >>> gives_logits(network)
+    False
+    """
+    graph = graph_of(model)
+    if graph is None:
+        return None
+    index = output or 0
+    if isinstance(output, str):
+        names = list(getattr(model, "output_names", ()))
+        index = names.index(output) if output in names else 0
+    return _gives_logits(graph.outputs[index])
+
+
+def _gives_logits(tensor):
+    operation, node, index = tensor._keras_history
+    nested = graph_of(operation)
+    if nested is not None:
+        return _gives_logits(nested.outputs[index])
+    if is_squashing(operation) or has_squashing_activation(operation):
+        return False
+    if getattr(operation, "activation", None) is not keras.activations.linear:
+        return None
+    if isinstance(operation, keras.layers.Activation):
+        # As such a layer turns logits of half precision into float32.
+        return _gives_logits(operation._inbound_nodes[node].input_tensors[0])
+    return True if operation.weights else None
