@@ -159,8 +159,14 @@ def find_compiler():
     Raises:
         BuildError: If there is none, or it does not run.
     """
-    named = os.environ.get("CXX")
-    for command in [shlex.split(named)] if named else [[name] for name in COMPILERS]:
+    named = os.environ.get("CXX", "").strip()
+    try:
+        own = shlex.split(named)
+    except ValueError as error:
+        raise BuildError(
+            f"Expected a C++ compiler in CXX. Received: CXX={named}: {error}"
+        ) from error
+    for command in [own] if own else [[name] for name in COMPILERS]:
         if shutil.which(command[0]):
             version = _run([*command, "--version"], f"`{shlex.join(command)}`")
             return Compiler(tuple(command), version.partition("\n")[0])
@@ -285,7 +291,10 @@ def _run(command, what):
     """Runs a command and returns its output, or raises a `BuildError` with it."""
     try:
         done = subprocess.run(
-            [str(word) for word in command], capture_output=True, text=True
+            [str(word) for word in command],
+            capture_output=True,
+            text=True,
+            errors="replace",
         )
     except OSError as error:
         raise BuildError(f"{what} could not be run: {error}") from error

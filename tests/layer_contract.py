@@ -272,6 +272,24 @@ class LAPoolingContract:
         ):
             assert_close(actual, expected, rtol=1e-5, atol=1e-5)
 
+    def test_a_frozen_layer_is_frozen_in_its_copies(self, rng):
+        layer = self.case.layer(hidden=4)
+        layer.trainable = False
+        copy = type(layer).from_config(layer.get_config())
+        x = self.case.features(rng)
+        copy(x)
+        before = [ops.convert_to_numpy(weight) for weight in copy.weights]
+        copy(x, training=True)
+        for old, weight in zip(before, copy.weights, strict=True):
+            assert_identical(weight, old)
+        copy.trainable = True
+        copy(x, training=True)
+        moved = [
+            bool((old != ops.convert_to_numpy(weight)).any())
+            for old, weight in zip(before, copy.weights, strict=True)
+        ]
+        assert sum(moved) == 2  # mean and variance of the head's normalisation
+
     def test_training_flag_reaches_the_norm_of_the_head(self, rng):
         layer, x = self.case.built(rng, hidden=3)
         norm = layer.head.hidden_layers[1]

@@ -295,9 +295,14 @@ def test_without_a_compiler(directory, tensorflow, monkeypatch, tmp_path):
     ):
         build_quietly(directory)
     assert "C++ compiler" in library.find(directory).reason
-    monkeypatch.setenv("CXX", "icpc -fast")
-    with pytest.raises(BuildError, match="CXX=icpc -fast on the PATH"):
-        build_quietly(directory)
+    for named, reason in (
+        ("icpc -fast", "CXX=icpc -fast on the PATH"),
+        (" ", r"none of g\+\+"),
+        ('"g++', r'CXX="g\+\+: No closing quotation'),
+    ):
+        monkeypatch.setenv("CXX", named)
+        with pytest.raises(BuildError, match=reason):
+            build_quietly(directory)
 
 
 def test_a_compiler_of_several_words(compiler, directory, tensorflow, monkeypatch):

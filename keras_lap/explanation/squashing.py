@@ -28,7 +28,8 @@ def gives_logits(model, output=None):
     Returns:
         `False` where the output comes from a softmax or sigmoid, `True` where it comes
         from a layer that has weights and the activation `"linear"`, and `None` where
-        the graph does not tell, or there is none, as in a subclassed model.
+        the graph does not tell, there is none, as in a subclassed model, or no output
+        of that index.
 
     Example:
 
@@ -44,10 +45,12 @@ def gives_logits(model, output=None):
     graph = graph_of(model)
     if graph is None:
         return None
-    index = output or 0
+    names = list(getattr(model, "output_names", ()))
     if isinstance(output, str):
-        names = list(getattr(model, "output_names", ()))
-        index = names.index(output) if output in names else 0
+        output = names.index(output) if output in names else None
+    index = output or 0
+    if index not in range(-len(graph.outputs), len(graph.outputs)):
+        return None
     return _gives_logits(graph.outputs[index])
 
 

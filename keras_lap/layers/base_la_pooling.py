@@ -112,6 +112,8 @@ class BaseLAPooling(layers.Layer):
                     name="score_head",
                     dtype=self.dtype_policy,
                 )
+            # Of a frozen layer the statistics of the head's normalisation stay too.
+            self.head.trainable = self.trainable
 
     def build(self, input_shape):
         if self.head is not None:
