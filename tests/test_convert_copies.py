@@ -221,3 +221,12 @@ def test_a_layer_without_config_is_named():
     x = layers.MaxPooling2D()(Untold(print)(inputs))
     with pytest.raises(ValueError, match="layer 'untold' of class Untold"):
         convert(keras.Model(inputs, x))
+
+
+def test_layers_quantised_to_floats_are_copied(rng):
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Flatten()(layers.MaxPooling2D()(inputs))
+    dense = layers.Dense(4, kernel_regularizer="l2", name="dense")
+    model = keras.Model(inputs, dense(x))
+    dense.quantize("float8")
+    assert_same_function(convert(model), model, rng)

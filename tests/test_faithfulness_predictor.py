@@ -217,3 +217,16 @@ def test_logits_that_look_like_probabilities_are_refused(images):
     network.layers[-1].set_weights([np.zeros((72, 1)), np.array([0.3])])
     with pytest.raises(ValueError, match="If they are logits, end the model"):
         Predictor(network)(images)
+
+
+def test_probabilities_beside_logits_in_a_dict(images):
+    x = inputs = keras.Input((4, 6, 3))
+    x = keras.layers.Flatten()(x)
+    both = {
+        "z": keras.layers.Dense(1, "sigmoid", name="p")(x),
+        "a": keras.layers.Dense(2, name="q")(x),
+    }
+    network = keras.Model(inputs, both)
+    shares = ops.convert_to_numpy(network(images)["z"])
+    found = Predictor(network, "z")(images)
+    np.testing.assert_allclose(found[:, 1:], shares, rtol=1e-6)

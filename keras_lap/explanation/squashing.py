@@ -28,8 +28,8 @@ def gives_logits(model, output=None):
     Returns:
         `False` where the output comes from a softmax or sigmoid, `True` where it comes
         from a layer that has weights and the activation `"linear"`, and `None` where
-        the graph does not tell, there is none, as in a subclassed model, or no output
-        of that index.
+        the graph does not tell, there is none, as in a subclassed model, outputs are
+        a dict, or there is no such one.
 
     Example:
 
@@ -43,7 +43,8 @@ def gives_logits(model, output=None):
     False
     """
     graph = graph_of(model)
-    if graph is None:
+    # Dicts of outputs come in another order than the graph lists them in.
+    if graph is None or isinstance(graph.output, dict):
         return None
     names = list(getattr(model, "output_names", ()))
     if isinstance(output, str):

@@ -13,8 +13,7 @@ def mask_flags(file, image_file, image_size, size):
     """Reads a mask.
 
     Args:
-        file: Path of it. What is black is outside, everything else inside; of colours
-            in a palette the first one is outside.
+        file: Path of it. What is black is outside, everything else inside.
         image_file: Path of its image, for messages.
         image_size: Height and width of that file.
         size: Height and width of the result.
@@ -27,8 +26,10 @@ def mask_flags(file, image_file, image_size, size):
         ValueError: If it cannot be read, or has another aspect ratio than its image.
     """
     with open_image(file) as mask:
-        has_values = is_deep(mask) or mask.mode == "P"
-        inside = np.asarray(mask if has_values else mask.convert("L")) > 0
+        if is_deep(mask):
+            inside = np.asarray(mask) != 0
+        else:
+            inside = np.asarray(mask.convert("RGB")).any(axis=-1)
     if not same_aspect(inside.shape, image_size):
         raise ValueError(
             "Expected masks with the aspect ratio of their images, at any resolution. "

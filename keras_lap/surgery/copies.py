@@ -59,10 +59,13 @@ def copy_state(layer, copy):
         twin.trainable = part.trainable
     for part, twin in parts:
         for weight, twin_weight in zip(part.weights, twin.weights, strict=True):
-            # Layers with low-rank updates merge these when they save themselves.
-            twin_weight.assign(copied_value(weight))
-            for name in ("trainable", "regularizer", "constraint"):
-                setattr(twin_weight, name, getattr(weight, name))
+            twin_weight.trainable = weight.trainable
+            # Layers that were quantised to floats make their weights in another order.
+            if weight.name == twin_weight.name:
+                # Layers with low-rank updates merge these when they save themselves.
+                twin_weight.assign(copied_value(weight))
+                twin_weight.regularizer = weight.regularizer
+                twin_weight.constraint = weight.constraint
 
 
 def copied_value(variable):
