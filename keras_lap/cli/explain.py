@@ -18,10 +18,10 @@ from keras_lap.cli.model_argument import (
 from keras_lap.cli.new_file import add_force_argument, new_folder
 from keras_lap.cli.positive import positive
 from keras_lap.cli.preprocessing import add_preprocessing_argument, preprocessing
-from keras_lap.cli.read_pixels import read_pixels
 from keras_lap.cli.verbosity import verbosity
 from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.image_input import ImageInput
+from keras_lap.explanation.read_pixels import read_pixels
 from keras_lap.files.image_files import image_files
 
 # The shorter side of a PNG, at least, unless --scale says otherwise.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_lap.cli.read_pixels import read_pixels
+from keras_lap.explanation.read_pixels import read_pixels
 from keras_lap.files.class_folders import class_folders
 from keras_lap.files.mask_flags import mask_flags
 

@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_lap.explanation.labels import standardized_labels
 from keras_lap.explanation.masks import standardized_masks
-from keras_lap.explanation.read_images import read_images
+from keras_lap.explanation.read_pixels import read_pixels
 
 
 @dataclass(frozen=True)
@@ -128,13 +128,7 @@ def _of_array(images, taken, batch_size, **known):
 
 
 def _of_files(files, taken, batch_size, verbose):
-    shape = taken.shape or (None,) * 4
-    if taken.data_format == "channels_first":
-        shape = shape[0], *shape[2:], shape[1]
-    size, channels = shape[1:3], shape[3] or 3
-    # Only a graph says which dtype it takes, and casts to it.
-    dtype = np.float32 if taken.shape is None else np.uint8
-    images, sizes = read_images(files, size, channels, dtype, verbose)
+    images, sizes = read_pixels(taken, files, verbose=verbose)
     return _of_array(
         taken.first(images),
         taken,

@@ -110,5 +110,5 @@ def _warn_of_shallow(highest):
             f"Read as 16 bits, {DEEPEST} is white, and they are nearly black. If the "
             "model was not trained so, read them yourself and pass an array in the "
             "range that it was trained on.",
-            stacklevel=6,
+            stacklevel=7,
         )

@@ -22,6 +22,7 @@ def copy_operation(operation, **changes):
         config = {**operation.get_config(), **changes}
         if not isinstance(operation, layers.Lambda):
             return type(operation).from_config(config)
+        copy = type(operation).from_config(config, safe_mode=False)
     except Exception as error:
         raise ValueError(
             "Expected every layer to be rebuilt by its `from_config(get_config())`. "
@@ -29,7 +30,6 @@ def copy_operation(operation, **changes):
             f"{type(operation).__name__}, for which this failed with "
             f"{type(error).__name__}: {error}. {_advice(operation)}"
         ) from error
-    copy = type(operation).from_config(config, safe_mode=False)
     # A Python lambda comes back from its config without its global names.
     copy.function = operation.function
     return copy
@@ -56,14 +56,16 @@ def copy_state(layer, copy):
             with tempfile.TemporaryDirectory() as folder:
                 part.save_assets(folder)
                 twin.load_assets(folder)
+        if getattr(part, "lora_enabled", False):
+            # What it saves has its low-rank update merged into the kernel.
+            for weight, twin_weight in zip(part.weights, twin.weights, strict=True):
+                twin_weight.assign(copied_value(weight))
         twin.trainable = part.trainable
     for part, twin in parts:
         for weight, twin_weight in zip(part.weights, twin.weights, strict=True):
             twin_weight.trainable = weight.trainable
             # Layers that were quantised to floats make their weights in another order.
             if weight.name == twin_weight.name:
-                # Layers with low-rank updates merge these when they save themselves.
-                twin_weight.assign(copied_value(weight))
                 twin_weight.regularizer = weight.regularizer
                 twin_weight.constraint = weight.constraint
 

@@ -76,16 +76,16 @@ def random_label_control(
             f"Received: {explainer!r}. Make a subclass of "
             "`keras_lap.evaluation.explainers.Explainer` of it."
         )
+    if control is None and (train is None or labels is None):
+        raise ValueError(
+            "Expected a model trained on permuted labels, or a function that trains "
+            f"one and the labels. Received: {control=}, {train=}, and labels of type "
+            f"{type(labels).__name__}"
+        )
     explainer = as_explainer(explainer)
     # First, so that what is wrong with arguments does not cost a training.
     first = explainer.explain(model, images, targets)
     if control is None:
-        if train is None or labels is None:
-            raise ValueError(
-                "Expected a model trained on permuted labels, or a function that "
-                f"trains one and the labels. Received: {control=}, {train=}, and "
-                f"labels of type {type(labels).__name__}"
-            )
         control = train(np.random.default_rng(seed).permutation(np.asarray(labels)))
     second = explainer.explain(control, images, targets)
     return MetricResult(similarities(first, second, SIMILARITIES[similarity]))

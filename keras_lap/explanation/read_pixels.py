@@ -5,7 +5,7 @@ import numpy as np
 from keras_lap.explanation.read_images import read_images
 
 
-def read_pixels(taken, files, size=None):
+def read_pixels(taken, files, size=None, verbose=False):
     """Reads image files for a network.
 
     Args:
@@ -13,6 +13,7 @@ def read_pixels(taken, files, size=None):
         files: List of paths.
         size: Height and width to resize to; by default those that the network takes,
             and where it takes any those of the files.
+        verbose: Whether there is a progress bar, as for `read_images`.
 
     Returns:
         A tuple: the array `(N, H, W, C)` in `[0, 255]`, and the files' own heights and
@@ -22,9 +23,9 @@ def read_pixels(taken, files, size=None):
         ValueError: If a file cannot be read, or the files have different sizes and
             the network takes any.
     """
-    # Subclassed models do not say what they take.
+    # Subclassed models do not say what they take: images in colour, then.
     shape = taken.shape or (None,) * 4
     channels = shape[1 if taken.data_format == "channels_first" else 3] or 3
     # Only a graph says which dtype it takes, and casts to it.
     dtype = np.float32 if taken.shape is None else np.uint8
-    return read_images(files, size or shape[taken.spatial], channels, dtype)
+    return read_images(files, size or shape[taken.spatial], channels, dtype, verbose)
