@@ -487,7 +487,7 @@ def test_what_lies_outside_of_the_mask_makes_no_difference(rng):
                 layers.Dense(2, activation="softmax"),
             ]
         )
-        model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+        model.compile(keras.optimizers.Adam(0.03), "sparse_categorical_crossentropy")
         injection = KnowledgeInjection(RightReasons(), weights=weight)
         fit_steps(model, x, targets, 150, [injection])
         assert np.mean(predicted(model, x) == label) == 1
@@ -497,4 +497,4 @@ def test_what_lies_outside_of_the_mask_makes_no_difference(rng):
     assert right[0] < 0.1
     assert right[1] > 0.9
     assert outside[0] > 0.5
-    assert outside[1] < 0.02
+    assert outside[1] < 0.05
