@@ -62,8 +62,10 @@ test: test-tensorflow test-jax test-torch
 test-tensorflow: library
 	$(BIN)/python $(PYTEST)
 
+# Most of its time goes into compiling what runs once.
 test-jax: $(BACKENDS_READY)
-	KERAS_BACKEND=jax $(BACKENDS)/bin/python $(PYTEST) $(BACKEND_TESTS) \
+	KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1 \
+	    $(BACKENDS)/bin/python $(PYTEST) $(BACKEND_TESTS) \
 	    -k 'not ($(TOO_SLOW_ON_JAX))'
 
 # Threads of their own would make the processes wait for each other. The study's cells

@@ -110,7 +110,7 @@ def test_labels_only(story):
 
 
 def test_boxes(story):
-    table = story("boxes", epochs=15, train=128)
+    table = story("boxes", epochs=8, train=128)
     assert list(table) == ["labels", "labels, some boxes"]
     energy = {name: row[2] for name, row in table.items()}
     assert energy["labels, some boxes"] > 1.5 * energy["labels"]
