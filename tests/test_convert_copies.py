@@ -6,6 +6,7 @@ import pytest
 from converted_models import RandomGraph, assert_same_function, small_model
 from keras import layers, ops
 from networks import Stubborn, classifier, randomise
+from tolerances import assert_close
 
 from keras_lap.surgery import convert, lap_layers
 
@@ -190,6 +191,22 @@ def test_what_was_set_on_weights_is_kept(rng):
     layer = next(each for each in model.layers if each.weights)
     layer.bias_regularizer = keras.regularizers.L2(1.0)
     assert len(convert(model).losses) == len(model.losses)
+
+
+@pytest.mark.parametrize("where", ["pooling", "all"])
+def test_activity_regularisers_see_the_same(where, rng):
+    inputs = keras.Input((8, 8, 3))
+    regularizer = keras.regularizers.L2(0.1)
+    options = {"activity_regularizer": regularizer}
+    x = layers.Conv2D(4, 1, strides=2, **options)(inputs)
+    x = layers.MaxPooling2D(**options)(x)
+    model = keras.Model(inputs, layers.GlobalAveragePooling2D(**options)(x))
+    converted = convert(model, where=where)
+    images = rng.normal(size=(2, 8, 8, 3))
+    for network in (model, converted):
+        network(images)
+    assert len(converted.losses) == len(model.losses) == 3
+    assert_close(converted.losses, model.losses, rtol=1e-5, atol=0)
 
 
 def test_low_rank_updates_go_on_learning(rng):
