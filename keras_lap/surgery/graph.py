@@ -20,7 +20,8 @@ class Call:
         operation: The layer or operation called.
         args: Positional arguments, symbolic tensors among them.
         kwargs: Keyword arguments, symbolic tensors among them.
-        inputs: Flat list of the symbolic tensors it reads.
+        inputs: Flat list of the symbolic tensors it reads; for a nested model one for
+            each of its inputs, in their order.
         outputs: Flat list of the symbolic tensors it returns.
         depth: Number of calls on the longest way here from the input.
     """
@@ -138,6 +139,9 @@ class Graph:
             operation, inputs = node.operation, node.input_tensors
             depth = max(depths[id(tensor)] for tensor in inputs)
             arguments = node.arguments
+            nested = graph_of(operation) is not None
+            if nested:
+                inputs = _handed(operation, arguments, inputs)
             call = Call(
                 model,
                 operation,
@@ -149,7 +153,6 @@ class Graph:
             )
             own.append(call)
             self._paths.setdefault(id(operation), (*path, operation.name))
-            nested = graph_of(operation) is not None
             inside = self._paths[id(operation)]
             end = self._enter(operation, depth, inside) if nested else depth + 1
             depths.update({id(tensor): end for tensor in node.outputs})
@@ -194,6 +197,18 @@ def is_map(tensor):
     """Whether a tensor holds features at more than one place of an image."""
     sizes = [math.inf if size is None else size for size in tensor.shape[1:]]
     return len(sizes) == 3 and sum(size > 1 for size in sizes) > 1
+
+
+def _handed(model, arguments, inputs):
+    """The tensors that a nested model is called with, in the order of its inputs.
+
+    As Keras does, a dict is read by the names of inputs, whatever else it holds.
+    """
+    (given, *_) = (*arguments.args, *arguments.kwargs.values())
+    names = [tensor.name for tensor in model.inputs]
+    if isinstance(given, dict) and given.keys() >= set(names):
+        return [given[name] for name in names]
+    return inputs
 
 
 def _nodes(model):
