@@ -209,6 +209,23 @@ def test_activity_regularisers_see_the_same(where, rng):
     assert_close(converted.losses, model.losses, rtol=1e-5, atol=0)
 
 
+def test_what_is_rematerialised_stays_so(rng):
+    inputs = keras.Input((8, 8, 3))
+    with keras.RematScope("full"):
+        conv = layers.Conv2D(4, 3, strides=2, name="conv")
+        pool = layers.MaxPooling2D(name="pool")
+    with keras.RematScope("list_of_layers", layer_names=["last"]):
+        last = layers.Conv2D(4, 1, name="last")
+    model = classifier(inputs, last(pool(conv(inputs))))
+    converted = convert(model, where="all")
+    modes = {layer.name: layer._remat_mode for layer in model.layers}
+    assert {layer.name: layer._remat_mode for layer in converted.layers} == {
+        **modes,
+        "conv_lap": modes["conv"],
+    }
+    assert_same_function(converted, model, rng)
+
+
 def test_low_rank_updates_go_on_learning(rng):
     inputs = keras.Input((8, 8, 3))
     x = layers.MaxPooling2D()(inputs)
