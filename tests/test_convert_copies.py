@@ -8,7 +8,7 @@ from keras import layers, ops
 from networks import Stubborn, classifier, randomise
 from tolerances import assert_close
 
-from keras_lap.surgery import convert, lap_layers
+from keras_lap.surgery import convert, finalize, lap_layers, to_standard
 
 
 def fingerprint(model):
@@ -255,6 +255,23 @@ def test_a_layer_without_config_is_named():
     x = layers.MaxPooling2D()(Untold(print)(inputs))
     with pytest.raises(ValueError, match="layer 'untold' of class Untold"):
         convert(keras.Model(inputs, x))
+
+
+@pytest.mark.parametrize("mode", ["int8", "float8"])
+@pytest.mark.filterwarnings(r"ignore:.*(not quantised|`quantize` method):UserWarning")
+def test_a_quantised_model_is_saved_and_copied(mode, rng, tmp_path):
+    x = keras.Input((8, 8, 3))
+    model = classifier(x, layers.MaxPooling2D(name="pool")(x))
+    converted = randomise(convert(model, hidden=4), rng)
+    with pytest.warns(UserWarning, match="'pool/score_head/hidden' scores concepts in"):
+        converted.quantize(mode)
+    for layer in lap_layers(converted):
+        layer.gate.assign(1)
+    converted.save(tmp_path / "quantised.keras")
+    reloaded = keras.saving.load_model(tmp_path / "quantised.keras")
+    for copy in (reloaded, finalize(converted), to_standard(converted)):
+        assert copy.get_layer("logits").quantization_mode == mode
+        assert_same_function(copy, converted, rng)
 
 
 def test_layers_quantised_to_floats_are_copied(rng):
