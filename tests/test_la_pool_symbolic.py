@@ -6,6 +6,8 @@ import pytest
 from tolerances import assert_close, tolerance
 
 from keras_lap import la_pool
+from keras_lap.ops.arguments import standardize_window
+from keras_lap.ops.reference import la_pool_reference
 
 WINDOWS = [
     {"pool_size": 2},
@@ -45,6 +47,27 @@ def test_shape_and_values_are_those_of_the_eager_call(
     assert (None in model.output_shape[1:]) == (
         None in spatial and window["pool_size"] is not None
     )
+
+
+@pytest.mark.parametrize(
+    "window",
+    [{"pool_size": (7, 5)}, {"pool_size": (7, 5), "strides": 9, "padding": "same"}],
+    ids=str,
+)
+def test_the_reference_pools_a_whole_map_at_once(window):
+    def operations(**window):
+        x, scores = keras.Input((7, 5, 3)), keras.Input((7, 5, 1))
+        window = standardize_window((None, 7, 5, 3), **window)
+        options = ("gaussian", "score", "avg", 0.5)
+        y = la_pool_reference(x, scores, 2.0, *window, *options)
+        kinds = [type(each) for each in keras.Model([x, scores], y).operations]
+        return kinds, y.shape
+
+    whole = {"pool_size": None, "strides": None, "padding": "valid"}
+    at_once = operations(**whole)
+    assert operations(**{**whole, **window}) == at_once
+    in_part = operations(**{**whole, "pool_size": (6, 5)})
+    assert len(in_part[0]) > 3 * len(at_once[0])
 
 
 def test_saves_and_loads(rng, tmp_path):
