@@ -546,6 +546,10 @@ REFUSED = {
         "`alpha` to be finite, zero or positive",
     ),
     "alpha nan": ({"alpha": math.nan}, "`alpha` to be finite, zero or positive"),
+    "no alpha": ({"alpha": None}, "`alpha` to be finite, zero or positive"),
+    "alpha text": ({"alpha": "2"}, "`alpha` to be finite, zero or positive"),
+    "alpha texts": ({"alpha": ["2"]}, "`alpha` to be finite, zero or positive"),
+    "gate text": ({"base": "max", "base_gate": "1"}, "`base_gate` to be a number in"),
     "alpha infinite": ({"alpha": math.inf}, "`alpha` to be finite, zero or positive"),
     "two alphas": ({"alpha": [1.0, 2.0]}, "one value per score map"),
     "large window": ({"pool_size": (2, 7)}, "every window to fit"),
@@ -585,7 +589,10 @@ REFUSED = {
     "base": ({"base": "min", "base_gate": 0.5}, "`base` to be one of (None, 'max',"),
     "base alone": ({"base": "max"}, "`base` and `base_gate` to be given together"),
     "gate alone": ({"base_gate": 0.5}, "`base` and `base_gate` to be given together"),
-    "gate above 1": ({"base": "max", "base_gate": 1.5}, "`base_gate` to be in [0, 1]"),
+    "gate above 1": (
+        {"base": "max", "base_gate": 1.5},
+        "`base_gate` to be a number in",
+    ),
     "gate of channels": (
         {"base": "max", "base_gate": np.full(4, 0.5)},
         "`base_gate` to be a scalar",

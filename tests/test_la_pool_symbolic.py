@@ -93,3 +93,8 @@ def test_refuses_before_the_model_is_built(channels, arguments, expected):
     x, scores = keras.Input((6, 6, 3)), keras.Input((6, 6, channels))
     with pytest.raises(ValueError, match=expected):
         la_pool(x, scores, 2.0, **arguments)
+
+
+def test_refuses_an_unknown_number_of_channels():
+    with pytest.raises(ValueError, match=r"None and 1. Give `keras.Input` the number"):
+        la_pool(keras.Input((8, 8, None)), keras.Input((8, 8, 1)), 2.0, 2)
