@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_lap.layers.model_graph import graph_of
+from keras_lap.layers.model_graph import graph_of, tensors_read
 from keras_lap.surgery.shapes import sizes_and_channels
 
 
@@ -136,23 +136,14 @@ class Graph:
         own = self._calls[id(model)] = []
         depths = {id(tensor): start for tensor in model.inputs}
         for node in _nodes(model):
-            operation, inputs = node.operation, node.input_tensors
+            operation, arguments = node.operation, node.arguments
+            args, kwargs = arguments.args, arguments.kwargs
+            inputs = tensors_read(operation, args, kwargs)
             depth = max(depths[id(tensor)] for tensor in inputs)
-            arguments = node.arguments
-            nested = graph_of(operation) is not None
-            if nested:
-                inputs = _handed(operation, arguments, inputs)
-            call = Call(
-                model,
-                operation,
-                arguments.args,
-                arguments.kwargs,
-                inputs,
-                node.outputs,
-                depth,
-            )
+            call = Call(model, operation, args, kwargs, inputs, node.outputs, depth)
             own.append(call)
             self._paths.setdefault(id(operation), (*path, operation.name))
+            nested = graph_of(operation) is not None
             inside = self._paths[id(operation)]
             end = self._enter(operation, depth, inside) if nested else depth + 1
             depths.update({id(tensor): end for tensor in node.outputs})
@@ -197,18 +188,6 @@ def is_map(tensor):
     """Whether a tensor holds features at more than one place of an image."""
     sizes = [math.inf if size is None else size for size in tensor.shape[1:]]
     return len(sizes) == 3 and sum(size > 1 for size in sizes) > 1
-
-
-def _handed(model, arguments, inputs):
-    """The tensors that a nested model is called with, in the order of its inputs.
-
-    As Keras does, a dict is read by the names of inputs, whatever else it holds.
-    """
-    (given, *_) = (*arguments.args, *arguments.kwargs.values())
-    names = [tensor.name for tensor in model.inputs]
-    if isinstance(given, dict) and given.keys() >= set(names):
-        return [given[name] for name in names]
-    return inputs
 
 
 def _nodes(model):
