@@ -372,12 +372,14 @@ class LAPoolingContract:
             ({"concepts": 1.5}, "`concepts` to be a positive integer"),
             ({"concepts": None}, "`concepts` to be a positive integer"),
             ({"hidden": 0}, "`hidden` to be a positive integer"),
-            ({"alpha": 0.0}, "`alpha` to be positive"),
-            ({"alpha": -1.0}, "`alpha` to be positive"),
-            ({"alpha": float("inf")}, "`alpha` to be positive and finite"),
-            ({"alpha": float("nan")}, "`alpha` to be positive"),
-            ({"initial_score": 0.0}, "`initial_score` strictly between 0 and 1"),
-            ({"initial_score": 1.0}, "`initial_score` strictly between 0 and 1"),
+            *[
+                ({"alpha": alpha}, "`alpha` to be a positive, finite number")
+                for alpha in (0.0, -1.0, math.inf, math.nan, None, "2", [2.0])
+            ],
+            *[
+                ({"initial_score": score}, "`initial_score` to be a number between 0 ")
+                for score in (0.0, 1.0, math.nan, None, "0.5")
+            ],
             ({"score_gain": 0.0}, "`score_gain` to be a positive, finite number"),
             ({"score_gain": float("inf")}, "`score_gain` to be a positive, finite"),
             ({"score_gain": None}, "`score_gain` to be a positive, finite number"),
@@ -388,6 +390,20 @@ class LAPoolingContract:
             self.case.make(**options)
         assert expected in str(caught.value)
         assert "Received: " in str(caught.value)
+
+    @every_configuration
+    def test_refuses_an_unknown_number_of_channels(self, options):
+        unknown = keras.Input([None] * (self.case.rank + 1))
+        with pytest.raises(ValueError, match=r"channels to be known.*Received: "):
+            self.case.make(**options)(unknown)
+
+    @pytest.mark.parametrize("name", ["gate", "sharpness"])
+    @pytest.mark.skipif(
+        keras.config.backend() == "torch", reason="modules of torch have other words"
+    )
+    def test_what_is_made_by_build_is_not_there_before(self, name):
+        with pytest.raises(AttributeError, match=f"built.*`{name}`.*Received: "):
+            getattr(self.case.make(base="max"), name)
 
     @pytest.mark.parametrize("more", [-1, 1])
     def test_refuses_input_of_another_rank(self, more):

@@ -277,6 +277,25 @@ def test_a_model_must_be_compiled_by_keras():
         copied(model)
 
 
+class OwnSteps(keras.Model):
+    def train_step(self, data):
+        return {"loss": 0.0}
+
+
+class OwnConstructor(OwnSteps):
+    def __init__(self, network):
+        super().__init__(network.input, network.output)
+
+
+def test_steps_that_the_copy_would_lack_are_named():
+    base = make_model()
+    kept = copied(compiled_model(model=OwnSteps(base.input, base.output)))
+    assert kept.train_step(None) == {"loss": 0.0}
+    model = compiled_model(model=OwnConstructor(base))
+    with pytest.raises(ValueError, match=r"class OwnConstructor.*lacks its train_step"):
+        copied(model)
+
+
 class ForgetfulMetric(keras.metrics.Mean):
     def __init__(self, factor=1.0, **kwargs):
         super().__init__(**kwargs)

@@ -6,8 +6,9 @@ import pytest
 from converted_models import RandomGraph, assert_same_function, small_model
 from keras import layers, ops
 from networks import Stubborn, classifier, randomise
+from tolerances import assert_close
 
-from keras_lap.surgery import convert, lap_layers
+from keras_lap.surgery import convert, finalize, lap_layers, to_standard
 
 
 def fingerprint(model):
@@ -192,6 +193,39 @@ def test_what_was_set_on_weights_is_kept(rng):
     assert len(convert(model).losses) == len(model.losses)
 
 
+@pytest.mark.parametrize("where", ["pooling", "all"])
+def test_activity_regularisers_see_the_same(where, rng):
+    inputs = keras.Input((8, 8, 3))
+    regularizer = keras.regularizers.L2(0.1)
+    options = {"activity_regularizer": regularizer}
+    x = layers.Conv2D(4, 1, strides=2, **options)(inputs)
+    x = layers.MaxPooling2D(**options)(x)
+    model = keras.Model(inputs, layers.GlobalAveragePooling2D(**options)(x))
+    converted = convert(model, where=where)
+    images = rng.normal(size=(2, 8, 8, 3))
+    for network in (model, converted):
+        network(images)
+    assert len(converted.losses) == len(model.losses) == 3
+    assert_close(converted.losses, model.losses, rtol=1e-5, atol=0)
+
+
+def test_what_is_rematerialised_stays_so(rng):
+    inputs = keras.Input((8, 8, 3))
+    with keras.RematScope("full"):
+        conv = layers.Conv2D(4, 3, strides=2, name="conv")
+        pool = layers.MaxPooling2D(name="pool")
+    with keras.RematScope("list_of_layers", layer_names=["last"]):
+        last = layers.Conv2D(4, 1, name="last")
+    model = classifier(inputs, last(pool(conv(inputs))))
+    converted = convert(model, where="all")
+    modes = {layer.name: layer._remat_mode for layer in model.layers}
+    assert {layer.name: layer._remat_mode for layer in converted.layers} == {
+        **modes,
+        "conv_lap": modes["conv"],
+    }
+    assert_same_function(converted, model, rng)
+
+
 def test_low_rank_updates_go_on_learning(rng):
     inputs = keras.Input((8, 8, 3))
     x = layers.MaxPooling2D()(inputs)
@@ -221,6 +255,23 @@ def test_a_layer_without_config_is_named():
     x = layers.MaxPooling2D()(Untold(print)(inputs))
     with pytest.raises(ValueError, match="layer 'untold' of class Untold"):
         convert(keras.Model(inputs, x))
+
+
+@pytest.mark.parametrize("mode", ["int8", "float8"])
+@pytest.mark.filterwarnings(r"ignore:.*(not quantised|`quantize` method):UserWarning")
+def test_a_quantised_model_is_saved_and_copied(mode, rng, tmp_path):
+    x = keras.Input((8, 8, 3))
+    model = classifier(x, layers.MaxPooling2D(name="pool")(x))
+    converted = randomise(convert(model, hidden=4), rng)
+    with pytest.warns(UserWarning, match="'pool/score_head/hidden' scores concepts in"):
+        converted.quantize(mode)
+    for layer in lap_layers(converted):
+        layer.gate.assign(1)
+    converted.save(tmp_path / "quantised.keras")
+    reloaded = keras.saving.load_model(tmp_path / "quantised.keras")
+    for copy in (reloaded, finalize(converted), to_standard(converted)):
+        assert copy.get_layer("logits").quantization_mode == mode
+        assert_same_function(copy, converted, rng)
 
 
 def test_layers_quantised_to_floats_are_copied(rng):

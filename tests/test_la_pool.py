@@ -403,17 +403,27 @@ def test_gradients_equal_the_closed_form(case):
 
 
 # Each map is 2 x 3, in row-major order, and pooled as one window.
-one_window_cases = pytest.mark.parametrize("pool_size", [(2, 3), None])
+one_window_cases = pytest.mark.parametrize(
+    "window",
+    [
+        {"pool_size": (2, 3)},
+        {"pool_size": 3, "padding": ((1, 0), (0, 0))},
+        {"pool_size": None},
+    ],
+    ids=str,
+)
 
 
 @one_window_cases
-def test_the_first_of_tied_pixels_takes_the_gradient(rng, pool_size):
+@pytest.mark.parametrize("first, later", [(0.9, 0.9), (-0.0, 0.0)])
+def test_the_first_of_tied_pixels_takes_the_gradient(rng, window, first, later):
+    scores = [later - 0.4, first, later - 0.2, later - 0.6, later, later - 0.3]
     tensors = {
         "x": rng.normal(size=(1, 2, 3, 4)),
-        "scores": np.reshape([0.5, 0.9, 0.7, 0.3, 0.9, 0.6], (1, 2, 3, 1)),
+        "scores": np.reshape(scores, (1, 2, 3, 1)),
         "alpha": 2.0,
     }
-    arguments = {"pool_size": pool_size, "gating": None}
+    arguments = {**window, "gating": None}
     gradients = pool_gradients(tensors, arguments, rng.normal(size=(1, 1, 1, 4)))
     of_score = ops.convert_to_numpy(ops.ravel(gradients["scores"]))
     assert of_score[4] == 0
@@ -423,14 +433,14 @@ def test_the_first_of_tied_pixels_takes_the_gradient(rng, pool_size):
 
 
 @one_window_cases
-def test_the_first_of_tied_features_takes_the_gradient_of_the_max_base(pool_size):
+def test_the_first_of_tied_features_takes_the_gradient_of_the_max_base(window):
     tensors = {
         "x": np.reshape([1.0, 3.0, 2.0, 3.0, 0.0, 3.0], (1, 2, 3, 1)),
         "scores": np.full((1, 2, 3, 1), 0.5),
         "alpha": 2.0,
         "base_gate": 0.0,
     }
-    gradients = pool_gradients(tensors, {"pool_size": pool_size, "base": "max"}, 1.0)
+    gradients = pool_gradients(tensors, {**window, "base": "max"}, 1.0)
     of_x = ops.convert_to_numpy(ops.ravel(gradients["x"]))
     np.testing.assert_array_equal(of_x, [0, 1, 0, 0, 0, 0])
 
@@ -438,11 +448,11 @@ def test_the_first_of_tied_features_takes_the_gradient_of_the_max_base(pool_size
 @one_window_cases
 @weighting_cases
 @gating_cases
-def test_gradients_at_constant_scores(rng, pool_size, weighting, gating):
+def test_gradients_at_constant_scores(rng, window, weighting, gating):
     score, alpha = 0.4, 3.0
     x, dy = rng.normal(size=(1, 2, 3, 4)), rng.normal(size=(1, 1, 1, 4))
     tensors = {"x": x, "scores": np.full((1, 2, 3, 1), score), "alpha": alpha}
-    arguments = {"pool_size": pool_size, "weighting": weighting, "gating": gating}
+    arguments = {**window, "weighting": weighting, "gating": gating}
     gradients = pool_gradients(tensors, arguments, dy)
     gate, through_gate = (score, dy * x / 6) if gating == "score" else (1, 0 * x)
     # A Gaussian is flat at its top; an exponential has the slope alpha there.
@@ -536,6 +546,10 @@ REFUSED = {
         "`alpha` to be finite, zero or positive",
     ),
     "alpha nan": ({"alpha": math.nan}, "`alpha` to be finite, zero or positive"),
+    "no alpha": ({"alpha": None}, "`alpha` to be finite, zero or positive"),
+    "alpha text": ({"alpha": "2"}, "`alpha` to be finite, zero or positive"),
+    "alpha texts": ({"alpha": ["2"]}, "`alpha` to be finite, zero or positive"),
+    "gate text": ({"base": "max", "base_gate": "1"}, "`base_gate` to be a number in"),
     "alpha infinite": ({"alpha": math.inf}, "`alpha` to be finite, zero or positive"),
     "two alphas": ({"alpha": [1.0, 2.0]}, "one value per score map"),
     "large window": ({"pool_size": (2, 7)}, "every window to fit"),
@@ -575,7 +589,10 @@ REFUSED = {
     "base": ({"base": "min", "base_gate": 0.5}, "`base` to be one of (None, 'max',"),
     "base alone": ({"base": "max"}, "`base` and `base_gate` to be given together"),
     "gate alone": ({"base_gate": 0.5}, "`base` and `base_gate` to be given together"),
-    "gate above 1": ({"base": "max", "base_gate": 1.5}, "`base_gate` to be in [0, 1]"),
+    "gate above 1": (
+        {"base": "max", "base_gate": 1.5},
+        "`base_gate` to be a number in",
+    ),
     "gate of channels": (
         {"base": "max", "base_gate": np.full(4, 0.5)},
         "`base_gate` to be a scalar",

@@ -6,6 +6,8 @@ import pytest
 from tolerances import assert_close, tolerance
 
 from keras_lap import la_pool
+from keras_lap.ops.arguments import standardize_window
+from keras_lap.ops.reference import la_pool_reference
 
 WINDOWS = [
     {"pool_size": 2},
@@ -47,6 +49,27 @@ def test_shape_and_values_are_those_of_the_eager_call(
     )
 
 
+@pytest.mark.parametrize(
+    "window",
+    [{"pool_size": (7, 5)}, {"pool_size": (7, 5), "strides": 9, "padding": "same"}],
+    ids=str,
+)
+def test_the_reference_pools_a_whole_map_at_once(window):
+    def operations(**window):
+        x, scores = keras.Input((7, 5, 3)), keras.Input((7, 5, 1))
+        window = standardize_window((None, 7, 5, 3), **window)
+        options = ("gaussian", "score", "avg", 0.5)
+        y = la_pool_reference(x, scores, 2.0, *window, *options)
+        kinds = [type(each) for each in keras.Model([x, scores], y).operations]
+        return kinds, y.shape
+
+    whole = {"pool_size": None, "strides": None, "padding": "valid"}
+    at_once = operations(**whole)
+    assert operations(**{**whole, **window}) == at_once
+    in_part = operations(**{**whole, "pool_size": (6, 5)})
+    assert len(in_part[0]) > 3 * len(at_once[0])
+
+
 def test_saves_and_loads(rng, tmp_path):
     model = pooled_model((6, 6, 3), pool_size=2, weighting="softmax", gating=None)
     model.save(tmp_path / "model.keras")
@@ -70,3 +93,8 @@ def test_refuses_before_the_model_is_built(channels, arguments, expected):
     x, scores = keras.Input((6, 6, 3)), keras.Input((6, 6, channels))
     with pytest.raises(ValueError, match=expected):
         la_pool(x, scores, 2.0, **arguments)
+
+
+def test_refuses_an_unknown_number_of_channels():
+    with pytest.raises(ValueError, match=r"None and 1. Give `keras.Input` the number"):
+        la_pool(keras.Input((8, 8, None)), keras.Input((8, 8, 1)), 2.0, 2)

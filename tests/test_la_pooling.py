@@ -48,6 +48,7 @@ class WindowedLAPoolingContract(LAPoolingContract):
         [
             ({"pool_size": 0}, "`pool_size` to be a positive integer or {rank} of"),
             ({"pool_size": None}, "`pool_size` to be a positive integer or {rank} of"),
+            ({"pool_size": 2**21}, "a window of at most 1048576 pixels"),
             ({"strides": 0}, "`strides` to be a positive integer or {rank} of"),
             ({"strides": [1] * 4}, "`strides` to be a positive integer or {rank} of"),
             ({"padding": "full"}, '`padding` to be "valid", "same" or one'),
@@ -112,6 +113,21 @@ class TestLAPooling2D(WindowedLAPoolingContract):
 
     def test_short_name(self):
         assert LAPooling is LAPooling2D
+
+    def test_the_case_of_a_data_format_is_of_no_account(self):
+        layer = LAPooling2D(data_format="Channels_First")
+        assert layer.data_format == "channels_first"
+
+    @pytest.mark.parametrize("excluded, expected", [([], 0.9), (["raw_alpha"], 1.0)])
+    def test_alpha_can_be_excluded_from_weight_decay(self, excluded, expected):
+        layer = LAPooling2D(2)
+        layer.build((None, 4, 4, CHANNELS))
+        before = float(layer.raw_alpha)
+        optimizer = keras.optimizers.AdamW(1.0, weight_decay=0.1)
+        optimizer.exclude_from_weight_decay(var_names=excluded)
+        nothing = [keras.ops.zeros(weight.shape) for weight in layer.trainable_weights]
+        optimizer.apply(nothing, layer.trainable_weights)
+        assert float(layer.raw_alpha) == pytest.approx(expected * before)
 
 
 class TestLAPooling3D(WindowedLAPoolingContract):

@@ -124,6 +124,29 @@ def test_unknown_sizes_are_not_counted():
     assert plan._repr_html_().count("></td>") == 2 * 3
 
 
+# Nested models.
+
+
+@pytest.mark.parametrize("struct", [list, lambda inputs: {x.name: x for x in inputs}])
+@pytest.mark.parametrize("more", [(), ("extra",)])
+def test_a_dict_is_handed_to_a_nested_model_by_name(struct, more):
+    wide, low = keras.Input((8, 32, 2), name="wide"), keras.Input((8, 8, 3), name="low")
+    x = layers.Conv2D(4, (1, 4), strides=(1, 4), name="conv")(wide)
+    x = layers.Concatenate()([x, layers.Conv2D(1, 3, padding="same")(low)])
+    inner = keras.Model(
+        struct([wide, low]), layers.MaxPooling2D(name="pool")(x), name="inner"
+    )
+    given = {
+        name: keras.Input(inner.get_layer(name).batch_shape[1:], name=name)
+        for name in ("low", "wide")
+    }
+    x = inner({**given, **dict.fromkeys(more, given["low"])})
+    plan = keras_lap.plan(keras.Model(list(given.values()), x))
+    convolutions = 8 * 8 * 4 * (4 * 2) + 8 * 8 * (9 * 3)
+    assert plan.estimate().before.multiply_adds == convolutions
+    assert reaches_of(plan)["inner/pool"] == (2, (3, 4))
+
+
 # Channels first.
 
 

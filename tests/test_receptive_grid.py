@@ -222,6 +222,23 @@ def test_nested_models_and_shared_layers():
     ]
 
 
+@pytest.mark.parametrize("more", [(), ("a",)])
+def test_a_dict_is_handed_to_a_nested_model_by_name(more):
+    means, samples = keras.Input((8, 4, 3), name="z"), keras.Input((8, 4, 3), name="b")
+    of_means, of_samples = layers.ReLU(), layers.ReLU()
+    read = layers.Add()([of_means(means), of_samples(samples)])
+    inner = keras.Model([means, samples], read)
+    inputs = keras.Input((8, 8, 3))
+    given = {
+        "z": layers.AveragePooling2D((1, 2))(inputs),
+        "b": layers.MaxPooling2D((1, 1), strides=(1, 2))(inputs),
+    }
+    model = keras.Model(inputs, inner({**given, **dict.fromkeys(more, given["b"])}))
+    for layer, offset in ((of_means, 0.5), (of_samples, 0)):
+        (place,) = receptive_grids(model, (8, 8), [(layer, (8, 4))])
+        assert place.grid == ReceptiveGrid((8, 4), (0, offset), (1, 2))
+
+
 def test_channels_first():
     inputs = keras.Input((3, 20, 18))
     first = LAPooling2D(2, data_format="channels_first")

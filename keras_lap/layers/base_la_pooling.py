@@ -70,31 +70,29 @@ class BaseLAPooling(layers.Layer):
                 'Expected `gating=None` with scores="features": features are no '
                 f"scores in [0, 1] to gate with. Received: gating={gating!r}"
             )
-        if not 0 < alpha < math.inf:
-            raise ValueError(
-                "Expected `alpha` to be positive and finite; at zero its gradient "
-                f"vanishes and training could never leave it. Received: alpha={alpha}"
-            )
-        if not 0 < initial_score < 1:
-            raise ValueError(
-                "Expected `initial_score` strictly between 0 and 1. "
-                f"Received: initial_score={initial_score}"
-            )
-        is_number = isinstance(score_gain, numbers.Real)
-        if not is_number or not 0 < score_gain < math.inf:
-            raise ValueError(
-                "Expected `score_gain` to be a positive, finite number: with 1 scores "
-                "learn at the rate of the network, with 10 ten times as fast. "
-                f"Received: score_gain={score_gain!r}"
-            )
+        _check_between("initial_score", initial_score, 1, "a number between 0 and 1")
+        _check_between(
+            "alpha",
+            alpha,
+            math.inf,
+            "a positive, finite number; at zero its gradient vanishes and training "
+            "could never leave it",
+        )
+        _check_between(
+            "score_gain",
+            score_gain,
+            math.inf,
+            "a positive, finite number: with 1 scores learn at the rate of the "
+            "network, with 10 ten times as fast",
+        )
         self.concepts = concepts
         self.hidden = hidden
         self.weighting = weighting
         self.gating = gating
-        self.alpha = alpha
+        self.alpha = float(alpha)
         self.scores = scores
         self.score_activation = score_activation
-        self.initial_score = initial_score
+        self.initial_score = float(initial_score)
         self.detach_scores = detach_scores
         self.score_gain = float(score_gain)
         self.base = base
@@ -116,17 +114,24 @@ class BaseLAPooling(layers.Layer):
             self.head.trainable = self.trainable
 
     def build(self, input_shape):
+        shape = self._channels_last_shape(input_shape)
+        if shape[-1] is None:
+            raise ValueError(
+                f"Expected the number of channels to be known, with "
+                f"data_format={self.data_format!r}. Received: an input of shape "
+                f"{tuple(input_shape)}. Give `keras.Input` the number of channels."
+            )
         if self.head is not None:
-            self.head.build(self._channels_last_shape(input_shape))
+            self.head.build(shape)
         self.raw_alpha = self.add_weight(
             name="raw_alpha",
             shape=(),
             initializer=keras.initializers.Constant(_inverse_softplus(self.alpha)),
             autocast=False,
         )
-        self.gate = None
+        self._gate = None
         if self.base is not None:
-            self.gate = self.add_weight(
+            self._gate = self.add_weight(
                 name="gate",
                 shape=(),
                 initializer="zeros",
@@ -171,10 +176,24 @@ class BaseLAPooling(layers.Layer):
         return ops.stop_gradient(attention) if self.detach_scores else attention
 
     @property
+    def gate(self):
+        """The variable that blends base and attention; `None` without a base."""
+        self._check_built("gate")
+        return self._gate
+
+    @property
     def sharpness(self):
         """The current, trained value of alpha: `softplus` of a free variable."""
+        self._check_built("sharpness")
         dtype = compute_dtype(self.raw_alpha.dtype)
         return ops.softplus(ops.cast(self.raw_alpha, dtype))
+
+    def _check_built(self, name):
+        if not self.built:
+            raise AttributeError(
+                f"Expected a layer that is built, to read its `{name}`. Received: "
+                f"{self.name!r}, which is not. Call it, or its `build(input_shape)`."
+            )
 
     def compute_output_shape(self, input_shape):
         batch, *sizes, channels = self._channels_last_shape(input_shape)
@@ -232,6 +251,13 @@ def standardize_count(name, value):
             f"Expected `{name}` to be a positive integer. Received: {name}={value!r}"
         )
     return count
+
+
+def _check_between(name, value, end, expected):
+    if not isinstance(value, numbers.Real) or not 0 < value < end:
+        raise ValueError(
+            f"Expected `{name}` to be {expected}. Received: {name}={value!r}"
+        )
 
 
 def _inverse_softplus(value):

@@ -5,6 +5,7 @@ from keras_lap.ops import windows
 from keras_lap.ops.arguments import (
     check_window_fits,
     standardize_padding,
+    standardize_pool_size,
     standardize_sizes,
 )
 
@@ -46,7 +47,7 @@ class BaseWindowedLAPooling(BaseLAPooling):
             base=base,
             **kwargs,
         )
-        self.pool_size = standardize_sizes("pool_size", pool_size, self.rank)
+        self.pool_size = standardize_pool_size(pool_size, self.rank)
         strides = self.pool_size if strides is None else strides
         self.strides = standardize_sizes("strides", strides, self.rank)
         self.padding = standardize_padding(padding, self.pool_size)

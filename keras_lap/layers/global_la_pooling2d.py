@@ -19,7 +19,7 @@ class GlobalLAPooling2D(BaseGlobalLAPooling):
         hidden: Width of a hidden layer in the score head, or `None`.
         weighting: `"gaussian"` or `"softmax"`.
         gating: `"score"` or `None`.
-        alpha: Initial sharpness, positive.
+        alpha: Initial sharpness, positive; for weight decay see `LAPooling2D`.
         scores: `"max"`, `"noisy_or"` or `"features"`.
         score_activation: `"sigmoid"` or `"ramp"`.
         initial_score: Score of every pixel at the start of training.

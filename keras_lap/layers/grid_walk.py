@@ -6,7 +6,7 @@ import keras
 from keras import layers, tree
 
 from keras_lap.layers.la_pooling2d import LAPooling2D
-from keras_lap.layers.model_graph import graph_of
+from keras_lap.layers.model_graph import graph_of, tensors_read
 from keras_lap.layers.receptive_grid import ReceptiveGrid
 
 # The place among the sources of a map that stands for the image itself.
@@ -167,8 +167,7 @@ class _Walk:
         graph = graph_of(operation)
 
         def run(*args, **kwargs):
-            flat = tree.flatten((args, kwargs))
-            inputs = [value for value in flat if isinstance(value, keras.KerasTensor)]
+            inputs = tensors_read(operation, args, kwargs)
             if graph is not None:
                 return graph._run_through_graph(inputs, operation_fn=self._runner)
             outputs = operation.compute_output_spec(*args, **kwargs)

@@ -32,9 +32,13 @@ class LAPooling2D(BaseWindowedLAPooling):
             `exp(alpha (score - max))`.
         gating: `"score"` multiplies each pixel by its attention score; `None` only
             weights the pixels of a window against each other.
-        alpha: Initial sharpness, positive; trained through a softplus.
+        alpha: Initial sharpness, positive; trained through a softplus. Weight decay
+            draws it to 0.69, the softplus of 0, unless the optimizer is told, before it
+            is built, to `exclude_from_weight_decay(var_names=["raw_alpha"])`.
         scores: How attention comes from concept scores: `"max"`, `"noisy_or"`, or
-            `"features"`, where every channel is its own score, without parameters.
+            `"features"`, where every channel is its own score. That takes no score
+            head: alpha is left to train, and of no account are `concepts`, `hidden`,
+            `score_activation`, `initial_score` and `score_gain`.
         score_activation: `"sigmoid"`, or `"ramp"`, `clip((z + 1) / 2, 0, 1)` of the
             logit `z`, which can close the gate exactly.
         initial_score: Score of every pixel at the start of training.

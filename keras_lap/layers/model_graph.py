@@ -4,6 +4,7 @@ import inspect
 import os
 
 import keras
+from keras import tree
 from keras.src.models.functional import Functional
 
 
@@ -22,6 +23,28 @@ def graph_of(operation):
     if isinstance(operation, Functional) and type(operation).call is Functional.call:
         return operation
     return None
+
+
+def tensors_read(operation, args, kwargs):
+    """The symbolic tensors that a call reads.
+
+    Args:
+        operation: A layer or operation. Of a model that has a graph they come in the
+            order of its inputs: a dict is read by their names, as Keras does.
+        args: Positional arguments of the call.
+        kwargs: Keyword arguments of the call.
+
+    Returns:
+        A list of `keras.KerasTensor`.
+    """
+    graph = graph_of(operation)
+    if graph is not None:
+        given, *_ = (*args, *kwargs.values())
+        names = [tensor.name for tensor in graph.inputs]
+        if isinstance(given, dict) and given.keys() >= set(names):
+            return [given[name] for name in names]
+    flat = tree.flatten((args, kwargs))
+    return [value for value in flat if isinstance(value, keras.KerasTensor)]
 
 
 def check_model(model):

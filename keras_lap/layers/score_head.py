@@ -5,6 +5,8 @@ import math
 import keras
 from keras import backend, layers, ops
 
+from keras_lap.layers.dense import Dense
+
 ACTIVATIONS = ("sigmoid", "ramp")
 AGGREGATIONS = ("max", "noisy_or")
 
@@ -50,15 +52,13 @@ class ScoreHead(layers.Layer):
         self.hidden_layers = []
         if hidden is not None:
             self.hidden_layers = [
-                layers.Dense(
-                    hidden, use_bias=False, name="hidden", dtype=self.dtype_policy
-                ),
+                Dense(hidden, use_bias=False, name="hidden", dtype=self.dtype_policy),
                 layers.BatchNormalization(
                     momentum=0.9, name="norm", dtype=self.dtype_policy
                 ),
                 layers.ReLU(name="relu", dtype=self.dtype_policy),
             ]
-        self.logits = layers.Dense(
+        self.logits = Dense(
             concepts,
             kernel_initializer=keras.initializers.RandomNormal(stddev=0.001),
             bias_initializer=keras.initializers.Constant(

@@ -3,6 +3,7 @@
 import math
 import operator
 from collections.abc import Iterable
+from types import NoneType
 
 import numpy as np
 from keras import backend, config
@@ -21,10 +22,13 @@ def standardize_data_format(data_format):
     """Fills in Keras' own setting for `None` and checks the value.
 
     Raises:
-        ValueError: If it is neither `"channels_last"` nor `"channels_first"`.
+        ValueError: If it is neither `"channels_last"` nor `"channels_first"`, in
+            whatever case.
     """
     if data_format is None:
         return config.image_data_format()
+    if isinstance(data_format, str):
+        data_format = data_format.lower()
     check_choice("data_format", data_format, ("channels_last", "channels_first"))
     return data_format
 
@@ -51,6 +55,26 @@ def standardize_sizes(name, value, rank):
             f"Received: {name}={value!r}"
         )
     return sizes
+
+
+def standardize_pool_size(value, rank):
+    """Turns the size of a window into a tuple.
+
+    Args:
+        value: Integer, or sequence of `rank` integers.
+        rank: Number of spatial axes.
+
+    Raises:
+        ValueError: If there are not `rank` positive integers, or if the window is of
+            more than `LARGEST_WINDOW` pixels.
+    """
+    pool_size = standardize_sizes("pool_size", value, rank)
+    if math.prod(pool_size) > LARGEST_WINDOW:
+        raise ValueError(
+            f"Expected a window of at most {LARGEST_WINDOW} pixels. Received: "
+            f"pool_size={pool_size}. A global pooling takes maps of any size."
+        )
+    return pool_size
 
 
 def standardize_padding(padding, pool_size):
@@ -126,14 +150,9 @@ def standardize_window(x_shape, pool_size, strides, padding):
     if pool_size is None:
         _check_global_window(sizes, strides, padding)
         return None, None, "valid"
-    pool_size = standardize_sizes("pool_size", pool_size, len(sizes))
+    pool_size = standardize_pool_size(pool_size, len(sizes))
     strides = pool_size if strides is None else strides
     strides = standardize_sizes("strides", strides, len(sizes))
-    if math.prod(pool_size) > LARGEST_WINDOW:
-        raise ValueError(
-            f"Expected a window of at most {LARGEST_WINDOW} pixels. Received: "
-            f"pool_size={pool_size}. A global pooling takes maps of any size."
-        )
     padding = standardize_padding(padding, pool_size)
     check_window_fits(sizes, pool_size, padding)
     return pool_size, strides, padding
@@ -141,9 +160,8 @@ def standardize_window(x_shape, pool_size, strides, padding):
 
 def check_sharpness(alpha):
     """Raises a `ValueError` if `alpha`, where known, is negative or not finite."""
-    _check_values(
-        "alpha", alpha, lambda a: (a >= 0) & np.isfinite(a), "finite, zero or positive"
-    )
+    expected = "finite, zero or positive, a number or one per score map"
+    _check_values("alpha", alpha, lambda a: (a >= 0) & np.isfinite(a), expected)
 
 
 def check_gate(base, base_gate):
@@ -153,7 +171,10 @@ def check_gate(base, base_gate):
             "Expected `base` and `base_gate` to be given together: pass both, or "
             f"neither for LAP alone. Received: base={base!r}, base_gate={base_gate!r}"
         )
-    _check_values("base_gate", base_gate, lambda g: (g >= 0) & (g <= 1), "in [0, 1]")
+    if base is not None:
+        _check_values(
+            "base_gate", base_gate, lambda g: (g >= 0) & (g <= 1), "a number in [0, 1]"
+        )
 
 
 def check_dtype(x):
@@ -216,6 +237,11 @@ def check_shapes(x_shape, scores_shape, alpha_shape, gate_shape=None):
             "Expected one score per pixel of `x`. Received: batch and spatial sizes "
             f"{tuple(x_pixels)} for `x` and {tuple(scored_pixels)} for `scores`"
         )
+    if channels is None or groups is None:
+        raise ValueError(
+            "Expected the numbers of channels and of score maps to be known. Received: "
+            f"{channels} and {groups}. Give `keras.Input` the number of channels."
+        )
     if not channels or not groups or channels % groups:
         raise ValueError(
             "Expected the number of score maps to divide the number of channels, "
@@ -231,10 +257,16 @@ def check_shapes(x_shape, scores_shape, alpha_shape, gate_shape=None):
 
 def _check_values(name, value, in_range, expected):
     """Raises a `ValueError` for a number or array out of range; tensors pass."""
-    known = isinstance(value, (int, float, list, tuple, np.generic, np.ndarray))
-    if known and not np.all(in_range(np.asarray(value))):
+    kinds = (int, float, str, NoneType, list, tuple, np.generic, np.ndarray)
+    if not isinstance(value, kinds):
+        return
+    try:
+        is_in_range = np.all(in_range(np.asarray(value)))
+    except TypeError:
+        is_in_range = False
+    if not is_in_range:
         raise ValueError(
-            f"Expected `{name}` to be {expected}. Received: {name}={value}"
+            f"Expected `{name}` to be {expected}. Received: {name}={value!r}"
         )
 
 

@@ -1,7 +1,7 @@
 """Local attention pooling in plain `keras.ops`: the reference for every backend.
 
-Windows are read as one strided slice per tap, so that nothing as large as all the
-windows together is ever laid out in memory.
+Windows are read as one strided slice per tap, cut when its turn comes, so that a
+forward pass lays out nothing as large as all the windows together.
 
 It runs on the symbolic tensors of a Functional model too, and so writes itself out as
 operations of Keras alone. Their batch size may be unknown, and spatial sizes too unless
@@ -30,7 +30,7 @@ def la_pool_reference(
     """
     dtype = x.dtype
     x, scores = (ops.cast(tensor, compute_dtype(dtype)) for tensor in (x, scores))
-    if pool_size is None:
+    if _is_everything(x, pool_size, strides, padding):
         y = _pool_everything(x, scores, alpha, weighting, gating)
         before = _base_everything(x, base)
     else:
@@ -44,10 +44,20 @@ def la_pool_reference(
 
 def base_reference(x, pool_size, strides, padding, base):
     """The base branch of `la_pool` alone; arguments are validated."""
-    if pool_size is None:
+    if _is_everything(x, pool_size, strides, padding):
         return _base_everything(x, base)
     tapped = _Taps(x, x, pool_size, strides, padding)
     return _base_windows(x, tapped, base, pool_size, strides, padding)
+
+
+def _is_everything(x, pool_size, strides, padding):
+    """Whether there is one window, of all pixels and no others.
+
+    Pooled at once, it takes a few operations instead of a few per tap to compile.
+    """
+    if pool_size is None or tuple(x.shape[1:-1]) != tuple(pool_size):
+        return pool_size is None
+    return not any(map(any, windows.pad_widths(pool_size, pool_size, strides, padding)))
 
 
 def _weight(distance, alpha, weighting):
@@ -68,7 +78,13 @@ def _spread(weights, x):
 
 
 class _Taps:
-    """Strided views of the padded tensors, one per position inside the window."""
+    """The padded tensors, and strided views of them.
+
+    Attributes:
+        padded_x: The features behind explicit or implied padding.
+        positions: Pairs of a position inside the window and the mask of the windows
+            that have a pixel there, or `None` if all have one.
+    """
 
     def __init__(self, x, scores, pool_size, strides, padding):
         sizes = ops.shape(x)[1:-1]
@@ -77,27 +93,39 @@ class _Taps:
         widths = windows.pad_widths(known, pool_size, strides, padding)
         widths = [(0, 0), *widths, (0, 0)]
 
-        def cut(padded):
-            positions = windows.taps(pool_size)
-            return [
-                windows.slice_tap(padded, tap, pool_size, strides) for tap in positions
-            ]
-
         def pad(tensor):
             return tensor if padding == "valid" else ops.pad(tensor, widths)
 
         self.padded_x = pad(x)
-        self.x = cut(self.padded_x)
-        self.scores = cut(pad(scores))
-        self.valid = [None] * len(self.x)
+        self._padded_scores = pad(scores)
+        self._windows = (pool_size, strides)
         if padding == "valid":
-            return
-        if all(isinstance(size, int) for size in sizes):
-            views = cut(np.pad(np.ones((1, *sizes, 1), bool), widths))
-            self.valid = [None if view.all() else view for view in views]
+            real = None
+        elif all(isinstance(size, int) for size in sizes):
+            real = np.pad(np.ones((1, *sizes, 1), bool), widths)
         else:
-            ones = ops.ones_like(x[:1, ..., :1], dtype="float32")
-            self.valid = [view > 0 for view in cut(pad(ones))]
+            real = pad(ops.ones_like(x[:1, ..., :1], dtype="float32"))
+        taps = windows.taps(pool_size)
+        self.positions = [(tap, self._mask(real, tap)) for tap in taps]
+
+    def x(self, tap):
+        """The features at one position of every window."""
+        return self._cut(self.padded_x, tap)
+
+    def scores(self, tap):
+        """The scores at one position of every window."""
+        return self._cut(self._padded_scores, tap)
+
+    def _mask(self, real, tap):
+        if real is None:
+            return None
+        mask = self._cut(real, tap)
+        if isinstance(mask, np.ndarray):
+            return None if mask.all() else mask
+        return mask > 0
+
+    def _cut(self, padded, tap):
+        return windows.slice_tap(padded, tap, *self._windows)
 
 
 def _keep(valid, tensor, otherwise):
@@ -110,21 +138,26 @@ def _keep(valid, tensor, otherwise):
 
 
 def _pool_windows(tapped, alpha, weighting, gating):
-    views = zip(tapped.valid, tapped.scores, strict=True)
     best = functools.reduce(
-        _first_larger, [_keep(valid, score, -math.inf) for valid, score in views]
+        _first_larger,
+        (
+            _keep(valid, tapped.scores(tap), -math.inf)
+            for tap, valid in tapped.positions
+        ),
     )
-    weights = []
-    for score, valid in zip(tapped.scores, tapped.valid, strict=True):
+
+    def summands(tap, valid):
+        score = tapped.scores(tap)
         distance = _keep(valid, best - score, 0)
-        weights.append(_keep(valid, _weight(distance, alpha, weighting), 0))
-    total = functools.reduce(operator.add, weights)
-    y = None
-    for weight, score, x in zip(weights, tapped.scores, tapped.x, strict=True):
-        share = weight / total
-        passed = _spread(share * score if gating == "score" else share, x)
-        y = passed if y is None else y + passed
-    return y
+        weight = _keep(valid, _weight(distance, alpha, weighting), 0)
+        passed = weight * score if gating == "score" else weight
+        return weight, _spread(passed, tapped.x(tap))
+
+    total, y = functools.reduce(
+        lambda sums, more: tuple(map(operator.add, sums, more)),
+        (summands(*position) for position in tapped.positions),
+    )
+    return _spread(1 / total, y)
 
 
 def _first_larger(one, other):
@@ -166,24 +199,27 @@ def _is_float64(x):
 
 def _first_pixels(tapped, padding):
     """The first pixel of each window; with `same` padding, the first real one."""
-    first = tapped.x[0]
-    if padding == "same":
-        first = tapped.x[-1]
-        for x, valid in zip(tapped.x[-2::-1], tapped.valid[-2::-1], strict=True):
-            first = x if valid is None else ops.where(valid, x, first)
+    if padding != "same":
+        return tapped.x(tapped.positions[0][0])
+    (last, _), *others = reversed(tapped.positions)
+    first = tapped.x(last)
+    for tap, valid in others:
+        x = tapped.x(tap)
+        first = x if valid is None else ops.where(valid, x, first)
     return first
 
 
 def _pool_taps(tapped, base, padding):
     """Max or average pooling, tap by tap."""
-    valid = tapped.valid if padding == "same" else [None] * len(tapped.x)
-    views = list(zip(valid, tapped.x, strict=True))
+    positions = tapped.positions
+    if padding != "same":
+        positions = [(tap, None) for tap, _ in positions]
+    otherwise = -math.inf if base == "max" else 0
+    views = (_keep(valid, tapped.x(tap), otherwise) for tap, valid in positions)
     if base == "max":
-        return functools.reduce(
-            ops.maximum, [_keep(valid, x, -math.inf) for valid, x in views]
-        )
-    total = functools.reduce(operator.add, [_keep(valid, x, 0) for valid, x in views])
-    return total / sum(_number(valid, x) for valid, x in views)
+        return functools.reduce(ops.maximum, views)
+    total = functools.reduce(operator.add, views)
+    return total / sum(_number(valid, total) for _, valid in positions)
 
 
 def _number(valid, x):
@@ -230,7 +266,8 @@ def _first_maximum(maps):
         return ops.max(maps, axis=_spatial_axes(maps), keepdims=True)
     batch, *sizes, channels = ops.shape(maps)
     flat = ops.reshape(maps, (batch, math.prod(sizes), channels))
-    index = ops.expand_dims(ops.argmax(flat, axis=1), 1)
+    # On JAX 0 is larger than -0, of which the sum makes 0.
+    index = ops.expand_dims(ops.argmax(flat + 0.0, axis=1), 1)
     best = ops.take_along_axis(flat, index, axis=1)
     return ops.reshape(best, (batch, *[1] * len(sizes), channels))
 

@@ -7,6 +7,7 @@ from keras import tree
 
 from keras_lap.surgery.copies import copied_value
 
+STEPS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
 COPIED = (keras.metrics.Metric, keras.optimizers.Optimizer)
 
 
@@ -48,12 +49,14 @@ def copy_compile_state(model, copy, pairs):
         pairs: Pairs of a variable of `model` and its counterpart in `copy`.
 
     Raises:
-        ValueError: If `model` is not compiled, or by a `compile` of its own; if its
-            optimizer or a metric cannot be copied by its config, or has settings that
-            its config does not hold; or if the optimizer keeps variables where they
-            cannot be found.
+        ValueError: If `model` is not compiled, or by a `compile` of its own; if it has
+            steps of its own, such as `train_step`, that `copy` lacks; if its optimizer
+            or a metric cannot be copied by its config, or has settings that its config
+            does not hold; or if the optimizer keeps variables where they cannot be
+            found.
     """
     check_compiled(model)
+    _check_steps(type(model), type(copy))
     given = model._compile_config.config
     copy.compile(
         optimizer=_copy_optimizer(model.optimizer, copy.trainable_variables, pairs),
@@ -67,6 +70,18 @@ def copy_compile_state(model, copy, pairs):
         # An optimizer that scales the loss is wrapped by now.
         auto_scale_loss=False,
     )
+
+
+def _check_steps(given, kept):
+    lost = [name for name in STEPS if getattr(given, name) is not getattr(kept, name)]
+    if lost:
+        raise ValueError(
+            "Expected a copy that trains as the model does. Received: a model of class "
+            f"{given.__name__}, whose constructor is its own, so that its copy is of "
+            f"class {kept.__name__} and lacks its {', '.join(lost)}. Leave out "
+            "`compile` here and train the result by steps of your own, or move them to "
+            "a class that leaves `keras.Model`'s constructor as it is."
+        )
 
 
 def _copy(value):

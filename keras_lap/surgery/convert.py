@@ -45,7 +45,8 @@ def convert(model, plan=None, *, compile=None, **options):
             if it has no place for LAP, in which case the message says why each layer
             that was looked at stays; if the plan is for another model; if one of its
             layers cannot be copied by its config, or shares weights with another; if
-            `compile="copy"` and `model` is not compiled; or if an option is out of its
+            `compile="copy"` and `model` is not compiled, or has a `train_step` or the
+            like of its own that the result would lack; or if an option is out of its
             range.
 
     Example:

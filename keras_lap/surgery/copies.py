@@ -1,7 +1,9 @@
 """Copies of single layers: settings first, then, once built, their state."""
 
+import contextlib
 import tempfile
 
+import keras
 from keras import layers, ops
 
 
@@ -20,9 +22,10 @@ def copy_operation(operation, **changes):
     """
     try:
         config = {**operation.get_config(), **changes}
-        if not isinstance(operation, layers.Lambda):
-            return type(operation).from_config(config)
-        copy = type(operation).from_config(config, safe_mode=False)
+        with rematerialized_as(operation):
+            if not isinstance(operation, layers.Lambda):
+                return type(operation).from_config(config)
+            copy = type(operation).from_config(config, safe_mode=False)
     except Exception as error:
         raise ValueError(
             "Expected every layer to be rebuilt by its `from_config(get_config())`. "
@@ -35,10 +38,19 @@ def copy_operation(operation, **changes):
     return copy
 
 
+def rematerialized_as(operation):
+    """A context in which layers are made that rematerialise as a given one does."""
+    mode = getattr(operation, "_remat_mode", None)
+    if mode is None:
+        return contextlib.nullcontext()
+    return keras.RematScope(**mode._asdict())
+
+
 def copy_state(layer, copy):
     """Copies weights, other variables and vocabularies.
 
-    Weights are trainable, regularised and constrained in the copy as they are.
+    Weights are trainable in the copy as they are, and regularised and constrained by
+    the same objects, which whoever holds them can go on setting.
 
     Args:
         layer: A built layer.

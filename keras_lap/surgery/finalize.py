@@ -58,9 +58,9 @@ def finalize(model):
     - Layers that do nothing at inference are taken out: dropout of all kinds, Gaussian
       noise, `ActivityRegularization` and the augmentations `AugMix`, `CutMix`, `MixUp`,
       `RandAugment` and `Random...`, except for `RandomCrop`. A nested model made of
-      nothing else goes as a whole. A layer stays where it changes the dtype, and all
-      but augmentations where they were called with `training=True`, as for Monte Carlo
-      dropout.
+      nothing else goes as a whole. A layer stays where it changes the dtype, where an
+      output of `model` has its name, and all but augmentations where they were called
+      with `training=True`, as for Monte Carlo dropout.
 
     Everything else is copied with its name, weights, flags and dtype policy, and with
     nothing to do the result is a copy. It is not compiled. Its outputs at inference,
@@ -126,6 +126,7 @@ def _idle(graph):
             does_nothing(call)
             and len(call.inputs) == len(call.outputs) == 1
             and call.inputs[0].dtype == call.outputs[0].dtype
+            and not any(call.outputs[0] is end for end in graph.model.outputs)
         )
 
     def does_nothing(call):

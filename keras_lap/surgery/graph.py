@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_lap.layers.model_graph import graph_of
+from keras_lap.layers.model_graph import graph_of, tensors_read
 from keras_lap.surgery.shapes import sizes_and_channels
 
 
@@ -20,7 +20,8 @@ class Call:
         operation: The layer or operation called.
         args: Positional arguments, symbolic tensors among them.
         kwargs: Keyword arguments, symbolic tensors among them.
-        inputs: Flat list of the symbolic tensors it reads.
+        inputs: Flat list of the symbolic tensors it reads; for a nested model one for
+            each of its inputs, in their order.
         outputs: Flat list of the symbolic tensors it returns.
         depth: Number of calls on the longest way here from the input.
     """
@@ -135,18 +136,11 @@ class Graph:
         own = self._calls[id(model)] = []
         depths = {id(tensor): start for tensor in model.inputs}
         for node in _nodes(model):
-            operation, inputs = node.operation, node.input_tensors
+            operation, arguments = node.operation, node.arguments
+            args, kwargs = arguments.args, arguments.kwargs
+            inputs = tensors_read(operation, args, kwargs)
             depth = max(depths[id(tensor)] for tensor in inputs)
-            arguments = node.arguments
-            call = Call(
-                model,
-                operation,
-                arguments.args,
-                arguments.kwargs,
-                inputs,
-                node.outputs,
-                depth,
-            )
+            call = Call(model, operation, args, kwargs, inputs, node.outputs, depth)
             own.append(call)
             self._paths.setdefault(id(operation), (*path, operation.name))
             nested = graph_of(operation) is not None

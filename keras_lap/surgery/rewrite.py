@@ -5,7 +5,7 @@ from typing import Any
 
 from keras import layers
 
-from keras_lap.surgery.copies import copy_operation
+from keras_lap.surgery.copies import copy_operation, rematerialized_as
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,8 @@ class Lap:
 
     def new_layer(self, **options):
         """A new layer, with the arguments that its place leaves open."""
-        return self.layer_class(**self.config, **options)
+        with rematerialized_as(self.source):
+            return self.layer_class(**self.config, **options)
 
 
 @dataclass(frozen=True, eq=False)

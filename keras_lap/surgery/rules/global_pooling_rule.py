@@ -35,6 +35,7 @@ class GlobalPoolingRule(Rule):
             )
         config = {
             **place_config(layer, layer.name, self.bases[type(layer)]),
+            "activity_regularizer": layer.activity_regularizer,
             "keepdims": layer.keepdims,
         }
         return Rewrite((Lap(GlobalLAPooling2D, layer, config),))

@@ -28,6 +28,7 @@ class PoolingRule(Rule):
         zeros = self._zeros_in_front(layer, graph, stays)
         config = {
             **place_config(layer, layer.name, self.bases[type(layer)]),
+            "activity_regularizer": layer.activity_regularizer,
             "pool_size": layer.pool_size,
             "strides": layer.strides,
             "padding": zeros[0].operation.padding if zeros else layer.padding,
