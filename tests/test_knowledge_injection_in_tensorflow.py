@@ -75,10 +75,34 @@ def test_unknown_image_sizes_are_traced_once(rng):
     injection = KnowledgeInjection([Presence(), MaskSupervision(), traced])
     calls = []
     count = call_at("on_train_batch_end", lambda _: calls.append(traced.calls))
-    logs = first(fit(model, data, callbacks=[injection, count]))
+    with pytest.warns(UserWarning, match=r"\['mask_supervision'\].*tf.ensure_shape"):
+        logs = first(fit(model, data, callbacks=[injection, count]))
     assert np.isfinite(list(logs.values())).all()
     assert len(calls) == 3
     assert calls == [calls[0]] * 3
+
+
+def test_the_model_tells_sizes_that_the_data_does_not(x, label):
+    """Masks lie where the pixels behind a convolution without padding are."""
+    x = 30 * x
+    targets = {"label": label, "mask": np.tri(SIZE)[None].repeat(SAMPLES, 0)}
+    rigid = tf.data.Dataset.from_tensors((x, targets))
+    loose = tf.data.Dataset.from_generator(
+        lambda: [(x, targets)],
+        output_signature=tf.nest.map_structure(
+            lambda spec: tf.TensorSpec([None] * spec.shape.rank, spec.dtype),
+            rigid.element_spec,
+        ),
+    ).apply(tf.data.experimental.assert_cardinality(1))
+    found = []
+    for data in (rigid, loose):
+        keras.utils.set_random_seed(1)
+        stack = [layers.Conv2D(4, 5, activation="relu"), *body()[1:]]
+        model = keras.Sequential([keras.Input((SIZE, SIZE, 1)), *stack])
+        injection = KnowledgeInjection([MaskSupervision()])
+        logs = fit(compiled(model, **GRAPH), data, callbacks=[injection])
+        found.append(logs["mask_supervision"])
+    assert_close(found[1], found[0], **ALLOWED)
 
 
 def test_an_error_in_the_data_leaves_the_model_as_it_was(x, label, targets):

@@ -15,12 +15,14 @@ from keras_lap.injection.build_on_labels import let_models_build_on_labels
 from keras_lap.injection.image_batch import ImageBatch
 from keras_lap.injection.input_tape import InputTape
 from keras_lap.injection.knowledge import FITTED, Knowledge, split_targets
+from keras_lap.injection.known_sizes import let_sizes_be_known
 from keras_lap.injection.losses import BaseLoss, FunctionLoss, InputGradientLoss
 from keras_lap.injection.replicas import scope_of, strategy_of
 from keras_lap.injection.share_watch import ShareWatch
 from keras_lap.injection.step_function import StepFunction
 from keras_lap.injection.supervision import Supervision
 from keras_lap.injection.terms import BALANCES, Terms
+from keras_lap.injection.warn_of_even_maps import warn_of_even_maps
 from keras_lap.injection.warn_of_moving_pixels import warn_of_moving_pixels
 from keras_lap.injection.weight_of_label import weight_of_label
 from keras_lap.layers import score_tape
@@ -49,6 +51,12 @@ class KnowledgeInjection(keras.callbacks.Callback):
     - `"valid"`: flags `(N,)` that say for which samples the knowledge is there, or a
       dict of such flags per kind. What is not valid is not read. A sample whose boxes
       are all padding, or whose attributes or areas are all unknown, needs no flag.
+
+    What is known of places is laid on the map of each layer by where its pixels lie in
+    the image, which the graph of a Functional or Sequential model says. A map inside of
+    any other model, or for images whose size is not known before the data, is taken to
+    extend over the image evenly. Inputs with four axes are the images; several have to
+    be of one size.
 
     The compiled loss and metrics see the label alone. Pass the same callback to
     `evaluate` for a data set with such dicts; an evaluation without it is that of the
@@ -254,14 +262,15 @@ class KnowledgeInjection(keras.callbacks.Callback):
             if not model.built:
                 # Building may call the layers on placeholders, which no tape must see.
                 model(x)
+            let_sizes_be_known(model, x)
             with score_tape() as records, self._input_tape(x, is_training) as tape:
-                images = x if tape is None else tape.images
-                current = _Step(is_training, images, knowledge, records, tape)
+                inputs = x if tape is None else tape.inputs
+                current = _Step(is_training, inputs, knowledge, records, tape)
                 self._local.step = current
                 try:
                     logs = step(
                         keras.utils.pack_x_y_sample_weight(
-                            images, knowledge.label, sample_weight
+                            inputs, knowledge.label, sample_weight
                         )
                     )
                 finally:
@@ -276,10 +285,10 @@ class KnowledgeInjection(keras.callbacks.Callback):
 
         return step_with_knowledge
 
-    def _input_tape(self, images, is_training):
+    def _input_tape(self, inputs, is_training):
         if not any(isinstance(loss, InputGradientLoss) for loss in self.losses):
             return contextlib.nullcontext()
-        batch = ImageBatch(images, self._supervision.data_format)
+        batch = ImageBatch(inputs, self._supervision.data_format)
         return InputTape(self._supervision.model, batch, is_training)
 
     def _compute_loss(
@@ -288,11 +297,13 @@ class KnowledgeInjection(keras.callbacks.Callback):
         """The model's own loss plus the weighted terms."""
         loss = own(x, y, y_pred, sample_weight, **training)
         step = self._local.step
-        knowledge, images = step.knowledge, step.images(x)
-        knowledge.check_against(images, self._supervision.data_format)
+        # It need not have been told what the model was called on.
+        inputs, knowledge = step.inputs if x is None else x, step.knowledge
+        knowledge.check_against(inputs, self._supervision.data_format)
+        warn_of_even_maps(inputs, self._supervision.data_format, self.losses)
         self._watch.add(knowledge)
         forward = self._supervision.forward_pass(
-            step.latest_calls(), images, y_pred, knowledge, step.tape
+            step.latest_calls(), inputs, y_pred, knowledge, step.tape
         )
         for index, term in enumerate(self._settled):
             missing = knowledge.missing(term.needs)
@@ -320,11 +331,6 @@ class _Step:
     records: list
     tape: InputTape | None
     calls: list | None = None
-
-    def images(self, x):
-        """What the model was called on; `compute_loss` need not have been told."""
-        inputs = keras.tree.flatten(self.inputs if x is None else x)
-        return inputs[0] if len(inputs) == 1 else x
 
     def latest_calls(self):
         """Records of the layers since the last loss, or those that it read.

@@ -5,6 +5,7 @@ from typing import Any
 
 from keras import ops, tree
 
+from keras_lap.injection.image_size import image_size
 from keras_lap.injection.knowledge.kinds import KINDS
 from keras_lap.names import near_names
 
@@ -81,20 +82,17 @@ class Knowledge:
             return 0.0
         return KINDS[name].count_no_shares(self.given[name], self.valid.get(name))
 
-    def check_against(self, images, data_format="channels_last"):
+    def check_against(self, inputs, data_format="channels_last"):
         """Raises a `ValueError` if the knowledge does not fit the images.
 
         Sizes that are not known before the data are not checked.
 
         Args:
-            images: `(N, H, W, C)`, or `(N, C, H, W)` with `channels_first`. Inputs
-                of another kind have no size to compare with.
+            inputs: What the model is called on, as `image_size` takes it.
             data_format: `"channels_last"` or `"channels_first"`.
         """
-        shape = tuple(getattr(images, "shape", ()))
-        size = None
-        if len(shape) == 4:
-            size = shape[2:] if data_format == "channels_first" else shape[1:3]
+        size = image_size(inputs, data_format)
+        shape = tuple(getattr(tree.flatten(inputs)[0], "shape", ()))
         samples = shape[0] if shape else None
         for name, values in self.given.items():
             kind = KINDS[name]

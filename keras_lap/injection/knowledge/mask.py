@@ -32,7 +32,7 @@ def _is_known(mask):
 
 def _check(given, image_size):
     size = tuple(given["mask"].shape)[1:3]
-    if image_size is None or None in (*size, *image_size):
+    if image_size is None or None in size:
         return
     check_masks_aspect(size, image_size)
 
