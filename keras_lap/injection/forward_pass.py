@@ -3,6 +3,7 @@
 import functools
 
 import numpy as np
+from keras import ops
 
 from keras_lap.injection.image_batch import ImageBatch
 from keras_lap.injection.knowledge import ImageKnowledge, present_concepts
@@ -41,6 +42,11 @@ class ForwardPass:
     def layers(self):
         """The supervised layers of all calls of the model, one after the other."""
         return [layer for layers in self.calls for layer in layers]
+
+    @property
+    def samples(self):
+        """Number of the samples."""
+        return ops.shape(self.layers[0].logits)[0]
 
     @functools.cached_property
     def image_knowledge(self):

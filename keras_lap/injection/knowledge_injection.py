@@ -68,7 +68,9 @@ class KnowledgeInjection(keras.callbacks.Callback):
 
     (losses that are not on single layers say themselves what they are a mean over),
     where a sample for which the needed knowledge is missing counts as zero, and
-    sample weights multiply. Every term is logged under its name, averaged over the
+    sample weights multiply; those of several outputs, or of the pixels of one, by their
+    mean in each sample. A term that is NaN does no harm in a sample that counts as
+    zero. Every term is logged under its name, averaged over the
     samples that it applied to, or as NaN if there were none. Validation data
     without what a term needs leaves it out of the validation loss. Terms that are
     warming up have their full weights in validation, so that the validation loss of
@@ -315,8 +317,8 @@ class KnowledgeInjection(keras.callbacks.Callback):
                 )
             if missing:
                 continue
-            values = term.of_pass(forward)
-            counts = knowledge.counts(term.needs, sample_weight, values)
+            counts = knowledge.counts(term.needs, sample_weight, forward.samples)
+            values = term.of_pass(forward, counts)
             loss = loss + self._terms.add(index, values, counts, step.is_training)
         return loss
 

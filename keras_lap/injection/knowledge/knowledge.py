@@ -46,14 +46,15 @@ class Knowledge:
         """The first name in `needs` that the batch does not hold, or `None`."""
         return next((n for n in needs if n in KINDS and n not in self.given), None)
 
-    def counts(self, needs, sample_weight, values):
+    def counts(self, needs, sample_weight, samples):
         """How much each sample counts in a term.
 
         Args:
             needs: Names of the knowledge that the term takes.
-            sample_weight: `(N,)`, any structure of such, one for each output of the
-                model, of which the mean counts, or `None`.
-            values: The term, `(N,)`.
+            sample_weight: `(N,)`, or with more axes, as for pixels, or any structure
+                of such, one for each output of the model, or `None`. What there is of
+                one sample counts by its mean.
+            samples: Number of the samples.
 
         Returns:
             float32 tensor `(N,)`: zero where needed knowledge is not valid or says
@@ -62,11 +63,11 @@ class Knowledge:
         factors = [flags for name in needs for flags in self._flags(name)]
         if sample_weight is not None:
             weights = tree.flatten(sample_weight)
-            columns = [_as_column(weight, values.dtype) for weight in weights]
+            columns = [_as_column(weight) for weight in weights]
             factors.append(sum(columns) / len(columns))
-        counts = ops.ones_like(values)
+        counts = ops.ones((samples,), "float32")
         for factor in factors:
-            counts = counts * _as_column(factor, values.dtype)
+            counts = counts * _as_column(factor)
         return counts
 
     def _flags(self, name):
@@ -114,8 +115,11 @@ def _check_flags(name, flags, samples):
         )
 
 
-def _as_column(values, dtype):
-    return ops.reshape(ops.cast(values, dtype), (-1,))
+def _as_column(values):
+    """The mean of what there is of each sample, `(N,)`."""
+    values = ops.cast(values, "float32")
+    others = tuple(range(1, len(values.shape)))
+    return ops.mean(values, axis=others) if others else values
 
 
 def holds_knowledge(y):

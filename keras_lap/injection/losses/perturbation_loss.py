@@ -129,7 +129,7 @@ class PerturbationLoss(ClassLoss):
             f"{type(self).__name__} must implement `call(logits, present)`."
         )
 
-    def of_pass(self, forward):
+    def of_pass(self, forward, counts):
         """The term of each sample, `(N,)`."""
         maps, exists = forward.label_map
         images = forward.images
