@@ -1,5 +1,7 @@
 """`KnowledgeInjection` with what TensorFlow alone has: tf.data, graphs of any size."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -103,6 +105,21 @@ def test_the_model_tells_sizes_that_the_data_does_not(x, label):
         logs = fit(compiled(model, **GRAPH), data, callbacks=[injection])
         found.append(logs["mask_supervision"])
     assert_close(found[1], found[0], **ALLOWED)
+
+
+def test_sizes_are_looked_at_anew_in_each_data_set(x, targets):
+    model = compiled(keras.Sequential([keras.Input((None, None, 1)), *body()]), **GRAPH)
+    injection, size = KnowledgeInjection([MaskSupervision()]), (SAMPLES, 8, 8)
+    small = {**targets, "mask": np.zeros(size)}
+    for images in (x, np.zeros((*size, 1)), x):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            fit(model, images, small, [injection])
+    wide = {**targets, "mask": np.zeros((SAMPLES, 8, 16))}
+    for _ in range(2):
+        with pytest.raises(ValueError, match="aspect ratio"):
+            fit(model, x, wide, [injection])
+    fit(model, x, targets, [injection])
 
 
 def test_an_error_in_the_data_leaves_the_model_as_it_was(x, label, targets):

@@ -2,8 +2,8 @@
 
 import contextlib
 import functools
-import threading
 import warnings
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,9 @@ from keras_lap.injection.warn_of_moving_pixels import warn_of_moving_pixels
 from keras_lap.injection.weight_of_label import weight_of_label
 from keras_lap.layers import score_tape
 from keras_lap.names import check_choice, listed
+
+# Replicas run their steps in threads of their own.
+_current_step = ContextVar("current_step")
 
 
 class KnowledgeInjection(keras.callbacks.Callback):
@@ -171,7 +174,6 @@ class KnowledgeInjection(keras.callbacks.Callback):
         self._strategy = None
         self._terms = None
         self._functions = {}
-        self._local = threading.local()
         let_models_build_on_labels()
 
     def set_model(self, model):
@@ -195,9 +197,13 @@ class KnowledgeInjection(keras.callbacks.Callback):
         self._terms.warm_up(epoch)
 
     def on_train_batch_end(self, batch, logs=None):
+        self._check_step("train")
         if self._is_first_step:
             self._is_first_step = False
             self._watch.warn()
+
+    def on_test_batch_end(self, batch, logs=None):
+        self._check_step("test")
 
     def on_test_end(self, logs=None):
         self._watch.warn()
@@ -253,6 +259,17 @@ class KnowledgeInjection(keras.callbacks.Callback):
             )
         function.stand_in()
 
+    def _check_step(self, kind):
+        """Raises a `ValueError` if the last step was not one with knowledge."""
+        if self._functions[kind].is_awaited:
+            raise ValueError(
+                "Expected the model to make the step that KnowledgeInjection has "
+                "prepared. Received another one, without knowledge: a callback that is "
+                "listed behind it has called the model's own step, as "
+                f"`{kind}_on_batch` does, in its `on_{kind}_batch_begin`. List it "
+                "before KnowledgeInjection."
+            )
+
     def _with_knowledge(self, is_training, step):
         """Hides from a step all of the targets but the label, and tapes the scores."""
         model = self._supervision.model
@@ -268,7 +285,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
             with score_tape() as records, self._input_tape(x, is_training) as tape:
                 inputs = x if tape is None else tape.inputs
                 current = _Step(is_training, inputs, knowledge, records, tape)
-                self._local.step = current
+                token = _current_step.set(current)
                 try:
                     logs = step(
                         keras.utils.pack_x_y_sample_weight(
@@ -276,7 +293,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
                         )
                     )
                 finally:
-                    self._local.step = None
+                    _current_step.reset(token)
             if current.calls is None:
                 raise ValueError(
                     "Expected a model whose steps call `compute_loss`, into which the "
@@ -298,7 +315,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
     ):
         """The model's own loss plus the weighted terms."""
         loss = own(x, y, y_pred, sample_weight, **training)
-        step = self._local.step
+        step = _current_step.get()
         # It need not have been told what the model was called on.
         inputs, knowledge = step.inputs if x is None else x, step.knowledge
         knowledge.check_against(inputs, self._supervision.data_format)
