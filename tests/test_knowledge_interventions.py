@@ -158,6 +158,7 @@ REFUSED_ARGUMENTS = [
     {"blur": 0},
     {"blur": math.inf},
     {"blur": math.nan},
+    {"blur": "wide"},
 ]
 
 
