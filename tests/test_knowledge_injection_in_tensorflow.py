@@ -123,6 +123,21 @@ def test_sizes_are_looked_at_anew_in_each_data_set(x, targets):
     fit(model, x, targets, [injection])
 
 
+@pytest.mark.parametrize("name", ["label", "mask", "valid"])
+def test_refuses_targets_of_unknown_rank(x, targets, name):
+    def forget(x, y):
+        values = y[name]
+        (forgotten,) = tf.numpy_function(lambda v: [v], [values], [values.dtype])
+        return x, {**y, name: forgotten}
+
+    targets = {**targets, "valid": np.ones(SAMPLES)}
+    data = tf.data.Dataset.from_tensors((x, targets)).map(forget)
+    message = rf"(?s)Expected.*axes.*Received \['{name}'\].*tf.ensure_shape"
+    with pytest.raises(ValueError, match=message):
+        injection = KnowledgeInjection([MaskSupervision()])
+        fit(make_model(**GRAPH), data, callbacks=[injection])
+
+
 def test_an_error_in_the_data_leaves_the_model_as_it_was(x, label, targets):
     def batches():
         yield x, targets

@@ -282,6 +282,8 @@ class KnowledgeInjection(keras.callbacks.Callback):
                 # Building may call the layers on placeholders, which no tape must see.
                 model(x)
             let_sizes_be_known(model, x)
+            knowledge.check_against(x, self._supervision.data_format)
+            warn_of_even_maps(x, self._supervision.data_format, self.losses)
             with score_tape() as records, self._input_tape(x, is_training) as tape:
                 inputs = x if tape is None else tape.inputs
                 current = _Step(is_training, inputs, knowledge, records, tape)
@@ -318,8 +320,6 @@ class KnowledgeInjection(keras.callbacks.Callback):
         step = _current_step.get()
         # It need not have been told what the model was called on.
         inputs, knowledge = step.inputs if x is None else x, step.knowledge
-        knowledge.check_against(inputs, self._supervision.data_format)
-        warn_of_even_maps(inputs, self._supervision.data_format, self.losses)
         self._watch.add(knowledge)
         forward = self._supervision.forward_pass(
             step.latest_calls(), inputs, y_pred, knowledge, step.tape

@@ -91,7 +91,8 @@ class Supervision:
         classes = single_output(predictions).shape[-1]
         if given is None or (count == 1 and _tells_concepts_apart(given)):
             return default_class_concepts(classes, count)
-        flags = class_concept_flags(given, classes, count, f"layer {layer.name!r}")
+        of = f"layer {layer.name!r} (or leave that out of `layers`)"
+        flags = class_concept_flags(given, classes, count, of)
         return flags.astype("float32")
 
 

@@ -95,6 +95,7 @@ class Knowledge:
         size = image_size(inputs, data_format)
         shape = tuple(getattr(tree.flatten(inputs)[0], "shape", ()))
         samples = shape[0] if shape else None
+        self._check_ranks()
         for name, values in self.given.items():
             kind = KINDS[name]
             if name in self.valid:
@@ -102,6 +103,26 @@ class Knowledge:
             kind.check_values(values, samples)
             if kind.check is not None:
                 kind.check(self.given, size)
+
+    def _check_ranks(self):
+        targets = {"label": self.label, **self.given, "valid": self.valid}
+        unknown = [
+            name
+            for name, values in targets.items()
+            if any(_has_unknown_rank(leaf) for leaf in tree.flatten(values))
+        ]
+        if unknown:
+            raise ValueError(
+                f"Expected targets whose number of axes is known. Received {unknown} "
+                "without, as `tf.numpy_function` and `tf.py_function` leave them: say "
+                "the shape in the data set, as by `tf.ensure_shape(mask, (height, "
+                "width))`."
+            )
+
+
+def _has_unknown_rank(values):
+    # Only the shapes of TensorFlow know of a rank.
+    return getattr(getattr(values, "shape", None), "rank", 0) is None
 
 
 def _check_flags(name, flags, samples):
@@ -133,7 +154,8 @@ def split_targets(y):
     Args:
         y: A label tensor, or a dict with `"label"` and any of the kinds of knowledge
             that `Knowledge` lists, and `"valid"`, flags `(N,)` for all of the
-            knowledge or a dict of flags per kind, as in `{"mask": flags}`.
+            knowledge or a dict of flags per kind, as in `{"mask": flags}`. What is
+            `None` counts as left out.
 
     Returns:
         A `Knowledge`.
@@ -152,7 +174,7 @@ def split_targets(y):
             "the labels of several outputs all belong under 'label'. "
             f"Received keys: {sorted(y, key=str)}. {' '.join(hints)}".rstrip()
         )
-    valid = y.get("valid", {})
+    valid = y.get("valid")
     if not isinstance(valid, dict):
         valid = dict.fromkeys(KINDS, valid)
     if not set(valid) <= set(KINDS):
@@ -160,5 +182,8 @@ def split_targets(y):
             "Expected 'valid' to be flags or a dict of flags for any of "
             f"{tuple(KINDS)}. Received keys: {sorted(valid)}"
         )
-    given = {name: y[name] for name in KINDS if y.get(name) is not None}
+    given, valid = (
+        {name: some[name] for name in KINDS if some.get(name) is not None}
+        for some in (y, valid)
+    )
     return Knowledge(label=y["label"], given=given, valid=valid)
