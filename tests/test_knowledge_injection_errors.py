@@ -256,11 +256,9 @@ class WithoutLabels(keras.Sequential):
 def test_says_where_a_label_is_missing(x):
     model = WithoutLabels([keras.Input((SIZE, SIZE, 1)), *body()])
     compiled(model, metrics=None)
-    fit(model, x, callbacks=[KnowledgeInjection([Exclusivity()])], batch_size=SAMPLES)
-    with pytest.raises(
-        ValueError, match=r"(?s)Expected targets with a label.*Received"
-    ):
-        fit(model, x, callbacks=[KnowledgeInjection([Presence()])], batch_size=SAMPLES)
+    fit(model, x, callbacks=[KnowledgeInjection([Exclusivity()])])
+    with pytest.raises(ValueError, match="Expected targets with a label"):
+        fit(model, x, callbacks=[KnowledgeInjection([Presence()])])
 
 
 def test_refuses_layers_that_pool_no_images(label):

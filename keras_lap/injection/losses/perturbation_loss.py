@@ -38,7 +38,8 @@ class PerturbationLoss(ClassLoss):
 
     Args:
         outputs: `"softmax"`, one class out of several, or `"sigmoid"`, independent
-            classes, each present or not.
+            classes, each present or not. In `fit`, `"softmax"` is warned of where the
+            model is compiled with a binary cross-entropy.
         from_logits: Whether the model gives logits instead of probabilities. By
             default, in `fit`, what the `from_logits` of the loss says that the model
             is compiled with, if that is one of Keras' loss objects; else, as for
