@@ -186,6 +186,15 @@ def test_gates_rest_outside_of_training(model):
     assert gates(model) == [0.25, 0.125]
 
 
+def test_what_others_save_at_the_end_of_an_epoch_is_as_it_will_be(model):
+    saved = []
+    save = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: saved.append(gates(model))
+    )
+    fit(model, [save, GateAnneal(0, 2, "linear")], epochs=3)
+    assert saved == [[0.5, 0.5], [1, 1], [1, 1]]
+
+
 def test_a_failed_training_leaves_the_gates_to_the_user(model):
     def fail(batch, logs):
         raise RuntimeError("on purpose")
@@ -195,7 +204,7 @@ def test_a_failed_training_leaves_the_gates_to_the_user(model):
     with pytest.raises(RuntimeError, match="on purpose"):
         fit(model, [anneal, failing])
     model.evaluate(X, Y, batch_size=2, verbose=0, callbacks=[anneal])
-    assert gates(model) == [0, 0]
+    assert gates(model) == [0.25, 0.25]
 
 
 def test_a_gate_that_is_open_stays_open(model):
@@ -239,6 +248,7 @@ REFUSED = {
     "before the start": {"start": -0.5},
     "end before start": {"start": 2, "end": 1},
     "not a number": {"end": float("nan")},
+    "a text": {"end": "1"},
     "unknown schedule": {"schedule": "quadratic"},
 }
 

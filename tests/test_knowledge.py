@@ -65,19 +65,22 @@ def test_refuses_unknown_and_missing_keys(targets):
         split_targets(targets)
 
 
-VALUES = np.array([1.0, 2.0, 3.0], "float32")
-
-
 @pytest.mark.parametrize("shape", [(3,), (3, 1)])
 @pytest.mark.parametrize("dtype", ["bool", "int32", "float64"])
 def test_samples_count_by_their_flags_and_weights(shape, dtype):
     flags = np.array([1, 0, 1], dtype).reshape(shape)
     weights = np.array([0.5, 7, 2]).reshape(shape)
     knowledge = Knowledge(LABELS, valid={"mask": flags})
-    assert_close(knowledge.counts((), None, VALUES), [1, 1, 1], 0, 0)
-    assert_close(knowledge.counts(("present",), weights, VALUES), [0.5, 7, 2], 0, 0)
-    assert_close(knowledge.counts(("mask",), None, VALUES), [1, 0, 1], 0, 0)
-    assert_close(knowledge.counts(("mask",), weights, VALUES), [0.5, 0, 2], 0, 0)
+    assert_close(knowledge.counts((), None, 3), [1, 1, 1], 0, 0)
+    assert_close(knowledge.counts(("present",), weights, 3), [0.5, 7, 2], 0, 0)
+    assert_close(knowledge.counts(("mask",), None, 3), [1, 0, 1], 0, 0)
+    assert_close(knowledge.counts(("mask",), weights, 3), [0.5, 0, 2], 0, 0)
+
+
+def test_samples_count_by_the_mean_weight_of_outputs_and_pixels():
+    pixels, samples = np.arange(12.0).reshape(3, 2, 2), np.array([0.5, 1, 1.5])
+    counts = Knowledge(LABELS).counts((), {"map": pixels, "class": samples}, 3)
+    assert_close(counts, [1, 3.25, 5.5], 0, 0)
 
 
 PADDING = [-1.0, -1, -1, -1]
@@ -95,19 +98,19 @@ SAYS_NOTHING = {
 @pytest.mark.parametrize("name", SAYS_NOTHING)
 def test_samples_of_which_nothing_is_known_do_not_count(name):
     knowledge = Knowledge(LABELS, {name: np.array(SAYS_NOTHING[name])})
-    assert_close(knowledge.counts((name,), None, VALUES), [1, 0, 0], 0, 0)
-    assert_close(knowledge.counts((), None, VALUES), [1, 1, 1], 0, 0)
+    assert_close(knowledge.counts((name,), None, 3), [1, 0, 0], 0, 0)
+    assert_close(knowledge.counts((), None, 3), [1, 1, 1], 0, 0)
 
 
 @pytest.mark.parametrize("dtype", ["bool", "uint8"])
 def test_attributes_without_unknowns_may_be_of_any_dtype(dtype):
     knowledge = Knowledge(LABELS, {"concepts": np.eye(3).astype(dtype)})
-    assert_close(knowledge.counts(("concepts",), None, VALUES), [1, 1, 1], 0, 0)
+    assert_close(knowledge.counts(("concepts",), None, 3), [1, 1, 1], 0, 0)
 
 
 def test_masks_without_pixels_count():
     knowledge = Knowledge(LABELS, {"mask": np.zeros((3, 4, 4))})
-    assert_close(knowledge.counts(("mask",), None, VALUES), [1, 1, 1], 0, 0)
+    assert_close(knowledge.counts(("mask",), None, 3), [1, 1, 1], 0, 0)
 
 
 # Masks against images.

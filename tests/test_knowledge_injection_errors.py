@@ -28,6 +28,8 @@ from keras_lap.callbacks import KnowledgeInjection
 from keras_lap.losses import (
     AreaPrior,
     BoxSupervision,
+    ConceptLabels,
+    Exclusivity,
     KnowledgeLoss,
     MaskSupervision,
     Presence,
@@ -206,6 +208,59 @@ def test_refuses_labels_and_plain_masks_beside_several_outputs(x, mask):
     assert np.isfinite(history["mask_supervision"])
 
 
+def two_sets_of_concepts():
+    layers_of = {"parts": 2, "classes": CLASSES}
+    return sequential(
+        *[LAPooling2D(2, concepts=k, name=name) for name, k in layers_of.items()]
+    )
+
+
+OF_ANOTHER_SET = {
+    "attributes": (ConceptLabels(), {"concepts": np.ones((SAMPLES, CLASSES))}, None),
+    "pairs": (Exclusivity([(0, 2)]), {}, None),
+    "labels": (Presence(), {}, None),
+    "labels of concepts": (Presence(), {}, np.eye(CLASSES)),
+}
+
+
+@pytest.mark.parametrize(
+    "loss, known, class_concepts", OF_ANOTHER_SET.values(), ids=OF_ANOTHER_SET
+)
+def test_hints_at_layers_where_they_have_several_sets_of_concepts(
+    x, label, loss, known, class_concepts
+):
+    y = {"label": label, **known}
+    refused, fitting = (
+        KnowledgeInjection([loss], layers=names, class_concepts=class_concepts)
+        for names in (None, "classes")
+    )
+    with pytest.raises(ValueError, match=r"(?s)Expected.*`layers`"):
+        fit(compiled(two_sets_of_concepts()), x, y, [refused])
+    fit(compiled(two_sets_of_concepts()), x, y, [fitting])
+
+
+@pytest.mark.parametrize("valid", [None, {"mask": None}], ids=str)
+def test_flags_of_none_are_none(x, targets, valid):
+    expected, given = (
+        fit(make_model(), x, y, [KnowledgeInjection([MaskSupervision()])])
+        for y in (targets, {**targets, "valid": valid})
+    )
+    assert given == expected
+
+
+class WithoutLabels(keras.Sequential):
+    def compute_loss(self, x=None, y=None, y_pred=None, *_, **__):
+        return ops.mean(y_pred)
+
+
+def test_says_where_a_label_is_missing(x):
+    model = WithoutLabels([keras.Input((SIZE, SIZE, 1)), *body()])
+    compiled(model, metrics=None)
+    fit(model, x, callbacks=[KnowledgeInjection([Exclusivity()])])
+    with pytest.raises(ValueError, match="Expected targets with a label"):
+        fit(model, x, callbacks=[KnowledgeInjection([Presence()])])
+
+
 def test_refuses_layers_that_pool_no_images(label):
     sequences = keras.Sequential(
         [
@@ -256,7 +311,7 @@ REFUSED_TARGETS = {
     ),
     "other concepts": (
         lambda y: {**y, "mask": np.stack([y["mask"]] * 2, axis=-1)},
-        "3 concepts",
+        "3 concepts.*`layers`",
     ),
 }
 

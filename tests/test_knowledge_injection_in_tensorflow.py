@@ -1,5 +1,7 @@
 """`KnowledgeInjection` with what TensorFlow alone has: tf.data, graphs of any size."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -75,10 +77,65 @@ def test_unknown_image_sizes_are_traced_once(rng):
     injection = KnowledgeInjection([Presence(), MaskSupervision(), traced])
     calls = []
     count = call_at("on_train_batch_end", lambda _: calls.append(traced.calls))
-    logs = first(fit(model, data, callbacks=[injection, count]))
+    with pytest.warns(UserWarning, match=r"\['mask_supervision'\].*tf.ensure_shape"):
+        logs = first(fit(model, data, callbacks=[injection, count]))
     assert np.isfinite(list(logs.values())).all()
     assert len(calls) == 3
     assert calls == [calls[0]] * 3
+
+
+def test_the_model_tells_sizes_that_the_data_does_not(x, label):
+    """Masks lie where the pixels behind a convolution without padding are."""
+    x, mask = 30 * x, np.zeros((SAMPLES, SIZE, SIZE))
+    mask[..., :4] = 1
+    targets = {"label": label, "mask": mask}
+    rigid = tf.data.Dataset.from_tensors((x, targets))
+    loose = tf.data.Dataset.from_generator(
+        lambda: [(x, targets)],
+        output_signature=tf.nest.map_structure(
+            lambda spec: tf.TensorSpec([None] * spec.shape.rank, spec.dtype),
+            rigid.element_spec,
+        ),
+    ).apply(tf.data.experimental.assert_cardinality(1))
+    found = []
+    for data in (rigid, loose):
+        keras.utils.set_random_seed(1)
+        stack = [layers.Conv2D(4, 5, activation="relu"), *body()[1:]]
+        model = keras.Sequential([keras.Input((SIZE, SIZE, 1)), *stack])
+        injection = KnowledgeInjection([MaskSupervision()])
+        logs = fit(compiled(model, **GRAPH), data, callbacks=[injection])
+        found.append(logs["mask_supervision"])
+    assert_close(found[1], found[0], **ALLOWED)
+
+
+def test_sizes_are_looked_at_anew_in_each_data_set(x, targets):
+    model = compiled(keras.Sequential([keras.Input((None, None, 1)), *body()]), **GRAPH)
+    injection, size = KnowledgeInjection([MaskSupervision()]), (SAMPLES, 8, 8)
+    small = {**targets, "mask": np.zeros(size)}
+    for images in (x, np.zeros((*size, 1)), x):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            fit(model, images, small, [injection])
+    wide = {**targets, "mask": np.zeros((SAMPLES, 8, 16))}
+    for _ in range(2):
+        with pytest.raises(ValueError, match="aspect ratio"):
+            fit(model, x, wide, [injection])
+    fit(model, x, targets, [injection])
+
+
+@pytest.mark.parametrize("name", ["label", "mask", "valid"])
+def test_refuses_targets_of_unknown_rank(x, targets, name):
+    def forget(x, y):
+        values = y[name]
+        (forgotten,) = tf.numpy_function(lambda v: [v], [values], [values.dtype])
+        return x, {**y, name: forgotten}
+
+    targets = {**targets, "valid": np.ones(SAMPLES)}
+    data = tf.data.Dataset.from_tensors((x, targets)).map(forget)
+    message = rf"(?s)Expected.*axes.*Received \['{name}'\].*tf.ensure_shape"
+    with pytest.raises(ValueError, match=message):
+        injection = KnowledgeInjection([MaskSupervision()])
+        fit(make_model(**GRAPH), data, callbacks=[injection])
 
 
 def test_an_error_in_the_data_leaves_the_model_as_it_was(x, label, targets):

@@ -29,7 +29,9 @@ from keras_lap.losses import (
     AreaPrior,
     BoxSupervision,
     ConceptLabels,
+    CrossLayerLoss,
     Exclusivity,
+    InputGradientLoss,
     MaskSupervision,
     Presence,
 )
@@ -256,3 +258,49 @@ def test_each_layer_is_fitted_once_for_all_terms(x, label, mask, monkeypatch):
     targets = {"label": label, "mask": mask, "boxes": np.ones((SAMPLES, 1, 4))}
     fit(make_model(), x, targets, [KnowledgeInjection(terms)])
     assert sizes == [SIZE, SIZE // 2]
+
+
+def mean_inside(values, mask):
+    """Undefined without a mask, and so is its gradient."""
+    inside = ops.sum(values * mask, axis=(1, 2, 3))
+    return inside / ops.sum(mask, axis=(1, 2, 3))
+
+
+class MeanInside(CrossLayerLoss):
+    needs = ("mask",)
+
+    def call(self, layers):
+        return sum(
+            mean_inside(layer.logits, layer.knowledge["mask"]) for layer in layers
+        )
+
+
+class SlopeInside(InputGradientLoss):
+    needs = ("mask",)
+
+    def explained(self, predictions):
+        return ops.log(predictions)
+
+    def call(self, gradient, mask):
+        return mean_inside(gradient, mask)
+
+
+def of_logits(logits, mask):
+    return mean_inside(logits, mask)
+
+
+@pytest.mark.parametrize("loss", [of_logits, MeanInside(), SlopeInside()])
+def test_terms_may_be_undefined_where_they_do_not_count(x, label, loss):
+    number, found = np.arange(SAMPLES), []
+    for inside in (1.0, 0.0):
+        mask = np.ones((SAMPLES, SIZE, SIZE), "float32")
+        mask[number < 2] = inside
+        y = {"label": label, "mask": mask, "valid": number != 0}
+        model, injection = make_model(rate=0.1), KnowledgeInjection(loss)
+        weight = (number != 1).astype("float32")
+        logs = fit(model, x, y, [injection], sample_weight=weight)
+        found.append(first(logs)["loss"])
+        found.append(np.concatenate([w.ravel() for w in model.get_weights()]))
+    assert np.isfinite(found[1]).all()
+    assert_close(found[2], found[0], **ALLOWED)
+    assert_close(found[3], found[1], **ALLOWED)

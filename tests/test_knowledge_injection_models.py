@@ -25,7 +25,7 @@ from tolerances import assert_close
 import keras_lap
 from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.callbacks import GateAnneal, KnowledgeInjection
-from keras_lap.losses import MaskSupervision, Presence
+from keras_lap.losses import MaskSupervision, Necessity, Presence, RightReasons
 
 pytest_plugins = ["injection_problem"]
 
@@ -180,7 +180,9 @@ class TwoPasses(keras.Model):
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_every_pass_of_a_step_has_its_masks_in_place(x, label, shared):
-    x, targets = 30 * x, {"label": label, "mask": np.tri(SIZE)[None].repeat(SAMPLES, 0)}
+    x, mask = 30 * x, np.zeros((SAMPLES, SIZE, SIZE))
+    mask[..., :4] = 1
+    targets = {"label": label, "mask": mask}
 
     def make(kind):
         keras.utils.set_random_seed(1)
@@ -262,24 +264,45 @@ def test_a_step_of_ones_own_takes_the_terms(x, label, mask, targets):
     assert_close(seen, own + np.array([0, 0.5, 1]) * values, **ALLOWED)
 
 
-def test_masks_lie_in_place_for_images_by_name(x, label):
-    x, targets = 30 * x, {"label": label, "mask": np.tri(SIZE)[None].repeat(SAMPLES, 0)}
+INPUTS = {
+    "by name": lambda image, _: {"image": image},
+    "behind another": lambda image, number: [number, image],
+}
 
-    def make(inputs, image):
+
+@pytest.mark.parametrize("arrange", INPUTS.values(), ids=INPUTS)
+def test_masks_lie_in_place_whatever_the_inputs_are(x, label, arrange):
+    x, mask = 30 * x, np.zeros((SAMPLES, SIZE, SIZE))
+    mask[..., :4] = 1
+    targets = {"label": label, "mask": mask}
+
+    found = []
+    for one in (lambda image, _: image, arrange):
         keras.utils.set_random_seed(1)
+        image = keras.Input((SIZE, SIZE, 1), name="image")
+        inputs = one(image, keras.Input((2,), name="number"))
         maps = layers.Conv2D(4, 5, activation="relu")(image)
         maps = LAPooling2D(2, concepts=CLASSES)(maps)
         features = layers.GlobalAveragePooling2D()(maps)
         outputs = layers.Dense(CLASSES, activation="softmax")(features)
-        return compiled(keras.Model(inputs, outputs))
-
-    found = []
-    for name in (None, "image"):
-        image = keras.Input((SIZE, SIZE, 1))
-        model = make(image if name is None else {name: image}, image)
-        images = x if name is None else {name: x}
+        model = compiled(keras.Model(inputs, outputs))
+        images = one(x, np.zeros((SAMPLES, 2), "float32"))
         logs = fit(model, images, targets, [KnowledgeInjection([MaskSupervision()])])
         found.append(logs["mask_supervision"])
+    assert_close(found[1], found[0], **ALLOWED)
+
+
+@pytest.mark.parametrize("loss", [Necessity, RightReasons])
+def test_losses_that_look_into_images_find_them_by_name(x, targets, loss):
+    found = []
+    for by_name in (False, True):
+        keras.utils.set_random_seed(1)
+        image = keras.Input((SIZE, SIZE, 1), name="image")
+        outputs = keras.Sequential(body())(image)
+        model = compiled(keras.Model({"image": image} if by_name else image, outputs))
+        images = {"image": x} if by_name else x
+        logs = fit(model, images, targets, [KnowledgeInjection([loss()])])
+        found.append([*first(logs).values()])
     assert_close(found[1], found[0], **ALLOWED)
 
 

@@ -1,5 +1,7 @@
 """`KnowledgeInjection` leaves the model as it was, and traces no more than once."""
 
+import copy
+
 import keras
 import numpy as np
 import pytest
@@ -91,6 +93,36 @@ def test_the_same_callback_serves_after_an_error_in_the_first_step(x, label, tar
         states.append(model.get_weights())
     for expected, actual in zip(*states, strict=True):
         assert_close(actual, expected, **ALLOWED)
+
+
+def test_a_copy_serves_as_the_original_does(x, targets):
+    injection = KnowledgeInjection([MaskSupervision()])
+    copied = copy.deepcopy(injection)
+    expected = fit(make_model(rate=0.1), x, targets, [injection])
+    assert fit(make_model(rate=0.1), x, targets, [copied]) == expected
+
+
+@pytest.mark.parametrize("kind", ["train", "test"])
+def test_steps_of_other_callbacks_do_not_take_the_place_of_those_with_knowledge(
+    x, label, kind
+):
+    injection, data = KnowledgeInjection([Presence()]), {"validation_data": (x, label)}
+
+    def step(model):
+        getattr(model, f"{kind}_on_batch")(x, label)
+
+    alone, before, after, behind = (
+        [injection],
+        [call_at(f"on_{kind}_batch_begin", step), injection],
+        [injection, call_at(f"on_{kind}_batch_end", step)],
+        [injection, call_at(f"on_{kind}_batch_begin", step)],
+    )
+    expected = fit(make_model(), x, label, alone, **data)["presence"]
+    for callbacks in (before, after):
+        assert fit(make_model(), x, label, callbacks, **data)["presence"] == expected
+    message = rf"(?s)Expected.*Received.*`{kind}_on_batch`.*List it before"
+    with pytest.raises(ValueError, match=message):
+        fit(make_model(), x, label, behind, **data)
 
 
 class Breaking(keras.utils.PyDataset):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import warnings
 
 import keras
 import numpy as np
@@ -158,6 +159,7 @@ REFUSED_ARGUMENTS = [
     {"blur": 0},
     {"blur": math.inf},
     {"blur": math.nan},
+    {"blur": "wide"},
 ]
 
 
@@ -390,6 +392,21 @@ def test_is_about_the_changed_images(small, kind, outputs):
     injection = KnowledgeInjection(kind(outputs, blur=0.4))
     logs = model.evaluate(x, label, verbose=0, callbacks=[injection], return_dict=True)
     assert_close(logs[injection.losses[0].name], expected.mean(), 1e-5, 1e-6)
+
+
+BINARY = ["bce", keras.losses.BinaryCrossentropy(), keras.losses.binary_crossentropy]
+
+
+@pytest.mark.parametrize("kind", [Necessity, RightReasons])
+@pytest.mark.parametrize("loss", BINARY, ids=lambda loss: type(loss).__name__)
+def test_warns_of_independent_classes_taken_for_exclusive_ones(kind, loss):
+    model = float64_model("sigmoid")
+    with pytest.warns(UserWarning, match=r'exclude each other.*outputs="sigmoid"'):
+        KnowledgeInjection(kind()).set_model(compiled(model, loss=loss))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        KnowledgeInjection(kind("sigmoid")).set_model(model)
+        KnowledgeInjection(kind()).set_model(compiled(float64_model("softmax")))
 
 
 def even_model():

@@ -228,7 +228,7 @@ def test_a_single_concept_takes_the_union_of_masks(rng):
 
 
 def test_refuses_masks_of_other_concepts_than_the_layers():
-    with pytest.raises(ValueError, match=r"(?s)Expected masks of 3 .*Received.* 2"):
+    with pytest.raises(ValueError, match=r"(?s)'mask' of 3 .*Received.* 2"):
         fitted(mask=np.zeros((3, 8, 8, 2)))["mask"]
 
 

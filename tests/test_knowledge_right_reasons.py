@@ -367,7 +367,7 @@ def test_channels_first_gradients_are_turned_around(rng):
     model = keras.Model(inputs, ops.sum(inputs**2, axis=(2, 3)))
     batch = ImageBatch(ops.convert_to_tensor(images), "channels_first")
     with InputTape(model, batch) as tape:
-        predictions = model(tape.images)
+        predictions = model(tape.inputs)
         gradient = tape.gradient(lambda predictions: predictions, predictions)
     assert batch.size == (2, 4, 5)
     assert_close(gradient, np.moveaxis(2 * images, 1, -1), 0, 0)

@@ -3,6 +3,7 @@
 import functools
 
 import numpy as np
+from keras import ops
 
 from keras_lap.injection.image_batch import ImageBatch
 from keras_lap.injection.knowledge import ImageKnowledge, present_concepts
@@ -18,7 +19,7 @@ class ForwardPass:
         calls: One list of `SupervisedLayer` per call of the model, in the order in
             which its LAP layers were called.
         model: The model.
-        images: What it was called on.
+        inputs: What it was called on.
         data_format: The layout of the images.
         predictions: What it gave.
         knowledge: A `Knowledge`.
@@ -28,9 +29,9 @@ class ForwardPass:
         calls: As given.
     """
 
-    def __init__(self, calls, model, images, data_format, predictions, knowledge, tape):
+    def __init__(self, calls, model, inputs, data_format, predictions, knowledge, tape):
         self.calls = calls
-        self._images = images
+        self._inputs = inputs
         self._data_format = data_format
         self._model = model
         self._predictions = predictions
@@ -42,6 +43,11 @@ class ForwardPass:
         """The supervised layers of all calls of the model, one after the other."""
         return [layer for layers in self.calls for layer in layers]
 
+    @property
+    def samples(self):
+        """Number of the samples."""
+        return ops.shape(self.layers[0].logits)[0]
+
     @functools.cached_property
     def image_knowledge(self):
         """What is known, fitted to the images' pixels."""
@@ -49,14 +55,14 @@ class ForwardPass:
 
     @functools.cached_property
     def _batch(self):
-        return ImageBatch(self._images, self._data_format)
+        return ImageBatch(self._inputs, self._data_format)
 
     @property
     def images(self):
         """The images, `(N, H, W, C)` whatever layout they have in the model.
 
         Raises:
-            ValueError: If they are none, or not of a float dtype.
+            ValueError: If they are none, or not of a float dtype, or there are others.
         """
         return self._batch.channels_last(self._batch.images)
 
@@ -83,9 +89,9 @@ class ForwardPass:
         Returns:
             Tensor `(N, classes)`.
         """
-        images = self._batch.for_model(images)
+        inputs = self._batch.for_model(images)
         with score_tape():
-            return single_output(self._model(images, training=False))
+            return single_output(self._model(inputs, training=False))
 
     def input_gradient(self, explained):
         """Gradient of the sum of `explained(predictions)` by the images."""

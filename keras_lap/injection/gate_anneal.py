@@ -5,6 +5,8 @@ import math
 import keras
 from keras import ops
 
+from keras_lap.injection.are_in_order import are_in_order
+from keras_lap.names import check_choice
 from keras_lap.surgery.lap_layers import lap_layers
 
 SCHEDULES = {
@@ -17,9 +19,10 @@ class GateAnneal(keras.callbacks.Callback):
     """Takes the gate of every LAP layer with a base branch from 0 to 1.
 
     At 0 a layer is the pooling that stood there before, at 1 it is LAP alone. The
-    gate is a variable, so nothing is traced anew. It moves before every step, or,
-    where `fit` does not know the number of steps beforehand, as with a generator,
-    after every epoch.
+    gate is a variable, so nothing is traced anew. It moves after every step, so that
+    an epoch ends with the gate of the next, as what other callbacks save then. Where
+    `fit` does not know the number of steps beforehand, as with a generator, it moves
+    after every epoch: list it before `ModelCheckpoint` there.
 
     A gate never closes: one that is open further than the schedule says stays as it
     is, so that a second `fit`, whose epochs count from zero again, goes on with what
@@ -54,16 +57,12 @@ class GateAnneal(keras.callbacks.Callback):
 
     def __init__(self, start=0.0, end=1.0, schedule="cosine"):
         super().__init__()
-        if not 0 <= start <= end:
+        if not are_in_order(0, start, end):
             raise ValueError(
-                "Expected epochs with 0 <= start <= end. "
-                f"Received: start={start}, end={end}"
+                "Expected epochs, numbers with 0 <= start <= end. "
+                f"Received: start={start!r}, end={end!r}"
             )
-        if schedule not in SCHEDULES:
-            raise ValueError(
-                f"Expected `schedule` to be one of {sorted(SCHEDULES)}. "
-                f"Received: schedule={schedule!r}"
-            )
+        check_choice("schedule", schedule, sorted(SCHEDULES))
         self.start = start
         self.end = end
         self.schedule = schedule
@@ -95,10 +94,10 @@ class GateAnneal(keras.callbacks.Callback):
         self._epoch = epoch
         self._write(epoch)
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_end(self, batch, logs=None):
         steps = self.params.get("steps")
         if steps:
-            self._write(self._epoch + batch / steps)
+            self._write(self._epoch + (batch + 1) / steps)
 
     def on_test_begin(self, logs=None):
         if self._gates:

@@ -1,34 +1,34 @@
 """The images of a step, for losses that look into them."""
 
 import keras
-from keras import ops
+from keras import ops, tree
 
 
 class ImageBatch:
     """Images in the layout of their model, and in that of the losses.
 
     Args:
-        images: Float tensor `(N, H, W, C)`, or with `channels_first` `(N, C, H, W)`.
+        inputs: What the model is called on: a float tensor `(N, H, W, C)`, or with
+            `channels_first` `(N, C, H, W)`, or a structure with that alone in it.
         data_format: `"channels_last"` or `"channels_first"`.
 
     Attributes:
-        images: As given.
+        images: The tensor.
 
     Raises:
-        ValueError: If the images are none, or not of a float dtype.
+        ValueError: If there is no such tensor.
     """
 
-    def __init__(self, images, data_format="channels_last"):
-        is_image = len(getattr(images, "shape", ())) == 4
-        if not is_image or not keras.backend.is_float_dtype(
-            keras.backend.standardize_dtype(images.dtype)
-        ):
+    def __init__(self, inputs, data_format="channels_last"):
+        tensors = tree.flatten(inputs)
+        if len(tensors) != 1 or not _is_image(tensors[0]):
             raise ValueError(
                 "Expected a model with a single input, images (N, H, W, C) of a float "
                 "dtype, for losses on input gradients or on changed images: cast "
-                f"integers beforehand. Received: {_described(images)}"
+                f"integers beforehand. Received: {_described(tensors)}"
             )
-        self.images = images
+        (self.images,) = tensors
+        self._inputs = inputs
         self._is_first = data_format == "channels_first"
 
     @property
@@ -41,13 +41,23 @@ class ImageBatch:
         """Turns what has the layout of the model into `(N, H, W, C)`."""
         return ops.moveaxis(images, 1, -1) if self._is_first else images
 
+    def as_inputs(self, images):
+        """Turns images in the layout of the model into what it is called on."""
+        return tree.pack_sequence_as(self._inputs, [images])
+
     def for_model(self, images):
-        """Turns `(N, H, W, C)` into what the model takes, dtype included."""
+        """Turns `(N, H, W, C)` into what the model is called on, dtype included."""
         images = ops.cast(images, self.images.dtype)
-        return ops.moveaxis(images, -1, 1) if self._is_first else images
+        return self.as_inputs(ops.moveaxis(images, -1, 1) if self._is_first else images)
 
 
-def _described(images):
-    if not hasattr(images, "shape"):
-        return f"inputs of type {type(images).__name__}"
-    return f"inputs of shape {tuple(images.shape)} and dtype {images.dtype}"
+def _is_image(tensor):
+    return len(getattr(tensor, "shape", ())) == 4 and keras.backend.is_float_dtype(
+        keras.backend.standardize_dtype(tensor.dtype)
+    )
+
+
+def _described(tensors):
+    if len(tensors) != 1:
+        return f"{len(tensors)} inputs"
+    return f"an input of shape {tuple(tensors[0].shape)} and dtype {tensors[0].dtype}"

@@ -2,8 +2,8 @@
 
 import contextlib
 import functools
-import threading
 import warnings
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +15,21 @@ from keras_lap.injection.build_on_labels import let_models_build_on_labels
 from keras_lap.injection.image_batch import ImageBatch
 from keras_lap.injection.input_tape import InputTape
 from keras_lap.injection.knowledge import FITTED, Knowledge, split_targets
+from keras_lap.injection.known_sizes import let_sizes_be_known
 from keras_lap.injection.losses import BaseLoss, FunctionLoss, InputGradientLoss
 from keras_lap.injection.replicas import scope_of, strategy_of
 from keras_lap.injection.share_watch import ShareWatch
 from keras_lap.injection.step_function import StepFunction
 from keras_lap.injection.supervision import Supervision
 from keras_lap.injection.terms import BALANCES, Terms
+from keras_lap.injection.warn_of_even_maps import warn_of_even_maps
 from keras_lap.injection.warn_of_moving_pixels import warn_of_moving_pixels
 from keras_lap.injection.weight_of_label import weight_of_label
 from keras_lap.layers import score_tape
 from keras_lap.names import check_choice, listed
+
+# Replicas run their steps in threads of their own.
+_current_step = ContextVar("current_step")
 
 
 class KnowledgeInjection(keras.callbacks.Callback):
@@ -50,6 +55,12 @@ class KnowledgeInjection(keras.callbacks.Callback):
       dict of such flags per kind. What is not valid is not read. A sample whose boxes
       are all padding, or whose attributes or areas are all unknown, needs no flag.
 
+    What is known of places is laid on the map of each layer by where its pixels lie in
+    the image, which the graph of a Functional or Sequential model says. A map inside of
+    any other model, or for images whose size is not known before the data, is taken to
+    extend over the image evenly. Inputs with four axes are the images; several have to
+    be of one size.
+
     The compiled loss and metrics see the label alone. Pass the same callback to
     `evaluate` for a data set with such dicts; an evaluation without it is that of the
     model alone.
@@ -60,7 +71,9 @@ class KnowledgeInjection(keras.callbacks.Callback):
 
     (losses that are not on single layers say themselves what they are a mean over),
     where a sample for which the needed knowledge is missing counts as zero, and
-    sample weights multiply. Every term is logged under its name, averaged over the
+    sample weights multiply; those of several outputs, or of the pixels of one, by their
+    mean in each sample. A term that is NaN does no harm in a sample that counts as
+    zero. Every term is logged under its name, averaged over the
     samples that it applied to, or as NaN if there were none. Validation data
     without what a term needs leaves it out of the validation loss. Terms that are
     warming up have their full weights in validation, so that the validation loss of
@@ -161,7 +174,6 @@ class KnowledgeInjection(keras.callbacks.Callback):
         self._strategy = None
         self._terms = None
         self._functions = {}
-        self._local = threading.local()
         let_models_build_on_labels()
 
     def set_model(self, model):
@@ -185,9 +197,13 @@ class KnowledgeInjection(keras.callbacks.Callback):
         self._terms.warm_up(epoch)
 
     def on_train_batch_end(self, batch, logs=None):
+        self._check_step("train")
         if self._is_first_step:
             self._is_first_step = False
             self._watch.warn()
+
+    def on_test_batch_end(self, batch, logs=None):
+        self._check_step("test")
 
     def on_test_end(self, logs=None):
         self._watch.warn()
@@ -243,6 +259,17 @@ class KnowledgeInjection(keras.callbacks.Callback):
             )
         function.stand_in()
 
+    def _check_step(self, kind):
+        """Raises a `ValueError` if the last step was not one with knowledge."""
+        if self._functions[kind].is_awaited:
+            raise ValueError(
+                "Expected the model to make the step that KnowledgeInjection has "
+                "prepared. Received another one, without knowledge: a callback that is "
+                "listed behind it has called the model's own step, as "
+                f"`{kind}_on_batch` does, in its `on_{kind}_batch_begin`. List it "
+                "before KnowledgeInjection."
+            )
+
     def _with_knowledge(self, is_training, step):
         """Hides from a step all of the targets but the label, and tapes the scores."""
         model = self._supervision.model
@@ -254,18 +281,21 @@ class KnowledgeInjection(keras.callbacks.Callback):
             if not model.built:
                 # Building may call the layers on placeholders, which no tape must see.
                 model(x)
+            let_sizes_be_known(model, x)
+            knowledge.check_against(x, self._supervision.data_format)
+            warn_of_even_maps(x, self._supervision.data_format, self.losses)
             with score_tape() as records, self._input_tape(x, is_training) as tape:
-                images = x if tape is None else tape.images
-                current = _Step(is_training, images, knowledge, records, tape)
-                self._local.step = current
+                inputs = x if tape is None else tape.inputs
+                current = _Step(is_training, inputs, knowledge, records, tape)
+                token = _current_step.set(current)
                 try:
                     logs = step(
                         keras.utils.pack_x_y_sample_weight(
-                            images, knowledge.label, sample_weight
+                            inputs, knowledge.label, sample_weight
                         )
                     )
                 finally:
-                    self._local.step = None
+                    _current_step.reset(token)
             if current.calls is None:
                 raise ValueError(
                     "Expected a model whose steps call `compute_loss`, into which the "
@@ -276,10 +306,10 @@ class KnowledgeInjection(keras.callbacks.Callback):
 
         return step_with_knowledge
 
-    def _input_tape(self, images, is_training):
+    def _input_tape(self, inputs, is_training):
         if not any(isinstance(loss, InputGradientLoss) for loss in self.losses):
             return contextlib.nullcontext()
-        batch = ImageBatch(images, self._supervision.data_format)
+        batch = ImageBatch(inputs, self._supervision.data_format)
         return InputTape(self._supervision.model, batch, is_training)
 
     def _compute_loss(
@@ -287,12 +317,12 @@ class KnowledgeInjection(keras.callbacks.Callback):
     ):
         """The model's own loss plus the weighted terms."""
         loss = own(x, y, y_pred, sample_weight, **training)
-        step = self._local.step
-        knowledge, images = step.knowledge, step.images(x)
-        knowledge.check_against(images, self._supervision.data_format)
+        step = _current_step.get()
+        # It need not have been told what the model was called on.
+        inputs, knowledge = step.inputs if x is None else x, step.knowledge
         self._watch.add(knowledge)
         forward = self._supervision.forward_pass(
-            step.latest_calls(), images, y_pred, knowledge, step.tape
+            step.latest_calls(), inputs, y_pred, knowledge, step.tape
         )
         for index, term in enumerate(self._settled):
             missing = knowledge.missing(term.needs)
@@ -304,8 +334,8 @@ class KnowledgeInjection(keras.callbacks.Callback):
                 )
             if missing:
                 continue
-            values = term.of_pass(forward)
-            counts = knowledge.counts(term.needs, sample_weight, values)
+            counts = knowledge.counts(term.needs, sample_weight, forward.samples)
+            values = term.of_pass(forward, counts)
             loss = loss + self._terms.add(index, values, counts, step.is_training)
         return loss
 
@@ -320,11 +350,6 @@ class _Step:
     records: list
     tape: InputTape | None
     calls: list | None = None
-
-    def images(self, x):
-        """What the model was called on; `compute_loss` need not have been told."""
-        inputs = keras.tree.flatten(self.inputs if x is None else x)
-        return inputs[0] if len(inputs) == 1 else x
 
     def latest_calls(self):
         """Records of the layers since the last loss, or those that it read.

@@ -3,21 +3,22 @@
 import keras
 from keras import ops
 
+from keras_lap.injection.image_size import image_size
 from keras_lap.injection.knowledge import even_cells
 from keras_lap.layers.grid_walk import receptive_grids
 from keras_lap.layers.model_graph import graph_of
 from keras_lap.surgery.graph import Graph
 
 
-def layer_cells(model, images, records):
+def layer_cells(model, inputs, records):
     """Rows and columns of the image that the pixels of each layer stand for.
 
-    Where sizes are not known before the data, the layers' maps are taken to extend
-    over the image evenly.
+    Where `image_size` has none, the layers' maps are taken to extend over the image
+    evenly.
 
     Args:
         model: The model.
-        images: What it was called on.
+        inputs: What it was called on.
         records: List of `ScoreRecord`, of any number of calls of the model.
 
     Returns:
@@ -25,7 +26,7 @@ def layer_cells(model, images, records):
     """
     maps = [tuple(ops.shape(record.attention)[1:3]) for record in records]
     data_format = records[0].layer.data_format if records else None
-    image = _spatial_size(images, data_format)
+    image = image_size(inputs, data_format)
     if image is None or not all(isinstance(side, int) for side in sum(maps, ())):
         return [even_cells(size) for size in maps]
     calls = [(record.layer, size) for record, size in zip(records, maps, strict=True)]
@@ -65,9 +66,3 @@ def _count_passes(model, calls):
         return 1
     passes = len(calls) // length
     return passes if calls == calls[:length] * passes else 1
-
-
-def _spatial_size(images, data_format):
-    shape = tuple(getattr(images, "shape", ()))
-    size = shape[2:] if data_format == "channels_first" else shape[1:3]
-    return None if len(shape) != 4 or None in size else size

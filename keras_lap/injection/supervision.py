@@ -41,12 +41,12 @@ class Supervision:
         self.data_format = self.layers[0].data_format
         self._class_concepts = class_concepts
 
-    def forward_pass(self, records, images, predictions, knowledge, tape):
+    def forward_pass(self, records, inputs, predictions, knowledge, tape):
         """What a step has computed, with the knowledge fitted to it.
 
         Args:
             records: The `ScoreRecord`s of the step.
-            images: What the model was called on.
+            inputs: What the model was called on.
             predictions: What it gave.
             knowledge: A `Knowledge`.
             tape: The `InputTape` of the step, or `None`.
@@ -59,7 +59,7 @@ class Supervision:
         """
         with score_tape(), _readable(self.model):
             # Following the model may call layers on placeholders.
-            cells = layer_cells(self.model, images, records)
+            cells = layer_cells(self.model, inputs, records)
         calls, met = [], []
         for record, places in zip(records, cells, strict=True):
             layer = record.layer
@@ -82,7 +82,7 @@ class Supervision:
                 f"Received no scores from any of {names}."
             )
         return ForwardPass(
-            calls, self.model, images, self.data_format, predictions, knowledge, tape
+            calls, self.model, inputs, self.data_format, predictions, knowledge, tape
         )
 
     def _matrix(self, layer, predictions):
@@ -91,7 +91,8 @@ class Supervision:
         classes = single_output(predictions).shape[-1]
         if given is None or (count == 1 and _tells_concepts_apart(given)):
             return default_class_concepts(classes, count)
-        flags = class_concept_flags(given, classes, count, f"layer {layer.name!r}")
+        of = f"layer {layer.name!r} (or leave that out of `layers`)"
+        flags = class_concept_flags(given, classes, count, of)
         return flags.astype("float32")
 
 

@@ -58,10 +58,11 @@ class Terms:
 
         Args:
             index: Which of the terms.
-            values: The term of each sample, `(N,)`.
+            values: The term of each sample, `(N,)`; of any value where it counts 0.
             counts: How much each sample counts, `(N,)`.
             is_training: Whether the weight is the current or the full one.
         """
+        values = ops.where(counts != 0, values, 0)
         self._means[index].update_state(values, sample_weight=counts)
         if not self._weights[index]:
             return 0.0

@@ -42,7 +42,8 @@ def receptive_grids(model, image_size, calls, followed=None, data_format=None):
     the whole image, and so is every map within a subclassed model.
 
     Args:
-        model: A `keras.Model` with a single input, the image.
+        model: A `keras.Model`. Those of its inputs that have four axes are images of
+            one size, the others are no maps.
         image_size: Height and width of the image.
         calls: Pairs of a layer and the size of the map it read, in the order of the
             forward pass.
@@ -149,18 +150,24 @@ class _Walk:
         """The list with the `Place` of each call."""
         graph = graph_of(model)
         if graph is not None:
-            shape = list(graph.inputs[0].shape)
-            for axis, size in zip(self._axes, self._image.size, strict=True):
-                shape[axis] = size
-            image = keras.KerasTensor(shape, dtype=graph.inputs[0].dtype)
-            origin = _Origin(frozenset({IMAGE}), self._axes, self._image)
-            self._remember(image, origin)
-            graph._run_through_graph([image], operation_fn=self._runner)
+            inputs = [self._begin(tensor) for tensor in graph.inputs]
+            graph._run_through_graph(inputs, operation_fn=self._runner)
         met = self._followed.intersection(range(len(self._places)))
         sources = frozenset({max(met, default=IMAGE)})
         while self._next_layer() is not None:
             sources = self._place(self._image, sources)
         return self._places
+
+    def _begin(self, tensor):
+        """What goes through the model in the place of one of its inputs."""
+        shape, sources, grid = list(tensor.shape), frozenset(), None
+        if len(shape) == 4:
+            sources, grid = frozenset({IMAGE}), self._image
+            for axis, size in zip(self._axes, grid.size, strict=True):
+                shape[axis] = size
+        placeholder = keras.KerasTensor(shape, dtype=tensor.dtype)
+        self._remember(placeholder, _Origin(sources, self._axes, grid))
+        return placeholder
 
     def _runner(self, operation):
         """What the walk does where a forward pass would call `operation`."""

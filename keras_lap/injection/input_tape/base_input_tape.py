@@ -10,11 +10,11 @@ class BaseInputTape:
         is_training: Whether the model is called in training mode.
 
     Attributes:
-        images: The images that the model has to be called on, in its layout.
+        inputs: What the model has to be called on.
     """
 
     def __init__(self, model, batch, is_training=True):
-        self.images = batch.images
+        self.inputs = batch.as_inputs(batch.images)
         self._batch = batch
         self._model = model
         self._is_training = is_training

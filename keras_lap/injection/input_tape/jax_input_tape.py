@@ -23,9 +23,12 @@ class InputTape(BaseInputTape):
 
         def total(images):
             outputs, _ = model.stateless_call(
-                trainable, others, images, training=self._is_training
+                trainable,
+                others,
+                self._batch.as_inputs(images),
+                training=self._is_training,
             )
             return ops.sum(explained(single_output(outputs)))
 
         with score_tape():
-            return jax.grad(total)(ops.convert_to_tensor(self.images))
+            return jax.grad(total)(ops.convert_to_tensor(self._batch.images))

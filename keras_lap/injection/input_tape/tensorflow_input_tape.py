@@ -14,7 +14,7 @@ class InputTape(BaseInputTape):
     def __enter__(self):
         self._tape = tf.GradientTape(persistent=True)
         self._tape.__enter__()
-        self._tape.watch(self.images)
+        self._tape.watch(self._batch.images)
         return self
 
     def __exit__(self, *exception):
@@ -23,4 +23,4 @@ class InputTape(BaseInputTape):
     def _gradient(self, explained, predictions):
         target = explained(predictions)
         with self._tape.stop_recording():
-            return self._tape.gradient(target, self.images)
+            return self._tape.gradient(target, self._batch.images)

@@ -12,7 +12,8 @@ class InputTape(BaseInputTape):
     def __init__(self, model, batch, is_training=True):
         super().__init__(model, batch, is_training)
         images = ops.convert_to_tensor(batch.images)
-        self.images = images.detach().clone().requires_grad_()
+        self._images = images.detach().clone().requires_grad_()
+        self.inputs = batch.as_inputs(self._images)
         # Keras evaluates without gradients.
         self._grad_mode = torch.enable_grad()
 
@@ -29,7 +30,7 @@ class InputTape(BaseInputTape):
             return None
         (gradient,) = torch.autograd.grad(
             target.sum(),
-            self.images,
+            self._images,
             # Other losses may want gradients of their own.
             retain_graph=True,
             create_graph=self._is_training,

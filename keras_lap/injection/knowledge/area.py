@@ -2,21 +2,18 @@
 
 from keras import ops
 
+from keras_lap.injection.knowledge.check_concepts import check_concepts
 from keras_lap.injection.knowledge.kind import Kind
 
 
 def _fit(area, layer):
     """Bounds `(N, K, 2)`, -1 where unknown."""
     known = ops.where(area >= 0, area, -1.0)
-    if known.shape[1] == layer.concepts:
-        return known
-    if layer.concepts == 1:
+    if layer.concepts == 1 != known.shape[1]:
         # Concepts may overlap, so what they cover together is not known.
         return ops.full_like(known[:, :1], -1)
-    raise ValueError(
-        f"Expected targets 'area' of {layer.concepts} concepts, as the layer has. "
-        f"Received: {known.shape[1]} concepts"
-    )
+    check_concepts("area", known.shape[1], layer)
+    return known
 
 
 def _is_known(area):

@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_lap.injection.knowledge.check_concepts import check_concepts
 from keras_lap.injection.knowledge.kind import Kind
 
 
@@ -13,11 +14,7 @@ def _fit(concepts, layer):
         highest = ops.max(state, axis=-1, keepdims=True)
         lowest = ops.min(state, axis=-1, keepdims=True)
         return ops.where(highest > 0, highest, lowest)
-    if concepts.shape[-1] != layer.concepts:
-        raise ValueError(
-            f"Expected targets 'concepts' of {layer.concepts} concepts, as the layer "
-            f"has. Received: {concepts.shape[-1]} concepts"
-        )
+    check_concepts("concepts", concepts.shape[-1], layer)
     return state
 
 

@@ -24,7 +24,7 @@ class Kind:
             anything, flags `(N,)`; or `None` if they always do.
         check: Function `(given, image_size)` that raises a `ValueError` if values of
             this kind do not fit the images or the rest of what was given; or `None`.
-            `image_size` is `(height, width)`, or `None` where there are no images.
+            `image_size` is `(height, width)`, or `None` where that is not known.
         if_no_shares: For shares of the image, what comes of values far above 1 and
             what to do, in words; `None` for other values.
     """

@@ -5,6 +5,7 @@ from typing import Any
 
 from keras import ops, tree
 
+from keras_lap.injection.image_size import image_size
 from keras_lap.injection.knowledge.kinds import KINDS
 from keras_lap.names import near_names
 
@@ -45,14 +46,15 @@ class Knowledge:
         """The first name in `needs` that the batch does not hold, or `None`."""
         return next((n for n in needs if n in KINDS and n not in self.given), None)
 
-    def counts(self, needs, sample_weight, values):
+    def counts(self, needs, sample_weight, samples):
         """How much each sample counts in a term.
 
         Args:
             needs: Names of the knowledge that the term takes.
-            sample_weight: `(N,)`, any structure of such, one for each output of the
-                model, of which the mean counts, or `None`.
-            values: The term, `(N,)`.
+            sample_weight: `(N,)`, or with more axes, as for pixels, or any structure
+                of such, one for each output of the model, or `None`. What there is of
+                one sample counts by its mean.
+            samples: Number of the samples.
 
         Returns:
             float32 tensor `(N,)`: zero where needed knowledge is not valid or says
@@ -61,11 +63,11 @@ class Knowledge:
         factors = [flags for name in needs for flags in self._flags(name)]
         if sample_weight is not None:
             weights = tree.flatten(sample_weight)
-            columns = [_as_column(weight, values.dtype) for weight in weights]
+            columns = [_as_column(weight) for weight in weights]
             factors.append(sum(columns) / len(columns))
-        counts = ops.ones_like(values)
+        counts = ops.ones((samples,), "float32")
         for factor in factors:
-            counts = counts * _as_column(factor, values.dtype)
+            counts = counts * _as_column(factor)
         return counts
 
     def _flags(self, name):
@@ -81,21 +83,19 @@ class Knowledge:
             return 0.0
         return KINDS[name].count_no_shares(self.given[name], self.valid.get(name))
 
-    def check_against(self, images, data_format="channels_last"):
+    def check_against(self, inputs, data_format="channels_last"):
         """Raises a `ValueError` if the knowledge does not fit the images.
 
         Sizes that are not known before the data are not checked.
 
         Args:
-            images: `(N, H, W, C)`, or `(N, C, H, W)` with `channels_first`. Inputs
-                of another kind have no size to compare with.
+            inputs: What the model is called on, as `image_size` takes it.
             data_format: `"channels_last"` or `"channels_first"`.
         """
-        shape = tuple(getattr(images, "shape", ()))
-        size = None
-        if len(shape) == 4:
-            size = shape[2:] if data_format == "channels_first" else shape[1:3]
+        size = image_size(inputs, data_format)
+        shape = tuple(getattr(tree.flatten(inputs)[0], "shape", ()))
         samples = shape[0] if shape else None
+        self._check_ranks()
         for name, values in self.given.items():
             kind = KINDS[name]
             if name in self.valid:
@@ -103,6 +103,26 @@ class Knowledge:
             kind.check_values(values, samples)
             if kind.check is not None:
                 kind.check(self.given, size)
+
+    def _check_ranks(self):
+        targets = {"label": self.label, **self.given, "valid": self.valid}
+        unknown = [
+            name
+            for name, values in targets.items()
+            if any(_has_unknown_rank(leaf) for leaf in tree.flatten(values))
+        ]
+        if unknown:
+            raise ValueError(
+                f"Expected targets whose number of axes is known. Received {unknown} "
+                "without, as `tf.numpy_function` and `tf.py_function` leave them: say "
+                "the shape in the data set, as by `tf.ensure_shape(mask, (height, "
+                "width))`."
+            )
+
+
+def _has_unknown_rank(values):
+    # Only the shapes of TensorFlow know of a rank.
+    return getattr(getattr(values, "shape", None), "rank", 0) is None
 
 
 def _check_flags(name, flags, samples):
@@ -116,8 +136,11 @@ def _check_flags(name, flags, samples):
         )
 
 
-def _as_column(values, dtype):
-    return ops.reshape(ops.cast(values, dtype), (-1,))
+def _as_column(values):
+    """The mean of what there is of each sample, `(N,)`."""
+    values = ops.cast(values, "float32")
+    others = tuple(range(1, len(values.shape)))
+    return ops.mean(values, axis=others) if others else values
 
 
 def holds_knowledge(y):
@@ -131,7 +154,8 @@ def split_targets(y):
     Args:
         y: A label tensor, or a dict with `"label"` and any of the kinds of knowledge
             that `Knowledge` lists, and `"valid"`, flags `(N,)` for all of the
-            knowledge or a dict of flags per kind, as in `{"mask": flags}`.
+            knowledge or a dict of flags per kind, as in `{"mask": flags}`. What is
+            `None` counts as left out.
 
     Returns:
         A `Knowledge`.
@@ -150,7 +174,7 @@ def split_targets(y):
             "the labels of several outputs all belong under 'label'. "
             f"Received keys: {sorted(y, key=str)}. {' '.join(hints)}".rstrip()
         )
-    valid = y.get("valid", {})
+    valid = y.get("valid")
     if not isinstance(valid, dict):
         valid = dict.fromkeys(KINDS, valid)
     if not set(valid) <= set(KINDS):
@@ -158,5 +182,8 @@ def split_targets(y):
             "Expected 'valid' to be flags or a dict of flags for any of "
             f"{tuple(KINDS)}. Received keys: {sorted(valid)}"
         )
-    given = {name: y[name] for name in KINDS if y.get(name) is not None}
+    given, valid = (
+        {name: some[name] for name in KINDS if some.get(name) is not None}
+        for some in (y, valid)
+    )
     return Knowledge(label=y["label"], given=given, valid=valid)

@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_lap.injection.knowledge.check_concepts import check_concepts
 from keras_lap.injection.knowledge.kind import Kind
 from keras_lap.injection.knowledge.resize_area import resize_area
 from keras_lap.same_aspect import check_masks_aspect
@@ -15,11 +16,8 @@ def _fit(mask, layer):
     is_of_label = mask.shape[-1] == 1
     if layer.concepts == 1:
         mask = ops.max(mask, axis=-1, keepdims=True)
-    if mask.shape[-1] not in (1, layer.concepts):
-        raise ValueError(
-            f"Expected masks of {layer.concepts} concepts, as the layer has, or "
-            f"without concepts. Received masks of {mask.shape[-1]}."
-        )
+    if not is_of_label:
+        check_concepts("mask", mask.shape[-1], layer)
     mask = resize_area(mask, layer.cells)
     if is_of_label:
         mask = mask * layer.present[:, None, None, :]
@@ -32,7 +30,7 @@ def _is_known(mask):
 
 def _check(given, image_size):
     size = tuple(given["mask"].shape)[1:3]
-    if image_size is None or None in (*size, *image_size):
+    if image_size is None or None in size:
         return
     check_masks_aspect(size, image_size)
 

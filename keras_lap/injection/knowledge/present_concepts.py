@@ -18,8 +18,13 @@ def present_concepts(label, class_concepts):
         float32 tensor `(N, K)` of zeros and ones.
 
     Raises:
-        ValueError: If the labels have another shape.
+        ValueError: If the labels have another shape, or there are none.
     """
+    if label is None:
+        raise ValueError(
+            "Expected targets with a label, for a loss that asks which concepts it "
+            "names. Received none: pass `y` to `fit`."
+        )
     matrix = ops.convert_to_tensor(class_concepts, "float32")
     classes = len(class_concepts)
     label = ops.convert_to_tensor(label)
@@ -63,5 +68,6 @@ def default_class_concepts(classes, concepts):
         f"Expected LAP layers with {classes} concepts, one per class, or with a "
         f"single one. Received: a layer with {concepts}. Say which class has which "
         f"concept by `class_concepts` of `KnowledgeInjection`: an array ({classes}, "
-        f"{concepts}) of zeros and ones, or one index for each class, ({classes},)."
+        f"{concepts}) of zeros and ones, or one index for each class, ({classes},). "
+        "Or name the layers to supervise in its `layers`."
     )

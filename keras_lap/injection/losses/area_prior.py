@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_lap.injection.are_in_order import are_in_order
 from keras_lap.injection.losses.knowledge_loss import KnowledgeLoss, concept_mean
 
 
@@ -61,10 +62,10 @@ class AreaPrior(KnowledgeLoss):
         super().__init__(name)
         low = 0 if min_area is None else min_area
         high = 1 if max_area is None else max_area
-        if not 0 <= low <= high <= 1:
+        if not are_in_order(0, low, high, 1):
             raise ValueError(
-                "Expected shares of the image with 0 <= min_area <= max_area <= 1. "
-                f"Received: min_area={min_area}, max_area={max_area}"
+                "Expected shares of the image, numbers with 0 <= min_area <= max_area "
+                f"<= 1. Received: min_area={min_area!r}, max_area={max_area!r}"
             )
         self.min_area = min_area
         self.max_area = max_area

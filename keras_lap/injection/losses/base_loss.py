@@ -30,11 +30,16 @@ class BaseLoss:
         """The loss, with what it has to know of a compiled model settled."""
         return self
 
-    def of_pass(self, forward):
-        """The term of each sample in one `ForwardPass`, `(N,)`."""
+    def of_pass(self, forward, counts):
+        """The term of each sample in one `ForwardPass`, `(N,)`.
+
+        Args:
+            forward: The `ForwardPass`.
+            counts: How much each sample counts, `(N,)`. Those of 0 may have any value.
+        """
         raise NotImplementedError(
-            f"{type(self).__name__} must implement `of_pass(forward)`, as the losses "
-            "that it can be a subclass of instead do."
+            f"{type(self).__name__} must implement `of_pass(forward, counts)`, as the "
+            "losses that it can be a subclass of instead do."
         )
 
     def choose(self, knowledge):

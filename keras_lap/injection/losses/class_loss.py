@@ -1,12 +1,20 @@
 """What the losses on predicted classes have in common."""
 
 import copy
+import warnings
 
+import keras
 from keras import tree
 
 from keras_lap.injection.losses.base_loss import BaseLoss
 from keras_lap.injection.losses.class_logits import OUTPUTS, class_logits
 from keras_lap.names import check_choice
+
+_BINARY = (keras.losses.BinaryCrossentropy, keras.losses.BinaryFocalCrossentropy)
+_BINARY_FUNCTIONS = (
+    keras.losses.binary_crossentropy,
+    keras.losses.binary_focal_crossentropy,
+)
 
 
 class ClassLoss(BaseLoss):
@@ -14,7 +22,8 @@ class ClassLoss(BaseLoss):
 
     Args:
         outputs: `"softmax"`, one class out of several, or `"sigmoid"`, independent
-            classes, each present or not.
+            classes, each present or not. In `fit`, `"softmax"` is warned of where the
+            model is compiled with a binary cross-entropy.
         from_logits: Whether the model gives logits instead of probabilities. By
             default, in `fit`, what the `from_logits` of the loss says that the model
             is compiled with, if that is one of Keras' loss objects; else, as for
@@ -32,11 +41,19 @@ class ClassLoss(BaseLoss):
         self.from_logits = from_logits
 
     def for_model(self, model):
+        compiled = tree.flatten(model.loss)
+        if self.outputs == "softmax" and any(_is_binary(loss) for loss in compiled):
+            warnings.warn(
+                f"The loss {self.name!r} takes the model's classes for such as exclude "
+                "each other, but the model is compiled with a binary cross-entropy, "
+                'which is for independent ones: give the loss `outputs="sigmoid"`.',
+                stacklevel=3,
+            )
         if self.from_logits is not None:
             return self
         settled = copy.copy(self)
         settled.from_logits = any(
-            getattr(loss, "from_logits", False) for loss in tree.flatten(model.loss)
+            getattr(loss, "from_logits", False) for loss in compiled
         )
         return settled
 
@@ -50,3 +67,9 @@ class ClassLoss(BaseLoss):
             "outputs": self.outputs,
             "from_logits": self.from_logits,
         }
+
+
+def _is_binary(loss):
+    if isinstance(loss, str):
+        loss = keras.losses.get(loss)
+    return isinstance(loss, _BINARY) or loss in _BINARY_FUNCTIONS

@@ -60,7 +60,10 @@ class CrossLayerLoss(BaseLoss):
             f"{type(self).__name__} must implement `call(layers)`."
         )
 
-    def of_pass(self, forward):
+    def of_pass(self, forward, counts):
         """Mean over the calls of the model, `(N,)`."""
-        values = [self(layers) for layers in forward.calls]
+        values = [
+            self([layer.only_counted(counts) for layer in layers])
+            for layers in forward.calls
+        ]
         return sum(values) / len(values)

@@ -62,7 +62,8 @@ class Exclusivity(KnowledgeLoss):
             if max(second) >= concepts:
                 raise ValueError(
                     f"Expected `pairs` of concepts of the layer, 0 to {concepts - 1}. "
-                    f"Received: pairs={self.pairs}"
+                    f"Received: pairs={self.pairs}. If they are of other layers, name "
+                    "those in `layers` of `KnowledgeInjection`."
                 )
             first, second = (ops.take(scores, of, axis=-1) for of in (first, second))
             shared = first * second
@@ -74,7 +75,10 @@ class Exclusivity(KnowledgeLoss):
 
 def _standardize_pairs(pairs):
     """Sorted lists `[j, k]` with `j < k`, each once."""
-    found = np.sort(np.array(pairs))
+    try:
+        found = np.sort(np.array(pairs))
+    except (TypeError, ValueError):  # what cannot be sorted, or is no array
+        found = np.empty(0)
     is_fit = found.ndim == 2 and found.shape[1] == 2 and found.dtype.kind in "iu"
     if not is_fit or found.min() < 0 or np.any(found[:, 0] == found[:, 1]):
         raise ValueError(

@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_lap.injection.losses.base_loss import BaseLoss, in_float32
+from keras_lap.injection.losses.only_counted import only_counted
 
 
 class InputGradientLoss(BaseLoss):
@@ -73,7 +74,7 @@ class InputGradientLoss(BaseLoss):
             f"{type(self).__name__} must implement `call(gradient, **knowledge)`."
         )
 
-    def of_pass(self, forward):
+    def of_pass(self, forward, counts):
         """The term of each sample, `(N,)`."""
-        gradient = forward.input_gradient(self.explained)
+        gradient = only_counted(forward.input_gradient(self.explained), counts)
         return self(gradient, **self.choose(forward.image_knowledge))

@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_lap.injection.losses.base_loss import BaseLoss, in_float32
+from keras_lap.injection.losses.only_counted import only_counted
 
 _SMALLEST_REGION = 1e-4
 
@@ -61,10 +62,10 @@ class KnowledgeLoss(BaseLoss):
             f"{type(self).__name__} must implement `call(logits, **knowledge)`."
         )
 
-    def of_pass(self, forward):
+    def of_pass(self, forward, counts):
         """Mean over the supervised calls of layers, `(N,)`."""
         values = [
-            self(layer.logits, **self.choose(layer.knowledge))
+            self(only_counted(layer.logits, counts), **self.choose(layer.knowledge))
             for layer in forward.layers
         ]
         return sum(values) / len(values)

@@ -4,6 +4,7 @@ import math
 
 from keras import ops
 
+from keras_lap.injection.are_in_order import are_in_order
 from keras_lap.injection.gaussian_blur import gaussian_blur
 from keras_lap.injection.losses.class_loss import ClassLoss
 from keras_lap.ops.arguments import compute_dtype
@@ -37,7 +38,8 @@ class PerturbationLoss(ClassLoss):
 
     Args:
         outputs: `"softmax"`, one class out of several, or `"sigmoid"`, independent
-            classes, each present or not.
+            classes, each present or not. In `fit`, `"softmax"` is warned of where the
+            model is compiled with a binary cross-entropy.
         from_logits: Whether the model gives logits instead of probabilities. By
             default, in `fit`, what the `from_logits` of the loss says that the model
             is compiled with, if that is one of Keras' loss objects; else, as for
@@ -80,10 +82,10 @@ class PerturbationLoss(ClassLoss):
 
     def __init__(self, outputs="softmax", from_logits=None, blur=0.2, name=None):
         super().__init__(outputs, from_logits, name)
-        if not 0 < blur < math.inf:
+        if not are_in_order(0, blur, math.inf) or blur in (0, math.inf):
             raise ValueError(
                 "Expected `blur` to be positive and finite, a share of the images' "
-                f"shorter side. Received: blur={blur}"
+                f"shorter side. Received: blur={blur!r}"
             )
         self.blur = blur
 
@@ -129,7 +131,7 @@ class PerturbationLoss(ClassLoss):
             f"{type(self).__name__} must implement `call(logits, present)`."
         )
 
-    def of_pass(self, forward):
+    def of_pass(self, forward, counts):
         """The term of each sample, `(N,)`."""
         maps, exists = forward.label_map
         images = forward.images

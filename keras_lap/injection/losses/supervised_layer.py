@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_lap.injection.knowledge import even_cells
+from keras_lap.injection.losses.only_counted import only_counted
 
 
 class SupervisedLayer:
@@ -38,5 +39,11 @@ class SupervisedLayer:
 
     def in_float32(self):
         """The same layer with its logits cast."""
-        logits = ops.cast(self.logits, "float32")
+        return self._with(ops.cast(self.logits, "float32"))
+
+    def only_counted(self, counts):
+        """The same layer with its logits as `only_counted` returns them."""
+        return self._with(only_counted(self.logits, counts))
+
+    def _with(self, logits):
         return SupervisedLayer(logits, self.cells, self.knowledge)

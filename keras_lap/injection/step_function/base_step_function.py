@@ -29,6 +29,7 @@ class BaseStepFunction:
         own: The model's own function, for which this one stands in.
         has_run: Whether a call has succeeded. One that has not may be half traced, and
             is of no further use.
+        is_awaited: Whether the step that this one stands in for is still to come.
     """
 
     def __init__(self, model, kind, wrap_step, compute_loss, terms, variables):
@@ -42,17 +43,16 @@ class BaseStepFunction:
         self._maker = f"make_{kind}_function"
         self._standing_in = contextlib.ExitStack()
         self.own = getattr(model, self._name)
-        self.has_run = False
+        self.has_run = self.is_awaited = False
         self._step = self._make_step(getattr(model, self._step_name))
-        with self._at_work(), replaced(model, **{self._name: None}):
-            getattr(model, self._maker)(force=True)
-            self._function = getattr(model, self._name)
+        self._make_function()
 
     def stand_in(self):
         """Lets the model run this function next."""
         make = functools.partial(self._make_own, getattr(self._model, self._maker))
         self._standing_in.enter_context(replaced(self._model, **{self._maker: make}))
         setattr(self._model, self._name, self)
+        self.is_awaited = True
 
     def make_way(self):
         """Puts the model's own function back."""
@@ -67,10 +67,17 @@ class BaseStepFunction:
 
     def __call__(self, *arguments):
         self.make_way()
+        self.is_awaited = False
         with self._at_work():
             results = self._run(*arguments)
         self.has_run = True
         return results
+
+    def _make_function(self):
+        """Lets Keras make a function of the step."""
+        with self._at_work(), replaced(self._model, **{self._name: None}):
+            getattr(self._model, self._maker)(force=True)
+            self._function = getattr(self._model, self._name)
 
     @contextlib.contextmanager
     def _at_work(self):

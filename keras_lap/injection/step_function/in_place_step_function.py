@@ -11,7 +11,19 @@ class StepFunction(BaseStepFunction):
 
     Keras averages what replicas have logged, however many samples each has seen, so
     their metrics are read after the step, as they are over all replicas.
+
+    TensorFlow forgets the sizes that differ between one data set and the next, which
+    are needed to check and to place knowledge, so each kind has a function of its own.
     """
+
+    def __call__(self, iterator):
+        self.make_way()
+        kind = getattr(iterator, "element_spec", None)
+        if self.has_run and kind != self._kind:
+            self._make_function()
+            self.has_run = False
+        self._kind = kind
+        return super().__call__(iterator)
 
     def _make_step(self, own):
         strategy = strategy_of(self._model)

@@ -1,0 +1,22 @@
+"""How large the images of a step are."""
+
+from keras import tree
+
+
+def image_size(inputs, data_format="channels_last"):
+    """Height and width of the images that a model is called on.
+
+    Args:
+        inputs: A tensor or any structure of tensors, of which those with four axes are
+            images: `(N, H, W, C)`, or with `channels_first` `(N, C, H, W)`.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Returns:
+        A pair of integers, or `None` where there are no images, they are of several
+        sizes, or their size is not known before the data.
+    """
+    shapes = (tuple(getattr(leaf, "shape", ())) for leaf in tree.flatten(inputs))
+    sides = slice(2, 4) if data_format == "channels_first" else slice(1, 3)
+    sizes = {shape[sides] for shape in shapes if len(shape) == 4}
+    size = sizes.pop() if len(sizes) == 1 else (None,)
+    return None if None in size else size
