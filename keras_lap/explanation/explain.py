@@ -21,8 +21,8 @@ from keras_lap.explanation.progress import Progress
 from keras_lap.explanation.range_check import range_warning
 from keras_lap.explanation.recorded_pass import compiled_pass, recorded_pass
 from keras_lap.explanation.squashing import gives_logits
-from keras_lap.layers.base_la_pooling import standardize_count
 from keras_lap.names import check_choice
+from keras_lap.standardize_count import standardize_count
 
 # Of fewer batches the forward pass is not compiled.
 _COMPILED_FROM = 16

@@ -15,8 +15,8 @@ from keras_lap.explanation.draw_maps import draw_maps
 from keras_lap.explanation.evidence import evidence, fitting_class_concepts
 from keras_lap.explanation.labels import standardized_labels
 from keras_lap.explanation.overlay import overlay
-from keras_lap.layers.base_la_pooling import standardize_count
 from keras_lap.names import check_names
+from keras_lap.standardize_count import standardize_count
 
 _ARRAYS = ("maps", "images", "scores", "predictions", "labels", "masks")
 # That many maps of one image are drawn before the strongest alone is.
