@@ -130,7 +130,7 @@ def mu_fidelity(
         values[index] = (
             np.nan
             if np.ptp(sums) <= rounding or np.ptp(drop) == 0
-            else _CORRELATIONS[correlation](sums, drop)
+            else _CORRELATIONS[correlation](sums, drop, rounding)
         )
     return MetricResult(values)
 
@@ -144,12 +144,12 @@ def _cells(size, grid):
     return rows[:, None] * (columns[-1] + 1) + columns
 
 
-def _pearson(first, second):
-    return np.corrcoef(first, second)[0, 1]
+def _pearson(sums, drop, rounding=None):
+    return np.corrcoef(sums, drop)[0, 1]
 
 
-def _spearman(first, second):
-    return _pearson(ranks(first), ranks(second))
+def _spearman(sums, drop, rounding):
+    return _pearson(ranks(sums, tolerance=rounding), ranks(drop))
 
 
 _CORRELATIONS = {"pearson": _pearson, "spearman": _spearman}
