@@ -317,6 +317,8 @@ class TestRandomLabelControl:
         np.testing.assert_allclose(result.values, np.full(12, expected))
 
     def test_bad_arguments(self, model):
+        with pytest.raises(TypeError, match=r"`GradCAM\(\)`"):
+            random_label_control(model, IMAGES, LABELS, Edge, control=model)
         with pytest.raises(ValueError, match="trained on permuted labels"):
             random_label_control(model, IMAGES, LABELS, Edge(), labels=LABELS)
         with pytest.raises(TypeError, match="told the model"):
