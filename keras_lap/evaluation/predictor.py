@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_lap.evaluation.output_index import output_index
 from keras_lap.evaluation.predict_batch import predict_batch
+from keras_lap.explanation.chosen_output import chosen_output
 from keras_lap.explanation.class_outputs import class_outputs, holds_logits
 from keras_lap.explanation.image_input import data_format_of
 from keras_lap.explanation.squashing import gives_logits
@@ -40,7 +40,7 @@ class Predictor:
 
     Raises:
         TypeError: If `predict` is neither a model nor a function.
-        ValueError: If there is no such layout.
+        ValueError: If there is no such layout, or the model has no such output.
 
     Example:
     >>> import numpy as np
@@ -64,8 +64,7 @@ class Predictor:
             data_format = data_format_of(predict) if is_model else "channels_last"
         check_choice("data_format", data_format, ("channels_last", "channels_first"))
         self._predict = partial(predict_batch, predict) if is_model else predict
-        self._names = getattr(predict, "output_names", [])
-        self._output = output
+        self._chosen = partial(chosen_output, predict, output=output)
         self._gives_logits = is_model and gives_logits(predict, output)
         self._channels_first = data_format == "channels_first"
 
@@ -128,23 +127,17 @@ class Predictor:
                 "output with `Predictor(model, output=...)`, or wrap the model."
             )
         if self._gives_logits or np.isnan(values).any() or holds_logits(values):
+            received = f"values from {values.min():.4g} to {values.max():.4g}"
+            if self._gives_logits:
+                received = f"a layer without activation at the end, and {received}"
             raise ValueError(
-                "Expected probabilities, each between 0 and 1. Received: values from "
-                f"{values.min():.4g} to {values.max():.4g}. If they are logits, end "
-                'the model in a layer with activation="softmax", or "sigmoid" if the '
-                "classes do not exclude each other; around a trained model, "
+                f"Expected probabilities, each between 0 and 1. Received: {received}. "
+                "If they are logits, end the model in a layer with "
+                'activation="softmax", or "sigmoid" if the classes do not exclude each '
+                "other; around a trained model, "
                 "`keras.Sequential([model, keras.layers.Softmax()])` does."
             )
         return class_outputs(np.clip(values, 0, 1))
-
-    def _chosen(self, outputs):
-        """One of the outputs, by its name or index."""
-        names = self._names
-        if isinstance(outputs, dict):
-            names, outputs = list(outputs), list(outputs.values())
-        elif not isinstance(outputs, (list, tuple)):
-            outputs = [outputs]
-        return outputs[output_index(self._output, names, len(outputs))]
 
 
 def _without_bars(predict):
