@@ -294,6 +294,17 @@ class TestMetrics:
             "energy",
         ]
 
+    def test_a_function_has_to_give_a_value_for_each_image(self, model):
+        with pytest.warns(UserWarning, match=f"for each of {COUNT} images.*: 1. Give"):
+            comparison = compare(
+                model,
+                DATA,
+                [Edge()],
+                {"mean": lambda maps: [maps.mean()]},
+                timing_rounds=0,
+            )
+        assert "one value for each" in comparison.rows[0]["error"]
+
     def test_insertion_and_deletion_take_few_steps_by_name(self):
         """Unless the function itself is given."""
         images = np.zeros((1, 48, 40, 1), "float32")
@@ -493,6 +504,23 @@ class TestModels:
             with pytest.raises(ValueError, match="Expected one label per image"):
                 compare(model, DATA | {"label": label}, [LAP()], targets="label")
 
+    def test_labels_that_are_not_known_or_one_hot(self, model):
+        options = {"metrics": ["sparsity"], "timing_rounds": 0}
+        data = {"image": IMAGES, "label": np.where(np.arange(COUNT) < 2, -1, LABELS)}
+        comparison = compare(model, data, [Edge()], **options)
+        predicted = comparison.targets["model"]
+        assert comparison.accuracy["model"] == (predicted == LABELS)[2:].mean()
+        with pytest.raises(ValueError, match="Received: 2 that are not known"):
+            compare(model, data, [Edge()], targets="label", **options)
+        data["label"] = np.full(COUNT, -1)
+        assert not compare(model, data, [Edge()], **options).accuracy
+        data["label"] = np.eye(CLASSES, dtype=int)[LABELS]
+        comparison = compare(model, data, [Edge()], targets="label", **options)
+        np.testing.assert_array_equal(comparison.targets["model"], LABELS)
+        data["label"] = np.eye(CLASSES + 1, dtype=int)[LABELS]
+        with pytest.raises(ValueError, match=rf"\(N, {CLASSES}\) for the {CLASSES} cl"):
+            compare(model, data, [Edge()], **options)
+
     def test_outputs(self, original):
         x = original.get_layer("head").output
         inner = keras.layers.Dense(2, activation="softmax", name="second")
@@ -501,7 +529,7 @@ class TestModels:
         for network, output in ((expected, None), (both, 1), (both, "second")):
             comparison = compare(
                 network,
-                DATA,
+                {"image": IMAGES},
                 [GradCAM()],
                 ["deletion"],
                 output=output,
@@ -627,7 +655,7 @@ class TestData:
         masks = np.zeros((COUNT, 6, 6, CLASSES), "uint8")
         masks[np.arange(COUNT), :3, :, LABELS] = 1
         read = self.read({"image": IMAGES, "label": np.eye(3)[LABELS], "mask": masks})
-        np.testing.assert_array_equal(read.labels, LABELS)
+        np.testing.assert_array_equal(read.labels, np.eye(3)[LABELS])
         assert read.masks[:, :6].all() and not read.masks[:, 6:].any()
 
     @pytest.mark.parametrize("batched", [True, False])

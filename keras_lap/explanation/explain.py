@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 from keras_lap.class_concepts import checked_class_concepts, class_concept_flags
-from keras_lap.explanation.class_outputs import class_outputs
+from keras_lap.explanation.class_outputs import check_class_names, class_outputs
 from keras_lap.explanation.collected import Collected
 from keras_lap.explanation.combine import COMBINATIONS, fused
 from keras_lap.explanation.concept_reader import ConceptReader
@@ -183,6 +183,7 @@ def explain(
         check_finite(shown)
         predictions = predictions_of(model, outputs, output)
         if reader is None:
+            check_class_names(class_names, _class_count(predictions))
             if message := range_warning(model, batch.images):
                 warnings.warn(message, stacklevel=2)
             reader = ConceptReader(model, shown.shape[1:3], records, layers, combine)

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_lap.explanation.class_outputs import class_outputs, holds_logits
+from keras_lap.explanation.class_outputs import (
+    check_class_names,
+    class_outputs,
+    holds_logits,
+)
 from keras_lap.explanation.displayable import displayable
 from keras_lap.explanation.draw_maps import draw_maps
 from keras_lap.explanation.evidence import evidence, fitting_class_concepts
@@ -168,13 +172,8 @@ class Explanation:
             raise ValueError(
                 f"Expected {len(self.maps)} labels. Received: {len(self.labels)}"
             )
-        if self.class_names is not None and self.predictions is not None:
-            classes = self.outputs.shape[-1]
-            if len(self.class_names) != classes:
-                raise ValueError(
-                    f"Expected {classes} `class_names`, one per class. "
-                    f"Received: {len(self.class_names)}"
-                )
+        if self.predictions is not None:
+            check_class_names(self.class_names, self.outputs.shape[-1])
 
     def __len__(self):
         return len(self.maps)

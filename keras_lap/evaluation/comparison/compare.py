@@ -63,12 +63,13 @@ def compare(
     Args:
         model: A classifier, `keras.Model`.
         dataset: Dict of arrays: `"image"` as the model takes them, and any of `"label"`
-            `(N,)`, `"mask"` `(N, H, W)`, `"boxes"` `(N, M, 4)` (relative top, left,
-            bottom, right, filled up with -1) and `"valid"`, a dict of flags `(N,)` of
-            the masks and boxes that are known. Or a pair of the images and their labels
-            or a dict of the others; or an iterable, such as a `tf.data.Dataset`, of
-            such dicts or pairs, batched or not. All of it is read into memory. Of masks
-            with one per concept, `(N, H, W, K)`, that of the label counts.
+            `(N,)`, with -1 where it is not known, `"mask"` `(N, H, W)`, `"boxes"`
+            `(N, M, 4)` (relative top, left, bottom, right, filled up with -1) and
+            `"valid"`, a dict of flags `(N,)` of the masks and boxes that are known. Or
+            a pair of the images and their labels or a dict of the others; or an
+            iterable, such as a `tf.data.Dataset`, of such dicts or pairs, batched or
+            not. All of it is read into memory. Of masks with one per concept,
+            `(N, H, W, K)`, that of the label counts.
         explainers: List of explainers, or dict from names to them. Each is an
             `Explainer`, the name of one that needs no arguments, such as `"GradCAM"`,
             or a callable `(images, targets) -> maps`. Defaults to `None`: LAP, if the
@@ -108,7 +109,8 @@ def compare(
     Raises:
         TypeError: If an explainer or a metric is nothing of the kind.
         ValueError: If names are unknown or given twice, the data have not what a metric
-            that is asked for needs, or an argument does not fit.
+            that is asked for needs, labels are of classes that the model does not have,
+            or an argument does not fit.
 
     Example:
     >>> import keras

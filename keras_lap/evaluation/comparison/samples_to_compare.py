@@ -20,8 +20,8 @@ class SamplesToCompare:
 
     Attributes:
         images: Array of rank 4, as the model takes them.
-        labels: Int array `(N,)`, or `(N, classes)` where an image may have several
-            labels, or `None`.
+        labels: Int array `(N,)`, -1 where it is not known, or `(N, classes)` of zeros
+            and ones, or `None`.
         masks: Boolean array `(N, H, W)`, or `None`.
         boxes: Float array `(N, M, 4)`, filled up with -1, or `None`.
     """
@@ -61,11 +61,7 @@ class SamplesToCompare:
                     f"Expected {len(images)} of each, as many as images. "
                     f"Received: {name!r} of shape {values.shape}"
                 )
-        labels = None
-        if "label" in given:
-            # One-hot labels become classes, of models that give probabilities.
-            labels = given["label"]
-            labels = standardized_labels(labels, labels if labels.ndim == 2 else None)
+        labels = standardized_labels(given.get("label"))
         masks = given.get("mask")
         if masks is not None:
             first = data_format == "channels_first"
