@@ -633,7 +633,13 @@ class TestData:
         np.testing.assert_array_equal(read.boxes, BOXES)
 
     @pytest.mark.parametrize(
-        "pair", [(IMAGES, LABELS), [*zip(IMAGES, LABELS, strict=True)]]
+        "pair",
+        [
+            (IMAGES, LABELS),
+            [*zip(IMAGES, LABELS, strict=True)],
+            ({"input": IMAGES}, LABELS),
+            [({"input": IMAGES}, LABELS)],
+        ],
     )
     def test_pairs_of_images_and_labels(self, pair):
         read = self.read(pair)
@@ -674,7 +680,7 @@ class TestData:
         "dataset, message",
         [
             ({"images": IMAGES}, r"the key 'image'.* Received keys \['images'\]"),
-            ([{"images": IMAGES}], r"the key 'image'.* Received keys \['images'\]"),
+            ([{"images": IMAGES}], r"under \"image\".* Received: \['images'\]"),
             ({"image": IMAGES[0]}, "rank 4"),
             (DATA | {"mask": MASKS[:3]}, r"6 of each.*'mask' of shape \(3, 12, 12\)"),
             ([], "an empty one"),
@@ -717,8 +723,8 @@ class TestArguments:
         "options, message",
         [
             ({"targets": "true"}, "predicted"),
-            ({"timing_rounds": -1}, "0 or more rounds"),
-            ({"batch_size": 0}, "at least 1"),
+            ({"timing_rounds": 1.5}, "`timing_rounds` to be an integer of at least 0"),
+            ({"batch_size": 0}, "`batch_size` to be a positive integer"),
             ({"explainers": [Edge(), Edge()]}, r"different names.*\['Edge', 'Edge'\]"),
         ],
     )

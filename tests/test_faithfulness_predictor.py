@@ -132,9 +132,9 @@ class TestFunction:
         with pytest.raises(TypeError, match=r"keras\.Model, or a function"):
             Predictor(np.zeros((2, 2)))
 
-    @pytest.mark.parametrize("batch_size", [0, -1])
+    @pytest.mark.parametrize("batch_size", [0, -1, 2.0])
     def test_bad_batch_size(self, images, batch_size):
-        with pytest.raises(ValueError, match="batch size of at least 1"):
+        with pytest.raises(ValueError, match="`batch_size` to be a positive integer"):
             Predictor(two_classes)(images, batch_size)
 
     def test_no_images(self, images):

@@ -270,7 +270,7 @@ class TestParameterRandomisation:
         [
             ({"order": "random"}, "cascading"),
             ({"similarity": "cosine"}, "absolute_spearman"),
-            ({"steps": 0}, "at least 1 step"),
+            ({"steps": 0}, "`steps` to be a positive integer"),
         ],
     )
     def test_bad_arguments(self, model, options, message):
@@ -403,7 +403,7 @@ class TestStability:
         [
             ({"measure": "smallest"}, "lipschitz"),
             ({"noise": 0}, "noise above 0"),
-            ({"samples": 0}, "at least 1 sample"),
+            ({"samples": 2.0}, "`samples` to be a positive integer"),
         ],
     )
     def test_bad_arguments(self, options, message):

@@ -6,7 +6,6 @@ from functools import partial
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_lap.evaluation.predict_batch import predict_batch
 from keras_lap.explanation.chosen_output import chosen_output
@@ -14,6 +13,8 @@ from keras_lap.explanation.class_outputs import class_outputs, holds_logits
 from keras_lap.explanation.image_input import data_format_of
 from keras_lap.explanation.squashing import gives_logits
 from keras_lap.names import check_choice
+from keras_lap.standardize_count import standardize_count
+from keras_lap.to_numpy import to_numpy
 
 
 class Predictor:
@@ -100,13 +101,11 @@ class Predictor:
             float64 array `(classes,)` for each image.
 
         Raises:
-            ValueError: If the batch size is below 1, there is no such output, or it
-                is not of shape `(B, classes)` or not made of probabilities.
+            ValueError: If the batch size is no positive integer, there is no such
+                output, or it is not of shape `(B, classes)` or not made of
+                probabilities.
         """
-        if batch_size < 1:
-            raise ValueError(
-                f"Expected a batch size of at least 1. Received: {batch_size=}"
-            )
+        batch_size = standardize_count("batch_size", batch_size)
         images = iter(images)
         while batch := [np.array(x) for x in itertools.islice(images, batch_size)]:
             filled = batch + batch[-1:] * (batch_size - len(batch))
@@ -116,10 +115,7 @@ class Predictor:
         count = len(batch)
         if self._channels_first:
             batch = np.moveaxis(batch, -1, 1)
-        output = self._chosen(self._predict(batch))
-        if ops.is_tensor(output):
-            output = ops.convert_to_numpy(output)
-        values = np.asarray(output).astype("float64")
+        values = to_numpy(self._chosen(self._predict(batch))).astype("float64")
         if values.ndim != 2 or len(values) != count:
             raise ValueError(
                 "Expected an output of shape (B, classes), one row per image. "

@@ -23,6 +23,7 @@ from keras_lap.explanation.image_input import data_format_of
 from keras_lap.explanation.progress import Progress
 from keras_lap.layers import BaseLAPooling
 from keras_lap.names import check_choice, check_names, listed
+from keras_lap.standardize_count import standardize_count
 
 
 def compare(
@@ -136,11 +137,8 @@ def compare(
     ['insertion', 'peak MiB per image', 'pointing_game', 'seconds per image']
     """
     check_choice("targets", targets, ("predicted", "label"))
-    if batch_size < 1 or timing_rounds < 0:
-        raise ValueError(
-            "Expected a batch size of at least 1, and 0 or more rounds of timing. "
-            f"Received: {batch_size=}, {timing_rounds=}"
-        )
+    batch_size = standardize_count("batch_size", batch_size)
+    timing_rounds = standardize_count("timing_rounds", timing_rounds, least=0)
     data_format = data_format or data_format_of(model)
     samples = SamplesToCompare.of(dataset, data_format)
     options = {"batch_size": batch_size, "data_format": data_format}
