@@ -345,8 +345,7 @@ class Explanation:
         Raises:
             FileNotFoundError: If its folder is missing.
         """
-        path = pathlib.Path(path)
-        path = path if path.suffix else path.with_suffix(".npz")
+        path = _with_ending(pathlib.Path(path))
         if not path.parent.is_dir():
             raise FileNotFoundError(
                 f"Expected a file in a folder that there is. Received: {str(path)!r}, "
@@ -372,7 +371,7 @@ class Explanation:
         """Reads what `save` wrote.
 
         Args:
-            path: The file.
+            path: The file; `.npz` is added as by `save`, if there is none without it.
 
         Returns:
             An `Explanation`.
@@ -382,7 +381,9 @@ class Explanation:
             ValueError: If it holds something else.
         """
         names = {field.name for field in dataclasses.fields(cls)}
-        with pathlib.Path(path).open("rb") as file:
+        path = pathlib.Path(path)
+        path = path if path.is_file() else _with_ending(path)
+        with path.open("rb") as file:
             fields = {}
             if zipfile.is_zipfile(file):
                 file.seek(0)
@@ -483,6 +484,10 @@ class Explanation:
     def _short(self, index):
         names = self.class_names or ()
         return names[index] if index < len(names) else index
+
+
+def _with_ending(path):
+    return path if path.suffix else path.with_suffix(".npz")
 
 
 def _count(number, thing):
