@@ -1,6 +1,7 @@
 """Explainers beside each other."""
 
 import csv
+import dataclasses
 import itertools
 import math
 
@@ -201,6 +202,12 @@ class TestTable:
         assert first == "| model | a |" + " 1.000 |" * 5 + " - |"
         assert second == "| model | b | failed |  |  | 1.000 |  |  |"
 
+    def test_names_do_not_end_cells_of_markdown(self, model):
+        maps = {"a|b": lambda images, targets: images[..., 0]}
+        comparison = compare(model, DATA, maps, {"c|d": lambda maps: maps[:, 0, 0]})
+        text = comparison.to_markdown()
+        assert "| a\\|b |" in text and "| c\\|d |" in text
+
     def test_explainers_that_all_fail_say_why(self, model):
         def broken(images, targets):
             raise RuntimeError("out of\nluck")
@@ -208,6 +215,10 @@ class TestTable:
         with pytest.warns(UserWarning, match="maps of 'broken'"):
             comparison = compare(model, DATA, {"broken": broken}, ["sparsity"])
         why = "failed: RuntimeError: out of luck"
+        wide = dataclasses.replace(
+            comparison, rows=[comparison.rows[0] | {"error": "word " * 99}]
+        )
+        assert max(map(len, repr(wide).splitlines())) < 140
         text = comparison.to_markdown()
         assert "| model | explainer | maps |" in text
         assert text.endswith(f"| model | broken | {why} |")
