@@ -38,6 +38,14 @@ def standardized_labels(labels, predictions=None):
     return given.argmax(axis=1) if is_one_hot and _exclude(predictions) else given
 
 
+def single_labels(labels):
+    """Labels as classes where each image has exactly one, as `standardized_labels`."""
+    if labels is None or labels.ndim == 1:
+        return labels
+    # Zeros and ones are probabilities too, which tell that classes exclude each other.
+    return standardized_labels(labels, predictions=labels)
+
+
 def check_labels(labels, predictions):
     """Raises a `ValueError` if there are labels of classes that a model does not have.
 

@@ -4,7 +4,7 @@ import numpy as np
 from keras_lap.evaluation.class_scores import class_scores
 from keras_lap.evaluation.predictor import Predictor
 from keras_lap.explanation.chosen_output import chosen_output
-from keras_lap.explanation.labels import check_labels, standardized_labels
+from keras_lap.explanation.labels import check_labels, single_labels
 from keras_lap.layers.model_graph import graph_of
 
 
@@ -44,7 +44,7 @@ class ExplainedModel:
         scores = class_scores(self.model, self.images, batch_size)
         predicted = scores.argmax(axis=-1)
         check_labels(samples.labels, scores)
-        self._labels = _single_labels(samples.labels)
+        self._labels = single_labels(samples.labels)
         has_labels = self._labels is not None and self._labels.ndim == 1
         is_known = self._labels >= 0 if has_labels else np.zeros(len(scores), bool)
         if targets == "label" and not is_known.all():
@@ -78,14 +78,6 @@ class ExplainedModel:
 
     def _channels_last(self, images):
         return np.moveaxis(images, 1, -1) if self._channels_first else images
-
-
-def _single_labels(labels):
-    """Labels, as classes where each image has exactly one."""
-    if labels is None or labels.ndim == 1:
-        return labels
-    # Zeros and ones are probabilities too, which tell that classes exclude each other.
-    return standardized_labels(labels, predictions=labels)
 
 
 def _with_one_output(model, output):
