@@ -135,6 +135,34 @@ def test_explain_draws_the_concepts_that_were_asked_for(there, tmp_path):
     assert written.concepts == [1, 2]
 
 
+def test_explain_draws_each_of_several_concepts_of_one_name(there, tmp_path):
+    arguments = ["explain", "lap.keras", "photos/0.png", "-o", str(tmp_path / "out")]
+    arguments += ["--names", "a", "a", "b", "--concepts", "0", "1"]
+    assert cli.main(arguments) == 0
+    written = sorted(path.name for path in (tmp_path / "out").glob("*.png"))
+    assert written == ["0_000_a.png", "0_001_a.png"]
+
+
+@pytest.mark.parametrize("form", ["size", "preprocess", "evaluate"])
+def test_stretched_images_are_told_of(form, there, tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    shutil.copytree("pictures", folder)
+    file = folder / "class 0/0.png"
+    keras.utils.save_img(file, np.zeros((SIZE, 2 * SIZE, 3)), scale=False)
+    arguments = ["explain", "lap.keras", str(file), "-o", str(tmp_path / "out")]
+    if form == "evaluate":
+        keras.utils.save_img(
+            folder / "masks/class 0/0.png", np.ones((SIZE, 2 * SIZE, 1))
+        )
+        arguments = ["evaluate", "lap.keras", str(folder), "--explainers", "Edge"]
+        arguments += ["--metrics", "sparsity", "--report", str(tmp_path / "it.html")]
+    else:
+        value = {"size": ["8", "8"], "preprocess": ["unit"]}[form]
+        arguments += [f"--{form}", *value]
+    assert cli.main(arguments) == 0
+    assert "are stretched, the first" in capsys.readouterr().err
+
+
 def test_explain_draws_the_concept_that_speaks_for_the_class(there, tmp_path):
     arguments = ["explain", "lap.keras", "photos/0.png", "-o", str(tmp_path)]
     assert cli.main([*arguments, "--class-concepts", "2", "0", "0"]) == 0
@@ -310,8 +338,9 @@ def test_evaluate_writes_report_and_figures(there, tmp_path, capsys):
         ("broken/masks.npz", "to have known names. Received: 'masks'. Did"),
         ("broken/lengths.npz", "arrays of one length"),
         ("broken/large.npz", "('N', 8, 8, 3)"),
-        ("broken/one_hot.npz", "one integer per image"),
-        ("broken/many.npz", "labels from 0 to 2, the classes of the model"),
+        ("broken/one_hot.npz", "(N, 3) for the 3 classes that the model predicts"),
+        ("broken/parts.npz", "labels as whole numbers"),
+        ("broken/many.npz", "labels from 0 to 2, of the 3 classes that the model"),
         ("pets", "a folder or name for each of the 3 classes of the model"),
     ],
 )
@@ -324,6 +353,7 @@ def test_evaluate_says_what_is_wrong_with_data(data, reason, there, tmp_path, ca
         "lengths": {"image": IMAGES, "label": LABELS[:2]},
         "large": {"image": np.zeros((1, 9, 9, 3)), "label": LABELS[:1]},
         "one_hot": {"image": IMAGES, "label": np.eye(6)},
+        "parts": {"image": IMAGES, "label": np.full(6, 0.5)},
         "many": {"image": IMAGES, "label": np.arange(6)},
     }.items():
         np.savez(f"broken/{name}.npz", **arrays)
@@ -332,6 +362,24 @@ def test_evaluate_says_what_is_wrong_with_data(data, reason, there, tmp_path, ca
     assert cli.main(["evaluate", "lap.keras", data, "--report", str(report)]) == 1
     assert reason in capsys.readouterr().err
     assert not report.exists()
+
+
+@pytest.mark.parametrize(
+    "labels", [np.eye(CLASSES)[LABELS], LABELS[:, None], np.where(LABELS, LABELS, -1)]
+)
+def test_evaluate_takes_labels_of_every_form(labels, there, tmp_path, capsys):
+    np.savez(tmp_path / "data.npz", image=IMAGES, label=labels)
+    arguments = ["evaluate", "lap.keras", str(tmp_path / "data.npz"), "--explainers"]
+    arguments += ["Edge", "--metrics", "sparsity", "--report", str(tmp_path / "a.html")]
+    assert cli.main(arguments) == 0
+    assert "Accuracy: 0." in capsys.readouterr().out
+
+
+def test_evaluate_writes_no_figures_over_its_report(there, tmp_path, capsys):
+    report = tmp_path / "report.html"
+    arguments = ["evaluate", "lap.keras", "data.npz", "--report", str(report)]
+    assert cli.main([*arguments, "--csv", str(tmp_path / "." / "report.html")]) == 1
+    assert "different files" in capsys.readouterr().err
 
 
 def test_evaluate_preprocesses_channels_wherever_they_are(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Explainers beside each other."""
 
 import csv
+import dataclasses
 import itertools
 import math
 
@@ -201,6 +202,12 @@ class TestTable:
         assert first == "| model | a |" + " 1.000 |" * 5 + " - |"
         assert second == "| model | b | failed |  |  | 1.000 |  |  |"
 
+    def test_names_do_not_end_cells_of_markdown(self, model):
+        maps = {"a|b": lambda images, targets: images[..., 0]}
+        comparison = compare(model, DATA, maps, {"c|d": lambda maps: maps[:, 0, 0]})
+        text = comparison.to_markdown()
+        assert "| a\\|b |" in text and "| c\\|d |" in text
+
     def test_explainers_that_all_fail_say_why(self, model):
         def broken(images, targets):
             raise RuntimeError("out of\nluck")
@@ -208,6 +215,10 @@ class TestTable:
         with pytest.warns(UserWarning, match="maps of 'broken'"):
             comparison = compare(model, DATA, {"broken": broken}, ["sparsity"])
         why = "failed: RuntimeError: out of luck"
+        wide = dataclasses.replace(
+            comparison, rows=[comparison.rows[0] | {"error": "word " * 99}]
+        )
+        assert max(map(len, repr(wide).splitlines())) < 140
         text = comparison.to_markdown()
         assert "| model | explainer | maps |" in text
         assert text.endswith(f"| model | broken | {why} |")
@@ -293,6 +304,17 @@ class TestMetrics:
             "near",
             "energy",
         ]
+
+    def test_a_function_has_to_give_a_value_for_each_image(self, model):
+        with pytest.warns(UserWarning, match=f"for each of {COUNT} images.*: 1. Give"):
+            comparison = compare(
+                model,
+                DATA,
+                [Edge()],
+                {"mean": lambda maps: [maps.mean()]},
+                timing_rounds=0,
+            )
+        assert "one value for each" in comparison.rows[0]["error"]
 
     def test_insertion_and_deletion_take_few_steps_by_name(self):
         """Unless the function itself is given."""
@@ -493,6 +515,23 @@ class TestModels:
             with pytest.raises(ValueError, match="Expected one label per image"):
                 compare(model, DATA | {"label": label}, [LAP()], targets="label")
 
+    def test_labels_that_are_not_known_or_one_hot(self, model):
+        options = {"metrics": ["sparsity"], "timing_rounds": 0}
+        data = {"image": IMAGES, "label": np.where(np.arange(COUNT) < 2, -1, LABELS)}
+        comparison = compare(model, data, [Edge()], **options)
+        predicted = comparison.targets["model"]
+        assert comparison.accuracy["model"] == (predicted == LABELS)[2:].mean()
+        with pytest.raises(ValueError, match="Received: 2 that are not known"):
+            compare(model, data, [Edge()], targets="label", **options)
+        data["label"] = np.full(COUNT, -1)
+        assert not compare(model, data, [Edge()], **options).accuracy
+        data["label"] = np.eye(CLASSES, dtype=int)[LABELS]
+        comparison = compare(model, data, [Edge()], targets="label", **options)
+        np.testing.assert_array_equal(comparison.targets["model"], LABELS)
+        data["label"] = np.eye(CLASSES + 1, dtype=int)[LABELS]
+        with pytest.raises(ValueError, match=rf"\(N, {CLASSES}\) for the {CLASSES} cl"):
+            compare(model, data, [Edge()], **options)
+
     def test_outputs(self, original):
         x = original.get_layer("head").output
         inner = keras.layers.Dense(2, activation="softmax", name="second")
@@ -501,7 +540,7 @@ class TestModels:
         for network, output in ((expected, None), (both, 1), (both, "second")):
             comparison = compare(
                 network,
-                DATA,
+                {"image": IMAGES},
                 [GradCAM()],
                 ["deletion"],
                 output=output,
@@ -605,7 +644,13 @@ class TestData:
         np.testing.assert_array_equal(read.boxes, BOXES)
 
     @pytest.mark.parametrize(
-        "pair", [(IMAGES, LABELS), [*zip(IMAGES, LABELS, strict=True)]]
+        "pair",
+        [
+            (IMAGES, LABELS),
+            [*zip(IMAGES, LABELS, strict=True)],
+            ({"input": IMAGES}, LABELS),
+            [({"input": IMAGES}, LABELS)],
+        ],
     )
     def test_pairs_of_images_and_labels(self, pair):
         read = self.read(pair)
@@ -627,7 +672,7 @@ class TestData:
         masks = np.zeros((COUNT, 6, 6, CLASSES), "uint8")
         masks[np.arange(COUNT), :3, :, LABELS] = 1
         read = self.read({"image": IMAGES, "label": np.eye(3)[LABELS], "mask": masks})
-        np.testing.assert_array_equal(read.labels, LABELS)
+        np.testing.assert_array_equal(read.labels, np.eye(3)[LABELS])
         assert read.masks[:, :6].all() and not read.masks[:, 6:].any()
 
     @pytest.mark.parametrize("batched", [True, False])
@@ -646,7 +691,7 @@ class TestData:
         "dataset, message",
         [
             ({"images": IMAGES}, r"the key 'image'.* Received keys \['images'\]"),
-            ([{"images": IMAGES}], r"the key 'image'.* Received keys \['images'\]"),
+            ([{"images": IMAGES}], r"under \"image\".* Received: \['images'\]"),
             ({"image": IMAGES[0]}, "rank 4"),
             (DATA | {"mask": MASKS[:3]}, r"6 of each.*'mask' of shape \(3, 12, 12\)"),
             ([], "an empty one"),
@@ -689,8 +734,8 @@ class TestArguments:
         "options, message",
         [
             ({"targets": "true"}, "predicted"),
-            ({"timing_rounds": -1}, "0 or more rounds"),
-            ({"batch_size": 0}, "at least 1"),
+            ({"timing_rounds": 1.5}, "`timing_rounds` to be an integer of at least 0"),
+            ({"batch_size": 0}, "`batch_size` to be a positive integer"),
             ({"explainers": [Edge(), Edge()]}, r"different names.*\['Edge', 'Edge'\]"),
         ],
     )

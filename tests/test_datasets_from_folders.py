@@ -1,5 +1,8 @@
 """Batches from folders of images and masks."""
 
+import os
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -15,7 +18,8 @@ from keras_lap.explanation.read_images import read_images  # noqa: E402
 
 HEIGHT, WIDTH = 8, 12
 SIZE = HEIGHT, WIDTH
-INSIDE = slice(2, 6), slice(3, 9)
+# Nearer to the left, so that a mask tells whether it was flipped.
+INSIDE = slice(2, 6), slice(2, 8)
 
 
 @pytest.fixture
@@ -50,6 +54,7 @@ def test_images_labels_and_masks(folder):
     files = sorted(folder.glob("*/*.png"))
     np.testing.assert_array_equal(images, read_images(files, SIZE, 1)[0])
     assert images.dtype == targets["mask"].dtype == np.float32
+    assert targets["label"].dtype == np.int64
     np.testing.assert_array_equal(targets["label"], [0, 0, 1, 1, 1])
     assert targets["valid"]["mask"].tolist() == [False, False, True, True, False]
     expected = np.zeros((5, *SIZE))
@@ -71,11 +76,15 @@ def test_labels_alone_in_the_order_that_is_said(folder):
         from_folders(folder)
     (folder / "masks/ill").rmdir()
     (folder / "masks").rmdir()
-    dataset = from_folders(folder, SIZE, class_names=["ill", "healthy"], channels=4)
+    with pytest.raises(ValueError, match=r"a folder 'masks'.*empty=\['healthy'\]"):
+        from_folders(folder, empty="healthy")
+    names = np.array(["ill", "healthy"])
+    dataset = from_folders(folder, SIZE, class_names=names, channels=4)
     assert dataset.class_names == ["ill", "healthy"]
     images, labels = collect(dataset)
     assert images.shape == (5, *SIZE, 4)
     np.testing.assert_array_equal(labels, [0, 0, 0, 1, 1])
+    assert labels.dtype == np.int64
 
 
 def test_16_bits_and_palettes(folder):
@@ -107,10 +116,23 @@ def test_a_new_order_in_each_epoch_by_seed(folder):
 
 
 def test_resized_and_augmented_together(folder):
-    flip = keras.layers.RandomFlip("horizontal")
-    images, targets = collect(from_folders(folder, (4, 6), channels=1, layers=[flip]))
-    assert images.shape == (5, 4, 6, 1)
-    assert targets["mask"][2:4].sum(axis=(1, 2)).tolist() == [6, 6]
+    plain, known = collect(from_folders(folder, (4, 6), channels=1))
+    assert known["mask"][2:4].sum(axis=(1, 2)).tolist() == [6, 6]
+    flip = keras.layers.RandomFlip("horizontal", seed=0)
+    flips = set()
+    for _ in range(8):
+        moved = from_folders(folder, (4, 6), channels=1, layers=[flip])
+        images, targets = collect(moved)
+        assert images.shape == (5, 4, 6, 1)
+        for at in (2, 3):
+            is_flipped = not np.array_equal(images[at], plain[at])
+            step = -1 if is_flipped else 1
+            np.testing.assert_array_equal(images[at], plain[at][:, ::step])
+            np.testing.assert_array_equal(
+                targets["mask"][at], known["mask"][at][:, ::step]
+            )
+            flips.add(is_flipped)
+    assert flips == {False, True}
     crop = keras.layers.Resizing(6, 6, crop_to_aspect_ratio=True)
     images, targets = collect(from_folders(folder, None, channels=1, layers=[crop]))
     assert images.shape == (5, 6, 6, 1) and targets["mask"].shape == (5, 6, 6)
@@ -143,7 +165,8 @@ def test_training_on_it_and_explaining_it(folder):
 def test_says_what_is_wrong_at_once(folder):
     for arguments, error, reason in (
         ({"folder": folder / "nowhere"}, FileNotFoundError, "which is not there"),
-        ({"class_names": ["ill"]}, ValueError, "a folder 'healthy' besides"),
+        ({"class_names": "ill"}, ValueError, r"Received: a folder 'healthy' besides"),
+        ({"batch_size": 0}, ValueError, "`batch_size` to be a positive integer"),
         ({"empty": ["helthy"]}, ValueError, r"Did you mean \['healthy'\]"),
         ({"image_size": 64}, ValueError, r"\(height, width\).*=64"),
         ({"channels": 2}, ValueError, "1, 3 or 4 channels"),
@@ -168,3 +191,52 @@ def test_names_the_file_that_cannot_be_used(folder, file, size, reason):
         Image.fromarray(np.zeros(size, np.uint8)).save(folder / file)
     with pytest.raises(tf.errors.OpError, match=reason):
         list(from_folders(folder, SIZE))
+
+
+def test_without_pillow_at_once(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    with pytest.raises(ImportError, match="needs Pillow"):
+        from_folders(folder)
+
+
+def test_names_that_are_not_text(folder):
+    for name in ("ill/0.png", "masks/ill/0.png"):
+        file = os.fsencode(folder / name)
+        os.rename(file, file.replace(b"0.png", b"\xff.png"))
+    _, targets = collect(from_folders(folder, SIZE))
+    assert targets["valid"]["mask"].sum() == 2
+
+
+def test_images_of_keras_set_to_channels_first(folder):
+    plain, _ = collect(from_folders(folder, (4, 6)))
+    keras.config.set_image_data_format("channels_first")
+    try:
+        images, _ = collect(from_folders(folder, (4, 6)))
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    np.testing.assert_array_equal(images, plain)
+
+
+def test_tells_what_is_left_out(folder):
+    (folder / "ill/2020").mkdir()
+    (folder / "ill/2.png").rename(folder / "ill/2020/2.png")
+    with pytest.warns(UserWarning, match=r"1 in .*below.*: ill.2020.2\.png\. Images"):
+        images, _ = collect(from_folders(folder, SIZE))
+    assert len(images) == 4
+
+
+@pytest.mark.parametrize("twin", ["ill/0.bmp", "masks/ill/0.bmp"])
+def test_refuses_names_that_do_not_tell_whose_mask_it_is(folder, twin):
+    Image.fromarray(np.zeros(SIZE, np.uint8)).save(folder / twin)
+    with pytest.raises(ValueError, match=r"0\.bmp' and '0\.png'"):
+        from_folders(folder)
+    # Of images without a mask there is nothing to tell.
+    (folder / twin).rename(folder / "ill/2.bmp")
+    assert len(collect(from_folders(folder, SIZE))[0]) == 6
+
+
+def test_warns_of_12_bits_stored_in_16(folder):
+    Image.fromarray(np.full(SIZE, 4095, np.uint16)).save(folder / "ill/0.png")
+    with pytest.warns(UserWarning, match="value is 4095: are they of 12 bits") as told:
+        from_folders(folder, SIZE)
+    assert told[0].filename == __file__

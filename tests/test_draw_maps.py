@@ -40,6 +40,14 @@ def test_each_map_is_scaled_by_its_own_maximum():
         assert figure.axes[cell].images[1].get_clim() == (0, 1)
 
 
+def test_the_maximum_stands_in_the_corner_unless_the_scale_tells_it():
+    maps = {"map": np.array([[[0.0, 0.012]], [[0.0, 3.0]], [[-1.0, -2.0]]])}
+    for scale, told in (("own", ["max 0.012", "max 3", "max 0"]), ("unit", [])):
+        drawn = {"map": maps["map"].clip(0, 1)} if scale == "unit" else maps
+        axes = draw_maps(np.ones((3, 1, 2)), drawn, scale=scale).axes[:6]
+        assert [text.get_text() for ax in axes for text in ax.texts] == told
+
+
 def test_maps_of_a_common_scale_are_drawn_as_they_are():
     maps = np.stack([MAPS[0] * 0.1, MAPS[1]])
     figure = draw_maps(IMAGES, {"LAP": maps}, scale="unit")

@@ -111,6 +111,14 @@ def test_names_labels_and_masks(rng):
     assert named.class_concepts.tolist() == np.eye(3).tolist()
 
 
+def test_too_few_names_are_refused_with_the_first_batch(rng):
+    seen = []
+    batches = (seen.append(1) or rng.random((1, 16, 16, 3)) for _ in range(3))
+    with pytest.raises(ValueError, match="3 `class_names`, one per class"):
+        explain(small_model(), batches, class_names=["cat", "dog"])
+    assert len(seen) == 1
+
+
 def test_class_concepts(rng):
     model, images = small_model(), rng.random((1, 16, 16, 3))
     rows = np.array([[0, 1, 0], [1, 1, 0], [0, 0, 1]])

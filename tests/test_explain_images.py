@@ -314,6 +314,11 @@ def test_of_masks_of_every_concept_that_of_the_label_counts(form, model, arrays)
     np.testing.assert_array_equal(union, masks.max(axis=-1) > 0)
 
 
+def test_of_an_unknown_label_no_mask_is_known():
+    found = standardized_masks(np.ones((3, 4, 4, 2)), (4, 4), [1, -1, 0])
+    assert found.any(axis=(1, 2)).tolist() == [True, False, True]
+
+
 @pytest.mark.parametrize("form", ["index", "column", "one-hot", "several"])
 @pytest.mark.parametrize("count", [1, 3])
 def test_which_masks_labels_of_every_form_take(form, count):
@@ -405,6 +410,7 @@ def test_batches_of_several_sizes_are_refused():
         (lambda a: a["image"], {"labels": list("abcde")}, "whole numbers"),
         (lambda a: a["image"], {"labels": np.ones((5, 4, 4))}, "whole numbers"),
         (lambda a: a["image"], {"labels": [9] * 5}, r"from 0 to 2.*a label 9"),
+        (lambda a: a["image"], {"labels": np.eye(5)}, r"\(N, 3\).*\(5, 5\)"),
         (lambda a: iter([(a["image"], a["label"] + 1)]), {}, r"0 to 2.*a label 3"),
         (lambda a: a["image"], {"labels": 1}, r"`labels` of 5 images.*\(\)"),
         (lambda a: 7, {}, "images of rank 4"),

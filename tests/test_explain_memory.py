@@ -93,3 +93,5 @@ def test_available_memory(tmp_path, monkeypatch):
     for limit, left in {"max": 40 * 1024, "90000": 40 * 1024, "9000": 8000}.items():
         (group / "memory.max").write_text(f"{limit}\n")
         assert available_memory() == left
+    (group / "memory.stat").unlink()
+    assert available_memory() == 9000 - 1700

@@ -8,6 +8,7 @@ from lap_models import maps_of, slow_flow_step, small_model
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D, convert, explain
 from keras_lap.evaluation.class_scores import class_scores
+from keras_lap.explanation.squashing import gives_logits
 from keras_lap.layers import score_tape
 from keras_lap.layers.receptive_grid import ReceptiveGrid
 
@@ -206,9 +207,10 @@ def test_predictions_of_several_outputs(outputs, form, rng):
         explain(model, images, output="kind").class_concepts, np.eye(3)
     )
     assert explain(model, images, output="age").class_concepts is None
+    assert [gives_logits(model, name) for name in named] == [False, False, True]
     with pytest.raises(ValueError, match=r"Received: 'kin'. Did you mean \['kind'"):
         explain(model, images, output="kin")
-    with pytest.raises(ValueError, match=r"which has 3\. Received: output=3"):
+    with pytest.raises(ValueError, match=r"index from 0 to 2.*Received: output=3"):
         explain(model, images, output=3)
     with pytest.raises(ValueError, match=r"output='seen' of shape \(2, 8, 8, 1\)"):
         explain(model, images, output="seen")

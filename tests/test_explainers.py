@@ -568,13 +568,16 @@ class TestInterface:
     @pytest.mark.parametrize(
         "make, message",
         [
-            (lambda: Edge(batch_size=0), "at least 1"),
+            (lambda: Edge(batch_size=0), "`batch_size` to be a positive"),
             (lambda: Edge(data_format="NHWC"), "channels_first"),
             (lambda: VanillaGradients(channels="mean"), "absolute_max"),
-            (lambda: IntegratedGradients(steps=1), "at least 2 steps"),
-            (lambda: SmoothGrad(samples=0), "at least 1 sample"),
+            (
+                lambda: IntegratedGradients(steps=1),
+                "`steps` to be an integer of at least 2",
+            ),
+            (lambda: SmoothGrad(samples=8.0), "`samples` to be a positive integer"),
             (lambda: SmoothGrad(noise=float("nan")), "noise of at least 0"),
-            (lambda: Occlusion(patch_size=0), "at least one pixel"),
+            (lambda: Occlusion(patch_size=0), "`patch_size` to be a positive"),
             (lambda: CenterGaussian(width=0), "above 0"),
         ],
     )

@@ -171,6 +171,7 @@ def test_saving_and_loading(tmp_path, arrays, name):
     path = explanation.save(tmp_path / "saved")
     assert path == tmp_path / "saved.npz" and list(tmp_path.iterdir()) == [path]
     assert_equal(Explanation.load(path), explanation)
+    assert_equal(Explanation.load(tmp_path / "saved"), explanation)
     with np.load(path, allow_pickle=False) as file:
         assert {"maps", "images", "concept_names"} <= set(file.files)
     other = explanation.save(str(tmp_path / "v1.dat"))

@@ -149,7 +149,7 @@ def test_boolean_maps(metric, model, images, maps):
         ({"targets": 2}, "targets from 0 to 1.*Received: 2"),
         ({"targets": -1}, "targets from 0 to 1.*Received: -1"),
         ({"predict": lambda images: images.mean((1, 2)) * 9}, "softmax"),
-        ({"batch_size": 0}, "batch size of at least 1"),
+        ({"batch_size": 0}, "`batch_size` to be a positive integer"),
     ],
 )
 def test_bad_arguments(metric, model, images, maps, change, message):

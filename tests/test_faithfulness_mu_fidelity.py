@@ -118,6 +118,20 @@ class TestConventions:
         result = mu_fidelity(predict, images, images[..., 0], 0, samples=20)
         assert result.left_out == 2
 
+    def test_ranks_that_rounding_alone_would_tell_apart(self):
+        """Cells of the same values: what a subset gets depends on how many it has."""
+        map_ = np.array([[0.1, 0.7, 0.1], [0.7, 0.1, 0.7], [0.1, 0.7, 0.1]])
+        result = mu_fidelity(
+            lambda images: images[..., 0][:, map_ > 0.5].sum(axis=1)[:, None] / 9,
+            np.ones((1, 3, 3, 1)),
+            map_[None],
+            1,
+            grid=3,
+            share=0.5,
+            correlation="spearman",
+        )
+        np.testing.assert_allclose(result.values, [1], atol=1e-12)
+
     def test_tied_ranks(self):
         """Four cells, of which one counts: a subset of two has it or not."""
         images = np.ones((1, 2, 2, 1))

@@ -146,7 +146,9 @@ def test_batches_and_single_class():
     assert grad_cam(model, IMAGES[:0], classes[:0]).shape == (0, 16, 12)
 
 
-@pytest.mark.parametrize("ending", ["Activation", "Softmax", "ops", "sigmoid", "none"])
+@pytest.mark.parametrize(
+    "ending", ["Activation", "Softmax", "keywords", "ops", "sigmoid", "none"]
+)
 def test_score_is_the_one_before_the_squashing(ending):
     reference = small_network()
     plain = small_network("sigmoid" if ending == "sigmoid" else None)
@@ -156,6 +158,8 @@ def test_score_is_the_one_before_the_squashing(ending):
         x = keras.layers.Activation("softmax", dtype="float32")(x)
     elif ending == "Softmax":
         x = keras.layers.Softmax()(x)
+    elif ending == "keywords":
+        x = keras.layers.Softmax()(mask=keras.ops.ones_like(x, "bool"), inputs=x)
     elif ending == "ops":
         x = keras.ops.softmax(x)
     expected = paper_grad_cam(reference, "features", IMAGES, LABELS)

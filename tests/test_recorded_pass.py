@@ -1,6 +1,7 @@
 """Passes of both kinds tell the same of a model, and `explain` may change over."""
 
 import importlib
+import warnings
 
 import keras
 import numpy as np
@@ -124,8 +125,13 @@ def test_models_that_cannot_be_traced_run_as_they_are():
     layers = [keras.Input(IMAGES.shape[1:]), Numpy(), pooling]
     network = keras.Sequential(layers)
     forward = compiled_pass(network)
-    for _ in range(2):
-        outputs, (record,) = forward(IMAGES)
+    is_compiled = keras.config.backend() == "tensorflow"
+    for told in (is_compiled, False):
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always", UserWarning)
+            outputs, (record,) = forward(IMAGES)
+        reasons = [str(each.message) for each in warned]
+        assert any("cannot be compiled" in each for each in reasons) == told
         assert record.layer is pooling
         expected, _ = recorded_pass(network)(IMAGES)
         assert_close(outputs, expected, **layer_tolerance("float32"))

@@ -270,7 +270,7 @@ class TestParameterRandomisation:
         [
             ({"order": "random"}, "cascading"),
             ({"similarity": "cosine"}, "absolute_spearman"),
-            ({"steps": 0}, "at least 1 step"),
+            ({"steps": 0}, "`steps` to be a positive integer"),
         ],
     )
     def test_bad_arguments(self, model, options, message):
@@ -317,6 +317,8 @@ class TestRandomLabelControl:
         np.testing.assert_allclose(result.values, np.full(12, expected))
 
     def test_bad_arguments(self, model):
+        with pytest.raises(TypeError, match=r"`GradCAM\(\)`"):
+            random_label_control(model, IMAGES, LABELS, Edge, control=model)
         with pytest.raises(ValueError, match="trained on permuted labels"):
             random_label_control(model, IMAGES, LABELS, Edge(), labels=LABELS)
         with pytest.raises(TypeError, match="told the model"):
@@ -401,7 +403,7 @@ class TestStability:
         [
             ({"measure": "smallest"}, "lipschitz"),
             ({"noise": 0}, "noise above 0"),
-            ({"samples": 0}, "at least 1 sample"),
+            ({"samples": 2.0}, "`samples` to be a positive integer"),
         ],
     )
     def test_bad_arguments(self, options, message):

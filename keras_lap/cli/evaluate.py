@@ -24,6 +24,7 @@ from keras_lap.evaluation.comparison.named_explainers import (
 from keras_lap.explanation import Explanation
 from keras_lap.explanation.class_outputs import class_outputs
 from keras_lap.explanation.image_input import ImageInput
+from keras_lap.explanation.labels import check_labels, single_labels
 from keras_lap.explanation.predictions import predictions_of
 from keras_lap.explanation.squashing import gives_logits
 from keras_lap.names import check_names
@@ -132,6 +133,7 @@ class Evaluate(Command):
         for model in (options.model, options.original):
             if model is not None:
                 check_model_argument(model)
+        _check_distinct(options.report, options.csv)
         if options.csv is None:
             with new_file(options.report, options.force) as report:
                 comparison = _evaluate(options, report)
@@ -144,6 +146,13 @@ class Evaluate(Command):
                 comparison.to_csv(table)
         print(comparison.to_markdown())
         print(f"Written to {options.report}")
+
+
+def _check_distinct(report, table):
+    if table and pathlib.Path(report).resolve() == pathlib.Path(table).resolve():
+        raise ValueError(
+            f"Expected --report and --csv to be different files. Received: {report}"
+        )
 
 
 def _explainer(name, class_concepts, **options):
@@ -205,7 +214,7 @@ def _evaluate(options, path):
         name: _answers(model, images, options.batch) for name, model in models.items()
     }
     for name, outputs in answers.items():
-        _check_classes(name, outputs.shape[-1], data)
+        _check_classes(name, outputs, data)
         _warn_of_order(name, outputs, data)
     comparison = keras_lap.evaluation.compare(
         models["model"],
@@ -269,22 +278,22 @@ def _answers(model, images, batch_size):
     return class_outputs(predictions, gives_logits(model))
 
 
-def _check_classes(name, count, data):
-    labels, names = data.arrays["label"], data.class_names
+def _check_classes(name, outputs, data):
+    count, names = outputs.shape[-1], data.class_names
     if names is not None and len(names) != count:
         raise ValueError(
             f"Expected a folder or name for each of the {count} classes of the {name}. "
             f"Received: {names}"
         )
-    if labels.min() < 0 or labels.max() >= count:
-        raise ValueError(
-            f"Expected labels from 0 to {count - 1}, the classes of the {name}. "
-            f"Received: labels from {labels.min()} to {labels.max()}"
-        )
+    check_labels(data.arrays["label"], outputs)
 
 
 def _warn_of_order(name, outputs, data):
-    accuracy = (outputs.argmax(axis=-1) == data.arrays["label"]).mean()
+    labels = single_labels(data.arrays["label"])
+    if labels.ndim > 1 or (labels < 0).all():
+        return
+    is_known = labels >= 0
+    accuracy = (outputs.argmax(axis=-1) == labels)[is_known].mean()
     chance = 1 / outputs.shape[-1]
     if accuracy < chance:
         warnings.warn(

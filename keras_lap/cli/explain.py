@@ -4,6 +4,7 @@ import dataclasses
 import math
 import pathlib
 import re
+import warnings
 
 import keras
 import numpy as np
@@ -22,6 +23,7 @@ from keras_lap.cli.verbosity import verbosity
 from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.image_input import ImageInput
 from keras_lap.explanation.read_pixels import read_pixels
+from keras_lap.explanation.stretch_warning import stretch_warning
 from keras_lap.files.image_files import image_files
 
 # The shorter side of a PNG, at least, unless --scale says otherwise.
@@ -134,7 +136,9 @@ def _explain(options, files):
     if preprocess is None and options.size is None:
         return keras_lap.explain(model, files, **chosen)
     taken = ImageInput.of(model)
-    pixels, _ = read_pixels(taken, files, options.size)
+    pixels, sizes = read_pixels(taken, files, options.size)
+    if message := stretch_warning(files, sizes, pixels.shape[1:3]):
+        warnings.warn(message, stacklevel=2)
     images = pixels if preprocess is None else preprocess(pixels)
     explanation = keras_lap.explain(model, taken.first(images), **chosen)
     return dataclasses.replace(explanation, images=pixels, files=files)
@@ -143,15 +147,14 @@ def _explain(options, files):
 def _write(explanation, options, folder):
     explanation.save(folder / "explanation.npz")
     stems = _distinct([pathlib.Path(file).stem for file in explanation.files])
-    drawn = {None: ""}
+    drawn = [(None, "")]
     if options.concepts:
-        names = explanation.concept_names
-        endings = _distinct([re.sub(r"\W", "_", name) for name in names])
-        drawn = {
-            name: f"_{ending}" for name, ending in zip(names, endings, strict=True)
-        }
+        names = [re.sub(r"\W", "_", name) for name in explanation.concept_names]
+        endings = [f"_{name}" for name in _distinct(names)]
+        # By their indices: several may have one name.
+        drawn = zip(explanation.concepts, endings, strict=True)
     scale = options.scale or math.ceil(_SIDE / min(explanation.maps.shape[1:3]))
-    for concept, ending in drawn.items():
+    for concept, ending in drawn:
         for stem, picture in zip(stems, explanation.overlay(concept), strict=True):
             keras.utils.save_img(
                 folder / f"{stem}{ending}.png",

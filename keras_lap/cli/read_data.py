@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_lap.cli.read_class_folders import read_class_folders
+from keras_lap.explanation.labels import standardized_labels
 from keras_lap.explanation.masks import standardized_masks
 from keras_lap.names import check_names
 
@@ -19,8 +20,8 @@ class Data(NamedTuple):
 
     Attributes:
         arrays: Dict of arrays: `"image"` `(N, H, W, C)`, in the layout of the network,
-            `"label"` `(N,)`, and, where they are known, `"mask"` `(N, H, W)`, of
-            booleans, and `"boxes"` `(N, M, 4)`.
+            `"label"` `(N,)`, or `(N, classes)` of zeros and ones, and, where they are
+            known, `"mask"` `(N, H, W)`, of booleans, and `"boxes"` `(N, M, 4)`.
         class_names: List of the names of the classes, or `None`.
     """
 
@@ -134,11 +135,7 @@ def _of_tfds(source, taken, samples, data_dir):
 def _data(arrays, taken, class_names):
     """Checks the arrays, and brings masks to the size of their images."""
     taken.check(arrays["image"].shape)
-    if arrays["label"].ndim != 1 or arrays["label"].dtype.kind not in "iu":
-        raise ValueError(
-            "Expected one integer per image for its label. Received: labels of shape "
-            f"{arrays['label'].shape} and dtype {arrays['label'].dtype}"
-        )
+    arrays = {**arrays, "label": standardized_labels(arrays["label"])}
     if "mask" in arrays:
         size = arrays["image"].shape[taken.spatial]
         masks = standardized_masks(arrays["mask"], size, arrays["label"])

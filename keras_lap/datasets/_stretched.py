@@ -27,5 +27,7 @@ def stretched(image_size, layers):
             "Expected `image_size` to be (height, width), or None. "
             f"Received: image_size={image_size!r}"
         )
-    resize = keras.layers.Resizing(*image_size, antialias=True, dtype="float32")
+    resize = keras.layers.Resizing(
+        *image_size, antialias=True, data_format="channels_last", dtype="float32"
+    )
     return augmented([resize, layers])

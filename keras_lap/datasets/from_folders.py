@@ -1,5 +1,7 @@
 """Batches to train on, from folders of images and masks."""
 
+import contextlib
+import math
 import os
 
 import numpy as np
@@ -7,9 +9,25 @@ import tensorflow as tf
 
 from keras_lap.datasets._stretched import stretched
 from keras_lap.files.class_folders import class_folders
-from keras_lap.files.image_pixels import check_channels, image_pixels, open_image
+from keras_lap.files.image_files import MASKS
+from keras_lap.files.image_pixels import (
+    check_channels,
+    highest_value,
+    image_pixels,
+    open_image,
+    pillow,
+    warn_of_shallow,
+)
 from keras_lap.files.mask_flags import mask_flags
 from keras_lap.names import check_names, listed
+from keras_lap.standardize_count import standardize_count
+
+# Files that are looked into for the range of their pixels, evenly spaced.
+_LOOKED_INTO = 8
+_THEN = (
+    "If so, bring them to 16 or 8 bits beforehand, or multiply the images by what is "
+    "missing with `keras.layers.Rescaling` in `layers`."
+)
 
 
 def from_folders(
@@ -38,7 +56,8 @@ def from_folders(
 
     Files are listed at once, and read, resized and augmented in parallel when they are
     needed, and then not kept. They are read as by `keras_lap.explain`: those of 16 bits
-    are brought to `[0, 255]`, and nothing is turned by what a camera noted.
+    are brought to `[0, 255]`, and nothing is turned by what a camera noted. A warning
+    is given if some of 16 bits that are looked into have no value above 4095.
 
     Args:
         folder: Path of the folder. Splits are folders of their own: keep all images of
@@ -46,7 +65,7 @@ def from_folders(
         image_size: Height and width to stretch images and masks to, or `None` if all
             images have one size, or `layers` resize them.
         batch_size: Number of images in a batch; the last one may have fewer.
-        class_names: List of the folders' names in the order of the labels; by default
+        class_names: Names of the folders in the order of the labels; by default
             alphabetical.
         empty: Names of classes whose images have nothing to be outlined, such as scans
             without finding: those without a mask have an empty one that is valid.
@@ -72,8 +91,9 @@ def from_folders(
         ImportError: If Pillow is not installed.
         TypeError: If something in `layers` is no layer.
         ValueError: If the folders are not those of `class_names`, masks are in a folder
-            of no class, `empty` names none, another argument is out of its range, or
-            for a layer that `augmented` refuses.
+            of no class, names of files do not tell which image a mask is of, `empty`
+            names no class or there is no folder of masks beside it, another argument
+            is out of its range, or for a layer that `augmented` refuses.
         tf.errors.OpError: From the data set, if a file cannot be read or a mask has
             another aspect ratio than its image; it names the file.
 
@@ -96,14 +116,24 @@ def from_folders(
     >>> targets["valid"]["mask"].numpy().tolist()
     [True, False, True]
     """
+    pillow()
     check_channels(channels)
+    batch_size = standardize_count("batch_size", batch_size)
     found = class_folders(folder, class_names)
     empty = listed(empty)
     check_names("`empty` to be names of classes", empty, found.class_names)
+    if empty and found.masks is None:
+        raise ValueError(
+            f"Expected a folder {MASKS!r} in {os.fspath(folder)!r}, for `empty` to say "
+            f"where masks are empty. Received: empty={empty}, and no such folder"
+        )
     augment = stretched(image_size, layers)
-    files = [os.fspath(file) for file in found.files]
-    masks = [os.fspath(mask or "") for mask in found.masks or [""] * len(files)]
-    dataset = tf.data.Dataset.from_tensor_slices((files, masks, found.labels))
+    _warn_of_shallow(found.files)
+    # Names need not be text.
+    files = [os.fsencode(file) for file in found.files]
+    masks = [os.fsencode(mask or "") for mask in found.masks or [""] * len(files)]
+    labels = np.array(found.labels, "int64")
+    dataset = tf.data.Dataset.from_tensor_slices((files, masks, labels))
     if shuffle:
         dataset = dataset.shuffle(len(files), seed)
     is_empty = tf.constant([name in empty for name in found.class_names])
@@ -129,10 +159,21 @@ def from_folders(
     return dataset
 
 
+def _warn_of_shallow(files):
+    """Looks into some of the files; those that cannot be read are told of later."""
+    highest = [0]
+    for file in files[:: math.ceil(len(files) / _LOOKED_INTO)]:
+        with contextlib.suppress(ValueError), open_image(file) as image:
+            highest.append(highest_value(image))
+    warn_of_shallow(max(highest), _THEN, stacklevel=3)
+
+
 def _read(file, mask_file, channels):
     """Image and mask of files named by bytes; without a mask, one that is empty."""
     file, mask_file = os.fsdecode(file), os.fsdecode(mask_file)
     with open_image(file) as image:
+        # Refuses what is deeper than 16 bits.
+        highest_value(image)
         pixels = image_pixels(image, channels).astype(np.float32)
     size = pixels.shape[:2]
     if not mask_file:

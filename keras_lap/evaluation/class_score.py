@@ -1,4 +1,5 @@
 import difflib
+import inspect
 import itertools
 
 import keras
@@ -251,8 +252,8 @@ class _Replay:
             outputs = outputs[0] if len(outputs) == 1 else outputs
         else:
             outputs = _Borrowed(operation)(*args, **kwargs)
-            given = [*args, *kwargs.values()]
-            self._origins[id(outputs)] = operation, given[0] if given else None, outputs
+            given = _first_argument(operation, args, kwargs)
+            self._origins[id(outputs)] = operation, given, outputs
         if len(getattr(outputs, "shape", ())) == 4:
             # A layer called again moves to the end: `marks` is in calling order.
             self.marks.pop(path, None)
@@ -270,6 +271,14 @@ class _Replay:
         if has_squashing_activation(operation):
             return _Linear(operation, squashed.shape)(squashed)
         return outputs
+
+
+def _first_argument(operation, args, kwargs):
+    """What an operation is called with first, by the order of its parameters."""
+    if args:
+        return args[0]
+    first = next(iter(inspect.signature(operation.call).parameters), None)
+    return kwargs.get(first)
 
 
 def _cast(x, dtype):

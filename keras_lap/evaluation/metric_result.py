@@ -4,6 +4,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_lap.evaluation.curve import Curve
+from keras_lap.standardize_count import standardize_count
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -104,8 +105,7 @@ class MetricResult:
             raise ValueError(
                 f"Expected a level between 0 and 1, such as 0.95. Received: {level=}"
             )
-        if resamples < 1:
-            raise ValueError(f"Expected at least one resample. Received: {resamples=}")
+        resamples = standardize_count("resamples", resamples)
         if not self.counted:
             return float("nan"), float("nan")
         counted = self.values[~np.isnan(self.values)]

@@ -6,14 +6,15 @@ from functools import partial
 
 import keras
 import numpy as np
-from keras import ops
 
-from keras_lap.evaluation.output_index import output_index
 from keras_lap.evaluation.predict_batch import predict_batch
+from keras_lap.explanation.chosen_output import chosen_output
 from keras_lap.explanation.class_outputs import class_outputs, holds_logits
 from keras_lap.explanation.image_input import data_format_of
 from keras_lap.explanation.squashing import gives_logits
 from keras_lap.names import check_choice
+from keras_lap.standardize_count import standardize_count
+from keras_lap.to_numpy import to_numpy
 
 
 class Predictor:
@@ -40,7 +41,7 @@ class Predictor:
 
     Raises:
         TypeError: If `predict` is neither a model nor a function.
-        ValueError: If there is no such layout.
+        ValueError: If there is no such layout, or the model has no such output.
 
     Example:
     >>> import numpy as np
@@ -64,8 +65,7 @@ class Predictor:
             data_format = data_format_of(predict) if is_model else "channels_last"
         check_choice("data_format", data_format, ("channels_last", "channels_first"))
         self._predict = partial(predict_batch, predict) if is_model else predict
-        self._names = getattr(predict, "output_names", [])
-        self._output = output
+        self._chosen = partial(chosen_output, predict, output=output)
         self._gives_logits = is_model and gives_logits(predict, output)
         self._channels_first = data_format == "channels_first"
 
@@ -101,13 +101,11 @@ class Predictor:
             float64 array `(classes,)` for each image.
 
         Raises:
-            ValueError: If the batch size is below 1, there is no such output, or it
-                is not of shape `(B, classes)` or not made of probabilities.
+            ValueError: If the batch size is no positive integer, there is no such
+                output, or it is not of shape `(B, classes)` or not made of
+                probabilities.
         """
-        if batch_size < 1:
-            raise ValueError(
-                f"Expected a batch size of at least 1. Received: {batch_size=}"
-            )
+        batch_size = standardize_count("batch_size", batch_size)
         images = iter(images)
         while batch := [np.array(x) for x in itertools.islice(images, batch_size)]:
             filled = batch + batch[-1:] * (batch_size - len(batch))
@@ -117,10 +115,7 @@ class Predictor:
         count = len(batch)
         if self._channels_first:
             batch = np.moveaxis(batch, -1, 1)
-        output = self._chosen(self._predict(batch))
-        if ops.is_tensor(output):
-            output = ops.convert_to_numpy(output)
-        values = np.asarray(output).astype("float64")
+        values = to_numpy(self._chosen(self._predict(batch))).astype("float64")
         if values.ndim != 2 or len(values) != count:
             raise ValueError(
                 "Expected an output of shape (B, classes), one row per image. "
@@ -128,23 +123,17 @@ class Predictor:
                 "output with `Predictor(model, output=...)`, or wrap the model."
             )
         if self._gives_logits or np.isnan(values).any() or holds_logits(values):
+            received = f"values from {values.min():.4g} to {values.max():.4g}"
+            if self._gives_logits:
+                received = f"a layer without activation at the end, and {received}"
             raise ValueError(
-                "Expected probabilities, each between 0 and 1. Received: values from "
-                f"{values.min():.4g} to {values.max():.4g}. If they are logits, end "
-                'the model in a layer with activation="softmax", or "sigmoid" if the '
-                "classes do not exclude each other; around a trained model, "
+                f"Expected probabilities, each between 0 and 1. Received: {received}. "
+                "If they are logits, end the model in a layer with "
+                'activation="softmax", or "sigmoid" if the classes do not exclude each '
+                "other; around a trained model, "
                 "`keras.Sequential([model, keras.layers.Softmax()])` does."
             )
         return class_outputs(np.clip(values, 0, 1))
-
-    def _chosen(self, outputs):
-        """One of the outputs, by its name or index."""
-        names = self._names
-        if isinstance(outputs, dict):
-            names, outputs = list(outputs), list(outputs.values())
-        elif not isinstance(outputs, (list, tuple)):
-            outputs = [outputs]
-        return outputs[output_index(self._output, names, len(outputs))]
 
 
 def _without_bars(predict):

@@ -1,11 +1,12 @@
 import numpy as np
 
 
-def ranks(values) -> np.ndarray:
+def ranks(values, tolerance: float = 0.0) -> np.ndarray:
     """Ranks of numbers, from 1; those that are equal share the mean of theirs.
 
     Args:
         values: Array, which is flattened.
+        tolerance: How far apart neighbours may be to count as equal.
 
     Returns:
         Float64 array of rank 1.
@@ -15,5 +16,11 @@ def ranks(values) -> np.ndarray:
     >>> ranks([0.5, -2.0, 0.5, 3.0])
     array([2.5, 1. , 2.5, 4. ])
     """
-    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (counts.cumsum() - (counts - 1) / 2)[places.ravel()]
+    values = np.ravel(values)
+    order = np.argsort(values)
+    steps = np.diff(values[order], prepend=values[order[:1]])
+    places = np.cumsum(steps > tolerance)
+    counts = np.bincount(places)
+    found = np.empty(len(values))
+    found[order] = (counts.cumsum() - (counts - 1) / 2)[places]
+    return found

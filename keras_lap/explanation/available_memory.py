@@ -1,5 +1,6 @@
 """How much memory there is left."""
 
+import contextlib
 import pathlib
 
 _MEMORY = pathlib.Path("/proc/meminfo")
@@ -18,15 +19,20 @@ def available_memory():
     except OSError:
         return None
     found = [int(line.split()[1]) * 1024 for line in lines if "MemAvailable" in line]
-    try:
-        limit, used, parts = (
-            (_GROUP / name).read_text()
-            for name in ("memory.max", "memory.current", "memory.stat")
+    # There may be no such group, or its limit be "max".
+    with contextlib.suppress(OSError, ValueError):
+        limit, used = (
+            int((_GROUP / f"memory.{name}").read_text()) for name in ("max", "current")
         )
-        sizes = dict(line.split() for line in parts.splitlines())
-        cached = int(sizes["active_file"]) + int(sizes["inactive_file"])
-        found.append(int(limit) - int(used) + cached)
-    except (OSError, ValueError, KeyError):
-        # No such group, or one whose limit is "max".
-        pass
+        found.append(limit - used + _cached())
     return min(found, default=None)
+
+
+def _cached():
+    """Bytes of the control group that are cached files, 0 if nobody says."""
+    try:
+        lines = (_GROUP / "memory.stat").read_text().splitlines()
+        sizes = dict(line.split() for line in lines)
+        return int(sizes["active_file"]) + int(sizes["inactive_file"])
+    except (OSError, ValueError, KeyError):
+        return 0

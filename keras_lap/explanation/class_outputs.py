@@ -35,6 +35,14 @@ def class_outputs(predictions, from_logits=None):
     return np.concatenate([other, predictions], axis=-1)
 
 
+def check_class_names(names, classes):
+    """Raises a `ValueError` if names are not one per class; either may be `None`."""
+    if names is not None and classes is not None and len(names) != classes:
+        raise ValueError(
+            f"Expected {classes} `class_names`, one per class. Received: {len(names)}"
+        )
+
+
 def holds_logits(predictions):
     """Whether some of the values of an array are no probabilities, but for rounding."""
     return bool(((predictions < -_ROUNDING) | (predictions > 1 + _ROUNDING)).any())

@@ -10,6 +10,7 @@ from keras_lap.layers.find_layers import find_layers
 from keras_lap.layers.grid_walk import IMAGE, receptive_grids
 from keras_lap.layers.receptive_grid import ReceptiveGrid
 from keras_lap.names import check_names, listed
+from keras_lap.to_numpy import to_numpy
 
 
 class ConceptReader:
@@ -137,19 +138,15 @@ class ConceptReader:
             certainty = head.certainty(logits)
             reading = Reading(
                 layer=record.layer,
-                sharpness=float(_to_numpy(record.layer.sharpness)),
-                scores=_to_numpy(head.scores(logits)),
-                certainty=None if certainty is None else _to_numpy(certainty),
-                attention=_to_numpy(record.attention),
+                sharpness=float(to_numpy(record.layer.sharpness, "float32")),
+                scores=to_numpy(head.scores(logits), "float32"),
+                certainty=None if certainty is None else to_numpy(certainty, "float32"),
+                attention=to_numpy(record.attention, "float32"),
                 grid=place.grid,
                 sources={positions[source] for source in place.sources},
             )
             readings.append(reading)
         return readings
-
-
-def _to_numpy(tensor):
-    return ops.convert_to_numpy(ops.cast(tensor, "float32"))
 
 
 def _once(records):

@@ -32,8 +32,9 @@ def draw_maps(
     The first column shows the image alone. Every further column shows the image in
     grey under a translucent heat map. **Each map is scaled by its own maximum**, with
     negative values set to zero, so colours compare the pixels of one map and not the
-    strength of two maps, unless `scale="unit"`. A map without a positive value is drawn
-    in the colour of zero.
+    strength of two maps, unless `scale="unit"`. The maximum, without which a map of
+    next to nothing looks like one that is sure, stands in the corner. A map without a
+    positive value is drawn in the colour of zero.
 
     Args:
         images: array of shape `(N, H, W)`, `(N, H, W, 1)` or `(N, H, W, 3)`, uint8, or
@@ -122,6 +123,8 @@ def draw_maps(
                 alpha=opacity,
                 interpolation="nearest",
             )
+            if scale == "own":
+                _add_peak(ax, maps[row].max())
         for ax in axes[row]:
             ax.set_xticks([])
             ax.set_yticks([])
@@ -196,6 +199,23 @@ def _checked_masks(masks, images):
             f"{masks.dtype}"
         )
     return masks.astype(bool)
+
+
+def _add_peak(ax, peak):
+    """Writes what the brightest colour of a map stands for into its corner."""
+    from matplotlib.patheffects import withStroke
+
+    ax.text(
+        0.97,
+        0.04,
+        f"max {max(peak, 0):.2g}",
+        transform=ax.transAxes,
+        ha="right",
+        va="bottom",
+        fontsize="xx-small",
+        color="white",
+        path_effects=[withStroke(linewidth=1.5, foreground="black")],
+    )
 
 
 def _add_outline(ax, mask):

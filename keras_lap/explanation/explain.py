@@ -3,10 +3,9 @@
 import warnings
 
 import numpy as np
-from keras import ops
 
 from keras_lap.class_concepts import checked_class_concepts, class_concept_flags
-from keras_lap.explanation.class_outputs import class_outputs
+from keras_lap.explanation.class_outputs import check_class_names, class_outputs
 from keras_lap.explanation.collected import Collected
 from keras_lap.explanation.combine import COMBINATIONS, fused
 from keras_lap.explanation.concept_reader import ConceptReader
@@ -21,8 +20,9 @@ from keras_lap.explanation.progress import Progress
 from keras_lap.explanation.range_check import range_warning
 from keras_lap.explanation.recorded_pass import compiled_pass, recorded_pass
 from keras_lap.explanation.squashing import gives_logits
-from keras_lap.layers.base_la_pooling import standardize_count
 from keras_lap.names import check_choice
+from keras_lap.standardize_count import standardize_count
+from keras_lap.to_numpy import to_numpy
 
 # Of fewer batches the forward pass is not compiled.
 _COMPILED_FROM = 16
@@ -179,10 +179,11 @@ def explain(
     reader = None
     for batch, forward in _with_passes(model, source):
         outputs, records = forward(batch.images)
-        shown = taken.last(_to_numpy(batch.images))
+        shown = taken.last(to_numpy(batch.images))
         check_finite(shown)
         predictions = predictions_of(model, outputs, output)
         if reader is None:
+            check_class_names(class_names, _class_count(predictions))
             if message := range_warning(model, batch.images):
                 warnings.warn(message, stacklevel=2)
             reader = ConceptReader(model, shown.shape[1:3], records, layers, combine)
@@ -219,7 +220,7 @@ def explain(
         raise ValueError("Expected images. Received: a data set without any")
     arrays = {name: collected.array() for name, collected in kept.items()} | targets
     if source.images is not None:
-        arrays["images"] = taken.last(_to_numpy(source.images))
+        arrays["images"] = taken.last(to_numpy(source.images))
     if class_concepts is None:
         class_concepts = _one_for_each(reader.count, arrays["predictions"])
     arrays["labels"] = standardized_labels(arrays["labels"], arrays["predictions"])
@@ -311,7 +312,3 @@ def _one_for_each(count, predictions):
 
 def _class_count(predictions):
     return None if predictions is None else class_outputs(predictions[:1]).shape[-1]
-
-
-def _to_numpy(images):
-    return ops.convert_to_numpy(images) if ops.is_tensor(images) else images

@@ -9,14 +9,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_lap.explanation.class_outputs import class_outputs, holds_logits
+from keras_lap.explanation.class_outputs import (
+    check_class_names,
+    class_outputs,
+    holds_logits,
+)
 from keras_lap.explanation.displayable import displayable
 from keras_lap.explanation.draw_maps import draw_maps
 from keras_lap.explanation.evidence import evidence, fitting_class_concepts
 from keras_lap.explanation.labels import standardized_labels
 from keras_lap.explanation.overlay import overlay
-from keras_lap.layers.base_la_pooling import standardize_count
 from keras_lap.names import check_names
+from keras_lap.standardize_count import standardize_count
 
 _ARRAYS = ("maps", "images", "scores", "predictions", "labels", "masks")
 # That many maps of one image are drawn before the strongest alone is.
@@ -168,13 +172,8 @@ class Explanation:
             raise ValueError(
                 f"Expected {len(self.maps)} labels. Received: {len(self.labels)}"
             )
-        if self.class_names is not None and self.predictions is not None:
-            classes = self.outputs.shape[-1]
-            if len(self.class_names) != classes:
-                raise ValueError(
-                    f"Expected {classes} `class_names`, one per class. "
-                    f"Received: {len(self.class_names)}"
-                )
+        if self.predictions is not None:
+            check_class_names(self.class_names, self.outputs.shape[-1])
 
     def __len__(self):
         return len(self.maps)
@@ -346,8 +345,7 @@ class Explanation:
         Raises:
             FileNotFoundError: If its folder is missing.
         """
-        path = pathlib.Path(path)
-        path = path if path.suffix else path.with_suffix(".npz")
+        path = _with_ending(pathlib.Path(path))
         if not path.parent.is_dir():
             raise FileNotFoundError(
                 f"Expected a file in a folder that there is. Received: {str(path)!r}, "
@@ -373,7 +371,7 @@ class Explanation:
         """Reads what `save` wrote.
 
         Args:
-            path: The file.
+            path: The file; `.npz` is added as by `save`, if there is none without it.
 
         Returns:
             An `Explanation`.
@@ -383,7 +381,9 @@ class Explanation:
             ValueError: If it holds something else.
         """
         names = {field.name for field in dataclasses.fields(cls)}
-        with pathlib.Path(path).open("rb") as file:
+        path = pathlib.Path(path)
+        path = path if path.is_file() else _with_ending(path)
+        with path.open("rb") as file:
             fields = {}
             if zipfile.is_zipfile(file):
                 file.seek(0)
@@ -484,6 +484,10 @@ class Explanation:
     def _short(self, index):
         names = self.class_names or ()
         return names[index] if index < len(names) else index
+
+
+def _with_ending(path):
+    return path if path.suffix else path.with_suffix(".npz")
 
 
 def _count(number, thing):

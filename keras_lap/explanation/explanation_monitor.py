@@ -18,8 +18,8 @@ from keras_lap.explanation.heat import matplotlib_module
 from keras_lap.explanation.image_source import files_of
 from keras_lap.explanation.labels import standardized_labels
 from keras_lap.explanation.masks import standardized_masks
-from keras_lap.layers.base_la_pooling import standardize_count
 from keras_lap.names import check_choice, check_names
+from keras_lap.standardize_count import standardize_count
 
 
 class ExplanationMonitor(keras.callbacks.Callback):

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_lap.explanation.image_and_targets import image_and_targets
 from keras_lap.explanation.labels import standardized_labels
 from keras_lap.explanation.masks import standardized_masks
 from keras_lap.explanation.read_pixels import read_pixels
+from keras_lap.explanation.stretch_warning import stretch_warning
+from keras_lap.to_numpy import to_numpy
 
 
 @dataclass(frozen=True)
@@ -134,29 +137,14 @@ def _of_files(files, taken, batch_size, verbose):
         taken,
         batch_size,
         files=[os.fspath(file) for file in files],
-        warning=_stretched(files, sizes, images.shape[1:3]),
-    )
-
-
-def _stretched(files, sizes, size):
-    """What to say about images whose aspect ratio was changed, by over a pixel."""
-    height, width = size
-    changed = np.abs(sizes[:, 1] * (height / sizes[:, 0]) - width) > 1
-    if not changed.any():
-        return None
-    first = int(changed.argmax())
-    return (
-        f"{changed.sum()} of {len(files)} files have another aspect ratio than the "
-        f"model's images and are stretched, the first {os.fspath(files[first])!r} from "
-        f"{tuple(sizes[first].tolist())} to {(height, width)} (height, width). Crop or "
-        "pad them beforehand if the model was not trained so."
+        warning=stretch_warning(files, sizes, images.shape[1:3]),
     )
 
 
 def _of_dataset(dataset, taken, batch_size):
     batch_count = None
     if hasattr(dataset, "element_spec"):
-        if _image_and_targets(dataset.element_spec)[0].shape.rank == 3:
+        if image_and_targets(dataset.element_spec)[0].shape.rank == 3:
             dataset = dataset.batch(batch_size)
         batch_count = int(dataset.cardinality())
         if batch_count == -1:
@@ -170,24 +158,8 @@ def _of_dataset(dataset, taken, batch_size):
     )
 
 
-def _image_and_targets(element):
-    """The image of an element of a data set, and the rest that is of use."""
-    if isinstance(element, dict):
-        if "image" not in element:
-            raise ValueError(
-                'Expected the images of a data set of dicts under "image". '
-                f"Received: {sorted(element)}"
-            )
-        return element["image"], element
-    image, *targets = element if isinstance(element, tuple | list) else (element,)
-    if isinstance(image, dict) and len(image) == 1:
-        # Under the name of the model's input.
-        (image,) = image.values()
-    return image, targets[0] if targets else None
-
-
 def _batch(element, taken):
-    images, targets = _image_and_targets(element)
+    images, targets = image_and_targets(element)
     if isinstance(images, str | os.PathLike):
         raise ValueError(
             "Expected batches of images, or a list of files. Received: files that are "
@@ -198,13 +170,13 @@ def _batch(element, taken):
     taken.check(images.shape)
     if not isinstance(targets, dict):
         targets = {"label": targets}
-    labels, masks = targets.get("label"), _to_numpy(targets.get("mask"))
-    labels = None if _is_of_outputs(labels) else standardized_labels(_to_numpy(labels))
+    labels, masks = targets.get("label"), to_numpy(targets.get("mask"))
+    labels = None if _is_of_outputs(labels) else standardized_labels(to_numpy(labels))
     if masks is not None:
         valid = targets.get("valid")
         valid = valid.get("mask") if isinstance(valid, dict) else valid
         size = images.shape[taken.spatial]
-        masks = standardized_masks(masks, size, labels, _to_numpy(valid))
+        masks = standardized_masks(masks, size, labels, to_numpy(valid))
     return ImageBatch(images, labels, masks)
 
 
@@ -213,9 +185,3 @@ def _is_of_outputs(labels):
     return isinstance(labels, dict) or (
         isinstance(labels, list | tuple) and len(getattr(labels[0], "shape", ())) > 0
     )
-
-
-def _to_numpy(values):
-    if values is None:
-        return None
-    return ops.convert_to_numpy(values) if ops.is_tensor(values) else np.asarray(values)

@@ -38,18 +38,32 @@ def standardized_labels(labels, predictions=None):
     return given.argmax(axis=1) if is_one_hot and _exclude(predictions) else given
 
 
+def single_labels(labels):
+    """Labels as classes where each image has exactly one, as `standardized_labels`."""
+    if labels is None or labels.ndim == 1:
+        return labels
+    # Zeros and ones are probabilities too, which tell that classes exclude each other.
+    return standardized_labels(labels, predictions=labels)
+
+
 def check_labels(labels, predictions):
     """Raises a `ValueError` if there are labels of classes that a model does not have.
 
     Args:
-        labels: Array `(N,)` or `(N, 1)` of indices; others, and `None`, are let pass.
+        labels: Array `(N,)` or `(N, 1)` of indices, or `(N, classes)`; or `None`.
         predictions: What the model makes of some images, `(n, classes)`, or `None`. A
             single column is let pass: it may be a number that is no class.
     """
-    if labels is None or predictions is None or np.shape(labels)[1:] not in ((), (1,)):
+    if labels is None or predictions is None or predictions.shape[-1] == 1:
         return
-    classes, highest = predictions.shape[-1], np.max(labels, initial=0)
-    if 1 < classes <= highest:
+    classes = predictions.shape[-1]
+    if np.shape(labels)[1:] not in ((), (1,), (classes,)):
+        raise ValueError(
+            f"Expected labels (N,), or (N, {classes}) for the {classes} classes that "
+            f"the model predicts. Received: labels of shape {np.shape(labels)}"
+        )
+    highest = np.max(labels, initial=0)
+    if highest >= classes:
         raise ValueError(
             f"Expected labels from 0 to {classes - 1}, of the {classes} classes that "
             f"the model predicts. Received: a label {highest}"

@@ -16,7 +16,8 @@ def standardized_masks(masks, size, labels=None, valid=None, any_aspect=False):
         size: Height and width of the images.
         labels: Int array `(N,)` or `(N, 1)` of the concepts whose masks are taken, or
             `(N, K)` of zeros and ones, of which the union is; by default, and of labels
-            of another number of classes, the union of all is.
+            of another number of classes, the union of all is. Where a label is -1, so
+            not known, no mask is either, and it becomes empty.
         valid: Flags `(N,)`, or `None`: masks that are not valid become empty.
         any_aspect: Whether the images were stretched, and masks are to be with them.
 
@@ -56,10 +57,11 @@ def _of_labels(masks, labels):
     if labels.shape not in (masks.shape[:1], (len(masks), 1)):
         return masks.max(axis=-1)
     labels = labels.reshape(-1)
-    if not ((labels >= 0) & (labels < concepts)).all():
+    if not ((labels >= -1) & (labels < concepts)).all():
         raise ValueError(
             f"Expected labels from 0 to {concepts - 1}, to take one of the masks of "
             f"{concepts} concepts for each image. Received: labels from {labels.min()} "
             f"to {labels.max()}. Pass masks (N, H, W) without concepts."
         )
-    return masks[np.arange(len(masks)), ..., labels.astype(int)]
+    of_labels = masks[np.arange(len(masks)), ..., labels.astype(int)]
+    return np.where(labels[:, None, None] >= 0, of_labels, 0)

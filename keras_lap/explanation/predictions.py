@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from keras_lap.names import check_names
+from keras_lap.explanation.chosen_output import chosen_output
 
 
 def predictions_of(model, outputs, output=None):
@@ -21,19 +21,7 @@ def predictions_of(model, outputs, output=None):
     Raises:
         ValueError: If there is no such output, or it is no vector per image.
     """
-    named = _named(model, outputs)
-    if isinstance(output, int):
-        if not -len(named) <= output < len(named):
-            raise ValueError(
-                f"Expected an output of {model.name!r}, which has {len(named)}. "
-                f"Received: output={output}"
-            )
-        chosen = list(named.values())[output]
-    elif output is not None:
-        check_names(f"`output` to be one of {model.name!r}", [output], named)
-        chosen = named[output]
-    else:
-        chosen = next(iter(named.values()))
+    chosen = chosen_output(model, outputs, output)
     shape = tuple(chosen.shape)
     if len(shape) not in (1, 2):
         if output is None:
@@ -44,14 +32,3 @@ def predictions_of(model, outputs, output=None):
         )
     array = ops.convert_to_numpy(ops.cast(chosen, "float32"))
     return np.reshape(array, (len(array), -1))
-
-
-def _named(model, outputs):
-    if isinstance(outputs, dict):
-        return outputs
-    if not isinstance(outputs, list | tuple):
-        outputs = [outputs]
-    names = getattr(model, "output_names", None) or ()
-    if len(set(names)) != len(outputs):
-        names = [f"output {index}" for index in range(len(outputs))]
-    return dict(zip(names, outputs, strict=True))

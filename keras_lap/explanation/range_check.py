@@ -21,6 +21,7 @@ from keras import layers, ops, tree
 from keras.src.models.functional import operation_fn
 
 from keras_lap.layers.model_graph import graph_of
+from keras_lap.to_numpy import to_numpy
 
 _HIGH, _LOW = 100, 1 / 1000
 # Share of the largest value that values vary by, below which they say nothing.
@@ -70,7 +71,9 @@ def range_warning(model, images):
                 return inner._run_through_graph(values, operation_fn=runner)
             if id(operation) in waiting:
                 waiting.remove(id(operation))
-                message = _TELLING[type(operation)](operation, _to_numpy(values[0]))
+                message = _TELLING[type(operation)](
+                    operation, to_numpy(values[0], "float32")
+                )
                 if message or not waiting:
                     raise _Told(message)
             return operation_fn(operation, training=False)(*args, **kwargs)
@@ -111,7 +114,7 @@ def _telling_layers(graph):
 
 
 def _of_rescaling(layer, values):
-    scale = np.max(np.abs(_to_numpy(layer.scale)))
+    scale = np.max(np.abs(to_numpy(layer.scale, "float32")))
     size = np.max(np.abs(values))
     if scale <= _SMALL_SCALE and 0 < size <= 1:
         return (
@@ -122,7 +125,7 @@ def _of_rescaling(layer, values):
 
 
 def _of_batch_normalization(layer, values):
-    variance = _to_numpy(layer.moving_variance)
+    variance = to_numpy(layer.moving_variance, "float32")
     low, high = variance.min(), variance.max()
     if high <= 1 + _FRESH and low >= high * (1 - _FRESH):
         return None
@@ -130,7 +133,10 @@ def _of_batch_normalization(layer, values):
 
 
 def _of_normalization(layer, values):
-    mean, variance = (_to_numpy(layer.mean), _to_numpy(layer.variance))
+    mean, variance = (
+        to_numpy(layer.mean, "float32"),
+        to_numpy(layer.variance, "float32"),
+    )
     if layer.invert or (np.all(mean == 0) and np.all(variance == 1)):
         return None
     return _compared(layer, values, variance.reshape(-1), layer.axis)
@@ -153,9 +159,3 @@ _TELLING = {
     layers.Normalization: _of_normalization,
     layers.BatchNormalization: _of_batch_normalization,
 }
-
-
-def _to_numpy(values):
-    if ops.is_tensor(values):
-        values = ops.convert_to_numpy(ops.cast(values, "float32"))
-    return np.asarray(values, np.float32)

@@ -1,24 +1,25 @@
 """Images read from files."""
 
 import os
-import warnings
 
 import numpy as np
 
 from keras_lap.explanation.collected import Collected
 from keras_lap.explanation.progress import Progress
 from keras_lap.files.image_pixels import (
-    DEEPEST,
     check_channels,
     highest_value,
     image_pixels,
     is_deep,
     pillow,
     read_errors,
+    warn_of_shallow,
 )
 
-# Of how many bits pixels often are that fill only a part of 16.
-_SHALLOW_BITS = 8, 10, 12
+_THEN = (
+    "If the model was not trained so, read them yourself and pass an array in the "
+    "range that it was trained on."
+)
 
 
 def read_images(files, size, channels, dtype=np.uint8, verbose=False):
@@ -67,13 +68,14 @@ def read_images(files, size, channels, dtype=np.uint8, verbose=False):
     progress = Progress(len(files), verbose, unit="file")
 
     def read(image):
-        highest = highest_value(image) if is_deep(image) else 0
+        highest = highest_value(image)
         pixels = image_pixels(image, channels, size).astype(dtype, copy=False)
         images.add(pixels[None])
         progress.update()
         return highest
 
-    _warn_of_shallow(max(_each(files, read)))
+    # At the line that calls `explain`.
+    warn_of_shallow(max(_each(files, read)), _THEN, stacklevel=6)
     return images.array(), sizes
 
 
@@ -99,16 +101,3 @@ def _each(files, function):
             f"{len(files)} that cannot: {named}"
         )
     return results
-
-
-def _warn_of_shallow(highest):
-    bits = next((bits for bits in _SHALLOW_BITS if highest < 2**bits), None)
-    if highest and bits:
-        # At the line that calls `explain`.
-        warnings.warn(
-            f"16-bit files whose highest value is {highest}: are they of {bits} bits? "
-            f"Read as 16 bits, {DEEPEST} is white, and they are nearly black. If the "
-            "model was not trained so, read them yourself and pass an array in the "
-            "range that it was trained on.",
-            stacklevel=7,
-        )

@@ -1,11 +1,16 @@
 """Forward passes that also tell what the LAP layers computed."""
 
 import contextlib
+import textwrap
+import warnings
 
 import keras
 
 from keras_lap.compiled import compiled
 from keras_lap.layers.score_tape import ScoreRecord, score_tape
+
+# Characters that are told of why a model cannot be compiled.
+_LINE = 300
 
 
 def recorded_pass(model):
@@ -43,7 +48,8 @@ def compiled_pass(model):
     other shapes of images; from then on it takes about as long as a prediction. On
     torch it runs operation by operation, and so do models with `run_eagerly` and those
     that Keras does not compile on JAX. So do all others from the first time on that
-    the compiled function fails for images that the model takes. The weights are read at
+    the compiled function fails for images that the model takes, of which a warning
+    tells. The weights are read at
     each call.
 
     Args:
@@ -76,13 +82,22 @@ class _CompiledPass:
         self._can_be_traced = True
 
     def __call__(self, images):
-        if self._can_be_traced:
-            with contextlib.suppress(Exception):
-                return self._traced(images)
+        if not self._can_be_traced:
+            return self._forward(images)
+        try:
+            return self._traced(images)
+        except Exception as error:
+            # Layers of users raise anything when they cannot be traced.
+            reason = f"{type(error).__name__}: {error}"
         # What is wrong with images is said as if nothing had been traced, and no
         # reason to do without for the next ones.
         result = self._forward(images)
         self._can_be_traced = False
+        warnings.warn(
+            "The model cannot be compiled, and runs operation by operation, which "
+            f"takes longer: {textwrap.shorten(reason, _LINE, placeholder=' ...')}",
+            stacklevel=3,
+        )
         return result
 
     def _traced(self, images):

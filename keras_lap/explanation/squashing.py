@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_lap.explanation.chosen_output import chosen_output
 from keras_lap.layers.model_graph import graph_of
 
 _ACTIVATIONS = (keras.activations.softmax, keras.activations.sigmoid)
@@ -28,8 +29,10 @@ def gives_logits(model, output=None):
     Returns:
         `False` where the output comes from a softmax or sigmoid, `True` where it comes
         from a layer that has weights and the activation `"linear"`, and `None` where
-        the graph does not tell, there is none, as in a subclassed model, outputs are
-        a dict, or there is no such one.
+        the graph does not tell, or there is none, as in a subclassed model.
+
+    Raises:
+        ValueError: If the graph has no such output.
 
     Example:
 
@@ -43,16 +46,9 @@ def gives_logits(model, output=None):
     False
     """
     graph = graph_of(model)
-    # Dicts of outputs come in another order than the graph lists them in.
-    if graph is None or isinstance(graph.output, dict):
+    if graph is None:
         return None
-    names = list(getattr(model, "output_names", ()))
-    if isinstance(output, str):
-        output = names.index(output) if output in names else None
-    index = output or 0
-    if index not in range(-len(graph.outputs), len(graph.outputs)):
-        return None
-    return _gives_logits(graph.outputs[index])
+    return _gives_logits(chosen_output(model, graph.output, output))
 
 
 def _gives_logits(tensor):

@@ -4,8 +4,8 @@ import pathlib
 import warnings
 from typing import NamedTuple
 
-from keras_lap.files.image_files import MASKS, images_in, is_hidden
-from keras_lap.names import check_names
+from keras_lap.files.image_files import MASKS, images_below, images_in, is_hidden
+from keras_lap.names import check_names, listed
 
 _NAMED = 5
 
@@ -31,13 +31,13 @@ def class_folders(folder, class_names=None):
     """Finds the images in a folder with a folder per class, and their masks.
 
     A folder `masks` beside those of the classes may hold masks, in folders and files of
-    the same names: `masks/cat/tom.png` belongs to `cat/tom.jpg`. Masks of no image are
-    warned of.
+    the same names: `masks/cat/tom.png` belongs to `cat/tom.jpg`. Masks of no image, and
+    images in folders below those of the classes, are warned of and left out.
 
     Args:
         folder: Path of it.
-        class_names: List of the folders' names in the order of the labels; alphabetical
-            by default.
+        class_names: Names of the folders in the order of the labels; alphabetical by
+            default.
 
     Returns:
         A `ClassFolders`.
@@ -45,8 +45,8 @@ def class_folders(folder, class_names=None):
     Raises:
         FileNotFoundError: If there is no image, or a folder of masks without any of an
             image.
-        ValueError: If the folders are not those of `class_names`, or masks are in a
-            folder of no class.
+        ValueError: If the folders are not those of `class_names`, masks are in a folder
+            of no class, or the names of files do not tell which image a mask is of.
     """
     folder = pathlib.Path(folder)
     if not folder.is_dir():
@@ -55,6 +55,7 @@ def class_folders(folder, class_names=None):
             f"{str(folder)!r}, which is not there."
         )
     class_names = _class_names(folder, class_names)
+    _warn_of_deeper(folder, class_names)
     found = [
         (path, label)
         for label, name in enumerate(class_names)
@@ -88,6 +89,7 @@ def _class_names(folder, class_names):
         )
     if class_names is None:
         return there
+    class_names = list(map(str, listed(class_names)))
     differing = [
         *(f"no folder {name!r}" for name in class_names if name not in there),
         *(f"a folder {name!r} besides" for name in there if name not in class_names),
@@ -102,7 +104,34 @@ def _class_names(folder, class_names):
             f"Expected the names of the classes to be those of the folders in "
             f"{str(folder)!r}, each once. Received: {', '.join(differing)}"
         )
-    return list(class_names)
+    return class_names
+
+
+def _warn_of_deeper(folder, class_names):
+    """Warns of images in folders below those of the classes."""
+    deeper = [
+        path
+        for name in class_names
+        for path in images_below(folder / name)
+        if path.parent != folder / name
+    ]
+    if deeper:
+        _warn_of_left_out(
+            deeper,
+            folder,
+            "lie in folders below those of the classes",
+            "Images lie in the folder of their class itself.",
+        )
+
+
+def _warn_of_left_out(paths, folder, why, rule):
+    names = [str(path.relative_to(folder)) for path in paths]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    warnings.warn(
+        f"{len(names)} in {str(folder)!r} {why} and are left out: "
+        f"{', '.join(names[:_NAMED])}{more}. {rule}",
+        stacklevel=5,
+    )
 
 
 def _masks(folder, class_names, images):
@@ -117,10 +146,11 @@ def _masks(folder, class_names, images):
         [path.name for path in folders],
         class_names,
     )
-    twins = {
-        (path.name, mask.stem): mask for path in folders for mask in images_in(path)
-    }
+    inside_folders = [mask for path in folders for mask in images_in(path)]
+    twins = {(mask.parent.name, mask.stem): mask for mask in inside_folders}
     of_images = [twins.get((image.parent.name, image.stem)) for image in images]
+    outlined = zip(images, of_images, strict=True)
+    _check_endings([*inside_folders, *(image for image, mask in outlined if mask)])
     if not any(of_images):
         raise FileNotFoundError(
             f"Expected masks in {str(masks)!r} named like the images, as in "
@@ -134,12 +164,25 @@ def _masks(folder, class_names, images):
         for path in sorted(each.iterdir())
         if not is_hidden(path)
     ]
-    left = [str(path.relative_to(masks)) for path in files if path not in used]
+    left = [path for path in files if path not in used]
     if left:
-        more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
-        warnings.warn(
-            f"{len(left)} in {str(masks)!r} belong to no image and are left out: "
-            f"{', '.join(left[:_NAMED])}{more}. Masks have the names of their images.",
-            stacklevel=4,
+        _warn_of_left_out(
+            left,
+            masks,
+            "belong to no image",
+            "Masks have the names of their images.",
         )
     return of_images
+
+
+def _check_endings(files):
+    """Raises a `ValueError` if two files differ in nothing but their endings."""
+    known = {}
+    for file in files:
+        other = known.setdefault(file.with_suffix(""), file)
+        if other != file:
+            raise ValueError(
+                "Expected names that differ in more than their endings, to tell which "
+                f"mask is of which image. Received: {str(other)!r} and {file.name!r}. "
+                "Rename one of them, and its mask."
+            )

@@ -29,7 +29,7 @@ def image_files(paths):
                 f"Expected images, or folders of images. Received: {str(path)!r}, "
                 "which is not there."
             )
-        found = _images_below(path, leave_out=MASKS) if path.is_dir() else [path]
+        found = images_below(path, leave_out=MASKS) if path.is_dir() else [path]
         if not found:
             raise FileNotFoundError(
                 f"Expected images in {str(path)!r}. Received: none that ends in one of "
@@ -53,9 +53,10 @@ def is_hidden(path):
     return path.name.startswith(".")
 
 
-def _images_below(folder, leave_out=None):
+def images_below(folder, leave_out=None):
+    """Images of a folder, then those in folders below, but for one of some name."""
     found = images_in(folder)
     for path in sorted(folder.iterdir()):
         if path.is_dir() and path.name != leave_out and not is_hidden(path):
-            found += _images_below(path)
+            found += images_below(path)
     return found

@@ -2,14 +2,17 @@
 
 import contextlib
 import os
+import warnings
 
 import numpy as np
 
 # Pillow's names of what images have, by the number of channels.
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 # Full scale of 16 bits becomes that of 8.
-DEEPEST = 65535
-_STEPS = DEEPEST / 255
+_DEEPEST = 65535
+_STEPS = _DEEPEST / 255
+# Of how many bits pixels often are that fill only a part of 16.
+_SHALLOW_BITS = 8, 10, 12
 
 
 def pillow():
@@ -65,15 +68,18 @@ def is_deep(image):
 
 
 def highest_value(image):
-    """The highest value of an image of 16 bits.
+    """The highest value of an image opened by Pillow, 0 for one of 8 bits.
 
     Raises:
-        OSError: If its values are not of 16 bits.
+        OSError: If it has over 8 bits, and its values are not of 16.
     """
+    if not is_deep(image):
+        return 0
     if image.mode == "F":
         raise OSError("its pixels are floats of unknown range; read it yourself")
-    low, high = (int(function(np.asarray(image))) for function in (np.min, np.max))
-    if low < 0 or high > DEEPEST:
+    pixels = np.asarray(image)
+    low, high = int(pixels.min()), int(pixels.max())
+    if low < 0 or high > _DEEPEST:
         raise OSError(
             f"its pixels, from {low} to {high}, are not of 16 bits; read it yourself "
             "and pass an array"
@@ -82,7 +88,7 @@ def highest_value(image):
 
 
 def image_pixels(image, channels, size=None):
-    """Pixels of an image opened by Pillow.
+    """Pixels of an image opened by Pillow, whose `highest_value` was found.
 
     Nothing is turned by what a camera noted in the file.
 
@@ -94,13 +100,9 @@ def image_pixels(image, channels, size=None):
     Returns:
         Array `(H, W, channels)` in `[0, 255]`: uint8, or float32 of an image of 16
         bits, whose full scale becomes 255.
-
-    Raises:
-        OSError: If it has over 8 bits, and its values are not of 16.
     """
     deep = is_deep(image)
     if deep:
-        highest_value(image)
         image = pillow().fromarray(np.asarray(image, np.float32) / np.float32(_STEPS))
     else:
         image = image.convert(_MODES[channels])
@@ -112,3 +114,20 @@ def image_pixels(image, channels, size=None):
         return pixels
     opaque = [np.full_like(pixels, 255)] if channels == 4 else []
     return np.concatenate([pixels] * 3 + opaque, axis=-1)
+
+
+def warn_of_shallow(highest, then, stacklevel):
+    """Warns if files of 16 bits seem to fill only a part of them.
+
+    Args:
+        highest: The highest of their `highest_value`.
+        then: What to do in that case, a sentence.
+        stacklevel: How far up the line is that the warning is about, from the caller.
+    """
+    bits = next((bits for bits in _SHALLOW_BITS if highest < 2**bits), None)
+    if highest and bits:
+        warnings.warn(
+            f"16-bit files whose highest value is {highest}: are they of {bits} bits? "
+            f"Read as 16 bits, {_DEEPEST} is white, and they are nearly black. {then}",
+            stacklevel=stacklevel + 1,
+        )

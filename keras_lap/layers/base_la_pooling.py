@@ -2,7 +2,6 @@
 
 import math
 import numbers
-import operator
 
 import keras
 from keras import layers, ops
@@ -24,6 +23,7 @@ from keras_lap.ops.arguments import (
     standardize_data_format,
 )
 from keras_lap.ops.dispatch import supports_jit
+from keras_lap.standardize_count import standardize_count
 
 
 class BaseLAPooling(layers.Layer):
@@ -227,30 +227,6 @@ class BaseLAPooling(layers.Layer):
             "base": self.base,
             "data_format": self.data_format,
         }
-
-
-def standardize_count(name, value):
-    """Checks a number of things of which there is at least one.
-
-    Args:
-        name: Name of the argument, for the message.
-        value: Its value.
-
-    Returns:
-        An `int`.
-
-    Raises:
-        ValueError: If `value` is no integer, a boolean, or less than 1.
-    """
-    try:
-        count = 0 if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        count = 0
-    if count < 1:
-        raise ValueError(
-            f"Expected `{name}` to be a positive integer. Received: {name}={value!r}"
-        )
-    return count
 
 
 def _check_between(name, value, end, expected):

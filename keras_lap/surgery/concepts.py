@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_lap.layers.base_la_pooling import standardize_count
+from keras_lap.standardize_count import standardize_count
 
 MOST_CLASSES_EVERYWHERE = 32
 

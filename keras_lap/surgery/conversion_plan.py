@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_lap.layers.base_la_pooling import standardize_count
 from keras_lap.layers.model_graph import graph_of
+from keras_lap.standardize_count import standardize_count
 from keras_lap.surgery.addresses import Addresses
 from keras_lap.surgery.concepts import automatic_concepts
 from keras_lap.surgery.estimate import Estimate

@@ -23,6 +23,7 @@ from keras_lap.explanation.image_input import data_format_of
 from keras_lap.explanation.progress import Progress
 from keras_lap.layers import BaseLAPooling
 from keras_lap.names import check_choice, check_names, listed
+from keras_lap.standardize_count import standardize_count
 
 
 def compare(
@@ -63,12 +64,13 @@ def compare(
     Args:
         model: A classifier, `keras.Model`.
         dataset: Dict of arrays: `"image"` as the model takes them, and any of `"label"`
-            `(N,)`, `"mask"` `(N, H, W)`, `"boxes"` `(N, M, 4)` (relative top, left,
-            bottom, right, filled up with -1) and `"valid"`, a dict of flags `(N,)` of
-            the masks and boxes that are known. Or a pair of the images and their labels
-            or a dict of the others; or an iterable, such as a `tf.data.Dataset`, of
-            such dicts or pairs, batched or not. All of it is read into memory. Of masks
-            with one per concept, `(N, H, W, K)`, that of the label counts.
+            `(N,)`, with -1 where it is not known, `"mask"` `(N, H, W)`, `"boxes"`
+            `(N, M, 4)` (relative top, left, bottom, right, filled up with -1) and
+            `"valid"`, a dict of flags `(N,)` of the masks and boxes that are known. Or
+            a pair of the images and their labels or a dict of the others; or an
+            iterable, such as a `tf.data.Dataset`, of such dicts or pairs, batched or
+            not. All of it is read into memory. Of masks with one per concept,
+            `(N, H, W, K)`, that of the label counts.
         explainers: List of explainers, or dict from names to them. Each is an
             `Explainer`, the name of one that needs no arguments, such as `"GradCAM"`,
             or a callable `(images, targets) -> maps`. Defaults to `None`: LAP, if the
@@ -108,7 +110,8 @@ def compare(
     Raises:
         TypeError: If an explainer or a metric is nothing of the kind.
         ValueError: If names are unknown or given twice, the data have not what a metric
-            that is asked for needs, or an argument does not fit.
+            that is asked for needs, labels are of classes that the model does not have,
+            or an argument does not fit.
 
     Example:
     >>> import keras
@@ -134,11 +137,8 @@ def compare(
     ['insertion', 'peak MiB per image', 'pointing_game', 'seconds per image']
     """
     check_choice("targets", targets, ("predicted", "label"))
-    if batch_size < 1 or timing_rounds < 0:
-        raise ValueError(
-            "Expected a batch size of at least 1, and 0 or more rounds of timing. "
-            f"Received: {batch_size=}, {timing_rounds=}"
-        )
+    batch_size = standardize_count("batch_size", batch_size)
+    timing_rounds = standardize_count("timing_rounds", timing_rounds, least=0)
     data_format = data_format or data_format_of(model)
     samples = SamplesToCompare.of(dataset, data_format)
     options = {"batch_size": batch_size, "data_format": data_format}

@@ -1,5 +1,6 @@
 import csv
 import math
+import textwrap
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -116,11 +117,14 @@ class Comparison:
         A cell is the mean with its 95 % confidence interval, or alone where there is
         none: where all values are equal, of which resampling learns nothing, and where
         something is measured once. Arrows show whether higher or lower is better. Below
-        are the numbers of samples. If all explainers failed, cells say why.
+        are the numbers of samples. If all explainers failed, cells say why, in part;
+        `rows` have all of it.
         """
         parts = []
         for protocol, table in self._tables():
-            header, *lines = ("| " + " | ".join(row) + " |" for row in table)
+            header, *lines = (
+                "| " + " | ".join(map(_escaped, row)) + " |" for row in table
+            )
             rule = "|" + "---|" * len(table[0])
             lines = [*self._heading(protocol), header, rule, *lines]
             parts += ["\n".join(lines), *self._counts(protocol)]
@@ -191,14 +195,23 @@ class Comparison:
                 key = row["model"], row["explainer"]
                 cells = lines.setdefault(key, dict.fromkeys(columns, ""))
                 if FAILED in columns:
-                    error = " ".join(row["error"].replace("|", "\\|").split())
-                    cells[FAILED] = f"failed: {error}"
+                    cells[FAILED] = f"failed: {_first_words(row['error'])}"
                 elif row["metric"] == FAILED:
                     lines[key] = dict.fromkeys(columns, "failed")
                 else:
                     cells[row["metric"]] = _cell(row, intervals)
             body = [[*key, *cells.values()] for key, cells in lines.items()]
             yield protocol, [["model", "explainer", *columns.values()], *body]
+
+
+def _escaped(cell):
+    """The text of a cell of a Markdown table."""
+    return " ".join(cell.replace("|", "\\|").split())
+
+
+def _first_words(text):
+    """What of a text goes into a line, in one line."""
+    return textwrap.shorten(text, _LINE, placeholder=" ...")
 
 
 def _joined_titles(table):

@@ -2,8 +2,10 @@ import keras
 import numpy as np
 
 from keras_lap.evaluation.class_scores import class_scores
-from keras_lap.evaluation.output_index import output_index
 from keras_lap.evaluation.predictor import Predictor
+from keras_lap.explanation.chosen_output import chosen_output
+from keras_lap.explanation.labels import check_labels, single_labels
+from keras_lap.layers.model_graph import graph_of
 
 
 class ExplainedModel:
@@ -22,11 +24,12 @@ class ExplainedModel:
         model: The model, with one output.
         images: The images, as the model takes them.
         targets: Int array `(N,)`.
-        accuracy: Share of right answers, or `None` without one label per image.
+        accuracy: Share of right answers among the images with one label, or `None`
+            without any; labels below 0 are not known.
 
     Raises:
-        ValueError: If there is no such output, or there are no labels to take as
-            targets.
+        ValueError: If there is no such output, labels are of classes that the model
+            does not have, or there are no labels to take as targets.
     """
 
     def __init__(
@@ -38,17 +41,23 @@ class ExplainedModel:
         self._options = {"batch_size": batch_size, "seed": seed}
         self._channels_first = data_format == "channels_first"
         self._predictor = Predictor(self.model, data_format=data_format)
-        labels = samples.labels
-        has_labels = labels is not None and labels.ndim == 1
-        if targets == "label" and not has_labels:
+        scores = class_scores(self.model, self.images, batch_size)
+        predicted = scores.argmax(axis=-1)
+        check_labels(samples.labels, scores)
+        self._labels = single_labels(samples.labels)
+        has_labels = self._labels is not None and self._labels.ndim == 1
+        is_known = self._labels >= 0 if has_labels else np.zeros(len(scores), bool)
+        if targets == "label" and not is_known.all():
+            received = "several" if samples.labels is not None else "none"
+            if has_labels:
+                received = f"{(~is_known).sum()} that are not known, below 0"
             raise ValueError(
                 'Expected one label per image for targets="label". Received: '
-                f"{'none' if labels is None else 'several'}. Maps of the predicted "
-                "class need no labels."
+                f"{received}. Maps of the predicted class need no labels."
             )
-        predicted = class_scores(self.model, self.images, batch_size).argmax(axis=-1)
-        self.targets = labels if targets == "label" else predicted
-        self.accuracy = float(np.mean(predicted == labels)) if has_labels else None
+        self.targets = self._labels if targets == "label" else predicted
+        is_right = (predicted == self._labels)[is_known] if has_labels else is_known
+        self.accuracy = float(is_right.mean()) if is_known.any() else None
 
     def facts(self, maps, explainer) -> dict:
         """All that a metric may ask for, by name."""
@@ -57,7 +66,7 @@ class ExplainedModel:
             "maps": maps,
             "masks": samples.masks,
             "boxes": samples.boxes,
-            "labels": samples.labels,
+            "labels": self._labels,
             "predict": self._predictor,
             "images": self._channels_last(self.images),
             "images_of_model": self.images,
@@ -72,11 +81,13 @@ class ExplainedModel:
 
 
 def _with_one_output(model, output):
-    outputs = getattr(model, "outputs", None) or [None]
-    if output is None and len(outputs) == 1:
+    graph = graph_of(model)
+    if output is None and (graph is None or len(graph.outputs) == 1):
         return model
-    # A Sequential model does not name its output.
-    names = list(getattr(model, "output_names", []))
-    index = output_index(output, names, len(outputs), f"one of {model.name!r}")
-    inputs = model.inputs
-    return keras.Model(inputs[0] if len(inputs) == 1 else inputs, outputs[index])
+    if graph is None:
+        raise ValueError(
+            "Expected a built Functional or Sequential model, to choose an output of. "
+            f"Received: model={model}, {output=}"
+        )
+    inputs = graph.inputs[0] if len(graph.inputs) == 1 else graph.inputs
+    return keras.Model(inputs, chosen_output(model, graph.output, output))

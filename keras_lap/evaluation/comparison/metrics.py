@@ -82,13 +82,24 @@ class Metric:
         Args:
             facts: Dict of all that it may have as parameters. Images have channels
                 last, but for functions that are given the model itself.
+
+        Raises:
+            ValueError: If it does not return one value per image.
         """
         known = {parameter.name for parameter in self._parameters()} & set(facts)
         given = {name: facts[name] for name in known}
         if {"model", "images"} <= known:
             given["images"] = facts["images_of_model"]
         result = self.function(**given)
-        return result if isinstance(result, MetricResult) else MetricResult(result)
+        if not isinstance(result, MetricResult):
+            result = MetricResult(result)
+        count = len(facts["maps"])
+        if len(result.values) != count:
+            raise ValueError(
+                f"Expected one value for each of {count} images. Received: "
+                f"{len(result.values)}. Give NaN to images that are left out."
+            )
+        return result
 
     def _parameters(self):
         return [

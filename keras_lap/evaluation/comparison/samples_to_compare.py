@@ -1,11 +1,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 
+from keras_lap.explanation.image_and_targets import image_and_targets
 from keras_lap.explanation.labels import standardized_labels
 from keras_lap.explanation.masks import standardized_masks
+from keras_lap.to_numpy import to_numpy
 
 _NAMES = ("image", "label", "mask", "boxes")
 # What metrics call them, if the data set has them.
@@ -20,8 +21,8 @@ class SamplesToCompare:
 
     Attributes:
         images: Array of rank 4, as the model takes them.
-        labels: Int array `(N,)`, or `(N, classes)` where an image may have several
-            labels, or `None`.
+        labels: Int array `(N,)`, -1 where it is not known, or `(N, classes)` of zeros
+            and ones, or `None`.
         masks: Boolean array `(N, H, W)`, or `None`.
         boxes: Float array `(N, M, 4)`, filled up with -1, or `None`.
     """
@@ -39,13 +40,14 @@ class SamplesToCompare:
             dataset: Dict of arrays `"image"` and any of `"label"`, `"mask"`,
                 `"boxes"` and `"valid"`; or a pair of the images and their labels or a
                 dict of the others; or an iterable, such as a `tf.data.Dataset`, of such
-                dicts or pairs, batched or not. Other names are left unread.
+                dicts or pairs, batched or not. In a pair the images may be in a dict,
+                under the name of the model's input. Other names are left unread.
             data_format: Layout of the images.
 
         Raises:
             ValueError: If there is no image, or numbers or ranks do not fit.
         """
-        if isinstance(dataset, tuple) and getattr(dataset[0], "ndim", 0) == 4:
+        if _is_pair(dataset):
             dataset = [dataset]
         is_dict = isinstance(dataset, Mapping)
         given = _known(dataset) if is_dict else _joined(dataset)
@@ -61,11 +63,7 @@ class SamplesToCompare:
                     f"Expected {len(images)} of each, as many as images. "
                     f"Received: {name!r} of shape {values.shape}"
                 )
-        labels = None
-        if "label" in given:
-            # One-hot labels become classes, of models that give probabilities.
-            labels = given["label"]
-            labels = standardized_labels(labels, labels if labels.ndim == 2 else None)
+        labels = standardized_labels(given.get("label"))
         masks = given.get("mask")
         if masks is not None:
             first = data_format == "channels_first"
@@ -124,14 +122,19 @@ def _joined(elements):
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
 
+def _is_pair(dataset):
+    """Whether a data set is one pair, of all images and what is known of them."""
+    if not isinstance(dataset, tuple):
+        return False
+    has_names = isinstance(dataset[0], Mapping) and "image" in dataset[0]
+    return not has_names and getattr(image_and_targets(dataset)[0], "ndim", 0) == 4
+
+
 def _named(element):
-    if isinstance(element, Mapping):
-        return element
-    image, *rest = element if isinstance(element, tuple | list) else (element,)
-    targets = rest[0] if rest else {}
+    image, targets = image_and_targets(element)
     if not isinstance(targets, Mapping):
         targets = {"label": targets}
-    return {"image": image, **targets}
+    return {**targets, "image": image}
 
 
 def _known(sample):
@@ -147,15 +150,10 @@ def _known(sample):
     given = {name: sample.get(name) for name in _NAMES}
     given |= {flag: valid.get(name) for name, flag in _FLAGS.items()}
     return {
-        name: _to_numpy(values) for name, values in given.items() if values is not None
+        name: to_numpy(values) for name, values in given.items() if values is not None
     }
 
 
 def _filled_up(boxes, most):
     missing = [(0, 0), (0, most - boxes.shape[1]), (0, 0)]
     return np.pad(boxes, missing, constant_values=-1)
-
-
-def _to_numpy(values):
-    is_tensor = keras.ops.is_tensor(values)
-    return keras.ops.convert_to_numpy(values) if is_tensor else np.asarray(values)

@@ -4,6 +4,8 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
+from keras_lap.standardize_count import standardize_count
+
 
 class Explainer(abc.ABC):
     """A method that says which pixels of an image speak for a class.
@@ -41,10 +43,7 @@ class Explainer(abc.ABC):
         batch_size: int = 32,
         data_format: str | None = None,
     ):
-        if batch_size < 1:
-            raise ValueError(
-                f"Expected a batch size of at least 1. Received: {batch_size=}"
-            )
+        batch_size = standardize_count("batch_size", batch_size)
         data_format = (
             keras.config.image_data_format() if data_format is None else data_format
         )

@@ -2,6 +2,7 @@ import numpy as np
 
 from keras_lap.evaluation.explainers.gradient_explainer import GradientExplainer
 from keras_lap.evaluation.explainers.mean_gradients import mean_gradients
+from keras_lap.standardize_count import standardize_count
 
 
 class IntegratedGradients(GradientExplainer):
@@ -47,9 +48,7 @@ class IntegratedGradients(GradientExplainer):
 
     def __init__(self, steps: int = 32, **options):
         super().__init__(**options)
-        if steps < 2:
-            raise ValueError(f"Expected at least 2 steps. Received: {steps=}")
-        self.gradients_per_image = steps
+        self.gradients_per_image = standardize_count("steps", steps, least=2)
 
     def attributions(self, gradients_of, images, targets, generator):
         steps = self.gradients_per_image

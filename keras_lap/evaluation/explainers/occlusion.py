@@ -6,6 +6,7 @@ from keras_lap.evaluation.explainers.covered import covered
 from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
 from keras_lap.evaluation.explainers.resized import resized
 from keras_lap.evaluation.signed_outputs import signed_outputs
+from keras_lap.standardize_count import standardize_count
 
 
 class Occlusion(Explainer):
@@ -52,10 +53,8 @@ class Occlusion(Explainer):
         **options,
     ):
         super().__init__(**options)
-        if patch_size is not None and patch_size < 1:
-            raise ValueError(
-                f"Expected patches of at least one pixel. Received: {patch_size=}"
-            )
+        if patch_size is not None:
+            patch_size = standardize_count("patch_size", patch_size)
         self.patch_size = patch_size
         self.value = value
 

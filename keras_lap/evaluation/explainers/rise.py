@@ -3,6 +3,7 @@ import numpy as np
 from keras_lap.evaluation.explainers.covered import covered
 from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
 from keras_lap.evaluation.signed_outputs import signed_outputs
+from keras_lap.standardize_count import standardize_count
 
 
 class RISE(Explainer):
@@ -66,17 +67,12 @@ class RISE(Explainer):
         **options,
     ):
         super().__init__(**options)
-        if masks < 1 or cells < 1:
-            raise ValueError(
-                "Expected at least one mask of at least one cell. "
-                f"Received: {masks=}, {cells=}"
-            )
         if not 0 < share < 1:
             raise ValueError(
                 f"Expected a share between 0 and 1, both excluded. Received: {share=}"
             )
-        self.masks = masks
-        self.cells = cells
+        self.masks = standardize_count("masks", masks)
+        self.cells = standardize_count("cells", cells)
         self.share = share
         self.value = value
         self.seed = seed

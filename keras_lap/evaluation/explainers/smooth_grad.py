@@ -2,6 +2,7 @@ import numpy as np
 
 from keras_lap.evaluation.explainers.gradient_explainer import GradientExplainer
 from keras_lap.evaluation.explainers.mean_gradients import mean_gradients
+from keras_lap.standardize_count import standardize_count
 
 
 class SmoothGrad(GradientExplainer):
@@ -50,11 +51,9 @@ class SmoothGrad(GradientExplainer):
         self, samples: int = 32, noise: float = 0.15, seed: int = 0, **options
     ):
         super().__init__(**options)
-        if samples < 1:
-            raise ValueError(f"Expected at least 1 sample. Received: {samples=}")
         if not noise >= 0:
             raise ValueError(f"Expected noise of at least 0. Received: {noise=}")
-        self.gradients_per_image = samples
+        self.gradients_per_image = standardize_count("samples", samples)
         self.noise = noise
         self.seed = seed
 

@@ -7,6 +7,7 @@ from keras_lap.evaluation.faithfulness.samples import Samples
 from keras_lap.evaluation.metric_result import MetricResult
 from keras_lap.evaluation.ranks import ranks
 from keras_lap.names import check_choice
+from keras_lap.standardize_count import standardize_count
 
 
 def mu_fidelity(
@@ -89,11 +90,10 @@ def mu_fidelity(
     array([ 1., -1.])
     """
     check_choice("correlation", correlation, ("pearson", "spearman"))
-    if samples < 2 or not 0 < share < 1 or (grid is not None and grid < 1):
-        raise ValueError(
-            "Expected at least 2 samples, a share between 0 and 1, and a grid of at "
-            f"least 1 cell, or None. Received: {samples=}, {share=}, {grid=}"
-        )
+    samples = standardize_count("samples", samples, least=2)
+    grid = None if grid is None else standardize_count("grid", grid)
+    if not 0 < share < 1:
+        raise ValueError(f"Expected a share between 0 and 1. Received: {share=}")
     given = Samples(predict, images, maps, targets, batch_size)
     removed = baselines(baseline, given)
     cells = _cells(given.size, grid)
@@ -130,7 +130,7 @@ def mu_fidelity(
         values[index] = (
             np.nan
             if np.ptp(sums) <= rounding or np.ptp(drop) == 0
-            else _CORRELATIONS[correlation](sums, drop)
+            else _CORRELATIONS[correlation](sums, drop, rounding)
         )
     return MetricResult(values)
 
@@ -144,12 +144,12 @@ def _cells(size, grid):
     return rows[:, None] * (columns[-1] + 1) + columns
 
 
-def _pearson(first, second):
-    return np.corrcoef(first, second)[0, 1]
+def _pearson(sums, drop, rounding=None):
+    return np.corrcoef(sums, drop)[0, 1]
 
 
-def _spearman(first, second):
-    return _pearson(ranks(first), ranks(second))
+def _spearman(sums, drop, rounding):
+    return _pearson(ranks(sums, tolerance=rounding), ranks(drop))
 
 
 _CORRELATIONS = {"pearson": _pearson, "spearman": _spearman}

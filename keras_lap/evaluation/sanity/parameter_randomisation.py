@@ -9,6 +9,7 @@ from keras_lap.evaluation.metric_result import MetricResult
 from keras_lap.evaluation.sanity.random_weights import layers_with_weights, randomise
 from keras_lap.evaluation.sanity.similarity import SIMILARITIES, similarities
 from keras_lap.names import check_choice
+from keras_lap.standardize_count import standardize_count
 
 ORDERS = ("cascading", "independent")
 
@@ -99,8 +100,8 @@ def parameter_randomisation(
     """
     check_choice("order", order, ORDERS)
     check_choice("similarity", similarity, tuple(SIMILARITIES))
-    if steps is not None and steps < 1:
-        raise ValueError(f"Expected at least 1 step. Received: {steps=}")
+    if steps is not None:
+        steps = standardize_count("steps", steps)
     explainer = as_explainer(explainer)
     layers = layers_with_weights(model)
     if not layers:

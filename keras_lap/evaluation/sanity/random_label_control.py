@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_lap.evaluation.explainers import as_explainer
+from keras_lap.evaluation.explainers.explainer import CallableExplainer
 from keras_lap.evaluation.metric_result import MetricResult
 from keras_lap.evaluation.sanity.similarity import SIMILARITIES, similarities
 from keras_lap.names import check_choice
@@ -50,7 +51,7 @@ def random_label_control(
         finite are left out.
 
     Raises:
-        TypeError: If `explainer` is a plain callable.
+        TypeError: If `explainer` is a plain callable, or no explainer.
         ValueError: If there is neither a control nor both `train` and `labels`,
             `similarity` is unknown, or the images or targets do not fit.
 
@@ -70,10 +71,11 @@ def random_label_control(
     True
     """
     check_choice("similarity", similarity, tuple(SIMILARITIES))
-    if isinstance(explainer, type) or not hasattr(explainer, "explain"):
+    explainer = as_explainer(explainer)
+    if isinstance(explainer, CallableExplainer):
         raise TypeError(
-            "Expected an Explainer, which is told the model. "
-            f"Received: {explainer!r}. Make a subclass of "
+            "Expected an Explainer, which is told the model. Received: the callable "
+            f"{explainer.name!r}. Make a subclass of "
             "`keras_lap.evaluation.explainers.Explainer` of it."
         )
     if control is None and (train is None or labels is None):
@@ -82,7 +84,6 @@ def random_label_control(
             f"one and the labels. Received: {control=}, {train=}, and labels of type "
             f"{type(labels).__name__}"
         )
-    explainer = as_explainer(explainer)
     # First, so that what is wrong with arguments does not cost a training.
     first = explainer.explain(model, images, targets)
     if control is None:

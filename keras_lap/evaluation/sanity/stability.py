@@ -4,6 +4,7 @@ import numpy as np
 from keras_lap.evaluation.explainers import as_explainer
 from keras_lap.evaluation.metric_result import MetricResult
 from keras_lap.names import check_choice
+from keras_lap.standardize_count import standardize_count
 
 
 def _lipschitz(moved, distance, size):
@@ -83,11 +84,9 @@ def stability(
     0.0
     """
     check_choice("measure", measure, tuple(MEASURES))
-    if not noise > 0 or samples < 1:
-        raise ValueError(
-            "Expected noise above 0 and at least 1 sample. "
-            f"Received: {noise=}, {samples=}"
-        )
+    if not noise > 0:
+        raise ValueError(f"Expected noise above 0. Received: {noise=}")
+    samples = standardize_count("samples", samples)
     images = np.asarray(images)
     maps_of = as_explainer(explainer).on(model)
     maps = maps_of(images, targets)

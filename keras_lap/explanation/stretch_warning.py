@@ -1,0 +1,29 @@
+"""What there is to say about images that are resized."""
+
+import os
+
+import numpy as np
+
+
+def stretch_warning(files, sizes, size):
+    """What to say about files whose aspect ratio is changed, by over a pixel.
+
+    Args:
+        files: List of their paths.
+        sizes: Integer array `(N, 2)`, their own heights and widths.
+        size: Height and width that they are resized to.
+
+    Returns:
+        A string, or `None` if there is nothing to say.
+    """
+    height, width = size
+    changed = np.abs(sizes[:, 1] * (height / sizes[:, 0]) - width) > 1
+    if not changed.any():
+        return None
+    first = int(changed.argmax())
+    return (
+        f"{changed.sum()} of {len(files)} files have another aspect ratio than the "
+        f"model's images and are stretched, the first {os.fspath(files[first])!r} from "
+        f"{tuple(sizes[first].tolist())} to {(height, width)} (height, width). Crop or "
+        "pad them beforehand if the model was not trained so."
+    )
