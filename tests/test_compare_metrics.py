@@ -1,0 +1,244 @@
+"""Metrics of a comparison, and what becomes of explainers and metrics that fail."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+from compare_problem import (
+    BOXES,
+    CHEAP,
+    COSTS,
+    COUNT,
+    DATA,
+    IMAGES,
+    LABELS,
+    MASKS,
+    row_of,
+)
+
+from keras_lap.evaluation import (
+    compare,
+    deletion,
+    energy_in_mask,
+    parameter_randomisation,
+    pointing_game,
+)
+from keras_lap.evaluation.comparison.metrics import METRICS, Metric
+from keras_lap.evaluation.explainers import (
+    Edge,
+    Random,
+)
+
+pytest_plugins = ["compare_problem"]
+
+
+class TestMetrics:
+    def test_default_is_what_the_data_allow(self, model):
+        def names(data):
+            rows = compare(model, data, [Random()], timing_rounds=0).rows
+            assert all(row["error"] is None for row in rows)
+            return {row["metric"] for row in rows}
+
+        assert names(DATA) == CHEAP
+        of_masks = {
+            "pointing_game",
+            "energy_in_mask",
+            "iou_over_thresholds",
+            "iou_at_equal_area",
+        }
+        without_masks = {"image": IMAGES, "boxes": BOXES}
+        assert names(without_masks) == CHEAP - of_masks
+        assert names({"image": IMAGES}) == CHEAP - of_masks - {"box_localisation"}
+
+    def test_names_and_callables(self, model):
+        def brightness(maps, images, labels, seed):
+            assert labels.tolist() == LABELS.tolist() and seed == 7
+            return (maps * images.mean(axis=-1)).mean(axis=(1, 2))
+
+        def near(maps, masks):
+            return pointing_game(maps, masks, tolerance=100)
+
+        near.higher_is_better = True
+        comparison = compare(
+            model,
+            DATA,
+            {"mine": lambda images, targets: images[..., 0]},
+            {"bright": brightness, "near": near, "energy": "energy_in_mask"},
+            seed=7,
+            timing_rounds=0,
+        )
+        bright, close, energy = comparison.rows
+        expected = (IMAGES[..., 0] * IMAGES.mean(axis=-1)).mean(axis=(1, 2))
+        assert bright["mean"] == pytest.approx(expected.mean(), rel=1e-6)
+        assert bright["higher_is_better"] is None
+        assert (close["mean"], close["higher_is_better"]) == (1, True)
+        expected = energy_in_mask(IMAGES[..., 0], MASKS).mean
+        assert energy["mean"] == pytest.approx(expected, rel=1e-6)
+        assert [row["metric"] for row in comparison.rows] == [
+            "bright",
+            "near",
+            "energy",
+        ]
+
+    def test_a_function_has_to_give_a_value_for_each_image(self, model):
+        with pytest.warns(UserWarning, match=f"for each of {COUNT} images.*: 1. Give"):
+            comparison = compare(
+                model,
+                DATA,
+                [Edge()],
+                {"mean": lambda maps: [maps.mean()]},
+                timing_rounds=0,
+            )
+        assert "one value for each" in comparison.rows[0]["error"]
+
+    def test_insertion_and_deletion_take_few_steps_by_name(self):
+        """Unless the function itself is given."""
+        images = np.zeros((1, 48, 40, 1), "float32")
+
+        def predict(images):
+            return np.full((len(images), 1), 0.5)
+
+        facts = {"predict": predict, "images": images, "maps": images[..., 0]}
+        facts |= {"targets": 0, "batch_size": 16, "seed": 0}
+        for metric, points in ((METRICS["deletion"], 33), (deletion, 41)):
+            function = metric if metric is deletion else metric.name
+            result = Metric.of(function, "named").measure(facts)
+            assert len(result.curve.x) == points
+
+    def test_checks_of_explainers_are_metrics_too(self, model):
+        comparison = compare(
+            model, DATA, [Edge()], ["parameter_randomisation"], timing_rounds=0
+        )
+        (result,) = comparison.results.values()
+        expected = parameter_randomisation(model, IMAGES, 0, Edge())
+        np.testing.assert_allclose(result.values, expected.values)
+        assert len(comparison.curves) == 1
+
+    @pytest.mark.parametrize(
+        "metrics, message",
+        [
+            (["pointing"], r"Received: 'pointing'. Did you mean \['pointing_game'"),
+            (
+                [deletion],
+                "a dict from names to functions. Received: <function deletion",
+            ),
+            (
+                ["pointing_game"],
+                r"with \['mask'\] for the metric 'pointing_game'.*with \['image'\]",
+            ),
+            (
+                {"mine": lambda maps, depth: maps},
+                r"'mine' to need no more than .*'masks'.*a function of \['depth'\]",
+            ),
+        ],
+    )
+    def test_bad_metrics(self, model, metrics, message):
+        with pytest.raises(ValueError, match=message):
+            compare(model, {"image": IMAGES}, [Edge()], metrics)
+
+    def test_explainers_that_are_no_list(self, model):
+        with pytest.raises(TypeError, match="`explainers` to be a list"):
+            compare(model, DATA, Edge())
+
+    @pytest.mark.parametrize(
+        "explainers, name",
+        [("Edge", "Edge"), (["Edge"], "Edge"), ({"mine": "Edge"}, "mine")],
+    )
+    def test_explainers_by_name(self, model, explainers, name):
+        maps = compare(model, DATA, explainers, ["sparsity"], timing_rounds=0).maps
+        np.testing.assert_array_equal(
+            maps["model", name], Edge().explain(model, IMAGES, 0)
+        )
+
+    def test_unknown_name_of_an_explainer(self, model):
+        with pytest.raises(ValueError, match=r"'GradCam'. Did you mean \['GradCAM'"):
+            compare(model, DATA, ["GradCam"])
+
+    def test_metric_of_another_type(self, model):
+        with pytest.raises(TypeError, match="Expected a metric"):
+            compare(model, DATA, [Edge()], {"mine": 3})
+
+
+class TestFailures:
+    def test_failing_explainer_leaves_the_others(self, model):
+        def broken(images, targets):
+            raise RuntimeError("out of luck")
+
+        def endless(images, targets):
+            return np.full(images.shape[:3], np.inf)
+
+        with pytest.warns(UserWarning) as caught:
+            comparison = compare(
+                model,
+                DATA,
+                {"broken": broken, "endless": endless, "edge": Edge()},
+                ["pointing_game", "energy_in_mask"],
+            )
+        assert [str(warning.message).split(" failed")[0] for warning in caught] == [
+            "maps of 'broken' on 'model'",
+            "maps of 'endless' on 'model'",
+        ]
+        row = row_of(comparison, explainer="broken")
+        assert row["error"] == "RuntimeError: out of luck" and math.isnan(row["mean"])
+        assert (
+            "Expected finite maps" in row_of(comparison, explainer="endless")["error"]
+        )
+        edge = [row for row in comparison.rows if row["explainer"] == "edge"]
+        assert [row["metric"] for row in edge] == [
+            "pointing_game",
+            "energy_in_mask",
+            *COSTS,
+        ]
+        assert list(comparison.maps) == [("model", "edge")]
+        assert "| model | broken | failed | failed |" in comparison.to_markdown()
+
+    def test_explainer_of_all_images_alone_has_no_costs(self, model):
+        images = np.concatenate([IMAGES, IMAGES])
+        maps = images[..., 0]
+        with pytest.warns(UserWarning, match="seconds per image of 'made' on 'model'"):
+            comparison = compare(
+                model,
+                {"image": images},
+                {"made": lambda images, targets: maps, "edge": Edge()},
+                ["sparsity"],
+            )
+        assert row_of(comparison, explainer="made", metric="sparsity")["error"] is None
+        row = row_of(comparison, explainer="made", metric=COSTS[0])
+        assert "shape (8, 12, 12)" in row["error"] and math.isnan(row["mean"])
+        assert row_of(comparison, explainer="edge", metric=COSTS[0])["mean"] > 0
+
+    def test_original_that_does_not_fit_is_told_before_the_work(self, model):
+        def never(images, targets):
+            raise AssertionError("called")
+
+        other = keras.Sequential(
+            [keras.Input((5, 5, 3)), keras.layers.Flatten(), keras.layers.Dense(2)]
+        )
+        with pytest.raises(ValueError, match="expected axis -1 of input shape"):
+            compare(model, DATA, {"never": never}, ["sparsity"], other)
+
+    def test_failing_metric_leaves_the_others(self, model):
+        def negative(maps):
+            if maps.min() < 0:
+                raise ValueError("negative")
+            return maps.min(axis=(1, 2))
+
+        with pytest.warns(UserWarning, match="negative of 'minus' on 'model' failed"):
+            comparison = compare(
+                model,
+                DATA,
+                {"minus": lambda images, targets: -images[..., 0], "edge": Edge()},
+                {"negative": negative, "pointing_game": "pointing_game"},
+                timing_rounds=0,
+            )
+        errors = [row["error"] for row in comparison.rows]
+        assert errors == ["ValueError: negative", None, None, None]
+
+    def test_probabilities_are_asked_for_by_the_metrics_that_need_them(self, original):
+        logits = keras.Model(original.inputs[0], -9 * original.get_layer("head").output)
+        with pytest.warns(UserWarning, match="Expected probabilities"):
+            comparison = compare(
+                logits, DATA, [Edge()], ["insertion", "pointing_game"], timing_rounds=0
+            )
+        assert [row["error"] is None for row in comparison.rows] == [False, True]

@@ -1,0 +1,211 @@
+"""Comparisons of a model with the one it was made from, and of costs."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from compare_problem import CLASSES, COUNT, DATA, IMAGES, LABELS, MASKS, small_network
+
+import keras_lap
+from keras_lap.evaluation import (
+    compare,
+    energy_in_mask,
+)
+from keras_lap.evaluation.comparison.cost import costs
+from keras_lap.evaluation.explainers import (
+    LAP,
+    Edge,
+    GradCAM,
+    Occlusion,
+)
+
+pytest_plugins = ["compare_problem"]
+
+
+class TestModels:
+    def test_default_explainers(self, model, original):
+        def names(network):
+            data = {"image": IMAGES[:1]}
+            comparison = compare(network, data, metrics=["sparsity"], timing_rounds=0)
+            assert all(row["error"] is None for row in comparison.rows)
+            return [explainer for _, explainer in comparison.maps]
+
+        others = [
+            "GradCAM",
+            "IntegratedGradients",
+            "SmoothGrad",
+            "VanillaGradients",
+            "Occlusion",
+            "Random",
+            "CenterGaussian",
+            "Edge",
+        ]
+        assert names(original) == others
+        assert names(model) == ["LAP", *others]
+
+    def test_callables_do_not_explain_the_original(self, model, original):
+        comparison = compare(
+            model,
+            DATA,
+            {"red": lambda images, targets: images[..., 0], "edge": Edge()},
+            ["sparsity"],
+            original,
+            timing_rounds=0,
+        )
+        assert list(comparison.maps) == [
+            ("model", "red"),
+            ("model", "edge"),
+            ("original", "edge"),
+        ]
+
+    def test_targets_may_be_the_labels(self, model):
+        comparison = compare(
+            model, DATA, [LAP()], ["sparsity"], targets="label", timing_rounds=0
+        )
+        np.testing.assert_array_equal(comparison.targets["model"], LABELS)
+        expected = LAP().explain(model, IMAGES, LABELS)
+        np.testing.assert_allclose(comparison.maps["model", "LAP"], expected, rtol=1e-5)
+        for label in (None, np.ones((COUNT, CLASSES), int)):
+            with pytest.raises(ValueError, match="Expected one label per image"):
+                compare(model, DATA | {"label": label}, [LAP()], targets="label")
+
+    def test_labels_that_are_not_known_or_one_hot(self, model):
+        options = {"metrics": ["sparsity"], "timing_rounds": 0}
+        data = {"image": IMAGES, "label": np.where(np.arange(COUNT) < 2, -1, LABELS)}
+        comparison = compare(model, data, [Edge()], **options)
+        predicted = comparison.targets["model"]
+        assert comparison.accuracy["model"] == (predicted == LABELS)[2:].mean()
+        with pytest.raises(ValueError, match="Received: 2 that are not known"):
+            compare(model, data, [Edge()], targets="label", **options)
+        data["label"] = np.full(COUNT, -1)
+        assert not compare(model, data, [Edge()], **options).accuracy
+        data["label"] = np.eye(CLASSES, dtype=int)[LABELS]
+        comparison = compare(model, data, [Edge()], targets="label", **options)
+        np.testing.assert_array_equal(comparison.targets["model"], LABELS)
+        data["label"] = np.eye(CLASSES + 1, dtype=int)[LABELS]
+        with pytest.raises(ValueError, match=rf"\(N, {CLASSES}\) for the {CLASSES} cl"):
+            compare(model, data, [Edge()], **options)
+
+    def test_outputs(self, original):
+        x = original.get_layer("head").output
+        inner = keras.layers.Dense(2, activation="softmax", name="second")
+        both = keras.Model(original.inputs[0], [original.outputs[0], inner(x)])
+        expected = keras.Model(original.inputs[0], both.outputs[1])
+        for network, output in ((expected, None), (both, 1), (both, "second")):
+            comparison = compare(
+                network,
+                {"image": IMAGES},
+                [GradCAM()],
+                ["deletion"],
+                output=output,
+                timing_rounds=0,
+            )
+            maps = comparison.maps["model", "GradCAM"]
+            predicted = expected(IMAGES).numpy().argmax(axis=-1)
+            np.testing.assert_array_equal(comparison.targets["model"], predicted)
+            np.testing.assert_allclose(
+                maps, GradCAM().explain(expected, IMAGES, predicted), rtol=1e-4
+            )
+        for output, message in (("third", "'second'"), (2, "from 0 to 1")):
+            with pytest.raises(ValueError, match=message):
+                compare(both, DATA, [Edge()], output=output)
+        with pytest.raises(ValueError, match="Received: 'third'"):
+            compare(original, DATA, [Edge()], output="third")
+
+    def test_channels_first(self, original):
+        first = small_network("channels_first")
+        first.set_weights(original.get_weights())
+        metrics = ["pointing_game", "deletion", "average_drop"]
+        options = {"metrics": metrics, "timing_rounds": 0}
+        found = compare(
+            first,
+            DATA | {"image": IMAGES.transpose(0, 3, 1, 2)},
+            [GradCAM(data_format="channels_first")],
+            data_format="channels_first",
+            **options,
+        )
+        expected = compare(original, DATA, [GradCAM()], **options)
+        for row, other in zip(found.rows, expected.rows, strict=True):
+            assert row["error"] is None
+            assert row["mean"] == pytest.approx(other["mean"], rel=1e-3)
+
+    def test_layout_is_that_of_the_lap_layers(self):
+        options = {"data_format": "channels_first"}
+        network = keras.Sequential(
+            [
+                keras.Input((3, 12, 12)),
+                keras_lap.GlobalLAPooling2D(concepts=CLASSES, **options),
+                keras.layers.Dense(CLASSES, activation="softmax"),
+            ]
+        )
+        data = {"image": IMAGES.transpose(0, 3, 1, 2), "mask": MASKS}
+        red = {"red": lambda images, targets: images[:, 0]}
+        metrics = ["energy_in_mask", "deletion"]
+        rows = compare(network, data, red, metrics, timing_rounds=0).rows
+        assert [row["error"] for row in rows] == [None, None]
+        assert rows[0]["mean"] == pytest.approx(
+            energy_in_mask(IMAGES[..., 0], MASKS).mean
+        )
+
+    def test_subclassed_models(self, original):
+        """Whatever needs no graph of layers."""
+
+        class Subclassed(keras.Model):
+            def call(self, inputs):
+                return original(inputs)
+
+        options = {"metrics": ["deletion"], "timing_rounds": 0}
+        explainers = [Occlusion(patch_size=6), Edge()]
+        found, expected = (
+            compare(each, DATA, explainers, **options)
+            for each in (Subclassed(), original)
+        )
+        for row, other in zip(found.rows, expected.rows, strict=True):
+            assert row["mean"] == pytest.approx(other["mean"], rel=1e-4)
+        with pytest.warns(UserWarning, match="built Functional or Sequential"):
+            compare(Subclassed(), DATA, [GradCAM()], **options)
+
+    def test_single_output_for_two_classes(self):
+        inputs = keras.Input((12, 12, 3))
+        x = keras.layers.Dense(1)(keras.layers.Flatten()(inputs))
+        one = keras.Model(inputs, keras.layers.Activation("sigmoid")(x))
+        two = keras.Model(
+            inputs, keras.layers.Softmax()(keras.ops.concatenate([-x / 2, x / 2], -1))
+        )
+        options = {"metrics": ["deletion", "average_drop"], "timing_rounds": 0}
+        maps = {"red": lambda images, targets: images[..., 0]}
+        data = {"image": IMAGES, "label": LABELS % 2}
+        found, expected = (compare(each, data, maps, **options) for each in (one, two))
+        assert found.accuracy == expected.accuracy
+        np.testing.assert_array_equal(found.targets["model"], expected.targets["model"])
+        for row, other in zip(found.rows, expected.rows, strict=True):
+            assert row["mean"] == pytest.approx(other["mean"], rel=1e-4)
+
+
+class TestCosts:
+    def test_calls_take_turns(self):
+        calls = []
+        costs({name: lambda name=name: calls.append(name) for name in "ab"}, rounds=3)
+        assert "".join(calls) == "ab" + "ab" * 3 + "ab"
+
+    @pytest.mark.parametrize("zeros", [np.zeros, tf.zeros])
+    def test_memory_is_that_of_the_call(self, zeros):
+        """Also after calls that took more."""
+        found = costs(
+            {
+                "much": lambda: zeros(2**22, "float32") + 1,
+                "less": lambda: zeros(2**20, "float32") + 1,
+                "nothing": lambda: None,
+            },
+            rounds=1,
+        )
+        assert 16 <= found["much"].peak_mib < 33
+        assert 4 <= found["less"].peak_mib < 9
+        assert found["nothing"].peak_mib < 0.1
+
+    def test_memory_that_cannot_be_measured(self, monkeypatch):
+        monkeypatch.setattr(keras.backend, "backend", lambda: "numpy")
+        (cost,) = costs({"nothing": lambda: None}, rounds=1).values()
+        assert math.isnan(cost.peak_mib) and "TensorFlow" in cost.reason
