@@ -92,8 +92,13 @@ class TestModels:
         x = original.get_layer("head").output
         inner = keras.layers.Dense(2, activation="softmax", name="second")
         both = keras.Model(original.inputs[0], [original.outputs[0], inner(x)])
+        nested = keras.Model(original.inputs[0], [both.outputs[0], [both.outputs[1]]])
         expected = keras.Model(original.inputs[0], both.outputs[1])
-        for network, output in ((expected, None), (both, 1), (both, "second")):
+        named = keras.Model(original.inputs[0], {"z": both.outputs[1]})
+        for network, output in (
+            *((expected, None), (named, None), (named, "z")),
+            *((both, 1), (both, "second"), (nested, "second")),
+        ):
             comparison = compare(
                 network,
                 {"image": IMAGES},
@@ -108,7 +113,8 @@ class TestModels:
             np.testing.assert_allclose(
                 maps, GradCAM().explain(expected, IMAGES, predicted), rtol=1e-4
             )
-        for output, message in (("third", "'second'"), (2, "from 0 to 1")):
+        refused = (("third", "'second'"), (2, "from 0 to 1"), (1.0, "output=1.0"))
+        for output, message in refused:
             with pytest.raises(ValueError, match=message):
                 compare(both, DATA, [Edge()], output=output)
         with pytest.raises(ValueError, match="Received: 'third'"):

@@ -237,6 +237,6 @@ def test_refuses_names_that_do_not_tell_whose_mask_it_is(folder, twin):
 
 def test_warns_of_12_bits_stored_in_16(folder):
     Image.fromarray(np.full(SIZE, 4095, np.uint16)).save(folder / "ill/0.png")
-    with pytest.warns(UserWarning, match="value is 4095: are they of 12 bits") as told:
+    with pytest.warns(UserWarning, match="into is 4095: are they of 12") as told:
         from_folders(folder, SIZE)
     assert told[0].filename == __file__

@@ -1,6 +1,7 @@
 """Passes of both kinds tell the same of a model, and `explain` may change over."""
 
 import importlib
+import re
 import warnings
 
 import keras
@@ -131,7 +132,8 @@ def test_models_that_cannot_be_traced_run_as_they_are():
             warnings.simplefilter("always", UserWarning)
             outputs, (record,) = forward(IMAGES)
         reasons = [str(each.message) for each in warned]
-        assert any("cannot be compiled" in each for each in reasons) == told
+        pattern = r"cannot be compiled.*Numpy\.call"
+        assert any(re.search(pattern, each) for each in reasons) == told
         assert record.layer is pooling
         expected, _ = recorded_pass(network)(IMAGES)
         assert_close(outputs, expected, **layer_tolerance("float32"))

@@ -162,20 +162,20 @@ def from_folders(
 def _warn_of_shallow(files):
     """Looks into some of the files; those that cannot be read are told of later."""
     highest = [0]
-    for file in files[:: math.ceil(len(files) / _LOOKED_INTO)]:
+    some = files[:: math.ceil(len(files) / _LOOKED_INTO)]
+    for file in some:
         with contextlib.suppress(ValueError), open_image(file) as image:
             highest.append(highest_value(image))
-    warn_of_shallow(max(highest), _THEN, stacklevel=3)
+    which = f"the 16-bit ones among {len(some)} files looked into"
+    warn_of_shallow(max(highest), _THEN, stacklevel=3, files=which)
 
 
 def _read(file, mask_file, channels):
     """Image and mask of files named by bytes; without a mask, one that is empty."""
     file, mask_file = os.fsdecode(file), os.fsdecode(mask_file)
     with open_image(file) as image:
-        # Refuses what is deeper than 16 bits.
-        highest_value(image)
-        pixels = image_pixels(image, channels).astype(np.float32)
-    size = pixels.shape[:2]
+        pixels, _ = image_pixels(image, channels)
+    pixels, size = pixels.astype(np.float32), pixels.shape[:2]
     if not mask_file:
         return pixels, np.zeros(size, np.float32)
     return pixels, mask_flags(mask_file, file, size, size).astype(np.float32)

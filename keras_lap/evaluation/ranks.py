@@ -5,7 +5,7 @@ def ranks(values, tolerance: float = 0.0) -> np.ndarray:
     """Ranks of numbers, from 1; those that are equal share the mean of theirs.
 
     Args:
-        values: Array, which is flattened.
+        values: Array of finite numbers, which is flattened.
         tolerance: How far apart neighbours may be to count as equal.
 
     Returns:

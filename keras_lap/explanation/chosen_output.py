@@ -1,5 +1,7 @@
 """One of a model's outputs, by its name or index."""
 
+from keras import tree
+
 from keras_lap.layers.model_graph import graph_of
 from keras_lap.names import check_names
 
@@ -10,7 +12,7 @@ def chosen_output(model, outputs, output=None):
     Args:
         model: The model, or any function.
         outputs: What a call of it returned, or that its graph has for it: a tensor, or
-            a dict or list of tensors.
+            a dict of tensors, or lists of them, nested or not.
         output: Name or index of one of them, by default the first.
 
     Returns:
@@ -25,7 +27,7 @@ def chosen_output(model, outputs, output=None):
     if isinstance(index, str):
         check_names(f"`output` to be one of {whose}", [index], named)
         return named[index]
-    if index not in range(-len(named), len(named)):
+    if not hasattr(index, "__index__") or index not in range(-len(named), len(named)):
         raise ValueError(
             f"Expected `output` to be an index from 0 to {len(named) - 1}, of the "
             f"outputs of {whose}, or a name. Received: output={output!r}"
@@ -40,8 +42,7 @@ def _named(model, outputs):
         # Compiled by JAX, a function returns dicts sorted.
         names = outputs if graph is None else graph.output
         return {name: outputs[name] for name in names}
-    if not isinstance(outputs, list | tuple):
-        outputs = [outputs]
+    outputs = tree.flatten(outputs) if isinstance(outputs, list | tuple) else [outputs]
     names = getattr(model, "output_names", None) or ()
     if len(set(names)) != len(outputs):
         names = [f"output {index}" for index in range(len(outputs))]

@@ -136,8 +136,9 @@ def explain(
         MemoryError: If the maps would not fit into memory.
         TypeError: If `model` is no Keras model.
         ValueError: If the images do not fit the model or are not finite, labels are of
-            classes that it does not have, it has no LAP layer with concepts, their
-            numbers of concepts differ, or an argument is unknown or out of its range.
+            classes that it does not have or of another number of them, it has no LAP
+            layer with concepts, their numbers of concepts differ, or an argument is
+            unknown or out of its range.
 
     Example:
     >>> import keras

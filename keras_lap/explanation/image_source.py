@@ -1,7 +1,7 @@
 """Images of any origin, batch by batch."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -168,13 +168,13 @@ def _batch(element, taken):
     if not ops.is_tensor(images):
         images = np.asarray(images)
     taken.check(images.shape)
-    if not isinstance(targets, dict):
+    if not isinstance(targets, Mapping):
         targets = {"label": targets}
     labels, masks = targets.get("label"), to_numpy(targets.get("mask"))
     labels = None if _is_of_outputs(labels) else standardized_labels(to_numpy(labels))
     if masks is not None:
         valid = targets.get("valid")
-        valid = valid.get("mask") if isinstance(valid, dict) else valid
+        valid = valid.get("mask") if isinstance(valid, Mapping) else valid
         size = images.shape[taken.spatial]
         masks = standardized_masks(masks, size, labels, to_numpy(valid))
     return ImageBatch(images, labels, masks)
@@ -182,6 +182,6 @@ def _batch(element, taken):
 
 def _is_of_outputs(labels):
     """Whether labels are those of several outputs, each of its own."""
-    return isinstance(labels, dict) or (
+    return isinstance(labels, Mapping) or (
         isinstance(labels, list | tuple) and len(getattr(labels[0], "shape", ())) > 0
     )

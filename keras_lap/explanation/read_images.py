@@ -8,7 +8,6 @@ from keras_lap.explanation.collected import Collected
 from keras_lap.explanation.progress import Progress
 from keras_lap.files.image_pixels import (
     check_channels,
-    highest_value,
     image_pixels,
     is_deep,
     pillow,
@@ -68,9 +67,8 @@ def read_images(files, size, channels, dtype=np.uint8, verbose=False):
     progress = Progress(len(files), verbose, unit="file")
 
     def read(image):
-        highest = highest_value(image)
-        pixels = image_pixels(image, channels, size).astype(dtype, copy=False)
-        images.add(pixels[None])
+        pixels, highest = image_pixels(image, channels, size)
+        images.add(pixels[None].astype(dtype, copy=False))
         progress.update()
         return highest
 

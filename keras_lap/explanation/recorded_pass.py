@@ -1,7 +1,6 @@
 """Forward passes that also tell what the LAP layers computed."""
 
 import contextlib
-import textwrap
 import warnings
 
 import keras
@@ -9,8 +8,9 @@ import keras
 from keras_lap.compiled import compiled
 from keras_lap.layers.score_tape import ScoreRecord, score_tape
 
-# Characters that are told of why a model cannot be compiled.
-_LINE = 300
+# How many words are told of why a model cannot be compiled, the last of the error's:
+# in front is where it arose.
+_WORDS = 40
 
 
 def recorded_pass(model):
@@ -88,14 +88,14 @@ class _CompiledPass:
             return self._traced(images)
         except Exception as error:
             # Layers of users raise anything when they cannot be traced.
-            reason = f"{type(error).__name__}: {error}"
+            kind, reason = type(error).__name__, str(error).split()[-_WORDS:]
         # What is wrong with images is said as if nothing had been traced, and no
         # reason to do without for the next ones.
         result = self._forward(images)
         self._can_be_traced = False
         warnings.warn(
             "The model cannot be compiled, and runs operation by operation, which "
-            f"takes longer: {textwrap.shorten(reason, _LINE, placeholder=' ...')}",
+            f"takes longer. {kind}: {' '.join(reason)}",
             stacklevel=3,
         )
         return result

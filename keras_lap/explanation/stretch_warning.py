@@ -22,8 +22,8 @@ def stretch_warning(files, sizes, size):
         return None
     first = int(changed.argmax())
     return (
-        f"{changed.sum()} of {len(files)} files have another aspect ratio than the "
-        f"model's images and are stretched, the first {os.fspath(files[first])!r} from "
-        f"{tuple(sizes[first].tolist())} to {(height, width)} (height, width). Crop or "
-        "pad them beforehand if the model was not trained so."
+        f"{changed.sum()} of {len(files)} files have another aspect ratio than "
+        f"{(height, width)} (height, width) and are stretched to that, the first "
+        f"{os.fspath(files[first])!r} from {tuple(sizes[first].tolist())}. Crop or pad "
+        "them beforehand if the model was not trained so."
     )

@@ -4,7 +4,13 @@ import pathlib
 import warnings
 from typing import NamedTuple
 
-from keras_lap.files.image_files import MASKS, images_below, images_in, is_hidden
+from keras_lap.files.image_files import (
+    MASKS,
+    folders_in,
+    images_below,
+    images_in,
+    is_hidden,
+)
 from keras_lap.names import check_names, listed
 
 _NAMED = 5
@@ -71,11 +77,7 @@ def class_folders(folder, class_names=None):
 
 
 def _class_names(folder, class_names):
-    there = sorted(
-        path.name
-        for path in folder.iterdir()
-        if path.is_dir() and path.name != MASKS and not is_hidden(path)
-    )
+    there = [path.name for path in folders_in(folder) if path.name != MASKS]
     if not there:
         count = len(images_in(folder))
         raise FileNotFoundError(
@@ -112,8 +114,9 @@ def _warn_of_deeper(folder, class_names):
     deeper = [
         path
         for name in class_names
-        for path in images_below(folder / name)
-        if path.parent != folder / name
+        for below in folders_in(folder / name)
+        if not below.is_symlink()
+        for path in images_below(below)
     ]
     if deeper:
         _warn_of_left_out(

@@ -1,5 +1,6 @@
 """Files of images, those in folders among them."""
 
+import os
 import pathlib
 
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -43,9 +44,14 @@ def images_in(folder):
     """Images of a folder, by name, without those in folders below and hidden ones."""
     return sorted(
         path
-        for path in folder.iterdir()
-        if path.suffix.lower() in ENDINGS and path.is_file() and not is_hidden(path)
+        for path in _shown(folder, os.DirEntry.is_file)
+        if path.suffix.lower() in ENDINGS
     )
+
+
+def folders_in(folder):
+    """Folders in a folder, by name, without hidden ones."""
+    return sorted(_shown(folder, os.DirEntry.is_dir))
 
 
 def is_hidden(path):
@@ -56,7 +62,17 @@ def is_hidden(path):
 def images_below(folder, leave_out=None):
     """Images of a folder, then those in folders below, but for one of some name."""
     found = images_in(folder)
-    for path in sorted(folder.iterdir()):
-        if path.is_dir() and path.name != leave_out and not is_hidden(path):
+    for path in folders_in(folder):
+        if path.name != leave_out:
             found += images_below(path)
     return found
+
+
+def _shown(folder, has_kind):
+    """Paths of what is in a folder, of one kind and not hidden."""
+    with os.scandir(folder) as entries:
+        return [
+            pathlib.Path(entry.path)
+            for entry in entries
+            if has_kind(entry) and not is_hidden(entry)
+        ]

@@ -88,7 +88,7 @@ def highest_value(image):
 
 
 def image_pixels(image, channels, size=None):
-    """Pixels of an image opened by Pillow, whose `highest_value` was found.
+    """Pixels of an image opened by Pillow, and the highest value that it holds.
 
     Nothing is turned by what a camera noted in the file.
 
@@ -98,10 +98,13 @@ def image_pixels(image, channels, size=None):
         size: Height and width to resize to, bilinearly; by default its own.
 
     Returns:
-        Array `(H, W, channels)` in `[0, 255]`: uint8, or float32 of an image of 16
-        bits, whose full scale becomes 255.
+        A tuple: the array `(H, W, channels)` in `[0, 255]`, uint8, or float32 of an
+        image of 16 bits, whose full scale becomes 255; and its `highest_value`.
+
+    Raises:
+        OSError: As `highest_value` does.
     """
-    deep = is_deep(image)
+    deep, highest = is_deep(image), highest_value(image)
     if deep:
         image = pillow().fromarray(np.asarray(image, np.float32) / np.float32(_STEPS))
     else:
@@ -111,23 +114,24 @@ def image_pixels(image, channels, size=None):
     pixels = np.asarray(image)
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels
     if not deep or channels == 1:
-        return pixels
+        return pixels, highest
     opaque = [np.full_like(pixels, 255)] if channels == 4 else []
-    return np.concatenate([pixels] * 3 + opaque, axis=-1)
+    return np.concatenate([pixels] * 3 + opaque, axis=-1), highest
 
 
-def warn_of_shallow(highest, then, stacklevel):
+def warn_of_shallow(highest, then, stacklevel, files="16-bit files"):
     """Warns if files of 16 bits seem to fill only a part of them.
 
     Args:
         highest: The highest of their `highest_value`.
         then: What to do in that case, a sentence.
         stacklevel: How far up the line is that the warning is about, from the caller.
+        files: Which files these are.
     """
     bits = next((bits for bits in _SHALLOW_BITS if highest < 2**bits), None)
     if highest and bits:
         warnings.warn(
-            f"16-bit files whose highest value is {highest}: are they of {bits} bits? "
+            f"The highest value of {files} is {highest}: are they of {bits} bits? "
             f"Read as 16 bits, {_DEEPEST} is white, and they are nearly black. {then}",
             stacklevel=stacklevel + 1,
         )

@@ -82,7 +82,8 @@ class ExplainedModel:
 
 def _with_one_output(model, output):
     graph = graph_of(model)
-    if output is None and (graph is None or len(graph.outputs) == 1):
+    is_single = graph is None or isinstance(graph.output, keras.KerasTensor)
+    if output is None and is_single:
         return model
     if graph is None:
         raise ValueError(

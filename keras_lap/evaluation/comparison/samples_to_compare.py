@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_lap.explanation.image_and_targets import image_and_targets
-from keras_lap.explanation.labels import standardized_labels
+from keras_lap.explanation.labels import single_labels, standardized_labels
 from keras_lap.explanation.masks import standardized_masks
 from keras_lap.to_numpy import to_numpy
 
@@ -68,7 +68,9 @@ class SamplesToCompare:
         if masks is not None:
             first = data_format == "channels_first"
             size = images.shape[2:] if first else images.shape[1:3]
-            masks = standardized_masks(masks, size, labels, given.get(_FLAGS["mask"]))
+            masks = standardized_masks(
+                masks, size, single_labels(labels), given.get(_FLAGS["mask"])
+            )
         boxes = given.get("boxes")
         if boxes is not None and _FLAGS["boxes"] in given:
             flags = given[_FLAGS["boxes"]].astype(bool)
@@ -126,8 +128,8 @@ def _is_pair(dataset):
     """Whether a data set is one pair, of all images and what is known of them."""
     if not isinstance(dataset, tuple):
         return False
-    has_names = isinstance(dataset[0], Mapping) and "image" in dataset[0]
-    return not has_names and getattr(image_and_targets(dataset)[0], "ndim", 0) == 4
+    are_batches = all(isinstance(each, Mapping) and "image" in each for each in dataset)
+    return not are_batches and getattr(image_and_targets(dataset)[0], "ndim", 0) == 4
 
 
 def _named(element):
