@@ -10,7 +10,8 @@ from matplotlib.image import imread
 from keras_lap.explanation.draw_maps import draw_maps
 
 RNG = np.random.default_rng(0)
-IMAGES = RNG.random((2, 6, 8, 3))
+# What 8 bits can hold, as it is drawn.
+IMAGES = RNG.integers(0, 256, (2, 6, 8, 3)) / 255
 MAPS = RNG.random((2, 6, 8))
 
 
@@ -74,7 +75,7 @@ def test_opacity_and_colormap():
 
 @pytest.mark.parametrize("shape", [(2, 6, 8), (2, 6, 8, 1)])
 def test_grey_images(shape):
-    grey = RNG.random(shape)
+    grey = RNG.integers(0, 256, shape) / 255
     figure = draw_maps(grey, {"LAP": MAPS})
     expected = np.repeat(grey.reshape(2, 6, 8, 1), 3, axis=-1)
     for cell in (0, 1):
@@ -82,8 +83,9 @@ def test_grey_images(shape):
         np.testing.assert_allclose(drawn, expected[0], rtol=1e-14)
 
 
-def test_uint8_images():
-    images = RNG.integers(0, 256, (2, 6, 8, 3), dtype=np.uint8)
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_images_of_any_range(dtype):
+    images = RNG.integers(0, 256, (2, 6, 8, 3)).astype(dtype)
     drawn = draw_maps(images, {"LAP": MAPS}).axes[0].images[0].get_array()
     np.testing.assert_allclose(drawn, images[0] / 255, rtol=1e-14)
 
@@ -178,15 +180,8 @@ def test_missing_matplotlib(monkeypatch):
     "arguments, message",
     [
         ({"images": IMAGES[0, 0]}, r"images of shape \(N, H, W\)"),
-        (
-            {"images": RNG.random((2, 6, 8, 4))},
-            r"Received: images.shape=\(2, 6, 8, 4\)",
-        ),
-        ({"images": np.ones((0, 6, 8))}, "not empty"),
-        ({"images": IMAGES * 255}, r"in \[0, 1\].*divide by 255"),
-        ({"images": IMAGES - 1}, r"in \[0, 1\]"),
-        ({"images": IMAGES * np.nan}, r"in \[0, 1\]"),
-        ({"images": np.ones((2, 6, 8), dtype=int)}, "dtype uint8"),
+        ({"images": np.ones((0, 6, 8))}, r"at least one.* shape \(0, 6, 8\)"),
+        ({"images": IMAGES * np.nan}, "finite images"),
         ({"columns": {}}, "at least one set"),
         ({"columns": {"LAP": MAPS[:, :3]}}, r"columns\['LAP'\] of shape \(2, 3, 8\)"),
         ({"columns": {"LAP": np.ones((2, 6, 8, 3))}}, r"one concept per column"),

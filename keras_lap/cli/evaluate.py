@@ -145,7 +145,8 @@ class Evaluate(Command):
                 comparison = _evaluate(options, report)
                 comparison.to_csv(table)
         print(comparison.to_markdown())
-        print(f"Written to {options.report}")
+        written = [path for path in (options.report, options.csv) if path is not None]
+        print(f"Written to {' and '.join(written)}")
 
 
 def _check_distinct(report, table):

@@ -2,6 +2,7 @@ import os
 
 import numpy as np
 
+from keras_lap.explanation.displayable import displayable
 from keras_lap.explanation.heat import grey, matplotlib_module, scaled_by_peak
 from keras_lap.names import check_choice
 
@@ -10,8 +11,7 @@ _CAPTION_WIDTH = 1.2
 _TITLE_HEIGHT = 0.35
 _BAR_HEIGHT = 0.5
 
-# How far float images, and maps of a common scale, may leave [0, 1], as they do after
-# resizing or float16.
+# How far maps of a common scale may leave [0, 1], as they do after resizing or float16.
 _ROUNDING = 1e-3
 
 
@@ -37,8 +37,8 @@ def draw_maps(
     positive value is drawn in the colour of zero.
 
     Args:
-        images: array of shape `(N, H, W)`, `(N, H, W, 1)` or `(N, H, W, 3)`, uint8, or
-            float in `[0, 1]`.
+        images: array of shape `(N, H, W)` or `(N, H, W, C)`, of any range, shown as by
+            `keras_lap.explanation.displayable`.
         columns: dict from the name of a set of maps, shown above its column, to a float
             array of shape `(N, H, W)` or `(N, H, W, 1)`, all finite.
         captions: list of `N` strings shown to the left of the rows, such as
@@ -142,28 +142,13 @@ def draw_maps(
 
 
 def _checked_images(images):
-    images = np.asarray(images)
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
+    images = displayable(images)
+    if not images.size:
         raise ValueError(
-            "Expected images of shape (N, H, W), (N, H, W, 1) or (N, H, W, 3), not "
-            f"empty. Received: images.shape={images.shape}"
+            "Expected at least one image of at least one pixel. "
+            f"Received: images of shape {images.shape[:3]}"
         )
-    if images.dtype == np.uint8:
-        images = images / 255
-    elif images.dtype.kind != "f":
-        raise ValueError(
-            "Expected images of dtype uint8, or float in [0, 1]. "
-            f"Received: images of dtype {images.dtype}"
-        )
-    elif not (images.min() >= -_ROUNDING and images.max() <= 1 + _ROUNDING):
-        raise ValueError(
-            "Expected float images in [0, 1]. Received: images with values from "
-            f"{images.min():.4g} to {images.max():.4g}. Pass them as they were before "
-            "the model's preprocessing, or divide by 255."
-        )
-    return np.broadcast_to(np.clip(images, 0, 1), (*images.shape[:3], 3))
+    return images / 255
 
 
 def _checked_maps(name, maps, images, scale):

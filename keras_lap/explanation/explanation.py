@@ -14,7 +14,6 @@ from keras_lap.explanation.class_outputs import (
     class_outputs,
     holds_logits,
 )
-from keras_lap.explanation.displayable import displayable
 from keras_lap.explanation.draw_maps import draw_maps
 from keras_lap.explanation.evidence import evidence, fitting_class_concepts
 from keras_lap.explanation.labels import standardized_labels
@@ -331,7 +330,7 @@ class Explanation:
             )
         options = {"masks": shown.masks, "captions": shown._captions()} | options
         columns = shown._columns(concepts)
-        return draw_maps(displayable(shown.images), columns, path=path, **options)
+        return draw_maps(shown.images, columns, path=path, **options)
 
     def save(self, path):
         """Writes everything to an `.npz` file.
