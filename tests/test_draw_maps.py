@@ -87,7 +87,7 @@ def test_grey_images(shape):
 def test_images_of_any_range(dtype):
     images = RNG.integers(0, 256, (2, 6, 8, 3)).astype(dtype)
     drawn = draw_maps(images, {"LAP": MAPS}).axes[0].images[0].get_array()
-    np.testing.assert_allclose(drawn, images[0] / 255, rtol=1e-14)
+    np.testing.assert_allclose(drawn, np.float64(images[0]) / 255, rtol=1e-14)
 
 
 def test_single_concept_axis_and_float16():
