@@ -162,6 +162,13 @@ def test_several_steps_per_execution_share_a_gate():
     assert gates(model) == [1, 1]
 
 
+@several_steps
+def test_steps_at_once_do_not_reach_into_the_next_epoch():
+    model = make_model(steps_per_execution=3)
+    record_fit(model, GateAnneal(0, 4, "linear"))
+    assert gates(model) == [0.25, 0.25]
+
+
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_with_an_unknown_number_of_steps_the_gate_moves_between_epochs(model):
     anneal = GateAnneal(0, 2, "linear")

@@ -123,6 +123,32 @@ def test_sizes_are_looked_at_anew_in_each_data_set(x, targets):
     fit(model, x, targets, [injection])
 
 
+def test_data_sets_that_take_turns_are_traced_once_each(x, label):
+    model = compiled(keras.Sequential([keras.Input((None, None, 1)), *body()]), **GRAPH)
+    traced, counted = TracedLoss(), []
+    injection = KnowledgeInjection(traced)
+    for size in (SIZE, 8) * 3:
+        fit(model, x[:, :size, :size], label, [injection])
+        counted.append(traced.calls)
+    assert counted[0] < counted[1]
+    assert counted[1:] == [counted[1]] * 5
+
+
+def test_a_last_batch_may_be_smaller_than_the_model_says(x, targets):
+    image = keras.Input(batch_shape=(SAMPLES, SIZE, SIZE, 1))
+    model = compiled(keras.Sequential([image, *body()]), **GRAPH)
+    whole = tf.data.Dataset.from_tensors((x, targets))
+    parts = tf.data.Dataset.from_generator(
+        lambda: [tf.nest.map_structure(lambda part: part[:2], (x, targets))],
+        output_signature=tf.nest.map_structure(
+            lambda spec: tf.TensorSpec([None] * spec.shape.rank, spec.dtype),
+            whole.element_spec,
+        ),
+    ).apply(tf.data.experimental.assert_cardinality(1))
+    logs = first(fit(model, parts, callbacks=[KnowledgeInjection([MaskSupervision()])]))
+    assert np.isfinite(logs["mask_supervision"])
+
+
 @pytest.mark.parametrize("name", ["label", "mask", "valid"])
 def test_refuses_targets_of_unknown_rank(x, targets, name):
     def forget(x, y):

@@ -33,6 +33,7 @@ from keras_lap.losses import (
     Exclusivity,
     InputGradientLoss,
     MaskSupervision,
+    PerturbationLoss,
     Presence,
 )
 
@@ -304,3 +305,23 @@ def test_terms_may_be_undefined_where_they_do_not_count(x, label, loss):
     assert np.isfinite(found[1]).all()
     assert_close(found[2], found[0], **ALLOWED)
     assert_close(found[3], found[1], **ALLOWED)
+
+
+class MeanOfNamed(PerturbationLoss):
+    def kept(self, maps):
+        return maps
+
+    def call(self, logits, present):
+        return ops.sum(logits * present, axis=-1) / ops.sum(present, axis=-1)
+
+
+def test_changed_images_may_be_undefined_where_they_do_not_count(x):
+    label = np.eye(CLASSES)[np.arange(SAMPLES) % CLASSES]
+    label[0] = 0
+    weight = (np.arange(SAMPLES) > 0).astype("float32")
+    model = make_model(loss="categorical_crossentropy", metrics=None)
+    logs = fit(
+        model, x, label, [KnowledgeInjection(MeanOfNamed())], sample_weight=weight
+    )
+    assert np.isfinite(first(logs)["loss"])
+    assert all(np.isfinite(w).all() for w in model.get_weights())

@@ -97,7 +97,8 @@ class GateAnneal(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         steps = self.params.get("steps")
         if steps:
-            self._write(self._epoch + (batch + 1) / steps)
+            # The last of several steps at once may be one that there is not.
+            self._write(self._epoch + min((batch + 1) / steps, 1))
 
     def on_test_begin(self, logs=None):
         if self._gates:

@@ -21,4 +21,4 @@ def let_sizes_be_known(model, inputs):
         return
     (images,) = tensors
     if images.shape.rank == 4 and None in images.shape[1:]:
-        images.set_shape(graph.inputs[0].shape)
+        images.set_shape((None, *graph.inputs[0].shape[1:]))

@@ -129,9 +129,9 @@ class BaseLAPooling(layers.Layer):
             initializer=keras.initializers.Constant(_inverse_softplus(self.alpha)),
             autocast=False,
         )
-        self._gate = None
+        self.gate = None
         if self.base is not None:
-            self._gate = self.add_weight(
+            self.gate = self.add_weight(
                 name="gate",
                 shape=(),
                 initializer="zeros",
@@ -176,24 +176,15 @@ class BaseLAPooling(layers.Layer):
         return ops.stop_gradient(attention) if self.detach_scores else attention
 
     @property
-    def gate(self):
-        """The variable that blends base and attention; `None` without a base."""
-        self._check_built("gate")
-        return self._gate
-
-    @property
     def sharpness(self):
         """The current, trained value of alpha: `softplus` of a free variable."""
-        self._check_built("sharpness")
-        dtype = compute_dtype(self.raw_alpha.dtype)
-        return ops.softplus(ops.cast(self.raw_alpha, dtype))
-
-    def _check_built(self, name):
         if not self.built:
             raise AttributeError(
-                f"Expected a layer that is built, to read its `{name}`. Received: "
+                "Expected a layer that is built, to read its `sharpness`. Received: "
                 f"{self.name!r}, which is not. Call it, or its `build(input_shape)`."
             )
+        dtype = compute_dtype(self.raw_alpha.dtype)
+        return ops.softplus(ops.cast(self.raw_alpha, dtype))
 
     def compute_output_shape(self, input_shape):
         batch, *sizes, channels = self._channels_last_shape(input_shape)
@@ -230,7 +221,8 @@ class BaseLAPooling(layers.Layer):
 
 
 def _check_between(name, value, end, expected):
-    if not isinstance(value, numbers.Real) or not 0 < value < end:
+    is_number = isinstance(value, numbers.Real) or getattr(value, "ndim", None) == 0
+    if not is_number or not 0 < value < end:
         raise ValueError(
             f"Expected `{name}` to be {expected}. Received: {name}={value!r}"
         )

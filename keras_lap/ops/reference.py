@@ -266,8 +266,9 @@ def _first_maximum(maps):
         return ops.max(maps, axis=_spatial_axes(maps), keepdims=True)
     batch, *sizes, channels = ops.shape(maps)
     flat = ops.reshape(maps, (batch, math.prod(sizes), channels))
-    # On JAX 0 is larger than -0, of which the sum makes 0.
-    index = ops.expand_dims(ops.argmax(flat + 0.0, axis=1), 1)
+    # Some take 0 for larger than -0.
+    unsigned = ops.where(flat == 0, ops.zeros_like(flat), flat)
+    index = ops.expand_dims(ops.argmax(unsigned, axis=1), 1)
     best = ops.take_along_axis(flat, index, axis=1)
     return ops.reshape(best, (batch, *[1] * len(sizes), channels))
 

@@ -46,7 +46,7 @@ class ClassLoss(BaseLoss):
             warnings.warn(
                 f"The loss {self.name!r} takes the model's classes for such as exclude "
                 "each other, but the model is compiled with a binary cross-entropy, "
-                'which is for independent ones: give the loss `outputs="sigmoid"`.',
+                'which is for independent ones. For such, set `outputs="sigmoid"`.',
                 stacklevel=3,
             )
         if self.from_logits is not None:

@@ -7,6 +7,7 @@ from keras import ops
 from keras_lap.injection.are_in_order import are_in_order
 from keras_lap.injection.gaussian_blur import gaussian_blur
 from keras_lap.injection.losses.class_loss import ClassLoss
+from keras_lap.injection.losses.only_counted import only_counted
 from keras_lap.ops.arguments import compute_dtype
 
 
@@ -104,14 +105,7 @@ class PerturbationLoss(ClassLoss):
                 classes with `"softmax"`, or `call` returns anything but one value per
                 sample.
         """
-        if len(predictions.shape) != 2:
-            raise ValueError(
-                f"Expected predictions (N, classes) for the loss {self.name!r}. "
-                f"Received shape: {tuple(predictions.shape)}"
-            )
-        logits = self.class_logits(predictions)
-        logits, present = (ops.cast(tensor, "float32") for tensor in (logits, present))
-        return self.check(self.call(logits, present))
+        return self._of_logits(self._logits(predictions), present)
 
     def kept(self, maps):
         """Share in `[0, 1]` of each pixel that is kept, `(N, H, W, 1)` like the maps.
@@ -139,7 +133,20 @@ class PerturbationLoss(ClassLoss):
         kept = ops.cast(self.kept(maps), images.dtype)
         changed = kept * images + (1 - kept) * gaussian_blur(images, self.blur)
         present = forward.present_classes * ops.cast(exists, "float32")[:, None]
-        return self(forward.predict(changed), present=present)
+        logits = only_counted(self._logits(forward.predict(changed)), counts)
+        return self._of_logits(logits, present)
+
+    def _logits(self, predictions):
+        if len(predictions.shape) != 2:
+            raise ValueError(
+                f"Expected predictions (N, classes) for the loss {self.name!r}. "
+                f"Received shape: {tuple(predictions.shape)}"
+            )
+        return self.class_logits(predictions)
+
+    def _of_logits(self, logits, present):
+        logits, present = (ops.cast(tensor, "float32") for tensor in (logits, present))
+        return self.check(self.call(logits, present))
 
     def get_config(self):
         return {**super().get_config(), "blur": self.blur}

@@ -16,13 +16,20 @@ class StepFunction(BaseStepFunction):
     are needed to check and to place knowledge, so each kind has a function of its own.
     """
 
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self._by_kind = {}
+
     def __call__(self, iterator):
         self.make_way()
-        kind = getattr(iterator, "element_spec", None)
-        if self.has_run and kind != self._kind:
-            self._make_function()
+        # Specifications of dicts are no keys.
+        kind = repr(getattr(iterator, "element_spec", None))
+        if kind not in self._by_kind:
+            if self._by_kind:
+                self._make_function()
             self.has_run = False
-        self._kind = kind
+            self._by_kind[kind] = self._function
+        self._function = self._by_kind[kind]
         return super().__call__(iterator)
 
     def _make_step(self, own):
