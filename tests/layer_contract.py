@@ -401,7 +401,7 @@ class LAPoolingContract:
         keras.config.backend() == "torch", reason="modules of torch have other words"
     )
     def test_sharpness_is_not_there_before_build(self):
-        with pytest.raises(AttributeError, match="built.*`sharpness`.*Received: "):
+        with pytest.raises(AttributeError, match=r"built.*`sharpness`.*Received: "):
             self.case.make(base="max").sharpness  # noqa: B018
 
     @pytest.mark.parametrize("more", [-1, 1])
