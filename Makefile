@@ -30,8 +30,9 @@ TOO_SLOW_ON_JAX := every_rank or second_derivatives or zero_alpha or small_alpha
 # Where the demo leaves its figure and its network, and how many images are evaluated.
 DEMO := results/quickstart
 SAMPLES ?= 100
-# Tests at once; each process holds a TensorFlow of its own.
-JOBS ?= 2
+# Tests at once; each process holds a TensorFlow of its own, of up to 4 GB. A third one
+# uses what two that wait for others leave of two cores.
+JOBS ?= $(if $(shell awk '/MemAvailable/ && $$2 > 14e6' /proc/meminfo 2>/dev/null),3,2)
 PYTEST = -m pytest --numprocesses $(JOBS) --dist loadfile
 # All but generated ones.
 CXX_FILES = $(shell find kernels tests -name '*.cc' -o -name '*.h' -not -name '*_ptx.h')

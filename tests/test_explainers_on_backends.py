@@ -258,8 +258,8 @@ def test_masks_of_rise():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"masks": 0}, "at least one mask"),
-        ({"cells": 0}, "at least one cell"),
+        ({"masks": 0}, "`masks` to be a positive"),
+        ({"cells": 0}, "`cells` to be a positive"),
         ({"share": 1.0}, "both excluded"),
         ({"share": float("nan")}, "both excluded"),
     ],

@@ -336,7 +336,7 @@ def test_missing_package(monkeypatch):
         ({"class_indices": LABELS + 1}, r"from 0 to 3.*Received: \[4\]"),
         ({"class_indices": -1}, r"Received: \[-1\]"),
         ({"images": IMAGES[0]}, r"images\[None\]"),
-        ({"batch_size": 0}, "at least 1"),
+        ({"batch_size": 0}, "positive integer"),
         ({"data_format": "NHWC"}, "channels_first"),
     ],
 )

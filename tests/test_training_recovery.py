@@ -168,15 +168,14 @@ def test_backup_of_epochs_leads_to_the_same_end(crashed, uninterrupted):
 def test_backup_of_batches_goes_on_from_the_begin_of_the_epoch(crashed):
     """Keras starts the epoch anew, with the weights that it had in its midst.
 
-    The terms' weights belong to the steps; gates have been in the backup and stay as
-    far open as they were.
+    The terms' weights belong to the steps; gates have been in the backup, ready for the
+    step that did not come to its end, and stay as far open as they were.
     """
     model, recorder = train(2, [], [BackupAndRestore(crashed / "batches", 2)])
     steps = [(epoch, batch) for epoch in range(1, EPOCHS) for batch in range(STEPS)]
     assert list(recorder.gates) == list(recorder.weights) == steps
-    saved = (CRASH[0], CRASH[1] - 1)
     for step in steps:
-        gate = max(schedule(step), schedule(saved))
+        gate = max(schedule(step), schedule(CRASH))
         assert_close(recorder.gates[step], gate, 0, 1e-6)
         assert_close(recorder.weights[step], 2 * schedule(step), 0, 1e-4)
     assert int(model.optimizer.iterations) == 6 + len(steps)
