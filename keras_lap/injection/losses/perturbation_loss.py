@@ -4,7 +4,7 @@ import math
 
 from keras import ops
 
-from keras_lap.injection.are_in_order import are_in_order
+from keras_lap.are_in_order import are_in_order
 from keras_lap.injection.gaussian_blur import gaussian_blur
 from keras_lap.injection.losses.class_loss import ClassLoss
 from keras_lap.injection.losses.only_counted import only_counted
@@ -83,7 +83,7 @@ class PerturbationLoss(ClassLoss):
 
     def __init__(self, outputs="softmax", from_logits=None, blur=0.2, name=None):
         super().__init__(outputs, from_logits, name)
-        if not are_in_order(0, blur, math.inf) or blur in (0, math.inf):
+        if not are_in_order(0, blur, math.inf, strict=True):
             raise ValueError(
                 "Expected `blur` to be positive and finite, a share of the images' "
                 f"shorter side. Received: blur={blur!r}"
