@@ -291,7 +291,7 @@ def test_large_features_do_not_overflow(rng, geometry, gating, weighting):
     x, scale = 1.9 + x / 100, np.float32(2.0**127)
     arguments = {**geometry, "gating": gating, "weighting": weighting}
     y, large = (la_pool(z, scores, 2.0, **arguments) for z in (x, x * scale))
-    assert_close(large / scale, y, rtol=1e-6, atol=0)
+    assert_close(ops.convert_to_numpy(large) / scale, y, rtol=1e-6, atol=0)
 
 
 @geometry_cases

@@ -44,10 +44,9 @@ class KnowledgeInjection(keras.callbacks.Callback):
       are all padding, or whose attributes or areas are all unknown, needs no flag.
 
     What is known of places is laid on the map of each layer by where its pixels lie in
-    the image, which the graph of a Functional or Sequential model says. A map inside of
-    any other model, or for images whose size is not known before the data, is taken to
-    extend over the image evenly. Inputs with four axes are the images; several have to
-    be of one size.
+    the image, which the graph of a Functional or Sequential model says. Inputs with
+    four axes are the images. A map inside of any other model, or for images that are
+    not all of one size known before the data, is taken to extend over the image evenly.
 
     The compiled loss and metrics see the label alone. Pass the same callback to
     `evaluate` for a data set with such dicts; an evaluation without it is that of the
