@@ -44,7 +44,7 @@ class PlacesWatch:
 
 def _compares_places(loss):
     if isinstance(loss, KnowledgeLoss):
-        return not {"mask", "boxes"}.isdisjoint((*loss.needs, *loss.accepts))
+        return not {"mask", "boxes"}.isdisjoint(loss.takes)
     return isinstance(loss, CrossLayerLoss | PerturbationLoss)
 
 

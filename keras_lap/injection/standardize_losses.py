@@ -40,7 +40,7 @@ def _standardize_loss(loss):
                 f"functions. Received: {loss!r}"
             )
         loss = FunctionLoss(loss)
-    if not {*loss.needs, *loss.accepts} <= set(FITTED):
+    if not set(loss.takes) <= set(FITTED):
         raise ValueError(
             f"Expected the loss {loss.name!r} to take knowledge out of {FITTED}. "
             f"Received: needs={loss.needs!r}, accepts={loss.accepts!r}"
