@@ -59,12 +59,12 @@ class KnowledgeInjection(keras.callbacks.Callback):
     (losses that are not on single layers say themselves what they are a mean over),
     where a sample for which the needed knowledge is missing counts as zero, and
     sample weights multiply; those of several outputs, or of the pixels of one, by their
-    mean in each sample. A term that is NaN does no harm in a sample that counts as
-    zero. Every term is logged under its name, averaged over the
-    samples that it applied to, or as NaN if there were none. Validation data
-    without what a term needs leaves it out of the validation loss. Terms that are
-    warming up have their full weights in validation, so that the validation loss of
-    one epoch can be compared with that of another.
+    mean in each sample, where an output without weights has 1. A term that is NaN does
+    no harm in a sample that counts as zero. Every term is logged under its name,
+    averaged over the samples that it applied to, or as NaN if there were none.
+    Validation data without what a term needs leaves it out of the validation loss.
+    Terms that are warming up have their full weights in validation, so that the
+    validation loss of one epoch can be compared with that of another.
 
     Only the steps of this `fit` are changed: between them and after them the model is
     as it was, and after an error so is every `fit` and `evaluate` to come.
