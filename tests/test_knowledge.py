@@ -79,8 +79,9 @@ def test_samples_count_by_their_flags_and_weights(shape, dtype):
 
 def test_samples_count_by_the_mean_weight_of_outputs_and_pixels():
     pixels, samples = np.arange(12.0).reshape(3, 2, 2), np.array([0.5, 1, 1.5])
-    counts = Knowledge(LABELS).counts((), {"map": pixels, "class": samples}, 3)
-    assert_close(counts, [1, 3.25, 5.5], 0, 0)
+    for others, expected in (samples, [1, 3.25, 5.5]), (None, [1.25, 3.25, 5.25]):
+        counts = Knowledge(LABELS).counts((), {"map": pixels, "class": others}, 3)
+        assert_close(counts, expected, 0, 0)
 
 
 PADDING = [-1.0, -1, -1, -1]

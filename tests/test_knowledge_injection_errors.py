@@ -370,3 +370,44 @@ def test_warns_once_of_what_is_valid_and_no_share(x, label, name):
         model, x, shares, loss, False, epochs=2, validation_data=validation
     )
     assert re.search(message, warning)
+
+
+def two_sizes():
+    image, detail = keras.Input((SIZE, SIZE, 1)), keras.Input((8, 8, 1))
+    pooled = GlobalLAPooling2D(concepts=CLASSES)(image)
+    joined = layers.Concatenate()([pooled, layers.Flatten()(detail)])
+    return keras.Model([image, detail], layers.Dense(CLASSES)(joined))
+
+
+def no_images():
+    flat = keras.Input((SIZE**2,))
+    image = layers.Reshape((SIZE, SIZE, 1))(flat)
+    pooled = GlobalLAPooling2D(concepts=CLASSES)(image)
+    return keras.Model(flat, layers.Dense(CLASSES)(pooled))
+
+
+UNPLACED = {
+    "two sizes": (
+        two_sizes,
+        lambda x: [x, x[:, :8, :8]],
+        r"\[\(8, 8\), \(16, 16\)\] pixels: resize them to one size",
+    ),
+    "no images": (
+        no_images,
+        lambda x: x.reshape(SAMPLES, -1),
+        "Let the model take its images as an input with four axes",
+    ),
+}
+
+
+@pytest.mark.parametrize("make, inputs, advice", UNPLACED.values(), ids=UNPLACED)
+def test_warns_once_per_fit_of_images_of_no_one_size(x, targets, make, inputs, advice):
+    model = compiled(make(), loss="mse", metrics=[])
+    targets = {**targets, "label": np.eye(CLASSES)[targets["label"]]}
+    injection = KnowledgeInjection([Presence(), MaskSupervision()])
+    for _ in range(2):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            fit(model, inputs(x), targets, [injection], batch_size=2)
+        (warning,) = (str(w.message) for w in caught if "evenly" in str(w.message))
+        assert re.search(rf"\['mask_supervision'\].*{advice}", warning)

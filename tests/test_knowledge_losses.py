@@ -398,6 +398,9 @@ REFUSED = {
     "an area by name": (AreaPrior, {"max_area": "a"}),
     "a function without a name": (FunctionLoss, {"fn": lambda logits: logits}),
     "a function of nothing": (FunctionLoss, {"fn": lambda: 0, "name": "none"}),
+    "logits by name": (FunctionLoss, {"fn": lambda *, z: z, "name": "named"}),
+    "nothing but names": (FunctionLoss, {"fn": lambda **z: z, "name": "named"}),
+    "knowledge by place": (FunctionLoss, {"fn": lambda z, mask, /: z, "name": "two"}),
     "any arguments": (FunctionLoss, {"fn": lambda z, *more: z, "name": "any"}),
     "any knowledge": (FunctionLoss, {"fn": lambda z, **more: z, "name": "any"}),
 }

@@ -285,6 +285,17 @@ def test_a_feature_that_is_not_finite_shows_in_its_windows_at_any_gate(
 
 @geometry_cases
 @gating_cases
+@weighting_cases
+def test_large_features_do_not_overflow(rng, geometry, gating, weighting):
+    x, scores = features_and_scores(rng, "float32")
+    x, scale = 1.9 + x / 100, np.float32(2.0**127)
+    arguments = {**geometry, "gating": gating, "weighting": weighting}
+    y, large = (la_pool(z, scores, 2.0, **arguments) for z in (x, x * scale))
+    assert_close(ops.convert_to_numpy(large) / scale, y, rtol=1e-6, atol=0)
+
+
+@geometry_cases
+@gating_cases
 def test_a_nan_score_shows_in_its_windows_and_group(rng, geometry, gating):
     x, scores = features_and_scores(rng, groups=2)
     scores[0, 2, 1, 1] = np.nan

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from keras_lap.injection.are_in_order import are_in_order
+from keras_lap.are_in_order import are_in_order
 from keras_lap.names import check_choice
 from keras_lap.surgery.lap_layers import lap_layers
 

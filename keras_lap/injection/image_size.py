@@ -3,8 +3,8 @@
 from keras import tree
 
 
-def image_size(inputs, data_format="channels_last"):
-    """Height and width of the images that a model is called on.
+def image_sizes(inputs, data_format="channels_last"):
+    """Heights and widths of the images that a model is called on.
 
     Args:
         inputs: A tensor or any structure of tensors, of which those with four axes are
@@ -12,11 +12,24 @@ def image_size(inputs, data_format="channels_last"):
         data_format: `"channels_last"` or `"channels_first"`.
 
     Returns:
-        A pair of integers, or `None` where there are no images, they are of several
-        sizes, or their size is not known before the data.
+        Set of pairs of integers, or of `None` where they are not known before the data.
     """
     shapes = (tuple(getattr(leaf, "shape", ())) for leaf in tree.flatten(inputs))
     sides = slice(2, 4) if data_format == "channels_first" else slice(1, 3)
-    sizes = {shape[sides] for shape in shapes if len(shape) == 4}
+    return {shape[sides] for shape in shapes if len(shape) == 4}
+
+
+def image_size(inputs, data_format="channels_last"):
+    """Height and width of the images that a model is called on.
+
+    Args:
+        inputs: As for `image_sizes`.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Returns:
+        A pair of integers, or `None` where there are no images, they are of several
+        sizes, or their size is not known before the data.
+    """
+    sizes = image_sizes(inputs, data_format)
     size = sizes.pop() if len(sizes) == 1 else (None,)
     return None if None in size else size

@@ -1,35 +1,23 @@
 """The callback that puts knowledge losses into the training step of `fit`."""
 
-import contextlib
 import functools
 import warnings
-from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
 
 from keras_lap.class_concepts import checked_class_concepts
 from keras_lap.injection.build_on_labels import let_models_build_on_labels
-from keras_lap.injection.image_batch import ImageBatch
-from keras_lap.injection.input_tape import InputTape
-from keras_lap.injection.knowledge import FITTED, Knowledge, split_targets
-from keras_lap.injection.known_sizes import let_sizes_be_known
-from keras_lap.injection.losses import BaseLoss, FunctionLoss, InputGradientLoss
+from keras_lap.injection.knowledge_step import KnowledgeStep
+from keras_lap.injection.places_watch import PlacesWatch
 from keras_lap.injection.replicas import scope_of, strategy_of
 from keras_lap.injection.share_watch import ShareWatch
+from keras_lap.injection.standardize_losses import standardize_losses
 from keras_lap.injection.step_function import StepFunction
 from keras_lap.injection.supervision import Supervision
 from keras_lap.injection.terms import BALANCES, Terms
-from keras_lap.injection.warn_of_even_maps import warn_of_even_maps
 from keras_lap.injection.warn_of_moving_pixels import warn_of_moving_pixels
-from keras_lap.injection.weight_of_label import weight_of_label
-from keras_lap.layers import score_tape
 from keras_lap.names import check_choice, listed
-
-# Replicas run their steps in threads of their own.
-_current_step = ContextVar("current_step")
 
 
 class KnowledgeInjection(keras.callbacks.Callback):
@@ -56,10 +44,9 @@ class KnowledgeInjection(keras.callbacks.Callback):
       are all padding, or whose attributes or areas are all unknown, needs no flag.
 
     What is known of places is laid on the map of each layer by where its pixels lie in
-    the image, which the graph of a Functional or Sequential model says. A map inside of
-    any other model, or for images whose size is not known before the data, is taken to
-    extend over the image evenly. Inputs with four axes are the images; several have to
-    be of one size.
+    the image, which the graph of a Functional or Sequential model says. Inputs with
+    four axes are the images. A map inside of any other model, or for images that are
+    not all of one size known before the data, is taken to extend over the image evenly.
 
     The compiled loss and metrics see the label alone. Pass the same callback to
     `evaluate` for a data set with such dicts; an evaluation without it is that of the
@@ -72,12 +59,12 @@ class KnowledgeInjection(keras.callbacks.Callback):
     (losses that are not on single layers say themselves what they are a mean over),
     where a sample for which the needed knowledge is missing counts as zero, and
     sample weights multiply; those of several outputs, or of the pixels of one, by their
-    mean in each sample. A term that is NaN does no harm in a sample that counts as
-    zero. Every term is logged under its name, averaged over the
-    samples that it applied to, or as NaN if there were none. Validation data
-    without what a term needs leaves it out of the validation loss. Terms that are
-    warming up have their full weights in validation, so that the validation loss of
-    one epoch can be compared with that of another.
+    mean in each sample, where an output without weights has 1. A term that is NaN does
+    no harm in a sample that counts as zero. Every term is logged under its name,
+    averaged over the samples that it applied to, or as NaN if there were none.
+    Validation data without what a term needs leaves it out of the validation loss.
+    Terms that are warming up have their full weights in validation, so that the
+    validation loss of one epoch can be compared with that of another.
 
     Only the steps of this `fit` are changed: between them and after them the model is
     as it was, and after an error so is every `fit` and `evaluate` to come.
@@ -162,7 +149,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
         class_concepts=None,
     ):
         super().__init__()
-        self.losses = _standardize_losses(losses)
+        self.losses = standardize_losses(losses)
         self.weights = _one_per_loss("weights", weights, self.losses)
         self.warmup = _one_per_loss("warmup", warmup, self.losses)
         check_choice("balance", balance, BALANCES)
@@ -180,15 +167,23 @@ class KnowledgeInjection(keras.callbacks.Callback):
         super().set_model(model)
         self._supervision = Supervision(model, self.layers, self.class_concepts)
         warn_of_moving_pixels(model, self.losses)
-        self._settled = [loss.for_model(model) for loss in self.losses]
         strategy = strategy_of(model)
         if self._terms is None or strategy is not self._strategy:
             names = [loss.name for loss in self.losses]
             with scope_of(strategy):
                 self._terms = Terms(names, self.weights, self.warmup, self.balance)
-                self._watch = ShareWatch(self.losses)
+                self._share_watch = ShareWatch(self.losses)
+            self._places_watch = PlacesWatch(self.losses)
             self._strategy, self._functions = strategy, {}
-        self._watch.reset()
+        self._share_watch.reset()
+        self._places_watch.reset()
+        self._step = KnowledgeStep(
+            self._supervision,
+            [loss.for_model(model) for loss in self.losses],
+            self._terms,
+            self._share_watch,
+            self._places_watch,
+        )
         self._is_first_step = True
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -200,16 +195,16 @@ class KnowledgeInjection(keras.callbacks.Callback):
         self._check_step("train")
         if self._is_first_step:
             self._is_first_step = False
-            self._watch.warn()
+            self._share_watch.warn()
 
     def on_test_batch_end(self, batch, logs=None):
         self._check_step("test")
 
     def on_test_end(self, logs=None):
-        self._watch.warn()
+        self._share_watch.warn()
 
     def on_epoch_end(self, epoch, logs=None):
-        self._watch.warn()
+        self._share_watch.warn()
         terms = [loss.name for loss in self.losses]
         names = [*terms, *(f"val_{name}" for name in terms)]
         empty = [name for name in names if np.isnan((logs or {}).get(name, 0))]
@@ -252,10 +247,10 @@ class KnowledgeInjection(keras.callbacks.Callback):
             function = self._functions[kind] = StepFunction(
                 model,
                 kind,
-                functools.partial(self._with_knowledge, kind == "train"),
-                self._compute_loss,
+                functools.partial(self._step.wrap, kind == "train"),
+                self._step.compute_loss,
                 self._terms,
-                [*self._terms.variables, *self._watch.variables],
+                [*self._terms.variables, *self._share_watch.variables],
             )
         function.stand_in()
 
@@ -269,127 +264,6 @@ class KnowledgeInjection(keras.callbacks.Callback):
                 f"`{kind}_on_batch` does, in its `on_{kind}_batch_begin`. List it "
                 "before KnowledgeInjection."
             )
-
-    def _with_knowledge(self, is_training, step):
-        """Hides from a step all of the targets but the label, and tapes the scores."""
-        model = self._supervision.model
-
-        def step_with_knowledge(data):
-            x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-            sample_weight = weight_of_label(sample_weight)
-            knowledge = split_targets(y)
-            if not model.built:
-                # Building may call the layers on placeholders, which no tape must see.
-                model(x)
-            let_sizes_be_known(model, x)
-            knowledge.check_against(x, self._supervision.data_format)
-            warn_of_even_maps(x, self._supervision.data_format, self.losses)
-            with score_tape() as records, self._input_tape(x, is_training) as tape:
-                inputs = x if tape is None else tape.inputs
-                current = _Step(is_training, inputs, knowledge, records, tape)
-                token = _current_step.set(current)
-                try:
-                    logs = step(
-                        keras.utils.pack_x_y_sample_weight(
-                            inputs, knowledge.label, sample_weight
-                        )
-                    )
-                finally:
-                    _current_step.reset(token)
-            if current.calls is None:
-                raise ValueError(
-                    "Expected a model whose steps call `compute_loss`, into which the "
-                    f"knowledge goes. Received {model.name!r} of type "
-                    f"{type(model).__name__} with steps that do not."
-                )
-            return logs
-
-        return step_with_knowledge
-
-    def _input_tape(self, inputs, is_training):
-        if not any(isinstance(loss, InputGradientLoss) for loss in self.losses):
-            return contextlib.nullcontext()
-        batch = ImageBatch(inputs, self._supervision.data_format)
-        return InputTape(self._supervision.model, batch, is_training)
-
-    def _compute_loss(
-        self, own, x=None, y=None, y_pred=None, sample_weight=None, **training
-    ):
-        """The model's own loss plus the weighted terms."""
-        loss = own(x, y, y_pred, sample_weight, **training)
-        step = _current_step.get()
-        # It need not have been told what the model was called on.
-        inputs, knowledge = step.inputs if x is None else x, step.knowledge
-        self._watch.add(knowledge)
-        forward = self._supervision.forward_pass(
-            step.latest_calls(), inputs, y_pred, knowledge, step.tape
-        )
-        for index, term in enumerate(self._settled):
-            missing = knowledge.missing(term.needs)
-            if missing and step.is_training:
-                raise ValueError(
-                    f"Expected targets with {missing} for the loss {term.name!r}: pass "
-                    f'y as a dict such as {{"label": ..., "{missing}": ...}}. '
-                    "Received targets without."
-                )
-            if missing:
-                continue
-            counts = knowledge.counts(term.needs, sample_weight, forward.samples)
-            values = term.of_pass(forward, counts)
-            loss = loss + self._terms.add(index, values, counts, step.is_training)
-        return loss
-
-
-@dataclass(eq=False)
-class _Step:
-    """What one step, running in one thread, knows and has recorded."""
-
-    is_training: bool
-    inputs: Any
-    knowledge: Knowledge
-    records: list
-    tape: InputTape | None
-    calls: list | None = None
-
-    def latest_calls(self):
-        """Records of the layers since the last loss, or those that it read.
-
-        A step may compute several losses, of one forward pass or of one each.
-        """
-        if self.records or self.calls is None:
-            self.calls, self.records[:] = list(self.records), []
-        return self.calls
-
-
-def _standardize_losses(losses):
-    losses = list(losses) if isinstance(losses, list | tuple) else [losses]
-    losses = [_standardize_loss(loss) for loss in losses]
-    names = [loss.name for loss in losses]
-    if not names:
-        raise ValueError("Expected at least one loss. Received: none")
-    if len(set(names)) < len(names):
-        raise ValueError(
-            "Expected losses of different names, under which their terms are logged. "
-            f"Received losses named: {names}. Name one of them yourself, as in "
-            '`MaskSupervision("outside", name="outside")`.'
-        )
-    return losses
-
-
-def _standardize_loss(loss):
-    if not isinstance(loss, BaseLoss):
-        if isinstance(loss, type) or not callable(loss):
-            raise ValueError(
-                "Expected `losses` to be a list of `keras_lap.losses` objects or "
-                f"functions. Received: {loss!r}"
-            )
-        loss = FunctionLoss(loss)
-    if not {*loss.needs, *loss.accepts} <= set(FITTED):
-        raise ValueError(
-            f"Expected the loss {loss.name!r} to take knowledge out of {FITTED}. "
-            f"Received: needs={loss.needs!r}, accepts={loss.accepts!r}"
-        )
-    return loss
 
 
 def _one_per_loss(name, numbers, losses):

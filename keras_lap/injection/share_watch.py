@@ -18,7 +18,7 @@ class ShareWatch:
     """
 
     def __init__(self, losses):
-        taken = {name for loss in losses for name in (*loss.needs, *loss.accepts)}
+        taken = {name for loss in losses for name in loss.takes}
         self._counts = {
             name: keras.metrics.Sum(name=name) for name in SHARES if name in taken
         }

@@ -15,7 +15,7 @@ def warn_of_moving_pixels(model, losses):
         model: A `keras.Model`.
         losses: List of losses.
     """
-    named = {name for loss in losses for name in (*loss.needs, *loss.accepts)}
+    named = {name for loss in losses for name in loss.takes}
     changes_images = any(isinstance(loss, PerturbationLoss) for loss in losses)
     if not changes_images and not named & {"mask", "boxes"}:
         return

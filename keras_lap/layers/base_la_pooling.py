@@ -1,11 +1,11 @@
 """What the local attention pooling layers have in common."""
 
 import math
-import numbers
 
 import keras
 from keras import layers, ops
 
+from keras_lap.are_in_order import are_in_order
 from keras_lap.layers.score_head import (
     ACTIVATIONS,
     AGGREGATIONS,
@@ -221,8 +221,7 @@ class BaseLAPooling(layers.Layer):
 
 
 def _check_between(name, value, end, expected):
-    is_number = isinstance(value, numbers.Real) or getattr(value, "ndim", None) == 0
-    if not is_number or not 0 < value < end:
+    if not are_in_order(0, value, end, strict=True):
         raise ValueError(
             f"Expected `{name}` to be {expected}. Received: {name}={value!r}"
         )

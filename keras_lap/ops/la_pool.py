@@ -53,7 +53,8 @@ def la_pool(
     Padded pixels never carry weight. Where the best score of a window is tied, the
     first of the tied pixels in row-major order receives its gradient. A feature that
     is NaN or infinite makes every output over it NaN or infinite, and a NaN score all
-    outputs that it weights.
+    outputs that it weights. No sum on the way overflows where the output does not,
+    except in the average of `base="avg"` where Keras computes it.
 
     Args:
         x: Features, `(N, *spatial, C)` with `data_format="channels_last"`,

@@ -146,10 +146,13 @@ def _pool_windows(tapped, alpha, weighting, gating):
         ),
     )
 
+    # Sums of large features could overflow. A power of two rounds nothing.
+    scale = 0.5 ** len(tapped.positions).bit_length()
+
     def summands(tap, valid):
         score = tapped.scores(tap)
         distance = _keep(valid, best - score, 0)
-        weight = _keep(valid, _weight(distance, alpha, weighting), 0)
+        weight = _keep(valid, scale * _weight(distance, alpha, weighting), 0)
         passed = weight * score if gating == "score" else weight
         return weight, _spread(passed, tapped.x(tap))
 

@@ -51,9 +51,9 @@ class Knowledge:
 
         Args:
             needs: Names of the knowledge that the term takes.
-            sample_weight: `(N,)`, or with more axes, as for pixels, or any structure
-                of such, one for each output of the model, or `None`. What there is of
-                one sample counts by its mean.
+            sample_weight: `(N,)`, or with more axes, as for pixels, or `None` for 1
+                throughout, or any structure of such, one for each output of the
+                model. What there is of one sample counts by its mean.
             samples: Number of the samples.
 
         Returns:
@@ -61,10 +61,11 @@ class Knowledge:
             nothing, as do boxes that are all padding, else the sample weight.
         """
         factors = [flags for name in needs for flags in self._flags(name)]
-        if sample_weight is not None:
-            weights = tree.flatten(sample_weight)
-            columns = [_as_column(weight) for weight in weights]
-            factors.append(sum(columns) / len(columns))
+        weights = [
+            1.0 if weight is None else _as_column(weight)
+            for weight in tree.flatten(sample_weight)
+        ]
+        factors.append(sum(weights) / len(weights))
         counts = ops.ones((samples,), "float32")
         for factor in factors:
             counts = counts * _as_column(factor)

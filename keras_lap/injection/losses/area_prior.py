@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_lap.injection.are_in_order import are_in_order
+from keras_lap.are_in_order import are_in_order
 from keras_lap.injection.losses.knowledge_loss import KnowledgeLoss, concept_mean
 
 

@@ -26,6 +26,11 @@ class BaseLoss:
     def __init__(self, name=None):
         self.name = name or _snake_case(type(self).__name__)
 
+    @property
+    def takes(self):
+        """All names of knowledge, those in `needs` and those in `accepts`."""
+        return (*self.needs, *self.accepts)
+
     def for_model(self, model):
         """The loss, with what it has to know of a compiled model settled."""
         return self

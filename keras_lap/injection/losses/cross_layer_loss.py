@@ -63,7 +63,7 @@ class CrossLayerLoss(BaseLoss):
     def of_pass(self, forward, counts):
         """Mean over the calls of the model, `(N,)`."""
         values = [
-            self([layer.only_counted(counts) for layer in layers])
+            self([layer.stop_uncounted_gradients(counts) for layer in layers])
             for layers in forward.calls
         ]
         return sum(values) / len(values)

@@ -6,6 +6,9 @@ import keras
 
 from keras_lap.injection.losses.knowledge_loss import KnowledgeLoss
 
+_BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_BY_NAME = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
 
 @keras.saving.register_keras_serializable("keras_lap")
 class FunctionLoss(KnowledgeLoss):
@@ -55,10 +58,10 @@ class FunctionLoss(KnowledgeLoss):
         super().__init__(name)
         self.fn = fn
         signature = inspect.signature(fn)
-        logits, *parameters = signature.parameters.values() or [None]
-        if logits is None or any(
-            p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters
-        ):
+        parameters = list(signature.parameters.values())
+        logits, parameters = parameters[:1], parameters[1:]
+        by_place = any(p.kind in _BY_PLACE for p in logits)
+        if not by_place or any(p.kind not in _BY_NAME for p in parameters):
             raise ValueError(
                 "Expected a function of the logits, whose other parameters name the "
                 f"knowledge it takes. Received: {name}{signature}"

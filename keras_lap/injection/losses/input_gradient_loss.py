@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_lap.injection.losses.base_loss import BaseLoss, in_float32
-from keras_lap.injection.losses.only_counted import only_counted
+from keras_lap.injection.losses.stop_uncounted_gradients import stop_uncounted_gradients
 
 
 class InputGradientLoss(BaseLoss):
@@ -76,5 +76,6 @@ class InputGradientLoss(BaseLoss):
 
     def of_pass(self, forward, counts):
         """The term of each sample, `(N,)`."""
-        gradient = only_counted(forward.input_gradient(self.explained), counts)
+        gradient = forward.input_gradient(self.explained)
+        gradient = stop_uncounted_gradients(gradient, counts)
         return self(gradient, **self.choose(forward.image_knowledge))

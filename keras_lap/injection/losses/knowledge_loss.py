@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_lap.injection.losses.base_loss import BaseLoss, in_float32
-from keras_lap.injection.losses.only_counted import only_counted
+from keras_lap.injection.losses.stop_uncounted_gradients import stop_uncounted_gradients
 
 _SMALLEST_REGION = 1e-4
 
@@ -65,7 +65,10 @@ class KnowledgeLoss(BaseLoss):
     def of_pass(self, forward, counts):
         """Mean over the supervised calls of layers, `(N,)`."""
         values = [
-            self(only_counted(layer.logits, counts), **self.choose(layer.knowledge))
+            self(
+                stop_uncounted_gradients(layer.logits, counts),
+                **self.choose(layer.knowledge),
+            )
             for layer in forward.layers
         ]
         return sum(values) / len(values)

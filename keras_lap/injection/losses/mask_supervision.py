@@ -8,6 +8,7 @@ from keras_lap.injection.losses.knowledge_loss import (
     concept_mean,
     masked_mean,
 )
+from keras_lap.names import check_choice
 
 
 @keras.saving.register_keras_serializable("keras_lap")
@@ -61,10 +62,7 @@ class MaskSupervision(KnowledgeLoss):
 
     def __init__(self, mode="full", name=None):
         super().__init__(name)
-        if mode not in ("full", "outside"):
-            raise ValueError(
-                f"Expected `mode` to be 'full' or 'outside'. Received: mode={mode!r}"
-            )
+        check_choice("mode", mode, ("full", "outside"))
         self.mode = mode
 
     def call(self, logits, mask):

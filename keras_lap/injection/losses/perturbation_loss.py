@@ -4,10 +4,10 @@ import math
 
 from keras import ops
 
-from keras_lap.injection.are_in_order import are_in_order
+from keras_lap.are_in_order import are_in_order
 from keras_lap.injection.gaussian_blur import gaussian_blur
 from keras_lap.injection.losses.class_loss import ClassLoss
-from keras_lap.injection.losses.only_counted import only_counted
+from keras_lap.injection.losses.stop_uncounted_gradients import stop_uncounted_gradients
 from keras_lap.ops.arguments import compute_dtype
 
 
@@ -83,7 +83,7 @@ class PerturbationLoss(ClassLoss):
 
     def __init__(self, outputs="softmax", from_logits=None, blur=0.2, name=None):
         super().__init__(outputs, from_logits, name)
-        if not are_in_order(0, blur, math.inf) or blur in (0, math.inf):
+        if not are_in_order(0, blur, math.inf, strict=True):
             raise ValueError(
                 "Expected `blur` to be positive and finite, a share of the images' "
                 f"shorter side. Received: blur={blur!r}"
@@ -133,8 +133,8 @@ class PerturbationLoss(ClassLoss):
         kept = ops.cast(self.kept(maps), images.dtype)
         changed = kept * images + (1 - kept) * gaussian_blur(images, self.blur)
         present = forward.present_classes * ops.cast(exists, "float32")[:, None]
-        logits = only_counted(self._logits(forward.predict(changed)), counts)
-        return self._of_logits(logits, present)
+        logits = self._logits(forward.predict(changed))
+        return self._of_logits(stop_uncounted_gradients(logits, counts), present)
 
     def _logits(self, predictions):
         if len(predictions.shape) != 2:

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_lap.injection.are_in_order import are_in_order
+from keras_lap.are_in_order import are_in_order
 from keras_lap.injection.losses.knowledge_loss import KnowledgeLoss, concept_mean
 from keras_lap.ops.arguments import widest_dtype
 
@@ -58,7 +58,7 @@ class Presence(KnowledgeLoss):
 
     def __init__(self, top_fraction=0.05, name=None):
         super().__init__(name)
-        if not are_in_order(0, top_fraction, 0.5) or not top_fraction:
+        if not are_in_order(0, top_fraction, strict=True) or top_fraction > 0.5:
             raise ValueError(
                 "Expected `top_fraction` in (0, 0.5], a share of the pixels. "
                 f"Received: top_fraction={top_fraction!r}"

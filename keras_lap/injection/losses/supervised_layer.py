@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_lap.injection.knowledge import even_cells
-from keras_lap.injection.losses.only_counted import only_counted
+from keras_lap.injection.losses.stop_uncounted_gradients import stop_uncounted_gradients
 
 
 class SupervisedLayer:
@@ -41,9 +41,9 @@ class SupervisedLayer:
         """The same layer with its logits cast."""
         return self._with(ops.cast(self.logits, "float32"))
 
-    def only_counted(self, counts):
-        """The same layer with its logits as `only_counted` returns them."""
-        return self._with(only_counted(self.logits, counts))
+    def stop_uncounted_gradients(self, counts):
+        """The same layer with its logits as `stop_uncounted_gradients` returns them."""
+        return self._with(stop_uncounted_gradients(self.logits, counts))
 
     def _with(self, logits):
         return SupervisedLayer(logits, self.cells, self.knowledge)

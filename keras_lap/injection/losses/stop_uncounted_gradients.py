@@ -1,12 +1,13 @@
-"""What losses are called on, safe from samples that are left out of a term."""
+"""Keeps samples that are left out of a term from spoiling its gradient."""
 
 from keras import ops
 
 
-def only_counted(tensor, counts):
+def stop_uncounted_gradients(tensor, counts):
     """The tensor, with no gradient for samples that do not count.
 
-    A loss may give these a gradient of NaN, which stays what it is times their 0.
+    A loss called on it may give these a gradient of NaN, which stays NaN times their
+    count of 0.
 
     Args:
         tensor: `(N, ...)`.

@@ -1,0 +1,130 @@
+"""What a step of `fit` or `evaluate` does with knowledge."""
+
+import contextlib
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from keras_lap.injection.image_batch import ImageBatch
+from keras_lap.injection.input_tape import InputTape
+from keras_lap.injection.knowledge import Knowledge, split_targets
+from keras_lap.injection.known_sizes import let_sizes_be_known
+from keras_lap.injection.losses import InputGradientLoss
+from keras_lap.injection.weight_of_label import weight_of_label
+from keras_lap.layers import score_tape
+
+# Replicas run their steps in threads of their own.
+_current_run = ContextVar("current_run")
+
+
+class KnowledgeStep:
+    """A step that takes knowledge out of its batch and adds terms to its loss.
+
+    Both methods are for a `StepFunction`.
+
+    Args:
+        supervision: The `Supervision` of the model.
+        losses: List of losses, settled for the model.
+        terms: The `Terms` of the losses.
+        share_watch: The `ShareWatch` of the losses.
+        places_watch: The `PlacesWatch` of the losses.
+    """
+
+    def __init__(self, supervision, losses, terms, share_watch, places_watch):
+        self._supervision = supervision
+        self._losses = losses
+        self._terms = terms
+        self._share_watch = share_watch
+        self._places_watch = places_watch
+
+    def wrap(self, is_training, step):
+        """Hides from a step all of the targets but the label, and tapes the scores."""
+        model = self._supervision.model
+
+        def step_with_knowledge(data):
+            x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+            sample_weight = weight_of_label(sample_weight)
+            knowledge = split_targets(y)
+            if not model.built:
+                # Building may call the layers on placeholders, which no tape must see.
+                model(x)
+            let_sizes_be_known(model, x)
+            knowledge.check_against(x, self._supervision.data_format)
+            self._places_watch.look_at(x, self._supervision.data_format)
+            with score_tape() as records, self._input_tape(x, is_training) as tape:
+                inputs = x if tape is None else tape.inputs
+                current = _Run(is_training, inputs, knowledge, records, tape)
+                token = _current_run.set(current)
+                try:
+                    logs = step(
+                        keras.utils.pack_x_y_sample_weight(
+                            inputs, knowledge.label, sample_weight
+                        )
+                    )
+                finally:
+                    _current_run.reset(token)
+            if current.calls is None:
+                raise ValueError(
+                    "Expected a model whose steps call `compute_loss`, into which the "
+                    f"knowledge goes. Received {model.name!r} of type "
+                    f"{type(model).__name__} with steps that do not."
+                )
+            return logs
+
+        return step_with_knowledge
+
+    def _input_tape(self, inputs, is_training):
+        if not any(isinstance(loss, InputGradientLoss) for loss in self._losses):
+            return contextlib.nullcontext()
+        batch = ImageBatch(inputs, self._supervision.data_format)
+        return InputTape(self._supervision.model, batch, is_training)
+
+    def compute_loss(
+        self, own, x=None, y=None, y_pred=None, sample_weight=None, **training
+    ):
+        """The model's own loss plus the weighted terms."""
+        loss = own(x, y, y_pred, sample_weight, **training)
+        run = _current_run.get()
+        # It need not have been told what the model was called on.
+        inputs, knowledge = run.inputs if x is None else x, run.knowledge
+        self._share_watch.add(knowledge)
+        forward = self._supervision.forward_pass(
+            run.latest_calls(), inputs, y_pred, knowledge, run.tape
+        )
+        for index, term in enumerate(self._losses):
+            missing = knowledge.missing(term.needs)
+            if missing and run.is_training:
+                raise ValueError(
+                    f"Expected targets with {missing} for the loss {term.name!r}: pass "
+                    f'y as a dict such as {{"label": ..., "{missing}": ...}}. '
+                    "Received targets without."
+                )
+            if missing:
+                continue
+            counts = knowledge.counts(term.needs, sample_weight, forward.samples)
+            values = term.of_pass(forward, counts)
+            loss = loss + self._terms.add(index, values, counts, run.is_training)
+        return loss
+
+
+@dataclass(eq=False)
+class _Run:
+    """What one run of the step, in one thread, knows and has recorded."""
+
+    is_training: bool
+    inputs: Any
+    knowledge: Knowledge
+    records: list
+    tape: InputTape | None
+    calls: list | None = None
+
+    def latest_calls(self):
+        """Records of the layers since the last loss, or those that it read.
+
+        A step may compute several losses, of one forward pass or of one each.
+        """
+        if self.records or self.calls is None:
+            self.calls, self.records[:] = list(self.records), []
+        return self.calls

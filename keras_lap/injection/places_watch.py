@@ -1,0 +1,67 @@
+"""Watches for images in which it is not known where the pixels of layers lie."""
+
+import warnings
+
+from keras_lap.injection.image_size import image_sizes
+from keras_lap.injection.losses import CrossLayerLoss, KnowledgeLoss, PerturbationLoss
+
+
+class PlacesWatch:
+    """Warns, once, if losses compare places and `layer_cells` has to guess these.
+
+    Args:
+        losses: List of losses.
+    """
+
+    def __init__(self, losses):
+        self._placed = [loss.name for loss in losses if _compares_places(loss)]
+        self._has_warned = False
+
+    def reset(self):
+        """Begins anew."""
+        self._has_warned = False
+
+    def look_at(self, inputs, data_format):
+        """Takes note of what the model is called on in a step.
+
+        Args:
+            inputs: A tensor or any structure of tensors.
+            data_format: The layout of the images.
+        """
+        if self._has_warned or not self._placed:
+            return
+        advice = _advice(image_sizes(inputs, data_format))
+        if advice is not None:
+            self._has_warned = True
+            warnings.warn(
+                f"The losses {self._placed} compare places in the image, of which "
+                "there is not one size known before the data. So the maps of all LAP "
+                "layers are taken to extend over the image evenly, which is off where "
+                f"convolutions or poolings leave borders out. {advice}",
+                stacklevel=3,
+            )
+
+
+def _compares_places(loss):
+    if isinstance(loss, KnowledgeLoss):
+        return not {"mask", "boxes"}.isdisjoint(loss.takes)
+    return isinstance(loss, CrossLayerLoss | PerturbationLoss)
+
+
+def _advice(sizes):
+    """What to do about images of some `image_sizes`, or `None` if nothing."""
+    if not sizes:
+        return "Let the model take its images as an input with four axes."
+    if any(None in size for size in sizes):
+        return (
+            "Batch images of one size and say so in the data set, by "
+            "`tf.ensure_shape(x, (None, height, width, channels))`, or compile the "
+            "model with `run_eagerly=True`."
+        )
+    if len(sizes) > 1:
+        return (
+            f"All inputs with four axes are taken for images, here of {sorted(sizes)} "
+            "pixels: resize them to one size in the data set, or give what is no "
+            "image another number of axes."
+        )
+    return None
