@@ -20,6 +20,7 @@ from keras_lap.explanation.labels import standardized_labels
 from keras_lap.explanation.overlay import overlay
 from keras_lap.names import check_names
 from keras_lap.standardize_count import standardize_count
+from keras_lap.whole_file import path_to_write, whole_file
 
 _ARRAYS = ("maps", "images", "scores", "predictions", "labels", "masks")
 # That many maps of one image are drawn before the strongest alone is.
@@ -319,6 +320,7 @@ class Explanation:
             A `matplotlib.figure.Figure`.
 
         Raises:
+            FileNotFoundError: If the folder of `path` is missing.
             ImportError: If matplotlib is not installed.
             ValueError: If a concept was not asked for, or there is no image.
         """
@@ -344,25 +346,15 @@ class Explanation:
         Raises:
             FileNotFoundError: If its folder is missing.
         """
-        path = _with_ending(pathlib.Path(path))
-        if not path.parent.is_dir():
-            raise FileNotFoundError(
-                f"Expected a file in a folder that there is. Received: {str(path)!r}, "
-                f"and no folder {str(path.parent)!r}. Make it first."
-            )
+        path = path_to_write(_with_ending(pathlib.Path(path)))
         fields = {
             field.name: getattr(self, field.name) for field in dataclasses.fields(self)
         }
         arrays = {
             name: np.array(value) for name, value in fields.items() if value is not None
         }
-        beside = path.with_name(path.name + ".part")
-        try:
-            with beside.open("wb") as file:
-                np.savez(file, **arrays)
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
+        with whole_file(path) as beside, beside.open("wb") as file:
+            np.savez(file, **arrays)
         return path
 
     @classmethod
