@@ -14,7 +14,7 @@ from random_examples import random_examples
 
 import keras_lap
 from keras_lap import cli
-from keras_lap.cli import evaluate, explain
+from keras_lap.cli import evaluate, explain, model_argument
 from keras_lap.cli.main import COMMANDS
 from keras_lap.cli.preprocessing import preprocessing
 from keras_lap.cli.read_data import read_data
@@ -322,8 +322,26 @@ def test_evaluate_writes_report_and_figures(there, tmp_path, capsys):
     for name in ("LAP, all concepts", "Random", "Random, original"):
         assert f'"{name}"' in text
     out = capsys.readouterr().out
-    assert "| model | LAP |" in out
+    assert "\nmodel  LAP" in out and "|" not in out
     assert "masks for 3 of 3 images" in out
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="counts traces")
+def test_evaluate_traces_each_model_for_few_shapes(there, tmp_path, monkeypatch):
+    """TensorFlow warns of five traces in ten calls, of all models together."""
+    models = []
+
+    def read_model(*arguments):
+        models.append(model_argument.read_model(*arguments))
+        return models[-1]
+
+    monkeypatch.setattr(evaluate, "read_model", read_model)
+    given = "--original model.keras --explainers Edge --metrics insertion --report"
+    given = [*given.split(), str(tmp_path / "report.html")]
+    assert cli.main(["evaluate", "lap.keras", "data.npz", *given]) == 0
+    steps = [model.predict_function for model in models]
+    # One for the images, and one for the filled batches of insertion.
+    assert [step.experimental_get_tracing_count() for step in steps] == [2, 2]
 
 
 @pytest.mark.parametrize(
