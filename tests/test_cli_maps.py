@@ -341,7 +341,9 @@ def test_evaluate_writes_report_and_figures(there, tmp_path, capsys):
     assert "What it saw" in text
     for name in ("LAP, all concepts", "Random", "Random, original"):
         assert f'"{name}"' in text
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
+    # Of the comparison and the gallery.
+    assert err.count("layers read are not open") == 1
     assert "\nmodel  LAP" in out and "|" not in out
     assert "masks for 3 of 3 images" in out
 
