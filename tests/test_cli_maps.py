@@ -14,7 +14,8 @@ from random_examples import random_examples
 
 import keras_lap
 from keras_lap import cli
-from keras_lap.cli import evaluate, explain
+from keras_lap.cli import evaluate, explain, model_argument
+from keras_lap.cli.distinct_names import names_of_files
 from keras_lap.cli.main import COMMANDS
 from keras_lap.cli.preprocessing import preprocessing
 from keras_lap.cli.read_data import read_data
@@ -127,8 +128,8 @@ def test_explain_draws_the_concepts_that_were_asked_for(there, tmp_path):
     assert cli.main([*arguments, "-o", str(tmp_path), *options]) == 0
     # Two of the files have the same name.
     assert sorted(path.name for path in tmp_path.glob("*.png")) == [
-        f"{stem}_{concept}.png"
-        for stem in ("000_0", "001_0", "002_3")
+        f"{name}_{concept}.png"
+        for name in ("class 0_0", "class 0_3", "photos_0")
         for concept in ("left_paw", "tail")
     ]
     written = keras_lap.Explanation.load(tmp_path / "explanation.npz")
@@ -141,6 +142,25 @@ def test_explain_draws_each_of_several_concepts_of_one_name(there, tmp_path):
     assert cli.main(arguments) == 0
     written = sorted(path.name for path in (tmp_path / "out").glob("*.png"))
     assert written == ["0_000_a.png", "0_001_a.png"]
+
+
+@pytest.mark.parametrize(
+    "files, expected",
+    [
+        (["a/0.png", "b/1.jpg"], ["0", "1"]),
+        (["a/0.png", "b/0.jpg", "b/1.png"], ["a_0", "b_0", "b_1"]),
+        (["a/0.png", "a/0.jpg"], ["0.png", "0.jpg"]),
+        (["a/0.png", "a/0.jpg", "b/0.png"], ["a_0.png", "a_0.jpg", "b_0.png"]),
+        (["x/a/0.png", "y/a/0.png"], ["x_a_0", "y_a_0"]),
+        (["0.png", "../0.png"], ["here_0", "above_0"]),
+        (["0.png", "1.png", "0.png"], ["000_0", "001_1", "002_0"]),
+    ],
+)
+def test_pictures_have_the_names_of_their_files(files, expected, tmp_path, monkeypatch):
+    here = tmp_path / "above" / "here"
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
+    assert names_of_files(files) == expected
 
 
 @pytest.mark.parametrize("form", ["size", "preprocess", "evaluate"])
@@ -321,9 +341,29 @@ def test_evaluate_writes_report_and_figures(there, tmp_path, capsys):
     assert "What it saw" in text
     for name in ("LAP, all concepts", "Random", "Random, original"):
         assert f'"{name}"' in text
-    out = capsys.readouterr().out
-    assert "| model | LAP |" in out
+    out, err = capsys.readouterr()
+    # Of the comparison and the gallery.
+    assert err.count("layers read are not open") == 1
+    assert "\nmodel  LAP" in out and "|" not in out
     assert "masks for 3 of 3 images" in out
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="counts traces")
+def test_evaluate_traces_each_model_for_few_shapes(there, tmp_path, monkeypatch):
+    """TensorFlow warns of five traces in ten calls, of all models together."""
+    models = []
+
+    def read_model(*arguments):
+        models.append(model_argument.read_model(*arguments))
+        return models[-1]
+
+    monkeypatch.setattr(evaluate, "read_model", read_model)
+    given = "--original model.keras --explainers Edge --metrics insertion --report"
+    given = [*given.split(), str(tmp_path / "report.html")]
+    assert cli.main(["evaluate", "lap.keras", "data.npz", *given]) == 0
+    steps = [model.predict_function for model in models]
+    # One for the images, and one for the filled batches of insertion.
+    assert [step.experimental_get_tracing_count() for step in steps] == [2, 2]
 
 
 @pytest.mark.parametrize(

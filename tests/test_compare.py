@@ -181,9 +181,10 @@ class TestTable:
 
     def test_repr(self, both):
         lines = repr(both).splitlines()
-        assert lines[:2] == [f"Comparison, {SAME}:", ""]
-        assert lines[3].split()[:2] == ["model", "LAP"]
-        assert len(set(map(len, lines[2:5]))) == 1
+        accuracy = f"Accuracy: {both.accuracy['model']:.3f} (model)."
+        assert lines[:4] == [f"Comparison, {SAME}:", "", accuracy, ""]
+        assert lines[5].split()[:2] == ["model", "LAP"]
+        assert len(set(map(len, lines[4:7]))) == 1
 
     def test_repr_of_many_metrics_is_not_wide(self, model):
         lines = repr(compare(model, DATA, [Random()])).splitlines()

@@ -237,8 +237,15 @@ class TestFailures:
 
     def test_probabilities_are_asked_for_by_the_metrics_that_need_them(self, original):
         logits = keras.Model(original.inputs[0], -9 * original.get_layer("head").output)
-        with pytest.warns(UserWarning, match="Expected probabilities"):
+        names = ["insertion", "pointing_game", "average_gain"]
+        with pytest.warns(UserWarning) as caught:
             comparison = compare(
-                logits, DATA, [Edge()], ["insertion", "pointing_game"], timing_rounds=0
+                logits, DATA, [Edge(), Random()], names, timing_rounds=0
             )
-        assert [row["error"] is None for row in comparison.rows] == [False, True]
+        (told,) = (each for each in caught if each.category is UserWarning)
+        assert str(told.message).startswith(
+            "insertion of 'Edge' on 'model' failed and is left out, as is what fails "
+            "for the same reason: ValueError: Expected probabilities"
+        )
+        errors = [row["error"] is None for row in comparison.rows]
+        assert errors == [False, True, False] * 2

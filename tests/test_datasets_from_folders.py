@@ -181,16 +181,36 @@ def test_says_what_is_wrong_at_once(folder):
     [
         ("ill/1.png", None, r"1\.png.*cannot identify"),
         ("masks/ill/1.png", None, r"masks.ill.1\.png.*cannot identify"),
-        ("masks/ill/1.png", (12, 12), r"1\.png.* of \(12, 12\).*\(8, 12\) \(height"),
+        (
+            "masks/ill/1.png",
+            (12, 12),
+            r"1\.png' of \(12, 12\).*\(8, 12\) \(height, width\), the first of 1 that",
+        ),
     ],
 )
-def test_names_the_file_that_cannot_be_used(folder, file, size, reason):
+def test_names_files_that_cannot_be_used_at_once(folder, file, size, reason):
     if size is None:
         (folder / file).write_bytes(b"no image")
     else:
         Image.fromarray(np.zeros(size, np.uint8)).save(folder / file)
-    with pytest.raises(tf.errors.OpError, match=reason):
+    with pytest.raises(ValueError, match=reason):
+        from_folders(folder, SIZE)
+
+
+@pytest.mark.parametrize("file", ["ill/1.png", "masks/ill/1.png"])
+def test_names_the_file_of_broken_pixels(folder, file):
+    path = folder / file
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(tf.errors.OpError, match=rf"{file}.*truncated"):
         list(from_folders(folder, SIZE))
+
+
+def test_images_of_several_sizes_are_to_be_resized(folder):
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(folder / "ill" / "2.png")
+    with pytest.raises(ValueError, match=r"of one size.*from \(8, 12\) to \(9, 9\)"):
+        from_folders(folder, None)
+    resize = keras.layers.Resizing(*SIZE)
+    assert len(collect(from_folders(folder, None, layers=[resize]))[0]) == 5
 
 
 def test_without_pillow_at_once(folder, monkeypatch):

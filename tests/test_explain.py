@@ -132,6 +132,20 @@ def test_class_concepts(rng):
             explain(model, images, class_concepts=wrong)
 
 
+@pytest.mark.parametrize(
+    "class_concepts, expected",
+    [
+        ([2, 0, 1], ["dog", "owl", "cat"]),
+        ([2, 2, 0], ["owl", "concept 1", "concept 2"]),
+        ([[1, 1, 0], [0, 0, 0], [0, 0, 1]], ["concept 0", "concept 1", "owl"]),
+    ],
+)
+def test_concepts_of_one_class_each_have_its_name(class_concepts, expected, rng):
+    options = {"class_names": ["cat", "dog", "owl"], "class_concepts": class_concepts}
+    explanation = explain(small_model(), rng.random((1, 16, 16, 3)), **options)
+    assert explanation.concept_names == expected
+
+
 def test_scores_of_ramps_are_graded(rng):
     pooling = GlobalLAPooling2D(concepts=2, score_activation="ramp")
     model = keras.Sequential([keras.Input((8, 8, 3)), pooling])

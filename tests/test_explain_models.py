@@ -225,8 +225,10 @@ def test_output_that_is_no_vector_is_no_prediction(outputs, rng):
 def test_one_concept_and_one_output_for_two_classes(rng):
     x = inputs = keras.Input((8, 8, 3))
     x = layers.Dense(1, activation="sigmoid")(GlobalLAPooling2D()(x))
-    explanation = explain(keras.Model(inputs, x), rng.random((2, 8, 8, 3)))
+    model, names = keras.Model(inputs, x), ["healthy", "ill"]
+    explanation = explain(model, rng.random((2, 8, 8, 3)), class_names=names)
     assert explanation.class_concepts.tolist() == [[False], [True]]
+    assert explanation.concept_names == ["ill"]
     assert explanation.evidence(0).difference is not None
 
 

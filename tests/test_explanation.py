@@ -192,9 +192,10 @@ def test_saving_that_fails_leaves_what_was_there(tmp_path, explanation, monkeypa
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_saving_without_the_folder(tmp_path, explanation):
-    with pytest.raises(FileNotFoundError, match=r"no folder '.*missing'. Make it"):
-        explanation.save(tmp_path / "missing" / "e")
+def test_saving_and_drawing_without_the_folder(tmp_path, explanation):
+    for write in (explanation.save, lambda path: explanation.plot(path=path)):
+        with pytest.raises(FileNotFoundError, match=r"no folder '.*missing'. Make it"):
+            write(tmp_path / "missing" / "e")
 
 
 def test_drawing_no_image(explanation):

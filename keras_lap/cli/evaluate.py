@@ -17,16 +17,14 @@ from keras_lap.cli.positive import positive
 from keras_lap.cli.preprocessing import add_preprocessing_argument, preprocessing
 from keras_lap.cli.read_data import check_data, read_data
 from keras_lap.cli.verbosity import verbosity
+from keras_lap.evaluation.class_scores import class_scores
 from keras_lap.evaluation.comparison.named_explainers import (
     DEFAULT_EXPLAINERS,
     NAMED_EXPLAINERS,
 )
 from keras_lap.explanation import Explanation
-from keras_lap.explanation.class_outputs import class_outputs
 from keras_lap.explanation.image_input import ImageInput
 from keras_lap.explanation.labels import check_labels, single_labels
-from keras_lap.explanation.predictions import predictions_of
-from keras_lap.explanation.squashing import gives_logits
 from keras_lap.names import check_names
 from keras_lap.surgery import lap_layers
 from keras_lap.surgery.concepts import MOST_CLASSES_EVERYWHERE
@@ -144,7 +142,7 @@ class Evaluate(Command):
             ):
                 comparison = _evaluate(options, report)
                 comparison.to_csv(table)
-        print(comparison.to_markdown())
+        print(comparison)
         written = [path for path in (options.report, options.csv) if path is not None]
         print(f"Written to {' and '.join(written)}")
 
@@ -212,7 +210,9 @@ def _evaluate(options, path):
         # Some of it is for channels in the last place.
         images = taken.first(preprocess(taken.last(images)))
     answers = {
-        name: _answers(model, images, options.batch) for name, model in models.items()
+        # In batches like those of `compare`, which are not traced anew then.
+        name: class_scores(model, images, options.batch)
+        for name, model in models.items()
     }
     for name, outputs in answers.items():
         _check_classes(name, outputs, data)
@@ -270,13 +270,6 @@ def _warn_of_raw_pixels(original):
             "--preprocess.",
             stacklevel=2,
         )
-
-
-def _answers(model, images, batch_size):
-    """The first output of a model, one column per class."""
-    outputs = model.predict(images, batch_size=batch_size, verbose=0)
-    predictions = predictions_of(model, outputs, output=0)
-    return class_outputs(predictions, gives_logits(model))
 
 
 def _check_classes(name, outputs, data):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import pathlib
 import re
 import warnings
 
@@ -11,6 +10,7 @@ import numpy as np
 
 import keras_lap
 from keras_lap.cli.command import Command
+from keras_lap.cli.distinct_names import names_of_files, numbered
 from keras_lap.cli.model_argument import (
     add_model_argument,
     check_model_argument,
@@ -146,30 +146,23 @@ def _explain(options, files):
 
 def _write(explanation, options, folder):
     explanation.save(folder / "explanation.npz")
-    stems = _distinct([pathlib.Path(file).stem for file in explanation.files])
+    files = names_of_files(explanation.files)
     drawn = [(None, "")]
     if options.concepts:
         names = [re.sub(r"\W", "_", name) for name in explanation.concept_names]
-        endings = [f"_{name}" for name in _distinct(names)]
+        endings = [f"_{name}" for name in numbered(names)]
         # By their indices: several may have one name.
         drawn = zip(explanation.concepts, endings, strict=True)
     scale = options.scale or math.ceil(_SIDE / min(explanation.maps.shape[1:3]))
     for concept, ending in drawn:
-        for stem, picture in zip(stems, explanation.overlay(concept), strict=True):
+        for name, picture in zip(files, explanation.overlay(concept), strict=True):
             keras.utils.save_img(
-                folder / f"{stem}{ending}.png",
+                folder / f"{name}{ending}.png",
                 # Not interpolated: pixels and cells of maps can be told apart.
                 picture.repeat(scale, axis=0).repeat(scale, axis=1),
                 data_format="channels_last",
                 scale=False,
             )
-
-
-def _distinct(names):
-    """The names, with numbers in front if some of them are the same."""
-    if len(set(names)) == len(names):
-        return names
-    return [f"{index:03}_{name}" for index, name in enumerate(names)]
 
 
 def _print(explanation, concepts):

@@ -36,12 +36,19 @@ def main(arguments=None):
     """
     options = _parser().parse_args(arguments)
 
-    def tell(message, *place, **more):
+    def tell(message):
         print(f"keras-lap {options.command.name}: {message}", file=sys.stderr)
+
+    told = set()
+
+    def tell_once(warning, *place, **more):
+        if str(warning) not in told:
+            tell(warning)
+        told.add(str(warning))
 
     with warnings.catch_warnings():
         if not options.debug:
-            warnings.showwarning = tell
+            warnings.showwarning = tell_once
         try:
             options.command.run(options)
         except Exception as error:

@@ -7,7 +7,7 @@ import numpy as np
 from keras_lap.explanation.read_pixels import read_pixels
 from keras_lap.explanation.stretch_warning import stretch_warning
 from keras_lap.files.class_folders import class_folders
-from keras_lap.files.mask_flags import mask_flags
+from keras_lap.files.mask_files import check_mask_files, mask_flags
 
 
 def read_class_folders(folder, taken, some, classes=None):
@@ -41,14 +41,15 @@ def read_class_folders(folder, taken, some, classes=None):
     }
     if found.masks is not None:
         masks = [found.masks[at] for at in chosen]
-        arrays["mask"] = _masks(masks, files, sizes, images.shape[1:3])
+        check_mask_files(masks, files, sizes)
+        arrays["mask"] = _masks(masks, images.shape[1:3])
     return arrays, found.class_names
 
 
-def _masks(files, images, sizes, size):
+def _masks(files, size):
     """Masks at the size of the network's images, empty where there is none."""
     masks = np.zeros((len(files), *size), bool)
     for at, file in enumerate(files):
         if file is not None:
-            masks[at] = mask_flags(file, images[at], sizes[at].tolist(), size)
+            masks[at] = mask_flags(file, size)
     return masks

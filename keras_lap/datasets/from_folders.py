@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_lap.datasets._stretched import stretched
 from keras_lap.files.class_folders import class_folders
+from keras_lap.files.each_image import each_image, size_of
 from keras_lap.files.image_files import MASKS
 from keras_lap.files.image_pixels import (
     check_channels,
@@ -18,7 +19,7 @@ from keras_lap.files.image_pixels import (
     pillow,
     warn_of_shallow,
 )
-from keras_lap.files.mask_flags import mask_flags
+from keras_lap.files.mask_files import check_mask_files, mask_flags
 from keras_lap.names import check_names, listed
 from keras_lap.standardize_count import standardize_count
 
@@ -54,10 +55,12 @@ def from_folders(
     black in them is outside, all else inside. An image without one has a mask that is
     not valid. Without a folder `masks`, targets are the labels alone.
 
-    Files are listed at once, and read, resized and augmented in parallel when they are
-    needed, and then not kept. They are read as by `keras_lap.explain`: those of 16 bits
-    are brought to `[0, 255]`, and nothing is turned by what a camera noted. A warning
-    is given if some of 16 bits that are looked into have no value above 4095.
+    Files are listed and their headers read at once, which takes some seconds for
+    100,000 of them on a local disk. Pixels are read, resized and augmented in parallel
+    when they are needed, and then not kept. They are read as by `keras_lap.explain`:
+    those of 16 bits are brought to `[0, 255]`, and nothing is turned by what a camera
+    noted. A warning is given if some of 16 bits that are looked into have no value
+    above 4095.
 
     Args:
         folder: Path of the folder. Splits are folders of their own: keep all images of
@@ -87,15 +90,17 @@ def from_folders(
 
     Raises:
         FileNotFoundError: If there is no image, or a folder of masks without any of an
-            image.
+            image, or a link to a file that is missing.
         ImportError: If Pillow is not installed.
         TypeError: If something in `layers` is no layer.
         ValueError: If the folders are not those of `class_names`, masks are in a folder
             of no class, names of files do not tell which image a mask is of, `empty`
-            names no class or there is no folder of masks beside it, another argument
-            is out of its range, or for a layer that `augmented` refuses.
-        tf.errors.OpError: From the data set, if a file cannot be read or a mask has
-            another aspect ratio than its image; it names the file.
+            names no class or there is no folder of masks beside it, files are no
+            images, a mask has another aspect ratio than its image, images differ in
+            size and nothing resizes them, another argument is out of its range, or for
+            a layer that `augmented` refuses.
+        tf.errors.OpError: From the data set, if the pixels of a file cannot be read; it
+            names the file.
 
     Example:
 
@@ -128,6 +133,15 @@ def from_folders(
             f"where masks are empty. Received: empty={empty}, and no such folder"
         )
     augment = stretched(image_size, layers)
+    sizes = each_image(found.files, size_of)
+    if found.masks is not None:
+        check_mask_files(found.masks, found.files, sizes)
+    if image_size is None and not layers and len(set(sizes)) > 1:
+        raise ValueError(
+            f"Expected images of one size in {os.fspath(folder)!r}. Received: heights "
+            f"and widths from {min(sizes)} to {max(sizes)}. Say an `image_size`, or "
+            "resize them by one of `layers`."
+        )
     _warn_of_shallow(found.files)
     # Names need not be text.
     files = [os.fsencode(file) for file in found.files]
@@ -160,7 +174,7 @@ def from_folders(
 
 
 def _warn_of_shallow(files):
-    """Looks into some of the files; those that cannot be read are told of later."""
+    """Looks into some of the files; broken pixels are told of later."""
     highest = [0]
     some = files[:: math.ceil(len(files) / _LOOKED_INTO)]
     for file in some:
@@ -178,4 +192,4 @@ def _read(file, mask_file, channels):
     pixels, size = pixels.astype(np.float32), pixels.shape[:2]
     if not mask_file:
         return pixels, np.zeros(size, np.float32)
-    return pixels, mask_flags(mask_file, file, size, size).astype(np.float32)
+    return pixels, mask_flags(mask_file, size).astype(np.float32)

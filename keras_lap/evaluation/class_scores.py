@@ -10,14 +10,17 @@ def class_scores(model: keras.Model, images, batch_size: int = 32) -> np.ndarray
     """What a classifier makes of images, in inference mode, one column per class.
 
     Args:
-        model: A `keras.Model` with one output, of shape `(N, classes)`. A single column
-            speaks for class 1 of two.
+        model: A `keras.Model` whose first output is of shape `(N, classes)`. A single
+            column speaks for class 1 of two.
         images: Array of images, as the model takes them.
         batch_size: Number of images per forward pass.
 
     Returns:
         Float32 or float64 array `(N, classes)`: probabilities, or logits if the model
         gives logits.
+
+    Raises:
+        ValueError: If the output has another rank.
 
     Example:
     >>> import keras

@@ -123,9 +123,10 @@ class Predictor:
                 "output with `Predictor(model, output=...)`, or wrap the model."
             )
         if self._gives_logits or np.isnan(values).any() or holds_logits(values):
-            received = f"values from {values.min():.4g} to {values.max():.4g}"
+            # Without numbers, so that it reads the same whatever the images are.
+            received = "NaN" if np.isnan(values).any() else "some below 0 or above 1"
             if self._gives_logits:
-                received = f"a layer without activation at the end, and {received}"
+                received = "a layer without activation at the end"
             raise ValueError(
                 f"Expected probabilities, each between 0 and 1. Received: {received}. "
                 "If they are logits, end the model in a layer with "

@@ -5,6 +5,7 @@ import numpy as np
 from keras_lap.explanation.displayable import displayable
 from keras_lap.explanation.heat import grey, matplotlib_module, scaled_by_peak
 from keras_lap.names import check_choice
+from keras_lap.whole_file import path_to_write
 
 # Inches of the figure beside the images.
 _CAPTION_WIDTH = 1.2
@@ -60,6 +61,7 @@ def draw_maps(
         no display is needed and nothing has to be closed.
 
     Raises:
+        FileNotFoundError: If the folder of `path` is missing.
         ImportError: If matplotlib is not installed.
         ValueError: If an array has another shape or other values, or `opacity` or
             `cell_width` is out of range, or `scale` is an unknown one.
@@ -73,6 +75,7 @@ def draw_maps(
     5
     """
     figure_class = matplotlib_module("matplotlib.figure").Figure
+    path = None if path is None else path_to_write(path)
     images = _checked_images(images)
     if not isinstance(columns, dict):
         raise ValueError(

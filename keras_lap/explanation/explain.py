@@ -114,7 +114,8 @@ def explain(
             several labels. By default those of the data set, whose own labels choose
             the mask, also beside `labels`.
         concept_names: List of the names of all of the model's concepts. By default
-            those of the classes if there are as many of both, otherwise `"concept 3"`.
+            that of a class for the concept that speaks for it, if it speaks for no
+            other and is its only one, and otherwise `"concept 3"`.
         class_names: List of the names of the classes.
         class_concepts: Which concepts speak for which class: array
             `(classes, concepts)` of zeros and ones, or ints `(classes,)`, the one
@@ -188,16 +189,21 @@ def explain(
             if message := range_warning(model, batch.images):
                 warnings.warn(message, stacklevel=2)
             reader = ConceptReader(model, shown.shape[1:3], records, layers, combine)
-            if class_concepts is not None:
+            if class_concepts is None:
+                class_concepts = _one_for_each(reader.count, predictions)
+            else:
                 class_concepts = class_concept_flags(
                     class_concepts,
                     classes=_class_count(predictions),
                     concepts=reader.count,
                     of="the model",
                 )
+                check_class_names(class_names, len(class_concepts))
             if message := gate_warning(reader.pooling):
                 warnings.warn(message, ClosedGateWarning, stacklevel=2)
-            concept_names = _concept_names(reader.count, concept_names, class_names)
+            concept_names = _concept_names(
+                reader.count, concept_names, class_names, class_concepts
+            )
             concepts = reader.indices(concepts, concept_names)
         if source.images is None:
             kept["images"].add(shown)
@@ -222,8 +228,6 @@ def explain(
     arrays = {name: collected.array() for name, collected in kept.items()} | targets
     if source.images is not None:
         arrays["images"] = taken.last(to_numpy(source.images))
-    if class_concepts is None:
-        class_concepts = _one_for_each(reader.count, arrays["predictions"])
     arrays["labels"] = standardized_labels(arrays["labels"], arrays["predictions"])
     return Explanation(
         **arrays,
@@ -286,8 +290,12 @@ def _given_targets(labels, masks, source, taken):
     return given
 
 
-def _concept_names(count, concept_names, class_names):
-    """The names of all concepts of the model."""
+def _concept_names(count, concept_names, class_names, class_concepts):
+    """The names of all concepts of the model.
+
+    By default a concept has the name of its class where it is that of one class alone,
+    which has no other.
+    """
     if concept_names is not None:
         if len(concept_names) != count:
             raise ValueError(
@@ -295,9 +303,16 @@ def _concept_names(count, concept_names, class_names):
                 f"Received: {len(concept_names)}"
             )
         return list(concept_names)
-    if class_names is not None and len(class_names) == count:
-        return list(class_names)
-    return [f"concept {index}" for index in range(count)]
+    names = [f"concept {index}" for index in range(count)]
+    if class_names is None:
+        return names
+    if class_concepts is None:
+        return list(class_names) if len(class_names) == count else names
+    speaks = class_concepts.astype(int)
+    is_alone = (speaks.sum(axis=1, keepdims=True) == 1) & (speaks.sum(axis=0) == 1)
+    for of_class, concept in np.argwhere(class_concepts & is_alone):
+        names[concept] = class_names[of_class]
+    return names
 
 
 def _one_for_each(count, predictions):

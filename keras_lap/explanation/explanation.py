@@ -14,16 +14,16 @@ from keras_lap.explanation.class_outputs import (
     class_outputs,
     holds_logits,
 )
+from keras_lap.explanation.concept_positions import position_for_each
 from keras_lap.explanation.draw_maps import draw_maps
 from keras_lap.explanation.evidence import evidence, fitting_class_concepts
+from keras_lap.explanation.figure_parts import figure_captions, figure_columns
 from keras_lap.explanation.labels import standardized_labels
 from keras_lap.explanation.overlay import overlay
-from keras_lap.names import check_names
 from keras_lap.standardize_count import standardize_count
+from keras_lap.whole_file import path_to_write, whole_file
 
 _ARRAYS = ("maps", "images", "scores", "predictions", "labels", "masks")
-# That many maps of one image are drawn before the strongest alone is.
-_COLUMNS = 4
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -251,7 +251,7 @@ class Explanation:
         Raises:
             ValueError: If a concept is unknown, or was not asked for.
         """
-        positions = self._positions(concepts)
+        positions = position_for_each(self, concepts)
         return self.maps[np.arange(len(self)), ..., positions]
 
     def top(self, k):
@@ -319,6 +319,7 @@ class Explanation:
             A `matplotlib.figure.Figure`.
 
         Raises:
+            FileNotFoundError: If the folder of `path` is missing.
             ImportError: If matplotlib is not installed.
             ValueError: If a concept was not asked for, or there is no image.
         """
@@ -328,8 +329,8 @@ class Explanation:
                 "Expected at least one image to draw. Received: an explanation of "
                 f"{_count(len(self), 'image')}, with {count=}"
             )
-        options = {"masks": shown.masks, "captions": shown._captions()} | options
-        columns = shown._columns(concepts)
+        options = {"masks": shown.masks, "captions": figure_captions(shown)} | options
+        columns = figure_columns(shown, concepts)
         return draw_maps(shown.images, columns, path=path, **options)
 
     def save(self, path):
@@ -344,25 +345,15 @@ class Explanation:
         Raises:
             FileNotFoundError: If its folder is missing.
         """
-        path = _with_ending(pathlib.Path(path))
-        if not path.parent.is_dir():
-            raise FileNotFoundError(
-                f"Expected a file in a folder that there is. Received: {str(path)!r}, "
-                f"and no folder {str(path.parent)!r}. Make it first."
-            )
+        path = path_to_write(_with_ending(pathlib.Path(path)))
         fields = {
             field.name: getattr(self, field.name) for field in dataclasses.fields(self)
         }
         arrays = {
             name: np.array(value) for name, value in fields.items() if value is not None
         }
-        beside = path.with_name(path.name + ".part")
-        try:
-            with beside.open("wb") as file:
-                np.savez(file, **arrays)
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
+        with whole_file(path) as beside, beside.open("wb") as file:
+            np.savez(file, **arrays)
         return path
 
     @classmethod
@@ -394,96 +385,6 @@ class Explanation:
             )
         return cls(**fields)
 
-    def _positions(self, concepts):
-        """The place among the maps' concepts of one for each image, int `(N,)`."""
-        if concepts is None:
-            return self._speaking().argmax(axis=-1)
-        single = np.ndim(concepts) == 0
-        if not single and np.shape(concepts) != (len(self),):
-            raise ValueError(
-                f"Expected one concept, or one for each of {len(self)} images. "
-                f"Received: concepts of shape {np.shape(concepts)}"
-            )
-        wanted = [concepts] if single else concepts
-        found = {one: self._position(one) for one in dict.fromkeys(_plain(wanted))}
-        positions = np.array([found[one] for one in _plain(wanted)], int)
-        return np.broadcast_to(positions, (len(self),))
-
-    def _position(self, concept):
-        if isinstance(concept, str):
-            check_names("the name of a concept", [concept], self.concept_names)
-            return self.concept_names.index(concept)
-        if concept not in self.concepts:
-            known = (
-                f"{str(self.concepts[:10])[:-1]}{', ...' * (len(self.concepts) > 10)}]"
-            )
-            single = ", or take `of(0)` if the model has a single one for all classes"
-            raise ValueError(
-                f"Expected concepts that were asked for, which are {known}. "
-                f"Received: {concept!r}. Ask for more with "
-                f"`explain(..., concepts=[...])`{single * (self.concepts == [0])}."
-            )
-        return self.concepts.index(concept)
-
-    def _speaking(self):
-        """The scores of those concepts that speak for the predicted class, or of all.
-
-        Where one is left out it counts as -1.
-        """
-        if self.class_concepts is None or self.predictions is None:
-            return self.scores
-        speaks = self.class_concepts[self.predicted][:, self.concepts]
-        speaks = speaks | ~speaks.any(axis=-1, keepdims=True)
-        return np.where(speaks, self.scores, -1)
-
-    def _columns(self, concepts):
-        if concepts is None and len(self.concepts) > _COLUMNS:
-            columns = {"prediction": self.of()}
-            if self._have_labels_concepts():
-                columns["label"] = self.of(self.labels)
-            return columns
-        if concepts is None:
-            concepts = self.concepts
-        wanted = [concepts] if np.ndim(concepts) == 0 else concepts
-        positions = [self._position(concept) for concept in _plain(wanted)]
-        names = [self.concept_names[at] for at in positions]
-        return {
-            f"{name} ({self.concepts[at]})" if names.count(name) > 1 else name: (
-                self.maps[..., at]
-            )
-            for name, at in zip(names, positions, strict=True)
-        }
-
-    def _have_labels_concepts(self):
-        """Whether there is a map of the concept of every label."""
-        speaks = self.class_concepts
-        return (
-            self.labels is not None
-            and self.labels.ndim == 1
-            and speaks is not None
-            and np.array_equal(speaks, np.eye(len(speaks)))
-            and bool(np.isin(self.labels, self.concepts).all())
-        )
-
-    def _captions(self):
-        """What is known of each image, or `None` if nothing is."""
-        lines = [[] for _ in range(len(self))]
-        if self.files is not None:
-            for line, file in zip(lines, self.files, strict=True):
-                line.append(pathlib.Path(file).name)
-        if self.labels is not None and self.labels.ndim == 1:
-            for line, label in zip(lines, self.labels, strict=True):
-                if label >= 0:
-                    line.append(f"label {self._short(label)}")
-        if self.predictions is not None:
-            for line, index in zip(lines, self.predicted, strict=True):
-                line.append(f"predicted {self._short(index)}")
-        return ["\n".join(line) for line in lines] if any(lines) else None
-
-    def _short(self, index):
-        names = self.class_names or ()
-        return names[index] if index < len(names) else index
-
 
 def _with_ending(path):
     return path if path.suffix else path.with_suffix(".npz")
@@ -491,11 +392,6 @@ def _with_ending(path):
 
 def _count(number, thing):
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
-def _plain(values):
-    """Python's own integers and strings in the place of NumPy's."""
-    return np.asarray(values).tolist() if not isinstance(values, list) else values
 
 
 def _of_numpy(array):

@@ -1,17 +1,14 @@
 """Images read from files."""
 
-import os
-
 import numpy as np
 
 from keras_lap.explanation.collected import Collected
 from keras_lap.explanation.progress import Progress
+from keras_lap.files.each_image import each_image, size_of
 from keras_lap.files.image_pixels import (
     check_channels,
     image_pixels,
     is_deep,
-    pillow,
-    read_errors,
     warn_of_shallow,
 )
 
@@ -50,7 +47,7 @@ def read_images(files, size, channels, dtype=np.uint8, verbose=False):
     check_channels(channels)
     if not files:
         raise ValueError("Expected at least one file. Received: an empty list")
-    found = _each(files, lambda image: (image.size[::-1], is_deep(image)))
+    found = each_image(files, lambda image: (size_of(image), is_deep(image)))
     sizes = np.array([own for own, _ in found])
     for axis, side in enumerate(size):
         if side is None and len(set(sizes[:, axis].tolist())) > 1:
@@ -73,29 +70,5 @@ def read_images(files, size, channels, dtype=np.uint8, verbose=False):
         return highest
 
     # At the line that calls `explain`.
-    warn_of_shallow(max(_each(files, read)), _THEN, stacklevel=6)
+    warn_of_shallow(max(each_image(files, read)), _THEN, stacklevel=6)
     return images.array(), sizes
-
-
-def _each(files, function):
-    """What a function makes of each file; raises one error for all it cannot read."""
-    results, problems = [], {}
-    for file in files:
-        try:
-            with pillow().open(file) as image:
-                results.append(function(image))
-        except read_errors() as error:
-            problems[os.fspath(file)] = error
-    if problems:
-        kind = ValueError
-        if any(isinstance(error, FileNotFoundError) for error in problems.values()):
-            kind = FileNotFoundError
-        named = "; ".join(
-            f"{file!r}: {getattr(error, 'strerror', None) or error}"
-            for file, error in problems.items()
-        )
-        raise kind(
-            f"Expected images that can be read. Received {len(problems)} of "
-            f"{len(files)} that cannot: {named}"
-        )
-    return results

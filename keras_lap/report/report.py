@@ -15,6 +15,7 @@ import numpy as np
 from keras_lap.report.charts import comparison_charts, training_charts
 from keras_lap.report.figure_tables import figure_tables
 from keras_lap.report.gallery import gallery
+from keras_lap.whole_file import path_to_write, whole_file
 
 # In the order in which they use each other; the page has them as one module.
 _SCRIPTS = (
@@ -80,6 +81,7 @@ def report(
         The `pathlib.Path` of the file.
 
     Raises:
+        FileNotFoundError: If the folder of `path` is missing.
         ImportError: If matplotlib or Pillow is not installed.
         ValueError: If the explanations are none, of different images, or hold values
             that are not finite, or if `samples` is below 1.
@@ -111,11 +113,7 @@ def report(
             f"{os.fspath(explanations)!r} as `explanations`. Call "
             "`report(explanations, path)`."
         )
-    path = pathlib.Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"Expected `path` in a folder that exists. Received: {os.fspath(path)!r}"
-        )
+    path = path_to_write(path)
     explanations = _checked_explanations(explanations)
     samples = _checked_samples(samples)
     _check_history(history)
@@ -138,7 +136,8 @@ def report(
         ),
         footer=f"Written by keras-lap {version} on {datetime.date.today()}.",
     )
-    _replace(path, page)
+    with whole_file(path) as new:
+        new.write_text(page, encoding="utf-8")
     return path
 
 
@@ -146,16 +145,6 @@ def _part(name):
     return (
         importlib.resources.files(__package__).joinpath("page", name).read_text("utf-8")
     )
-
-
-def _replace(path, text):
-    """Writes a file beside the old one first: a failure leaves the old one whole."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        new.write_text(text, encoding="utf-8")
-        os.replace(new, path)
-    finally:
-        new.unlink(missing_ok=True)
 
 
 def _colours(count=33):

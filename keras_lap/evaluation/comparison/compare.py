@@ -52,8 +52,8 @@ def compare(
     with its own explainers and its own answers. It is kept apart, because two models
     differ in more than their explanations: see `Comparison`.
 
-    An explainer or a metric that fails is warned about and leaves a row with its
-    error; the others are measured all the same.
+    An explainer or a metric that fails leaves a row with its error; the others are
+    measured all the same. Each reason is warned about once per model.
 
     Time and memory are those of `min(8, N)` images in one call, after a call that does
     not count and without what is done once per model: the median of `timing_rounds`

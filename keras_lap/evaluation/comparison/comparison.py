@@ -126,8 +126,8 @@ class Comparison:
                 "| " + " | ".join(map(_escaped, row)) + " |" for row in table
             )
             rule = "|" + "---|" * len(table[0])
-            lines = [*self._heading(protocol), header, rule, *lines]
-            parts += ["\n".join(lines), *self._counts(protocol)]
+            parts += [f"### {protocol}", _NOTES[protocol], *self._accuracy_of(protocol)]
+            parts += ["\n".join([header, rule, *lines]), *self._counts(protocol)]
         return "\n\n".join(parts)
 
     def __repr__(self):
@@ -139,16 +139,13 @@ class Comparison:
                 if sum(map(_width, [*blocks[-1], column])) > _LINE:
                     blocks.append([titles])
                 blocks[-1].append(column)
-            parts.append(f"Comparison, {protocol}:")
+            parts += [f"Comparison, {protocol}:", *self._accuracy_of(protocol)]
             parts += ["\n".join(_aligned(block)) for block in blocks]
             parts += self._counts(protocol)
         return "\n\n".join(parts)
 
-    def _heading(self, protocol):
-        yield f"### {protocol}"
-        yield ""
-        yield _NOTES[protocol]
-        yield ""
+    def _accuracy_of(self, protocol):
+        """A line about those models that are part of a protocol, if it is known."""
         models = {row["model"] for row in self.rows if row["protocol"] == protocol}
         shares = [
             f"{share:.3f} ({model})"
@@ -157,7 +154,6 @@ class Comparison:
         ]
         if shares:
             yield f"Accuracy: {', '.join(shares)}."
-            yield ""
 
     def _counts(self, protocol):
         """How many samples there are, and what counted another number of them."""

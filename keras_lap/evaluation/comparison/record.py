@@ -20,6 +20,7 @@ class Record:
         self._comparison = comparison
         self._model = model
         self._protocols = protocols
+        self._told = set()
 
     def maps(self, explainer, maps):
         """Writes the maps of an explainer."""
@@ -59,13 +60,15 @@ class Record:
                 )
 
     def failure(self, explainer, name, error, higher_is_better=None):
-        """Writes that something failed, and warns of it."""
+        """Writes that something failed, and warns of each reason once."""
         reason = f"{type(error).__name__}: {error}"
-        warnings.warn(
-            f"{name} of {explainer!r} on {self._model!r} failed and is left out: "
-            f"{reason}",
-            stacklevel=4,
-        )
+        if reason not in self._told:
+            warnings.warn(
+                f"{name} of {explainer!r} on {self._model!r} failed and is left out, "
+                f"as is what fails for the same reason: {reason}",
+                stacklevel=4,
+            )
+            self._told.add(reason)
         self._add(explainer, name, higher_is_better=higher_is_better, error=reason)
 
     def costs(self, prepared, subject, rounds):

@@ -1,0 +1,66 @@
+"""Files of masks: whether they fit their images, and which pixels are inside."""
+
+import os
+
+import numpy as np
+
+from keras_lap.files.each_image import each_image, size_of
+from keras_lap.files.image_pixels import is_deep, open_image
+from keras_lap.nearest_pixels import nearest_pixels
+from keras_lap.same_aspect import same_aspect
+
+
+def check_mask_files(masks, images, sizes):
+    """Raises an error if masks do not fit their images, as their headers tell.
+
+    Args:
+        masks: List of paths, or of `None` where an image has no mask.
+        images: List of the paths of the images.
+        sizes: Their heights and widths.
+
+    Raises:
+        FileNotFoundError: If masks are missing.
+        ValueError: If some cannot be read, or have another aspect ratio than their
+            images.
+    """
+    files = [mask for mask in masks if mask is not None]
+    of_images = [
+        (image, tuple(map(int, size)))
+        for mask, image, size in zip(masks, images, sizes, strict=True)
+        if mask is not None
+    ]
+    unlike = [
+        f"{os.fspath(mask)!r} of {mask_size} for {os.fspath(image)!r} of {size}"
+        for mask, mask_size, (image, size) in zip(
+            files, each_image(files, size_of), of_images, strict=True
+        )
+        if not same_aspect(mask_size, size)
+    ]
+    if unlike:
+        raise ValueError(
+            "Expected masks with the aspect ratio of their images, at any resolution. "
+            f"Received: {unlike[0]} (height, width), the first of {len(unlike)} that "
+            "have another"
+        )
+
+
+def mask_flags(file, size):
+    """Reads a mask.
+
+    Args:
+        file: Path of it. What is black is outside, everything else inside.
+        size: Height and width of the result.
+
+    Returns:
+        Boolean array of shape `size`.
+
+    Raises:
+        ImportError: If Pillow is not installed.
+        ValueError: If it cannot be read.
+    """
+    with open_image(file) as mask:
+        if is_deep(mask):
+            inside = np.asarray(mask) != 0
+        else:
+            inside = np.asarray(mask.convert("RGB")).any(axis=-1)
+    return nearest_pixels(inside, size)

@@ -1,0 +1,45 @@
+"""Files that are written as a whole, in folders that are there."""
+
+import contextlib
+import os
+import pathlib
+
+
+def path_to_write(path):
+    """The path of a file, if there is a folder for it.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        A `pathlib.Path`.
+
+    Raises:
+        FileNotFoundError: If its folder is missing.
+    """
+    path = pathlib.Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"Expected a file in a folder that exists. Received: {str(path)!r}, and no "
+            f"folder {str(path.parent)!r}. Make it first."
+        )
+    return path
+
+
+@contextlib.contextmanager
+def whole_file(path):
+    """Makes a file out of what is written beside it.
+
+    Args:
+        path: The `pathlib.Path` of the file, which is replaced if it is there.
+
+    Yields:
+        Path to write to. It takes the place of the file if nothing fails, and is gone
+        otherwise.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
