@@ -20,6 +20,7 @@ from keras_lap.layers import (
     LAPooling1D,
     LAPooling2D,
     LAPooling3D,
+    lap_layers,
 )
 from keras_lap.ops import la_pool, load_ops
 from keras_lap.report import report
@@ -27,7 +28,6 @@ from keras_lap.surgery import (
     convert,
     finalize,
     freeze_all_but_lap,
-    lap_layers,
     plan,
     to_standard,
 )

@@ -10,8 +10,8 @@ from converted_models import RandomGraph, random_inputs, small_model
 from keras import layers, ops
 from networks import lap_names, randomise
 
-from keras_lap.layers import LAPooling2D
-from keras_lap.surgery import convert, lap_layers
+from keras_lap.layers import LAPooling2D, lap_layers
+from keras_lap.surgery import convert
 
 
 def test_save_and_reload_in_a_fresh_process(tmp_path, rng):

@@ -8,7 +8,8 @@ from keras import layers, ops
 from networks import Stubborn, classifier, randomise
 from tolerances import assert_close
 
-from keras_lap.surgery import convert, finalize, lap_layers, to_standard
+from keras_lap.layers import lap_layers
+from keras_lap.surgery import convert, finalize, to_standard
 
 
 def fingerprint(model):

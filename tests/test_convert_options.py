@@ -7,8 +7,8 @@ from keras import layers
 from networks import classifier, lap_names
 
 import keras_lap
-from keras_lap.layers import LAPooling2D
-from keras_lap.surgery import convert, lap_layers
+from keras_lap.layers import LAPooling2D, lap_layers
+from keras_lap.surgery import convert
 
 
 def test_layer_options():

@@ -25,8 +25,8 @@ from keras_lap.evaluation.comparison.named_explainers import (
 from keras_lap.explanation import Explanation
 from keras_lap.explanation.image_input import ImageInput
 from keras_lap.explanation.labels import check_labels, single_labels
+from keras_lap.layers.lap_layers import lap_layers
 from keras_lap.names import check_names
-from keras_lap.surgery import lap_layers
 from keras_lap.surgery.concepts import MOST_CLASSES_EVERYWHERE
 
 _XPLIQUE = "xplique:"

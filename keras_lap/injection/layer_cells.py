@@ -5,9 +5,9 @@ from keras import ops
 
 from keras_lap.injection.image_size import image_size
 from keras_lap.injection.knowledge import even_cells
+from keras_lap.layers.call_graph import Graph
 from keras_lap.layers.grid_walk import receptive_grids
 from keras_lap.layers.model_graph import graph_of
-from keras_lap.surgery.graph import Graph
 
 
 def layer_cells(model, inputs, records):

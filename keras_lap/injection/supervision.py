@@ -15,7 +15,7 @@ from keras_lap.injection.replaced import replaced
 from keras_lap.injection.single_output import single_output
 from keras_lap.layers import score_tape
 from keras_lap.layers.find_layers import find_layers
-from keras_lap.surgery.lap_layers import lap_layers
+from keras_lap.layers.lap_layers import lap_layers
 
 
 class Supervision:

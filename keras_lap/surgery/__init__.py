@@ -1,11 +1,10 @@
 """Model surgery: trained networks converted to networks with LAP layers."""
 
+from keras_lap.layers.call_graph import spatial_sizes
 from keras_lap.surgery.conversion_plan import ConversionPlan
 from keras_lap.surgery.convert import convert
 from keras_lap.surgery.finalize import finalize
 from keras_lap.surgery.freeze_all_but_lap import freeze_all_but_lap
-from keras_lap.surgery.graph import spatial_sizes
-from keras_lap.surgery.lap_layers import lap_layers
 from keras_lap.surgery.plan import plan
 from keras_lap.surgery.rewrite import Lap, LeftAloneError, Own, Rewrite, Zeros
 from keras_lap.surgery.rules import Rule, register_rule, sampling_lap
@@ -22,7 +21,6 @@ __all__ = [
     "convert",
     "finalize",
     "freeze_all_but_lap",
-    "lap_layers",
     "plan",
     "register_rule",
     "sampling_lap",

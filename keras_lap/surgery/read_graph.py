@@ -2,8 +2,8 @@
 
 import keras
 
+from keras_lap.layers.call_graph import Graph
 from keras_lap.layers.model_graph import check_model, graph_of
-from keras_lap.surgery.graph import Graph
 
 
 def read_graph(model):

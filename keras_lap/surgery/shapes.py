@@ -1,4 +1,4 @@
-"""The shapes of a graph's tensors, and which of their axes are spatial."""
+"""The shapes of a graph's tensors."""
 
 import keras
 from keras import config, layers, tree
@@ -40,21 +40,6 @@ def layout_of(graph):
         if not isinstance(operation, layers.Flatten)
     )
     return next(filter(None, formats), config.image_data_format())
-
-
-def sizes_and_channels(shape, data_format):
-    """Tells the axes of a map apart.
-
-    Args:
-        shape: Shape of the map, without batch axis.
-        data_format: `"channels_last"` or `"channels_first"`.
-
-    Returns:
-        Its spatial sizes, as a tuple, and its number of channels.
-    """
-    if data_format == "channels_first":
-        return shape[1:], shape[0]
-    return shape[:-1], shape[-1]
 
 
 def _run(graph, model, inputs, shapes, lazily):

@@ -1,11 +1,11 @@
 """Strided convolutions with a larger kernel."""
 
+from keras_lap.layers.call_graph import spatial_sizes
 from keras_lap.ops.windows import (
     output_sizes,
     same_depends_on_size,
     same_padding,
 )
-from keras_lap.surgery.graph import spatial_sizes
 from keras_lap.surgery.rewrite import LeftAloneError, Own, Rewrite, Zeros
 from keras_lap.surgery.rules.rule import Rule
 from keras_lap.surgery.rules.sampling import sampling_lap

@@ -5,7 +5,7 @@ from typing import ClassVar
 from keras import layers
 
 from keras_lap.layers import GlobalLAPooling2D
-from keras_lap.surgery.graph import is_map
+from keras_lap.layers.call_graph import is_map
 from keras_lap.surgery.rewrite import Lap, LeftAloneError, Rewrite
 from keras_lap.surgery.rules.place_config import place_config
 from keras_lap.surgery.rules.rule import Rule

@@ -1,6 +1,6 @@
 """Strided 1x1 convolutions."""
 
-from keras_lap.surgery.graph import spatial_sizes
+from keras_lap.layers.call_graph import spatial_sizes
 from keras_lap.surgery.rewrite import Own, Rewrite
 from keras_lap.surgery.rules.register_rule import rule_for
 from keras_lap.surgery.rules.rule import Rule

@@ -2,9 +2,9 @@
 
 import keras
 
-from keras_lap.layers import BaseLAPooling
+from keras_lap.layers.base_la_pooling import BaseLAPooling
+from keras_lap.layers.call_graph import Graph
 from keras_lap.layers.model_graph import check_model, graph_of
-from keras_lap.surgery.graph import Graph
 
 
 def lap_layers(model):
