@@ -211,3 +211,4 @@ def test_opening_the_gate(tmp_path):
     (row,) = csv.DictReader(path.open())
     assert row["variant"] == variant
     assert 0 <= float(row["validation_shifted"]) <= 1
+    assert 0 < float(row["energy in the mask"]) <= 1
