@@ -29,7 +29,10 @@ VARIANTS = {
     "soft gates": {"score_activation": "sigmoid"},
     "poolings only": {"where": "pooling", "skip": []},
     "class concepts in every layer": {"concepts": 10},
-    "the first pooling stays": {"skip": ["conv1_conv", "pool1_pool"]},
+    "the first pooling stays": {
+        "skip": ["conv1_conv", "pool1_pool"],
+        "concepts": {2: 1},
+    },
 }
 
 
