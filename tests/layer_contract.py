@@ -301,6 +301,16 @@ class LAPoolingContract:
         assert np.abs(in_training - at_rest).max() > 1e-4
         assert np.abs(ops.convert_to_numpy(norm.moving_mean) - at_start).max() > 1e-4
 
+    @pytest.mark.parametrize("name", ["alpha", "initial_score", "score_gain"])
+    def test_numbers_are_kept_as_floats(self, name):
+        layer = self.case.make(**{name: np.array(0.25)})
+        json.dumps([layer.get_config()[name], layer.head.get_config()])
+        for wrong in ("0.25", np.array("a"), np.array(None), 0.25j, [0.25], None):
+            with pytest.raises(
+                ValueError, match=f"`{name}` to be .* Received: {name}="
+            ):
+                self.case.make(**{name: wrong})
+
     @pytest.mark.parametrize("alpha", [1e-3, 0.5, 2.0, 30.0, 1e3])
     def test_sharpness_starts_at_alpha(self, alpha):
         layer = self.case.make(alpha=alpha)

@@ -288,12 +288,23 @@ class OwnConstructor(OwnSteps):
         super().__init__(network.input, network.output)
 
 
+class OwnPredictions(keras.Model):
+    def __init__(self, network):
+        super().__init__(network.input, network.output)
+
+    def predict_step(self, data):
+        return 2 * self(data)
+
+
 def test_steps_that_the_copy_would_lack_are_named():
     base = make_model()
     kept = copied(compiled_model(model=OwnSteps(base.input, base.output)))
     assert kept.train_step(None) == {"loss": 0.0}
     model = compiled_model(model=OwnConstructor(base))
     with pytest.raises(ValueError, match=r"class OwnConstructor.*lacks its train_step"):
+        copied(model)
+    model = compiled_model(model=OwnPredictions(base))
+    with pytest.raises(ValueError, match=r"OwnPredictions.*lacks its predict_step"):
         copied(model)
 
 

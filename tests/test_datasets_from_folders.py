@@ -1,6 +1,7 @@
 """Batches from folders of images and masks."""
 
 import os
+import shutil
 import sys
 
 import keras
@@ -243,6 +244,22 @@ def test_tells_what_is_left_out(folder):
     with pytest.warns(UserWarning, match=r"1 in .*below.*: ill.2020.2\.png\. Images"):
         images, _ = collect(from_folders(folder, SIZE))
     assert len(images) == 4
+
+
+def test_links(folder, tmp_path_factory):
+    """Those that lead nowhere, or back, are passed over."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    shutil.copy(folder / "ill/2.png", elsewhere / "more.png")
+    for link, target in {
+        "ill/loop.png": folder / "ill/loop.png",
+        "ill/.hidden.png": folder / "ill/.hidden.png",
+        "healthy/up": folder / "healthy",
+        "ill/more": elsewhere,
+    }.items():
+        (folder / link).symlink_to(target)
+    with pytest.warns(UserWarning, match=r"1 in .*: ill.more.more\.png\. Images"):
+        images, _ = collect(from_folders(folder, SIZE))
+    assert len(images) == 5
 
 
 @pytest.mark.parametrize("twin", ["ill/0.bmp", "masks/ill/0.bmp"])

@@ -15,6 +15,8 @@ from keras_lap.explanation import displayable
         ([0, 0.5, 1], "float32", [0, 128, 255]),
         ([0, 0.5, 1.0005], "float16", [0, 128, 255]),
         ([-1e-4, 0.2, 0.6], "float64", [0, 51, 153]),
+        ([0, 0.51, 1.02], "float32", [0, 128, 255]),
+        ([0, 1, 2.5], "float32", [0, 1, 2]),
         ([0, 100.4, 255], "float32", [0, 100, 255]),
         ([0, 100, 200], "int64", [0, 100, 200]),
         ([0, 2048, 4000], "uint16", [0, 128, 249]),
@@ -56,7 +58,8 @@ def test_no_images():
 @pytest.mark.parametrize(
     "images, message",
     [
-        (np.ones((4, 4)), r"\(N, H, W, C\). Received: images.shape=\(4, 4\)"),
+        (np.ones((4, 4)), r"\(N, H, W, C\).*Received: images.shape=\(4, 4\)"),
+        (np.ones((2, 4, 4, 0)), r"C at least 1. Received: .*\(2, 4, 4, 0\)"),
         (np.full((1, 2, 2), np.nan), "finite images.*nan_to_num"),
         (np.full((1, 2, 2), -np.inf), "values from -inf"),
     ],

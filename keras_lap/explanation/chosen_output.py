@@ -1,5 +1,7 @@
 """One of a model's outputs, by its name or index."""
 
+import operator
+
 from keras import tree
 
 from keras_lap.layers.model_graph import graph_of
@@ -12,7 +14,7 @@ def chosen_output(model, outputs, output=None):
     Args:
         model: The model, or any function.
         outputs: What a call of it returned, or that its graph has for it: a tensor, or
-            a dict of tensors, or lists of them, nested or not.
+            a dict of tensors, or a list of tensors, nested or not.
         output: Name or index of one of them, by default the first.
 
     Returns:
@@ -27,12 +29,13 @@ def chosen_output(model, outputs, output=None):
     if isinstance(index, str):
         check_names(f"`output` to be one of {whose}", [index], named)
         return named[index]
-    if not hasattr(index, "__index__") or index not in range(-len(named), len(named)):
+    try:
+        return [*named.values()][operator.index(index)]
+    except (TypeError, IndexError):
         raise ValueError(
             f"Expected `output` to be an index from 0 to {len(named) - 1}, of the "
             f"outputs of {whose}, or a name. Received: output={output!r}"
-        )
-    return [*named.values()][index]
+        ) from None
 
 
 def _named(model, outputs):

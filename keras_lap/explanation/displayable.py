@@ -4,6 +4,8 @@ import numpy as np
 
 # The ends of the usual ranges: shares, 8, 12 and 16 bits.
 _TOPS = (1, 255, 4095, 65535)
+# Floats that leave [0, 1] and stay below this are shares all the same.
+_SHARES = 2
 # How far floats may leave a range, as a share: resizing and float16 round.
 _ROUNDING = 1e-3
 
@@ -14,7 +16,8 @@ def displayable(images):
     Images of dtype uint8 stay as they are. Of others the smallest of the ranges
     `[0, 1]`, `[0, 255]`, `[0, 4095]` (12 bit) and `[0, 65535]` (16 bit) that holds all
     values of all images becomes `[0, 255]`. Where none does, as behind a preprocessing
-    that centres values, the lowest value of all images becomes 0 and the highest 255.
+    that centres values, or where floats reach a little over 1, the lowest value of all
+    images becomes 0 and the highest 255.
 
     Args:
         images: Array `(N, H, W)` or `(N, H, W, C)` of numbers or booleans, finite. Of
@@ -25,7 +28,8 @@ def displayable(images):
         Uint8 array `(N, H, W, 3)`.
 
     Raises:
-        ValueError: If `images` has another rank, or values that are not finite.
+        ValueError: If `images` has another rank, no channel, or values that are not
+            finite.
 
     Example:
 
@@ -39,9 +43,9 @@ def displayable(images):
     images = np.asarray(images)
     if images.ndim == 3:
         images = images[..., None]
-    if images.ndim != 4:
+    if images.ndim != 4 or not images.shape[-1]:
         raise ValueError(
-            "Expected images of shape (N, H, W) or (N, H, W, C). "
+            "Expected images of shape (N, H, W) or (N, H, W, C), C at least 1. "
             f"Received: images.shape={images.shape}"
         )
     shown = np.empty((*images.shape[:3], 3), np.uint8)
@@ -63,7 +67,8 @@ def _range(images):
             f"Expected finite images. Received: values from {low} to {high}. Replace "
             "what is missing, as by `np.nan_to_num`."
         )
-    for top in _TOPS:
+    is_share = images.dtype.kind == "f" and 1 < high < _SHARES
+    for top in _TOPS[:1] if is_share else _TOPS:
         if low >= -_ROUNDING * high and high <= top * (1 + _ROUNDING):
             return 0, top
     return low, high if high > low else low + 1

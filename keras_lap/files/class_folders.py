@@ -114,9 +114,8 @@ def _warn_of_deeper(folder, class_names):
     deeper = [
         path
         for name in class_names
-        for below in folders_in(folder / name)
-        if not below.is_symlink()
-        for path in images_below(below)
+        for path in images_below(folder / name)
+        if path.parent != folder / name
     ]
     if deeper:
         _warn_of_left_out(

@@ -59,12 +59,16 @@ def is_hidden(path):
     return path.name.startswith(".")
 
 
-def images_below(folder, leave_out=None):
-    """Images of a folder, then those in folders below, but for one of some name."""
+def images_below(folder, leave_out=None, above=()):
+    """Images of a folder, then those in folders below, but for one of some name.
+
+    Links to a folder that they lie in are not followed; `above` are these folders.
+    """
+    above = (*above, os.path.realpath(folder))
     found = images_in(folder)
     for path in folders_in(folder):
-        if path.name != leave_out:
-            found += images_below(path)
+        if path.name != leave_out and os.path.realpath(path) not in above:
+            found += images_below(path, above=above)
     return found
 
 
@@ -74,5 +78,13 @@ def _shown(folder, has_kind):
         return [
             pathlib.Path(entry.path)
             for entry in entries
-            if has_kind(entry) and not is_hidden(entry)
+            if not is_hidden(entry) and _holds(has_kind, entry)
         ]
+
+
+def _holds(has_kind, entry):
+    """Whether an entry is of a kind; a link to itself is of none."""
+    try:
+        return has_kind(entry)
+    except OSError:
+        return False

@@ -7,7 +7,7 @@ from keras import tree
 
 from keras_lap.surgery.copies import copied_value
 
-STEPS = ("train_step", "test_step", "compute_loss", "compute_metrics")
+STEPS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
 COPIED = (keras.metrics.Metric, keras.optimizers.Optimizer)
 
 
