@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_lap.cli.read_class_folders import read_class_folders
-from keras_lap.explanation.labels import single_labels, standardized_labels
+from keras_lap.explanation.labels import standardized_labels
 from keras_lap.explanation.masks import standardized_masks
 from keras_lap.names import check_names
 
@@ -138,8 +138,7 @@ def _data(arrays, taken, class_names):
     arrays = {**arrays, "label": standardized_labels(arrays["label"])}
     if "mask" in arrays:
         size = arrays["image"].shape[taken.spatial]
-        labels = single_labels(arrays["label"])
-        masks = standardized_masks(arrays["mask"], size, labels)
+        masks = standardized_masks(arrays["mask"], size, arrays["label"])
         arrays = {**arrays, "mask": masks}
     return Data(arrays, class_names)
 

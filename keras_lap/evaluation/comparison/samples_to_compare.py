@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_lap.explanation.image_and_targets import image_and_targets
-from keras_lap.explanation.labels import single_labels, standardized_labels
+from keras_lap.explanation.labels import standardized_labels
 from keras_lap.explanation.masks import standardized_masks
 from keras_lap.to_numpy import to_numpy
 
@@ -68,9 +68,7 @@ class SamplesToCompare:
         if masks is not None:
             first = data_format == "channels_first"
             size = images.shape[2:] if first else images.shape[1:3]
-            masks = standardized_masks(
-                masks, size, single_labels(labels), given.get(_FLAGS["mask"])
-            )
+            masks = standardized_masks(masks, size, labels, given.get(_FLAGS["mask"]))
         boxes = given.get("boxes")
         if boxes is not None and _FLAGS["boxes"] in given:
             flags = given[_FLAGS["boxes"]].astype(bool)
