@@ -307,6 +307,14 @@ class LAPoolingContract:
         layer.build((None, *self.case.sizes, CHANNELS))
         assert float(layer.sharpness) == pytest.approx(alpha, rel=1e-6)
 
+    def test_numbers_may_be_arrays_without_axes(self):
+        names, number = ("alpha", "initial_score", "score_gain"), np.array(0.5)
+        layer = self.case.make(**dict.fromkeys(names, number))
+        config = layer.get_config() | layer.head.get_config()
+        for name in (*names, "gain"):
+            assert type(config[name]) is float
+            assert config[name] == 0.5
+
     @pytest.mark.parametrize("activation", ["sigmoid", "ramp"])
     @pytest.mark.parametrize("initial_score", [0.05, 0.5, 0.95])
     def test_scores_start_at_the_initial_score(self, rng, activation, initial_score):
@@ -374,7 +382,26 @@ class LAPoolingContract:
             ({"hidden": 0}, "`hidden` to be a positive integer"),
             *[
                 ({"alpha": alpha}, "`alpha` to be a positive, finite number")
-                for alpha in (0.0, -1.0, math.inf, math.nan, None, "2", [2.0])
+                for alpha in (
+                    0.0,
+                    -1.0,
+                    math.inf,
+                    10**400,
+                    math.nan,
+                    2j,
+                    None,
+                    "2",
+                    [2],
+                )
+            ],
+            *[
+                ({"alpha": alpha}, "`alpha` to be a positive, finite number")
+                for alpha in (
+                    np.array("2"),
+                    np.array(None),
+                    np.array(2j),
+                    keras.KerasTensor(()),
+                )
             ],
             *[
                 ({"initial_score": score}, "`initial_score` to be a number between 0 ")

@@ -5,7 +5,6 @@ import math
 import keras
 from keras import layers, ops
 
-from keras_lap.are_in_order import are_in_order
 from keras_lap.layers.score_head import (
     ACTIVATIONS,
     AGGREGATIONS,
@@ -70,15 +69,17 @@ class BaseLAPooling(layers.Layer):
                 'Expected `gating=None` with scores="features": features are no '
                 f"scores in [0, 1] to gate with. Received: gating={gating!r}"
             )
-        _check_between("initial_score", initial_score, 1, "a number between 0 and 1")
-        _check_between(
+        initial_score = _standardize_between(
+            "initial_score", initial_score, 1, "a number between 0 and 1"
+        )
+        alpha = _standardize_between(
             "alpha",
             alpha,
             math.inf,
             "a positive, finite number; at zero its gradient vanishes and training "
             "could never leave it",
         )
-        _check_between(
+        score_gain = _standardize_between(
             "score_gain",
             score_gain,
             math.inf,
@@ -89,12 +90,12 @@ class BaseLAPooling(layers.Layer):
         self.hidden = hidden
         self.weighting = weighting
         self.gating = gating
-        self.alpha = float(alpha)
+        self.alpha = alpha
         self.scores = scores
         self.score_activation = score_activation
-        self.initial_score = float(initial_score)
+        self.initial_score = initial_score
         self.detach_scores = detach_scores
-        self.score_gain = float(score_gain)
+        self.score_gain = score_gain
         self.base = base
         self.data_format = standardize_data_format(data_format)
         self.input_spec = layers.InputSpec(ndim=self.rank + 2)
@@ -106,7 +107,7 @@ class BaseLAPooling(layers.Layer):
                     hidden,
                     score_activation,
                     initial_score,
-                    self.score_gain,
+                    score_gain,
                     name="score_head",
                     dtype=self.dtype_policy,
                 )
@@ -220,11 +221,19 @@ class BaseLAPooling(layers.Layer):
         }
 
 
-def _check_between(name, value, end, expected):
-    if not are_in_order(0, value, end, strict=True):
+def _standardize_between(name, value, end, expected):
+    """A number between 0 and `end`, as a `float`."""
+    try:
+        number = float(value)
+        # Not of texts, nor of complex numbers.
+        is_number = bool(value == number)
+    except (TypeError, ValueError, OverflowError):
+        is_number = False
+    if not is_number or not 0 < number < end:
         raise ValueError(
             f"Expected `{name}` to be {expected}. Received: {name}={value!r}"
         )
+    return number
 
 
 def _inverse_softplus(value):
