@@ -254,20 +254,14 @@ class TestData:
         np.testing.assert_array_equal(read.boxes[0, 1:], -np.ones((2, 4)))
         np.testing.assert_array_equal(read.boxes[1], boxes[1])
 
-    def test_one_hot_labels_and_masks_of_concepts(self):
-        masks = np.zeros((COUNT, 6, 6, CLASSES), "uint8")
+    @pytest.mark.parametrize("concepts", [CLASSES, CLASSES + 2])
+    def test_one_hot_labels_and_masks_of_concepts(self, concepts):
+        masks = np.zeros((COUNT, 6, 6, concepts), "uint8")
         masks[..., LABELS[0] + 1] = 1
         masks[np.arange(COUNT), ..., LABELS] = 0
         masks[np.arange(COUNT), :3, :, LABELS] = 1
         read = self.read({"image": IMAGES, "label": np.eye(3)[LABELS], "mask": masks})
         np.testing.assert_array_equal(read.labels, np.eye(3)[LABELS])
-        assert read.masks[:, :6].all() and not read.masks[:, 6:].any()
-
-    @pytest.mark.parametrize("concepts", [2, CLASSES + 2])
-    def test_masks_of_concepts_that_are_no_classes_are_joined(self, concepts):
-        masks = np.zeros((COUNT, 6, 6, concepts), "uint8")
-        masks[:, :2, :, 0], masks[:, 2:3, :, -1] = 1, 1
-        read = self.read({"image": IMAGES, "label": np.eye(3)[LABELS], "mask": masks})
         assert read.masks[:, :6].all() and not read.masks[:, 6:].any()
 
     @pytest.mark.parametrize("batched", [True, False])

@@ -282,18 +282,13 @@ class OwnSteps(keras.Model):
     def train_step(self, data):
         return {"loss": 0.0}
 
+    def predict_step(self, data):
+        return data
+
 
 class OwnConstructor(OwnSteps):
     def __init__(self, network):
         super().__init__(network.input, network.output)
-
-
-class OwnPredictions(keras.Model):
-    def __init__(self, network):
-        super().__init__(network.input, network.output)
-
-    def predict_step(self, data):
-        return 2 * self(data)
 
 
 def test_steps_that_the_copy_would_lack_are_named():
@@ -301,10 +296,7 @@ def test_steps_that_the_copy_would_lack_are_named():
     kept = copied(compiled_model(model=OwnSteps(base.input, base.output)))
     assert kept.train_step(None) == {"loss": 0.0}
     model = compiled_model(model=OwnConstructor(base))
-    with pytest.raises(ValueError, match=r"class OwnConstructor.*lacks its train_step"):
-        copied(model)
-    model = compiled_model(model=OwnPredictions(base))
-    with pytest.raises(ValueError, match=r"OwnPredictions.*lacks its predict_step"):
+    with pytest.raises(ValueError, match=r"lacks its train_step, predict_step\."):
         copied(model)
 
 

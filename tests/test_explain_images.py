@@ -322,17 +322,25 @@ def test_of_an_unknown_label_no_mask_is_known():
 
 
 @pytest.mark.parametrize("form", ["index", "column", "one-hot", "several"])
-@pytest.mark.parametrize("count", [1, 3])
-def test_which_masks_labels_of_every_form_take(form, count):
-    masks = np.random.default_rng(0).integers(0, 2, (count, 4, 4, 3))
-    present = np.eye(3, dtype=int)[np.arange(count) % 3]
+@pytest.mark.parametrize("count, concepts", [(1, 3), (3, 3), (3, 5), (2, 2)])
+def test_which_masks_labels_of_every_form_take(form, count, concepts):
+    rng = np.random.default_rng(0)
+    masks = rng.random((count, 4, 4, concepts)) > 0.7
+    present = np.eye(3, dtype=int)[:count]
     if form == "several":
-        present = 1 - present
+        present[:, 1] = 1
     labels = {"index": present.argmax(-1), "column": present.argmax(-1)[:, None]}
-    expected = (masks * present[:, None, None]).any(axis=-1)
+    pairs = zip(masks, present, strict=True)
+    expected = [mask[..., np.flatnonzero(row)].any(axis=-1) for mask, row in pairs]
     found = standardized_masks(masks, (4, 4), labels.get(form, present))
     np.testing.assert_array_equal(found, expected)
     assert (found != masks.any(axis=-1)).any()
+
+
+@pytest.mark.parametrize("labels", [[0, 2], [[1, 0, 0], [0, 1, 1]]])
+def test_a_label_needs_a_mask(labels):
+    with pytest.raises(ValueError, match=r"from 0 to 1,.*Received: labels from 0 to 2"):
+        standardized_masks(np.ones((2, 4, 4, 2)), (4, 4), labels)
 
 
 def test_data_set_of_inputs_by_name(model, arrays):

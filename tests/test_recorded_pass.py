@@ -123,7 +123,7 @@ class Numpy(keras.layers.Layer):
 
 def test_models_that_cannot_be_traced_run_as_they_are():
     pooling = keras_lap.GlobalLAPooling2D()
-    layers = [keras.Input(IMAGES.shape[1:]), Numpy(), pooling]
+    layers = [keras.Input(IMAGES.shape[1:]), Numpy(name="in_numpy"), pooling]
     network = keras.Sequential(layers)
     forward = compiled_pass(network)
     is_compiled = keras.config.backend() == "tensorflow"
@@ -132,7 +132,7 @@ def test_models_that_cannot_be_traced_run_as_they_are():
             warnings.simplefilter("always", UserWarning)
             outputs, (record,) = forward(IMAGES)
         reasons = [str(each.message) for each in warned]
-        pattern = r"cannot be compiled.*Numpy\.call"
+        pattern = "cannot be compiled.* in 'in_numpy': "
         assert any(re.search(pattern, each) for each in reasons) == told
         assert record.layer is pooling
         expected, _ = recorded_pass(network)(IMAGES)
@@ -140,6 +140,31 @@ def test_models_that_cannot_be_traced_run_as_they_are():
     # An error is the model's own.
     with pytest.raises(ValueError, match="incompatible with the layer"):
         forward(IMAGES[..., :2])
+
+
+class Branch(keras.layers.Layer):
+    """Depends on values that are not known where it is traced."""
+
+    def compute_output_spec(self, x):
+        return keras.KerasTensor(x.shape, x.dtype)
+
+    def call(self, x):
+        return x if ops.sum(x) > 0 else -x
+
+
+@pytest.mark.skipif(
+    keras.config.backend() == "torch", reason="torch runs operation by operation"
+)
+def test_the_first_error_tells_why_a_model_cannot_be_compiled():
+    layers = [keras.Input(IMAGES.shape[1:]), Branch(name="branch")]
+    network = keras.Sequential([*layers, keras_lap.GlobalLAPooling2D()])
+    reason = {
+        "tensorflow": "OperatorNotAllowedInGraphError in 'branch': Using a symbolic ",
+        "jax": "TracerBoolConversionError in 'branch': Attempted boolean conversion ",
+    }[keras.config.backend()]
+    with pytest.warns(UserWarning, match=f"takes longer. {reason}") as warned:
+        compiled_pass(network)(IMAGES)
+    assert all(len(str(each.message)) < 500 for each in warned)
 
 
 @pytest.mark.parametrize("is_known", [True, False])

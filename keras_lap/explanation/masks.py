@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_lap.explanation.labels import standardized_labels
 from keras_lap.nearest_pixels import nearest_pixels
 from keras_lap.same_aspect import check_masks_aspect
 
@@ -15,9 +16,9 @@ def standardized_masks(masks, size, labels=None, valid=None, any_aspect=False):
             One that holds NaN becomes empty.
         size: Height and width of the images.
         labels: Int array `(N,)` or `(N, 1)` of the concepts whose masks are taken, or
-            `(N, K)` of zeros and ones, of which the union is; by default, and of labels
-            of another number of classes, the union of all is. Where a label is -1, so
-            not known, no mask is either, and it becomes empty.
+            `(N, classes)` of zeros and ones, where the union of those of its ones is,
+            whatever the number of classes; by default the union of all is. Where a
+            label is -1, so not known, no mask is either, and it becomes empty.
         valid: Flags `(N,)`, or `None`: masks that are not valid become empty.
         any_aspect: Whether the images were stretched, and masks are to be with them.
 
@@ -26,7 +27,8 @@ def standardized_masks(masks, size, labels=None, valid=None, any_aspect=False):
 
     Raises:
         ValueError: If the masks have another rank, or another aspect ratio than the
-            images unless it may be any, or there is none of a label.
+            images unless it may be any; or if there is none of a label, or there are
+            labels of another number of images.
     """
     masks = np.asarray(masks)
     if masks.ndim == 4:
@@ -47,21 +49,26 @@ def standardized_masks(masks, size, labels=None, valid=None, any_aspect=False):
 
 
 def _of_labels(masks, labels):
-    """The masks of the labels, or the union of all."""
+    """The mask that each image's labels name, or the union of all."""
     concepts = masks.shape[-1]
     if concepts == 1 or labels is None:
         return masks.max(axis=-1)
-    labels = np.asarray(labels)
-    if labels.shape == (len(masks), concepts):
-        masks = np.where(labels[:, None, None] > 0, masks, 0)
-    if labels.shape not in (masks.shape[:1], (len(masks), 1)):
-        return masks.max(axis=-1)
-    labels = labels.reshape(-1)
-    if not ((labels >= -1) & (labels < concepts)).all():
+    labels = standardized_labels(labels)
+    if len(labels) != len(masks):
+        raise ValueError(
+            f"Expected labels of {len(masks)} images, as many as masks. Received: "
+            f"labels of shape {labels.shape}"
+        )
+    named = labels if labels.ndim == 1 else np.nonzero(labels > 0)[1]
+    if not ((named >= -1) & (named < concepts)).all():
         raise ValueError(
             f"Expected labels from 0 to {concepts - 1}, to take one of the masks of "
-            f"{concepts} concepts for each image. Received: labels from {labels.min()} "
-            f"to {labels.max()}. Pass masks (N, H, W) without concepts."
+            f"{concepts} concepts for each image. Received: labels from {named.min()} "
+            f"to {named.max()}. Pass masks (N, H, W) without concepts."
         )
-    of_labels = masks[np.arange(len(masks)), ..., labels.astype(int)]
-    return np.where(labels[:, None, None] >= 0, of_labels, 0)
+    if labels.ndim == 1:
+        of_labels = masks[np.arange(len(masks)), ..., labels]
+        return np.where(labels[:, None, None] >= 0, of_labels, 0)
+    # As many of both as there are, for no label is of the rest.
+    present = labels[:, None, None, :concepts] > 0
+    return np.where(present, masks[..., : labels.shape[1]], 0).max(axis=-1)

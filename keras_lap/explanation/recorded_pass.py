@@ -1,6 +1,8 @@
 """Forward passes that also tell what the LAP layers computed."""
 
 import contextlib
+import textwrap
+import traceback
 import warnings
 
 import keras
@@ -8,9 +10,8 @@ import keras
 from keras_lap.compiled import compiled
 from keras_lap.layers.score_tape import ScoreRecord, score_tape
 
-# How many words are told of why a model cannot be compiled, the last of the error's:
-# in front is where it arose.
-_WORDS = 40
+# How many characters are told of why a model cannot be compiled.
+_LENGTH = 300
 
 
 def recorded_pass(model):
@@ -47,10 +48,9 @@ def compiled_pass(model):
     It is traced on TensorFlow and compiled on JAX, at the first call and again for
     other shapes of images; from then on it takes about as long as a prediction. On
     torch it runs operation by operation, and so do models with `run_eagerly` and those
-    that Keras does not compile on JAX. So do all others from the first time on that
-    the compiled function fails for images that the model takes, of which a warning
-    tells. The weights are read at
-    each call.
+    that Keras does not compile on JAX. If the compiled function ever fails on images
+    that the model accepts, a warning says so and the pass runs operation by operation
+    from then on. The weights are read at each call.
 
     Args:
         model: A built model.
@@ -88,14 +88,14 @@ class _CompiledPass:
             return self._traced(images)
         except Exception as error:
             # Layers of users raise anything when they cannot be traced.
-            kind, reason = type(error).__name__, str(error).split()[-_WORDS:]
+            reason = _reason(error)
         # What is wrong with images is said as if nothing had been traced, and no
         # reason to do without for the next ones.
         result = self._forward(images)
         self._can_be_traced = False
         warnings.warn(
             "The model cannot be compiled, and runs operation by operation, which "
-            f"takes longer. {kind}: {' '.join(reason)}",
+            f"takes longer. {reason}",
             stacklevel=3,
         )
         return result
@@ -119,3 +119,15 @@ class _CompiledPass:
         self._calls = [(each.layer, each.logits is not None) for each in records]
         logits = [each.logits for each in records if each.logits is not None]
         return outputs, [each.attention for each in records], logits
+
+
+def _reason(error):
+    """What failed at first, and in which layer: Keras reports it by new errors."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    callers = [frame.f_locals.get("self") for frame in frames]
+    layers = [each for each in callers if isinstance(each, keras.layers.Layer)]
+    where = "".join(f" in {each.name!r}" for each in layers[-1:])
+    kind, text = type(error).__name__, textwrap.shorten(str(error), _LENGTH)
+    return f"{kind}{where}: {text}"

@@ -69,17 +69,17 @@ class BaseLAPooling(layers.Layer):
                 'Expected `gating=None` with scores="features": features are no '
                 f"scores in [0, 1] to gate with. Received: gating={gating!r}"
             )
-        initial_score = _between(
+        initial_score = _standardize_between(
             "initial_score", initial_score, 1, "a number between 0 and 1"
         )
-        alpha = _between(
+        alpha = _standardize_between(
             "alpha",
             alpha,
             math.inf,
             "a positive, finite number; at zero its gradient vanishes and training "
             "could never leave it",
         )
-        score_gain = _between(
+        score_gain = _standardize_between(
             "score_gain",
             score_gain,
             math.inf,
@@ -107,7 +107,7 @@ class BaseLAPooling(layers.Layer):
                     hidden,
                     score_activation,
                     initial_score,
-                    self.score_gain,
+                    score_gain,
                     name="score_head",
                     dtype=self.dtype_policy,
                 )
@@ -221,13 +221,15 @@ class BaseLAPooling(layers.Layer):
         }
 
 
-def _between(name, value, end, expected):
-    """An argument as a number, which has to lie between 0 and the end."""
+def _standardize_between(name, value, end, expected):
+    """A number between 0 and `end`, as a `float`."""
     try:
-        number = math.nan if isinstance(value, str) else float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not 0 < number < end:
+        number = float(value)
+        # Not of texts, nor of complex numbers.
+        is_number = bool(value == number)
+    except (TypeError, ValueError, OverflowError):
+        is_number = False
+    if not is_number or not 0 < number < end:
         raise ValueError(
             f"Expected `{name}` to be {expected}. Received: {name}={value!r}"
         )

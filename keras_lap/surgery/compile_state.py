@@ -7,7 +7,13 @@ from keras import tree
 
 from keras_lap.surgery.copies import copied_value
 
-STEPS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
+STEPS = (
+    "train_step",
+    "test_step",
+    "predict_step",
+    "compute_loss",
+    "compute_metrics",
+)
 COPIED = (keras.metrics.Metric, keras.optimizers.Optimizer)
 
 
@@ -76,11 +82,11 @@ def _check_steps(given, kept):
     lost = [name for name in STEPS if getattr(given, name) is not getattr(kept, name)]
     if lost:
         raise ValueError(
-            "Expected a copy that trains as the model does. Received: a model of class "
+            "Expected a copy with the steps of the model. Received: a model of class "
             f"{given.__name__}, whose constructor is its own, so that its copy is of "
             f"class {kept.__name__} and lacks its {', '.join(lost)}. Leave out "
-            "`compile` here and train the result by steps of your own, or move them to "
-            "a class that leaves `keras.Model`'s constructor as it is."
+            "`compile` here and run the result by steps of your own, or move them to a "
+            "class that leaves `keras.Model`'s constructor as it is."
         )
 
 
