@@ -53,6 +53,13 @@ def gradients(function, tensors, upstream=1.0):
     return dict(zip(tensors, found, strict=True))
 
 
+def jitted(function):
+    """A function compiled by XLA; on torch as it is."""
+    if BACKEND == "tensorflow":
+        return tf.function(function, jit_compile=True)
+    return jax.jit(function) if BACKEND == "jax" else function
+
+
 def _tensor(value):
     """Keeps the precision of NumPy's scalars, which count as Python numbers else."""
     return ops.convert_to_tensor(

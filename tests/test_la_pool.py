@@ -427,7 +427,12 @@ one_window_cases = pytest.mark.parametrize(
 
 @one_window_cases
 @pytest.mark.parametrize("first, later", [(0.9, 0.9), (-0.0, 0.0)])
-def test_the_first_of_tied_pixels_takes_the_gradient(rng, window, first, later):
+@pytest.mark.parametrize(
+    "compiled", [lambda function: function, autodiff.jitted], ids=["plain", "jitted"]
+)
+def test_the_first_of_tied_pixels_takes_the_gradient(
+    rng, window, first, later, compiled
+):
     scores = [later - 0.4, first, later - 0.2, later - 0.6, later, later - 0.3]
     tensors = {
         "x": rng.normal(size=(1, 2, 3, 4)),
@@ -435,7 +440,13 @@ def test_the_first_of_tied_pixels_takes_the_gradient(rng, window, first, later):
         "alpha": 2.0,
     }
     arguments = {**window, "gating": None}
-    gradients = pool_gradients(tensors, arguments, rng.normal(size=(1, 1, 1, 4)))
+    upstream = rng.normal(size=(1, 1, 1, 4))
+
+    @compiled
+    def gradients_of(tensors):
+        return pool_gradients(tensors, arguments, upstream)
+
+    gradients = gradients_of(tensors)
     of_score = ops.convert_to_numpy(ops.ravel(gradients["scores"]))
     assert of_score[4] == 0
     assert abs(of_score[1]) > 0.01

@@ -217,3 +217,11 @@ def test_saved_model_computes_the_same_in_a_fresh_process(rng, tmp_path, save, n
     np.save(paths[1], x)
     run(CALL_SAVED_MODEL, *paths, which().implementation)
     assert_identical(np.load(paths[2]), model(x))
+
+
+def test_checkpoints_of_tensorflow_name_the_gate(tmp_path):
+    layer = IMAGES.make(base="max")
+    layer.build((None, *IMAGES.sizes, CHANNELS))
+    path = tf.train.Checkpoint(layer=layer).write(str(tmp_path / "checkpoint"))
+    names = [name for name, _ in tf.train.list_variables(path)]
+    assert any(name.startswith("layer/gate/") for name in names)
