@@ -200,7 +200,9 @@ class TestOrder:
 
     @pytest.mark.parametrize("step", [0, -3, 2.5])
     def test_bad_step(self, linear, images, game, step):
-        with pytest.raises(ValueError, match=r"step of at least 1 pixel.*Received"):
+        with pytest.raises(
+            ValueError, match=r"`step` to be a positive integer.*Received"
+        ):
             game(linear, images, images[..., 0], 0, step=step)
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import tensorflow_datasets as tfds
 
 from keras_lap.datasets._splits import SPLITS
+from keras_lap.standardize_count import standardize_count
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -36,9 +37,4 @@ class SizedConfig(tfds.core.BuilderConfig):
 
     def __post_init__(self):
         for split in SPLITS:
-            count = getattr(self, split)
-            if type(count) is not int or count < 1:
-                raise ValueError(
-                    f"{type(self).__name__}.{split} is the number of {split} images "
-                    f"and must be an integer of at least 1, but it is {count!r}."
-                )
+            setattr(self, split, standardize_count(split, getattr(self, split)))

@@ -88,17 +88,17 @@ class KnowledgeInjection(keras.callbacks.Callback):
             `initial_epoch`.
         balance: `None`, or `"uncertainty"`, for terms of very different or changing
             sizes: each enters by its logarithm, `weights[i] * log(1 + 100 term_i)` of
-            its mean over layers and samples, which has to be 0 or more. So its unit
-            makes little difference as long as it is well above 0.01; what counts is by
-            which share it falls. This is what
-            weights learned from the tasks' uncertainty (Kendall, Gal and Cipolla 2018,
-            Multi-Task Learning Using Uncertainty to Weigh Losses for Scene Geometry and
-            Semantics) come to at their optimum for the batch (Kirchdorfer et al. 2024,
-            Analytical Uncertainty-Based Loss Weighting in Multi-Task Learning). The
-            100, and leaving the model's own loss as it is, are this library's own: a
-            network that cheats has a small loss, which must not outweigh the rest.
-            Fixed weights, well chosen, do as well in the comparison of Kurin et al.
-            2022 (In Defense of the Unitary Scalarization for Deep Multi-Task Learning).
+            its mean over layers and samples, which must not be negative. So its unit
+            makes little difference as long as it is well above 0.01; what counts is its
+            relative decrease. This is what weights learned from the tasks' uncertainty
+            (Kendall, Gal and Cipolla 2018, Multi-Task Learning Using Uncertainty to
+            Weigh Losses for Scene Geometry and Semantics) come to at their optimum for
+            the batch (Kirchdorfer et al. 2024, Analytical Uncertainty-Based Loss
+            Weighting in Multi-Task Learning). The 100, and leaving the model's own loss
+            as it is, are this library's own: a network that cheats has a small loss,
+            which must not outweigh the rest. Fixed weights, well chosen, do as well in
+            the comparison of Kurin et al. 2022 (In Defense of the Unitary Scalarization
+            for Deep Multi-Task Learning).
         layers: Name or list of names of the LAP layers to supervise, or `None` for
             all. In nested models their path says which one, as in
             `"backbone/pool1"`; a name that several have stands for all of them.

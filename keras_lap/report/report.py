@@ -5,7 +5,6 @@ import html
 import importlib.metadata
 import importlib.resources
 import json
-import operator
 import os
 import pathlib
 import string
@@ -15,6 +14,7 @@ import numpy as np
 from keras_lap.report.charts import comparison_charts, training_charts
 from keras_lap.report.figure_tables import figure_tables
 from keras_lap.report.gallery import gallery
+from keras_lap.standardize_count import standardize_count
 from keras_lap.whole_file import path_to_write, whole_file
 
 # In the order in which they use each other; the page has them as one module.
@@ -115,7 +115,7 @@ def report(
         )
     path = path_to_write(path)
     explanations = _checked_explanations(explanations)
-    samples = _checked_samples(samples)
+    samples = standardize_count("samples", samples)
     _check_history(history)
     title = "Explanations" if title is None else str(title)
     data = {
@@ -173,19 +173,6 @@ def _checked_explanations(explanations):
                 f"Received: a {type(explanation).__name__} for {name!r}"
             )
     return {str(name): explanation for name, explanation in explanations.items()}
-
-
-def _checked_samples(samples):
-    try:
-        count = operator.index(samples)
-    except TypeError:
-        count = 0
-    if count < 1:
-        raise ValueError(
-            "Expected `samples` to be a positive integer. "
-            f"Received: samples={samples!r}"
-        )
-    return count
 
 
 def _check_history(history):

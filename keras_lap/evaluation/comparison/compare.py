@@ -1,8 +1,8 @@
 from collections.abc import Mapping
 
 import keras
-import numpy as np
 
+from keras_lap.evaluation.check_maps import check_maps
 from keras_lap.evaluation.comparison.comparison import (
     FAILED,
     SAME_MODEL,
@@ -194,7 +194,7 @@ def _measure(record, subject, explainers, metrics, progress):
         maps = None
         try:
             maps_of = explainer.on(subject.model)
-            maps = _finite(maps_of(subject.images, subject.targets))
+            maps = check_maps(maps_of(subject.images, subject.targets))
         except Exception as error:
             record.failure(name, FAILED, error)
         else:
@@ -261,13 +261,3 @@ def _checked_metrics(metrics, samples):
     for metric in chosen:
         samples.check(metric)
     return chosen
-
-
-def _finite(maps):
-    broken = np.flatnonzero(~np.isfinite(maps).all(axis=(1, 2)))
-    if len(broken):
-        raise ValueError(
-            f"Expected finite maps. Received: NaN or infinite values in {len(broken)} "
-            f"of {len(maps)} maps, the first at index {broken[0]}"
-        )
-    return maps

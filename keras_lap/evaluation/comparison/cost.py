@@ -1,13 +1,14 @@
 """What explainers cost."""
 
 import contextlib
-import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
 import numpy as np
+
+from keras_lap.paired_rounds import time_in_rounds
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,12 @@ def costs(
     """Measures functions beside each other.
 
     Every function is called once to warm up, and left out if it fails. Then each is
-    timed once per round, in turns, so that what slows the machine down for a while
-    meets all of them. At the end each is called once more for its memory: the peak of
-    the tensors on CPU and GPU, as TensorFlow's allocators count it, and that of Python
-    and NumPy, each above what there was before. They may peak at different moments, so
-    the sum is a bound from above. The resident memory of the process would say less,
-    for TensorFlow keeps what it has freed.
+    timed once per round, in an order drawn anew, so that what slows the machine down
+    for a while meets all of them. At the end each is called once more for its memory:
+    the peak of the tensors on CPU and GPU, as TensorFlow's allocators count it, and
+    that of Python and NumPy, each above what there was before. They may peak at
+    different moments, so the sum is a bound from above. The resident memory of the
+    process would say less, for TensorFlow keeps what it has freed.
 
     Args:
         calls: Dict from names to functions without arguments.
@@ -59,14 +60,9 @@ def costs(
         except Exception as error:
             errors[name] = error
     calls = {name: call for name, call in calls.items() if name not in errors}
-    seconds = {name: [] for name in calls}
-    for _ in range(rounds):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            seconds[name].append(time.perf_counter() - start)
+    seconds = time_in_rounds(calls, rounds)
     return errors | {
-        name: Cost(np.array(seconds[name]), *_peak(call))
+        name: Cost(np.array([*seconds[name].values()]), *_peak(call))
         for name, call in calls.items()
     }
 

@@ -25,9 +25,9 @@ class LAP(Explainer):
             the map of a class is the highest of its concepts at each pixel, and that of
             a class without concepts is zero; or `"highest"`: the highest of all
             concepts for every class, for models that nothing told which concept is
-            which class. Defaults to `None`: concept `k`
-            speaks for class `k`, where there are as many of both, and the concept of a
-            model with a single one for all classes.
+            which class. Defaults to `None`: concept `k` speaks for class `k`, where
+            there are as many of both, and the concept of a model with a single one for
+            all classes.
         **options: `name`, `batch_size` and `data_format` of an `Explainer`.
 
     Raises:

@@ -1,13 +1,13 @@
 """The probability of a class while an image is replaced pixel by pixel."""
 
 import itertools
-import operator
 
 import numpy as np
 
 from keras_lap.evaluation.curve import Curve
 from keras_lap.evaluation.faithfulness.pixel_order import pixel_order
 from keras_lap.evaluation.metric_result import MetricResult
+from keras_lap.standardize_count import standardize_count
 
 
 def replacement_curve(samples, ends, step, seed, name) -> MetricResult:
@@ -29,7 +29,7 @@ def replacement_curve(samples, ends, step, seed, name) -> MetricResult:
         ValueError: If `step` is not an integer, or below 1.
     """
     pixels = int(np.prod(samples.size))
-    step = max(samples.size) if step is None else _checked(step)
+    step = max(samples.size) if step is None else standardize_count("step", step)
     counts = np.append(np.arange(0, pixels, step), pixels)
 
     def variants(index):
@@ -47,16 +47,3 @@ def replacement_curve(samples, ends, step, seed, name) -> MetricResult:
     areas = (probabilities[:, 1:] + probabilities[:, :-1]) / 2 * np.diff(shares)
     curve = Curve(shares, probabilities, name, "probability of the target")
     return MetricResult(areas.sum(axis=1), curve)
-
-
-def _checked(step):
-    try:
-        pixels = operator.index(step)
-    except TypeError:
-        pixels = 0
-    if pixels < 1:
-        raise ValueError(
-            "Expected a step of at least 1 pixel, a whole number, or None. "
-            f"Received: {step=}"
-        )
-    return pixels
