@@ -19,4 +19,10 @@ def are_in_order(*values, strict=False):
 
 
 def _is_number(value):
-    return isinstance(value, numbers.Real) or getattr(value, "ndim", None) == 0
+    if isinstance(value, numbers.Real):
+        return True
+    try:
+        # Not of texts.
+        return getattr(value, "ndim", None) == 0 and bool(float(value) == value)
+    except (TypeError, ValueError):
+        return False

@@ -393,6 +393,7 @@ REFUSED = {
     "pairs of names": (Exclusivity, {"pairs": [("a", 1)]}),
     "pairs of nothing": (Exclusivity, {"pairs": [(None, 1), (0, 1)]}),
     "bounds out of order": (AreaPrior, {"min_area": 0.5, "max_area": 0.4}),
+    "a bound that is a text": (AreaPrior, {"max_area": np.array("0.4")}),
     "more than all": (AreaPrior, {"max_area": 1.5}),
     "not an area": (AreaPrior, {"min_area": float("nan")}),
     "an area by name": (AreaPrior, {"max_area": "a"}),
