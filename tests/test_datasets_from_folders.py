@@ -1,7 +1,7 @@
 """Batches from folders of images and masks."""
 
 import os
-import shutil
+import re
 import sys
 
 import keras
@@ -247,19 +247,22 @@ def test_tells_what_is_left_out(folder):
 
 
 def test_links(folder, tmp_path_factory):
-    """Those that lead nowhere, or back, are passed over."""
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    shutil.copy(folder / "ill/2.png", elsewhere / "more.png")
-    for link, target in {
-        "ill/loop.png": folder / "ill/loop.png",
-        "ill/.hidden.png": folder / "ill/.hidden.png",
-        "healthy/up": folder / "healthy",
-        "ill/more": elsewhere,
-    }.items():
-        (folder / link).symlink_to(target)
-    with pytest.warns(UserWarning, match=r"1 in .*: ill.more.more\.png\. Images"):
+    """Those to folders are left out and named, wherever they lead."""
+    (folder / "ill/.hidden.png").symlink_to(folder / "ill/.hidden.png")
+    (folder / "healthy/up").symlink_to(folder)
+    (folder / "ill/more").symlink_to(tmp_path_factory.mktemp("elsewhere"))
+    with pytest.warns(UserWarning, match=r"2 in .*: healthy.up, ill.more\. Images"):
         images, _ = collect(from_folders(folder, SIZE))
     assert len(images) == 5
+
+
+@pytest.mark.parametrize("target", ["gone.png", "link.png"])
+@pytest.mark.parametrize("link", ["ill/link.png", "masks/ill/2.png"])
+def test_links_that_lead_nowhere_are_told_at_once(folder, link, target):
+    target = link if target == "link.png" else target
+    (folder / link).symlink_to(folder / target)
+    with pytest.raises((ValueError, OSError), match=re.escape(str(folder / link))):
+        from_folders(folder, SIZE)
 
 
 @pytest.mark.parametrize("twin", ["ill/0.bmp", "masks/ill/0.bmp"])

@@ -75,7 +75,8 @@ def draw_maps(
     5
     """
     figure_class = matplotlib_module("matplotlib.figure").Figure
-    path = None if path is None else path_to_write(path)
+    if isinstance(path, str | os.PathLike):
+        path = path_to_write(path)
     images = _checked_images(images)
     if not isinstance(columns, dict):
         raise ValueError(

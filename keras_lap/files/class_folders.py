@@ -110,12 +110,13 @@ def _class_names(folder, class_names):
 
 
 def _warn_of_deeper(folder, class_names):
-    """Warns of images in folders below those of the classes."""
+    """Warns of images, and of links, in folders below those of the classes."""
     deeper = [
         path
         for name in class_names
-        for path in images_below(folder / name)
-        if path.parent != folder / name
+        for below in folders_in(folder / name)
+        # A link may lead anywhere.
+        for path in ([below] if below.is_symlink() else images_below(below))
     ]
     if deeper:
         _warn_of_left_out(

@@ -44,14 +44,14 @@ def images_in(folder):
     """Images of a folder, by name, without those in folders below and hidden ones."""
     return sorted(
         path
-        for path in _shown(folder, os.DirEntry.is_file)
+        for path in _shown(folder, are_folders=False)
         if path.suffix.lower() in ENDINGS
     )
 
 
 def folders_in(folder):
     """Folders in a folder, by name, without hidden ones."""
-    return sorted(_shown(folder, os.DirEntry.is_dir))
+    return sorted(_shown(folder, are_folders=True))
 
 
 def is_hidden(path):
@@ -72,19 +72,21 @@ def images_below(folder, leave_out=None, above=()):
     return found
 
 
-def _shown(folder, has_kind):
-    """Paths of what is in a folder, of one kind and not hidden."""
+def _shown(folder, are_folders):
+    """Paths of what is in a folder and not hidden, folders or all else.
+
+    Links that lead nowhere are no folders: who opens them says so.
+    """
     with os.scandir(folder) as entries:
         return [
             pathlib.Path(entry.path)
             for entry in entries
-            if not is_hidden(entry) and _holds(has_kind, entry)
+            if not is_hidden(entry) and _is_folder(entry) == are_folders
         ]
 
 
-def _holds(has_kind, entry):
-    """Whether an entry is of a kind; a link to itself is of none."""
+def _is_folder(entry):
     try:
-        return has_kind(entry)
+        return entry.is_dir()
     except OSError:
         return False
