@@ -14,7 +14,8 @@ def chosen_output(model, outputs, output=None):
     Args:
         model: The model, or any function.
         outputs: What a call of it returned, or that its graph has for it: a tensor, or
-            a dict of tensors, or a list of tensors, nested or not.
+            a dict of tensors, or lists of them, nested or not. Lists in a dict are
+            known by its names and a number, such as `"z 0"`.
         output: Name or index of one of them, by default the first.
 
     Returns:
@@ -30,12 +31,15 @@ def chosen_output(model, outputs, output=None):
         check_names(f"`output` to be one of {whose}", [index], named)
         return named[index]
     try:
-        return [*named.values()][operator.index(index)]
-    except (TypeError, IndexError):
+        place = None if isinstance(index, bool) else operator.index(index)
+    except TypeError:
+        place = None
+    if place not in range(-len(named), len(named)):
         raise ValueError(
             f"Expected `output` to be an index from 0 to {len(named) - 1}, of the "
             f"outputs of {whose}, or a name. Received: output={output!r}"
-        ) from None
+        )
+    return [*named.values()][place]
 
 
 def _named(model, outputs):
@@ -44,9 +48,20 @@ def _named(model, outputs):
         graph = graph_of(model)
         # Compiled by JAX, a function returns dicts sorted.
         names = outputs if graph is None else graph.output
-        return {name: outputs[name] for name in names}
-    outputs = tree.flatten(outputs) if isinstance(outputs, list | tuple) else [outputs]
+        return {
+            part_name: part
+            for name in names
+            for part_name, part in _numbered(name, outputs[name]).items()
+        }
+    numbered = _numbered("output", outputs)
     names = getattr(model, "output_names", None) or ()
-    if len(set(names)) != len(outputs):
-        names = [f"output {index}" for index in range(len(outputs))]
-    return dict(zip(names, outputs, strict=True))
+    if len(set(names)) != len(numbered):
+        return numbered
+    return dict(zip(names, numbered.values(), strict=True))
+
+
+def _numbered(name, output):
+    """The tensors of a nested output by its name and their numbers, or one by name."""
+    if not tree.is_nested(output):
+        return {name: output}
+    return {f"{name} {i}": part for i, part in enumerate(tree.flatten(output))}
