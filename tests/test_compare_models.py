@@ -193,8 +193,10 @@ class TestModels:
 class TestCosts:
     def test_calls_take_turns(self):
         calls = []
-        costs({name: lambda name=name: calls.append(name) for name in "ab"}, rounds=3)
-        assert "".join(calls) == "ab" + "ab" * 3 + "ab"
+        costs({name: lambda name=name: calls.append(name) for name in "ab"}, rounds=9)
+        first, *rounds, last = map("".join, zip(calls[::2], calls[1::2], strict=True))
+        assert first == last == "ab" and len(rounds) == 9
+        assert set(rounds) == {"ab", "ba"}
 
     @pytest.mark.parametrize("zeros", [np.zeros, tf.zeros])
     def test_memory_is_that_of_the_call(self, zeros):
@@ -208,7 +210,8 @@ class TestCosts:
             rounds=1,
         )
         assert 16 <= found["much"].peak_mib < 33
-        assert 4 <= found["less"].peak_mib < 9
+        # What the interpreter takes meanwhile comes on top of two arrays.
+        assert 4 <= found["less"].peak_mib < 16
         assert found["nothing"].peak_mib < 0.1
 
     def test_memory_that_cannot_be_measured(self, monkeypatch):
