@@ -10,13 +10,11 @@ import argparse
 import pathlib
 import sys
 
-import numpy as np
-
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "examples"))
 
 import keras
 import quickstart
-from digit_tools import maps_of_labels, validity
+from digit_tools import accuracy, maps_of_labels, validity
 from write_rows import write_rows
 
 ENERGY = "energy in the mask"
@@ -34,12 +32,6 @@ VARIANTS = {
         "concepts": {2: 1},
     },
 }
-
-
-def accuracy(model, split):
-    """Share of right answers on a split."""
-    answers = model.predict(split["image"], verbose=0).argmax(-1)
-    return float(np.mean(answers == split["label"]))
 
 
 def main(arguments=None, config="decoy"):

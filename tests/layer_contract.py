@@ -392,11 +392,6 @@ class LAPoolingContract:
                     None,
                     "2",
                     [2],
-                )
-            ],
-            *[
-                ({"alpha": alpha}, "`alpha` to be a positive, finite number")
-                for alpha in (
                     np.array("2"),
                     np.array(None),
                     np.array(2j),

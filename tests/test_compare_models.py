@@ -201,18 +201,17 @@ class TestCosts:
     @pytest.mark.parametrize("zeros", [np.zeros, tf.zeros])
     def test_memory_is_that_of_the_call(self, zeros):
         """Also after calls that took more."""
-        found = costs(
-            {
-                "much": lambda: zeros(2**22, "float32") + 1,
-                "less": lambda: zeros(2**20, "float32") + 1,
-                "nothing": lambda: None,
-            },
-            rounds=1,
-        )
-        assert 16 <= found["much"].peak_mib < 33
-        # What the interpreter takes meanwhile comes on top of two arrays.
-        assert 4 <= found["less"].peak_mib < 16
-        assert found["nothing"].peak_mib < 0.1
+        calls = {
+            "much": lambda: zeros(2**22, "float32") + 1,
+            "less": lambda: zeros(2**20, "float32") + 1,
+            "nothing": lambda: None,
+        }
+        found = [costs(calls, rounds=1) for _ in range(3)]
+        # The least: a table of the interpreter's may grow meanwhile.
+        peaks = {name: min(each[name].peak_mib for each in found) for name in calls}
+        assert 16 <= peaks["much"] < 33
+        assert 4 <= peaks["less"] < 9
+        assert peaks["nothing"] < 0.1
 
     def test_memory_that_cannot_be_measured(self, monkeypatch):
         monkeypatch.setattr(keras.backend, "backend", lambda: "numpy")

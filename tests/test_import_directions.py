@@ -48,6 +48,12 @@ def test_packages_know_those_below_them(package):
     assert known - {package} <= ALLOWED[package]
 
 
+def test_modules_beside_the_packages_are_public_or_know_none():
+    public = {"__init__.py", "callbacks.py", "losses.py", "bench.py", "doctor.py"}
+    helpers = {path for path in PACKAGE.glob("*.py") if path.name not in public}
+    assert helpers and known_packages(helpers) == set()
+
+
 def test_native_code_knows_no_package():
     assert known_packages((ROOT / "kernels").rglob("*.py")) <= {"kernels"}
 

@@ -4,7 +4,7 @@ import numpy as np
 
 # The ends of the usual ranges: shares, 8, 12 and 16 bits.
 _TOPS = (1, 255, 4095, 65535)
-# Floats that leave [0, 1] and stay below this are shares all the same.
+# What stays below this are shares, if some leave [0, 1] too: integers cannot.
 _SHARES = 2
 # How far floats may leave a range, as a share: resizing and float16 round.
 _ROUNDING = 1e-3
@@ -67,8 +67,7 @@ def _range(images):
             f"Expected finite images. Received: values from {low} to {high}. Replace "
             "what is missing, as by `np.nan_to_num`."
         )
-    is_share = images.dtype.kind == "f" and 1 < high < _SHARES
-    for top in _TOPS[:1] if is_share else _TOPS:
+    for top in _TOPS[:1] if high < _SHARES else _TOPS:
         if low >= -_ROUNDING * high and high <= top * (1 + _ROUNDING):
             return 0, top
     return low, high if high > low else low + 1

@@ -64,11 +64,13 @@ def images_below(folder, leave_out=None, above=()):
 
     Links to a folder that they lie in are not followed; `above` are these folders.
     """
-    above = (*above, os.path.realpath(folder))
+    here = os.path.realpath(folder)
+    if here in above:
+        return []
     found = images_in(folder)
     for path in folders_in(folder):
-        if path.name != leave_out and os.path.realpath(path) not in above:
-            found += images_below(path, above=above)
+        if path.name != leave_out:
+            found += images_below(path, above=(*above, here))
     return found
 
 

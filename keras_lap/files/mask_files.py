@@ -23,17 +23,15 @@ def check_mask_files(masks, images, sizes):
         ValueError: If some cannot be read, or have another aspect ratio than their
             images.
     """
-    files = [mask for mask in masks if mask is not None]
-    of_images = [
-        (image, tuple(map(int, size)))
+    given = [
+        (mask, image, tuple(map(int, size)))
         for mask, image, size in zip(masks, images, sizes, strict=True)
         if mask is not None
     ]
+    mask_sizes = each_image([mask for mask, _, _ in given], size_of)
     unlike = [
         f"{os.fspath(mask)!r} of {mask_size} for {os.fspath(image)!r} of {size}"
-        for mask, mask_size, (image, size) in zip(
-            files, each_image(files, size_of), of_images, strict=True
-        )
+        for (mask, image, size), mask_size in zip(given, mask_sizes, strict=True)
         if not same_aspect(mask_size, size)
     ]
     if unlike:

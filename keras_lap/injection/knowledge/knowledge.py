@@ -60,16 +60,15 @@ class Knowledge:
             float32 tensor `(N,)`: zero where needed knowledge is not valid or says
             nothing, as do boxes that are all padding, else the sample weight.
         """
-        factors = [flags for name in needs for flags in self._flags(name)]
+        counts = ops.ones((samples,), "float32")
+        for name in needs:
+            for flags in self._flags(name):
+                counts = counts * _as_column(flags)
         weights = [
             1.0 if weight is None else _as_column(weight)
             for weight in tree.flatten(sample_weight)
         ]
-        factors.append(sum(weights) / len(weights))
-        counts = ops.ones((samples,), "float32")
-        for factor in factors:
-            counts = counts * _as_column(factor)
-        return counts
+        return counts * (sum(weights) / len(weights))
 
     def _flags(self, name):
         """All that says for which samples a kind is known, each `(N,)`."""
