@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_lap.explanation.chosen_output import chosen_output
+from keras_lap.classifier.chosen_output import chosen_output
 
 FIRST, SECOND, OTHER = (np.full((2, 3), value) for value in range(3))
 

@@ -14,13 +14,13 @@ from random_examples import random_examples
 
 import keras_lap
 from keras_lap import cli
+from keras_lap.classifier.image_input import ImageInput
 from keras_lap.cli import evaluate, explain, model_argument
 from keras_lap.cli.distinct_names import names_of_files
 from keras_lap.cli.main import COMMANDS
 from keras_lap.cli.preprocessing import preprocessing
 from keras_lap.cli.read_data import read_data
 from keras_lap.cli.verbosity import verbosity
-from keras_lap.explanation.image_input import ImageInput
 
 pytest.importorskip("PIL", reason="Pillow is not installed")
 

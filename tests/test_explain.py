@@ -7,8 +7,8 @@ import tensorflow as tf
 from keras import layers
 from lap_models import constant_model, maps_of, small_model
 
-from keras_lap import GlobalLAPooling2D, LAPooling2D
-from keras_lap.explanation import explain, progress
+from keras_lap import GlobalLAPooling2D, LAPooling2D, progress
+from keras_lap.explanation import explain
 from keras_lap.layers import score_tape
 
 

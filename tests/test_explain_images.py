@@ -12,8 +12,8 @@ from lap_models import maps_of, small_model
 from PIL import Image
 
 from keras_lap import LAPooling2D, explain
-from keras_lap.explanation.masks import standardized_masks
-from keras_lap.explanation.read_images import read_images
+from keras_lap.classifier.masks import standardized_masks
+from keras_lap.files.read_images import read_images
 
 # Images that are as they should be are never warned of.
 pytestmark = pytest.mark.filterwarnings("error::UserWarning")

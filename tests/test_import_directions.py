@@ -48,6 +48,13 @@ def test_packages_know_those_below_them(package):
     assert known - {package} <= ALLOWED[package]
 
 
+def test_evaluation_knows_explanation_by_its_interface_alone():
+    files = (PACKAGE / "evaluation").rglob("*.py")
+    names = {name for file in files for name in imported(file)}
+    interface = "keras_lap.explanation"
+    assert {name for name in names if name.startswith(interface)} == {interface}
+
+
 def test_modules_beside_the_packages_are_public_or_know_none():
     public = {"__init__.py", "callbacks.py", "losses.py", "bench.py", "doctor.py"}
     helpers = {path for path in PACKAGE.glob("*.py") if path.name not in public}

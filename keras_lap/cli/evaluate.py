@@ -6,6 +6,8 @@ import pathlib
 import warnings
 
 import keras_lap
+from keras_lap.classifier.image_input import ImageInput
+from keras_lap.classifier.labels import check_labels, single_labels
 from keras_lap.cli.command import Command
 from keras_lap.cli.model_argument import (
     add_model_argument,
@@ -23,8 +25,6 @@ from keras_lap.evaluation.comparison.named_explainers import (
     NAMED_EXPLAINERS,
 )
 from keras_lap.explanation import Explanation
-from keras_lap.explanation.image_input import ImageInput
-from keras_lap.explanation.labels import check_labels, single_labels
 from keras_lap.layers.lap_layers import lap_layers
 from keras_lap.names import check_names
 from keras_lap.surgery.concepts import MOST_CLASSES_EVERYWHERE

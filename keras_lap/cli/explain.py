@@ -9,6 +9,8 @@ import keras
 import numpy as np
 
 import keras_lap
+from keras_lap.classifier.image_input import ImageInput
+from keras_lap.classifier.read_pixels import read_pixels
 from keras_lap.cli.command import Command
 from keras_lap.cli.distinct_names import names_of_files, numbered
 from keras_lap.cli.model_argument import (
@@ -20,11 +22,9 @@ from keras_lap.cli.new_file import add_force_argument, new_folder
 from keras_lap.cli.positive import positive
 from keras_lap.cli.preprocessing import add_preprocessing_argument, preprocessing
 from keras_lap.cli.verbosity import verbosity
-from keras_lap.explanation.combine import COMBINATIONS
-from keras_lap.explanation.image_input import ImageInput
-from keras_lap.explanation.read_pixels import read_pixels
-from keras_lap.explanation.stretch_warning import stretch_warning
+from keras_lap.explanation import COMBINATIONS
 from keras_lap.files.image_files import image_files
+from keras_lap.files.stretch_warning import stretch_warning
 
 # The shorter side of a PNG, at least, unless --scale says otherwise.
 _SIDE = 256

@@ -4,10 +4,10 @@ import warnings
 
 import numpy as np
 
-from keras_lap.explanation.read_pixels import read_pixels
-from keras_lap.explanation.stretch_warning import stretch_warning
+from keras_lap.classifier.read_pixels import read_pixels
 from keras_lap.files.class_folders import class_folders
 from keras_lap.files.mask_files import check_mask_files, mask_flags
+from keras_lap.files.stretch_warning import stretch_warning
 
 
 def read_class_folders(folder, taken, some, classes=None):
@@ -15,7 +15,7 @@ def read_class_folders(folder, taken, some, classes=None):
 
     Args:
         folder: Path of it.
-        taken: The `keras_lap.explanation.image_input.ImageInput` of the network.
+        taken: The `keras_lap.classifier.image_input.ImageInput` of the network.
         some: Function from the number of images to indices of those to take.
         classes: List of the folders' names in the order of the network's classes;
             alphabetical by default.

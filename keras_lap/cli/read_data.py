@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_lap.classifier.labels import standardized_labels
+from keras_lap.classifier.masks import standardized_masks
 from keras_lap.cli.read_class_folders import read_class_folders
-from keras_lap.explanation.labels import standardized_labels
-from keras_lap.explanation.masks import standardized_masks
 from keras_lap.names import check_names
 
 KEYS = ("image", "label", "mask", "boxes")
@@ -42,7 +42,7 @@ def read_data(source, taken, samples=None, data_dir=None, classes=None):
               white is inside.
             - `tfds:NAME:SPLIT` or `tfds:NAME/CONFIG:SPLIT`, for a data set that
               `keras_lap.datasets.load` knows.
-        taken: The `keras_lap.explanation.image_input.ImageInput` of the network.
+        taken: The `keras_lap.classifier.image_input.ImageInput` of the network.
         samples: Number of images to take, evenly spaced over all of them, or the first
             ones of a data set of TFDS; `None` for all.
         data_dir: Folder of TFDS.

@@ -4,7 +4,7 @@ import itertools
 
 import keras
 
-from keras_lap.explanation.squashing import has_squashing_activation, is_squashing
+from keras_lap.classifier.squashing import has_squashing_activation, is_squashing
 from keras_lap.layers.model_graph import graph_of
 
 

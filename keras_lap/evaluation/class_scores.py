@@ -1,9 +1,9 @@
 import keras
 import numpy as np
 
+from keras_lap.classifier.class_outputs import class_outputs
+from keras_lap.classifier.squashing import gives_logits
 from keras_lap.evaluation.raw_outputs import raw_outputs
-from keras_lap.explanation.class_outputs import class_outputs
-from keras_lap.explanation.squashing import gives_logits
 
 
 def class_scores(model: keras.Model, images, batch_size: int = 32) -> np.ndarray:

@@ -7,11 +7,11 @@ from functools import partial
 import keras
 import numpy as np
 
+from keras_lap.classifier.chosen_output import chosen_output
+from keras_lap.classifier.class_outputs import class_outputs, holds_logits
+from keras_lap.classifier.image_input import data_format_of
+from keras_lap.classifier.squashing import gives_logits
 from keras_lap.evaluation.predict_batch import predict_batch
-from keras_lap.explanation.chosen_output import chosen_output
-from keras_lap.explanation.class_outputs import class_outputs, holds_logits
-from keras_lap.explanation.image_input import data_format_of
-from keras_lap.explanation.squashing import gives_logits
 from keras_lap.names import check_choice
 from keras_lap.standardize_count import standardize_count
 from keras_lap.to_numpy import to_numpy

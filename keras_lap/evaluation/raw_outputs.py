@@ -1,8 +1,8 @@
 import keras
 import numpy as np
 
+from keras_lap.classifier.chosen_output import chosen_output
 from keras_lap.evaluation.predict_batch import predict_batch
-from keras_lap.explanation.chosen_output import chosen_output
 
 
 def raw_outputs(model: keras.Model, images, batch_size: int = 32) -> np.ndarray:

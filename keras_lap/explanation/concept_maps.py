@@ -4,13 +4,13 @@ import warnings
 
 import numpy as np
 
-from keras_lap.explanation.class_outputs import class_outputs
+from keras_lap.classifier.class_outputs import class_outputs
+from keras_lap.classifier.image_input import ImageInput, check_finite
+from keras_lap.classifier.predictions import predictions_of
+from keras_lap.classifier.range_check import range_warning
 from keras_lap.explanation.combine import fused
 from keras_lap.explanation.concept_reader import ConceptReader
 from keras_lap.explanation.gate_check import ClosedGateWarning, gate_warning
-from keras_lap.explanation.image_input import ImageInput, check_finite
-from keras_lap.explanation.predictions import predictions_of
-from keras_lap.explanation.range_check import range_warning
 from keras_lap.explanation.recorded_pass import compiled_pass
 
 

@@ -5,22 +5,22 @@ import warnings
 import numpy as np
 
 from keras_lap.class_concepts import checked_class_concepts, class_concept_flags
-from keras_lap.explanation.class_outputs import check_class_names, class_outputs
-from keras_lap.explanation.collected import Collected
+from keras_lap.classifier.class_outputs import check_class_names, class_outputs
+from keras_lap.classifier.image_input import ImageInput, check_finite
+from keras_lap.classifier.labels import check_labels, standardized_labels
+from keras_lap.classifier.masks import standardized_masks
+from keras_lap.classifier.predictions import predictions_of
+from keras_lap.classifier.range_check import range_warning
+from keras_lap.classifier.squashing import gives_logits
+from keras_lap.collected import Collected
 from keras_lap.explanation.combine import COMBINATIONS, fused
 from keras_lap.explanation.concept_reader import ConceptReader
 from keras_lap.explanation.explanation import Explanation
 from keras_lap.explanation.gate_check import ClosedGateWarning, gate_warning
-from keras_lap.explanation.image_input import ImageInput, check_finite
 from keras_lap.explanation.image_source import image_source
-from keras_lap.explanation.labels import check_labels, standardized_labels
-from keras_lap.explanation.masks import standardized_masks
-from keras_lap.explanation.predictions import predictions_of
-from keras_lap.explanation.progress import Progress
-from keras_lap.explanation.range_check import range_warning
 from keras_lap.explanation.recorded_pass import compiled_pass, recorded_pass
-from keras_lap.explanation.squashing import gives_logits
 from keras_lap.names import check_choice
+from keras_lap.progress import Progress
 from keras_lap.standardize_count import standardize_count
 from keras_lap.to_numpy import to_numpy
 
@@ -79,7 +79,7 @@ def explain(
     `keras_lap.layers.grid_walk.receptive_grids`, with bilinear interpolation.
 
     A warning is given if the images seem to have another range than those that the
-    model was trained on, see `keras_lap.explanation.range_check`.
+    model was trained on, see `keras_lap.classifier.range_check`.
 
     Args:
         model: A `keras.Model` with a single input, the image. In a subclassed model

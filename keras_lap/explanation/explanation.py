@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_lap.explanation.class_outputs import (
+from keras_lap.classifier.class_outputs import (
     check_class_names,
     class_outputs,
     holds_logits,
 )
+from keras_lap.classifier.labels import standardized_labels
 from keras_lap.explanation.concept_positions import position_for_each
 from keras_lap.explanation.draw_maps import draw_maps
 from keras_lap.explanation.evidence import evidence, fitting_class_concepts
 from keras_lap.explanation.figure_parts import figure_captions, figure_columns
-from keras_lap.explanation.labels import standardized_labels
 from keras_lap.explanation.overlay import overlay
 from keras_lap.standardize_count import standardize_count
 from keras_lap.whole_file import path_to_write, whole_file
@@ -221,7 +221,7 @@ class Explanation:
     def outputs(self):
         """Float32 `(N, classes)`: `predictions`, with two columns if they have one.
 
-        See `keras_lap.explanation.class_outputs.class_outputs`; `None` without any.
+        See `keras_lap.classifier.class_outputs.class_outputs`; `None` without any.
         """
         if self.predictions is None:
             return None

@@ -11,13 +11,13 @@ import numpy as np
 from keras import ops
 
 from keras_lap.class_concepts import checked_class_concepts
+from keras_lap.classifier.labels import standardized_labels
+from keras_lap.classifier.masks import standardized_masks
 from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.explain import explain
 from keras_lap.explanation.gate_check import ClosedGateWarning
 from keras_lap.explanation.heat import matplotlib_module
 from keras_lap.explanation.image_source import files_of
-from keras_lap.explanation.labels import standardized_labels
-from keras_lap.explanation.masks import standardized_masks
 from keras_lap.names import check_choice, check_names
 from keras_lap.standardize_count import standardize_count
 

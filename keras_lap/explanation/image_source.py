@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_lap.explanation.image_and_targets import image_and_targets
-from keras_lap.explanation.labels import standardized_labels
-from keras_lap.explanation.masks import standardized_masks
-from keras_lap.explanation.read_pixels import read_pixels
-from keras_lap.explanation.stretch_warning import stretch_warning
+from keras_lap.classifier.image_and_targets import image_and_targets
+from keras_lap.classifier.labels import standardized_labels
+from keras_lap.classifier.masks import standardized_masks
+from keras_lap.classifier.read_pixels import read_pixels
+from keras_lap.files.stretch_warning import stretch_warning
 from keras_lap.to_numpy import to_numpy
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_lap.explanation.displayable import displayable
-from keras_lap.explanation.progress import Progress
+from keras_lap.progress import Progress
 from keras_lap.report.encoded import encoded
 from keras_lap.report.map_evidence import map_evidence, tiles_across
 from keras_lap.report.prediction_facts import prediction_facts

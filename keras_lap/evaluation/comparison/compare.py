@@ -2,6 +2,7 @@ from collections.abc import Mapping
 
 import keras
 
+from keras_lap.classifier.image_input import data_format_of
 from keras_lap.evaluation.check_maps import check_maps
 from keras_lap.evaluation.comparison.comparison import (
     FAILED,
@@ -19,10 +20,9 @@ from keras_lap.evaluation.comparison.record import Record
 from keras_lap.evaluation.comparison.samples_to_compare import SamplesToCompare
 from keras_lap.evaluation.explainers import LAP, as_explainer
 from keras_lap.evaluation.explainers.explainer import CallableExplainer
-from keras_lap.explanation.image_input import data_format_of
-from keras_lap.explanation.progress import Progress
 from keras_lap.layers import BaseLAPooling
 from keras_lap.names import check_choice, check_names, listed
+from keras_lap.progress import Progress
 from keras_lap.standardize_count import standardize_count
 
 

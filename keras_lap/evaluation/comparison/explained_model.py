@@ -1,10 +1,10 @@
 import keras
 import numpy as np
 
+from keras_lap.classifier.chosen_output import chosen_output
+from keras_lap.classifier.labels import check_labels, single_labels
 from keras_lap.evaluation.class_scores import class_scores
 from keras_lap.evaluation.predictor import Predictor
-from keras_lap.explanation.chosen_output import chosen_output
-from keras_lap.explanation.labels import check_labels, single_labels
 from keras_lap.layers.model_graph import graph_of
 
 

@@ -3,9 +3,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_lap.explanation.image_and_targets import image_and_targets
-from keras_lap.explanation.labels import standardized_labels
-from keras_lap.explanation.masks import standardized_masks
+from keras_lap.classifier.image_and_targets import image_and_targets
+from keras_lap.classifier.labels import standardized_labels
+from keras_lap.classifier.masks import standardized_masks
 from keras_lap.to_numpy import to_numpy
 
 _NAMES = ("image", "label", "mask", "boxes")

@@ -4,8 +4,7 @@ import numpy as np
 
 from keras_lap.class_concepts import checked_class_concepts, class_concept_flags
 from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
-from keras_lap.explanation.combine import COMBINATIONS
-from keras_lap.explanation.concept_maps import concept_maps
+from keras_lap.explanation import COMBINATIONS, concept_maps
 from keras_lap.names import check_choice
 
 

@@ -4,11 +4,11 @@ import inspect
 import keras
 import numpy as np
 
+from keras_lap.classifier.class_outputs import class_outputs, holds_logits
 from keras_lap.evaluation.class_score import ClassScore
 from keras_lap.evaluation.class_scores import class_scores
 from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
 from keras_lap.evaluation.raw_outputs import raw_outputs
-from keras_lap.explanation.class_outputs import class_outputs, holds_logits
 from keras_lap.names import check_names
 
 # They copy the model layer by layer from its configuration, which a model that was

@@ -22,7 +22,7 @@ def class_outputs(predictions, from_logits=None):
     Example:
 
     >>> import numpy as np
-    >>> from keras_lap.explanation.class_outputs import class_outputs
+    >>> from keras_lap.classifier.class_outputs import class_outputs
     >>> class_outputs(np.array([[0.25], [1.0]]))
     array([[0.75, 0.25],
            [0.  , 1.  ]])

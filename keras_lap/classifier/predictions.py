@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from keras_lap.explanation.chosen_output import chosen_output
+from keras_lap.classifier.chosen_output import chosen_output
 
 
 def predictions_of(model, outputs, output=None):

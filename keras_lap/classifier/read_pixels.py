@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from keras_lap.explanation.read_images import read_images
+from keras_lap.files.read_images import read_images
 
 
 def read_pixels(taken, files, size=None, verbose=False):
     """Reads image files for a network.
 
     Args:
-        taken: The `keras_lap.explanation.image_input.ImageInput` of the network.
+        taken: The `keras_lap.classifier.image_input.ImageInput` of the network.
         files: List of paths.
         size: Height and width to resize to; by default those that the network takes,
             and where it takes any those of the files.

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_lap.explanation.chosen_output import chosen_output
+from keras_lap.classifier.chosen_output import chosen_output
 from keras_lap.layers.model_graph import graph_of
 
 _ACTIVATIONS = (keras.activations.softmax, keras.activations.sigmoid)
@@ -37,7 +37,7 @@ def gives_logits(model, output=None):
     Example:
 
     >>> import keras
-    >>> from keras_lap.explanation.squashing import gives_logits
+    >>> from keras_lap.classifier.squashing import gives_logits
     >>> network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
     >>> gives_logits(network)
     True

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_lap.explanation.labels import standardized_labels
+from keras_lap.classifier.labels import standardized_labels
 from keras_lap.nearest_pixels import nearest_pixels
 from keras_lap.same_aspect import check_masks_aspect
 

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from keras_lap.explanation.collected import Collected
-from keras_lap.explanation.progress import Progress
+from keras_lap.collected import Collected
 from keras_lap.files.each_image import each_image, size_of
 from keras_lap.files.image_pixels import (
     check_channels,
@@ -11,6 +10,7 @@ from keras_lap.files.image_pixels import (
     is_deep,
     warn_of_shallow,
 )
+from keras_lap.progress import Progress
 
 _THEN = (
     "If the model was not trained so, read them yourself and pass an array in the "
