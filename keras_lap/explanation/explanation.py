@@ -2,26 +2,20 @@
 
 import dataclasses
 import operator
-import os
-import pathlib
-import zipfile
 from dataclasses import dataclass
 
 import numpy as np
 
-from keras_lap.classifier.class_outputs import (
-    check_class_names,
-    class_outputs,
-    holds_logits,
-)
+from keras_lap.classifier.class_outputs import class_outputs, holds_logits
 from keras_lap.classifier.labels import standardized_labels
+from keras_lap.explanation.check_fields import check_fields
 from keras_lap.explanation.concept_positions import position_for_each
 from keras_lap.explanation.draw_maps import draw_maps
 from keras_lap.explanation.evidence import evidence, fitting_class_concepts
+from keras_lap.explanation.explanation_file import load_fields, save_fields
 from keras_lap.explanation.figure_parts import figure_captions, figure_columns
 from keras_lap.explanation.overlay import overlay
 from keras_lap.standardize_count import standardize_count
-from keras_lap.whole_file import path_to_write, whole_file
 
 _ARRAYS = ("maps", "images", "scores", "predictions", "labels", "masks")
 
@@ -105,12 +99,11 @@ class Explanation:
                 f"maps.shape={maps.shape}. Give maps of one concept a last axis with "
                 "`maps[..., None]`."
             )
-        samples, count = len(maps), maps.shape[-1]
         scores = self.scores
         if scores is None:
             scores = maps.max(axis=(1, 2), initial=0)
         if self.concepts is None:
-            self._set("concepts", range(count))
+            self._set("concepts", range(maps.shape[-1]))
         if self.concept_names is None:
             self._set("concept_names", [f"concept {index}" for index in self.concepts])
         for name, array in {
@@ -133,46 +126,13 @@ class Explanation:
         for name in ("concept_names", "class_names", "files", "layers"):
             names = getattr(self, name)
             self._set(name, None if names is None else list(map(str, names)))
-        lengths = {"concepts": count, "concept_names": count, "files": samples}
-        shapes = {
-            "images": (samples, *maps.shape[1:3], "C"),
-            "scores": (samples, count),
-            "predictions": (samples, "columns"),
-            "masks": maps.shape[:3],
-        }
-        self._check(lengths, shapes)
+        check_fields(self)
         if self.class_concepts is not None:
             speaks = fitting_class_concepts(self.class_concepts, self)
             self._set("class_concepts", _read_only(speaks))
 
     def _set(self, name, value):
         object.__setattr__(self, name, value)
-
-    def _check(self, lengths, shapes):
-        for name, length in lengths.items():
-            value = getattr(self, name)
-            if value is not None and len(value) != length:
-                raise ValueError(f"Expected {length} `{name}`. Received: {len(value)}")
-        for name, shape in shapes.items():
-            array = getattr(self, name)
-            fits = array is None or (
-                array.ndim == len(shape)
-                and all(
-                    isinstance(wanted, str) or wanted == size
-                    for wanted, size in zip(shape, array.shape, strict=True)
-                )
-            )
-            if not fits:
-                raise ValueError(
-                    f"Expected `{name}` of shape {tuple(shape)}, to fit maps of shape "
-                    f"{self.maps.shape}. Received: {name}.shape={array.shape}"
-                )
-        if self.labels is not None and len(self.labels) != len(self.maps):
-            raise ValueError(
-                f"Expected {len(self.maps)} labels. Received: {len(self.labels)}"
-            )
-        if self.predictions is not None:
-            check_class_names(self.class_names, self.outputs.shape[-1])
 
     def __len__(self):
         return len(self.maps)
@@ -345,16 +305,8 @@ class Explanation:
         Raises:
             FileNotFoundError: If its folder is missing.
         """
-        path = path_to_write(_with_ending(pathlib.Path(path)))
-        fields = {
-            field.name: getattr(self, field.name) for field in dataclasses.fields(self)
-        }
-        arrays = {
-            name: np.array(value) for name, value in fields.items() if value is not None
-        }
-        with whole_file(path) as beside, beside.open("wb") as file:
-            np.savez(file, **arrays)
-        return path
+        names = [field.name for field in dataclasses.fields(self)]
+        return save_fields({name: getattr(self, name) for name in names}, path)
 
     @classmethod
     def load(cls, path):
@@ -371,23 +323,7 @@ class Explanation:
             ValueError: If it holds something else.
         """
         names = {field.name for field in dataclasses.fields(cls)}
-        path = pathlib.Path(path)
-        path = path if path.is_file() else _with_ending(path)
-        with path.open("rb") as file:
-            fields = {}
-            if zipfile.is_zipfile(file):
-                file.seek(0)
-                fields = dict(np.load(file, allow_pickle=False))
-        if not {"maps", "images"} <= set(fields) <= names:
-            raise ValueError(
-                "Expected a file written by `Explanation.save`. "
-                f"Received: {os.fspath(path)!r}"
-            )
-        return cls(**fields)
-
-
-def _with_ending(path):
-    return path if path.suffix else path.with_suffix(".npz")
+        return cls(**load_fields(path, names))
 
 
 def _count(number, thing):
