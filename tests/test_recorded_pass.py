@@ -171,7 +171,7 @@ def test_the_first_error_tells_why_a_model_cannot_be_compiled():
 def test_explain_compiles_for_many_batches(monkeypatch, is_known):
     network = model()
     # The function hides its module.
-    module = importlib.import_module("keras_lap.explanation.explain")
+    module = importlib.import_module("keras_lap.explanation.batches_with_passes")
     asked = []
     monkeypatch.setattr(module, "_COMPILED_FROM", 3)
     monkeypatch.setattr(

@@ -1,16 +1,8 @@
 """One map of each image, of what speaks for a class, batch after batch."""
 
-import warnings
-
 import numpy as np
 
-from keras_lap.classifier.class_outputs import class_outputs
-from keras_lap.classifier.image_input import ImageInput, check_finite
-from keras_lap.classifier.predictions import predictions_of
-from keras_lap.classifier.range_check import range_warning
-from keras_lap.explanation.combine import fused
-from keras_lap.explanation.concept_reader import ConceptReader
-from keras_lap.explanation.gate_check import ClosedGateWarning, gate_warning
+from keras_lap.explanation.pass_reader import PassReader
 from keras_lap.explanation.recorded_pass import compiled_pass
 
 
@@ -37,37 +29,19 @@ def concept_maps(model, layers=None, combine="flow"):
         ValueError: If it is not built or has several inputs; from the function that is
             returned, as `keras_lap.explain`.
     """
-    taken = ImageInput.of(model)
+    passes = PassReader(model, layers, combine)
     forward = compiled_pass(model)
-    readers = {}
-
-    def reader_of(images, records):
-        size = images.shape[1:3]
-        if size not in readers:
-            if message := range_warning(model, taken.first(images)):
-                warnings.warn(message, stacklevel=3)
-            readers[size] = ConceptReader(model, size, records, layers, combine)
-            if message := gate_warning(readers[size].pooling):
-                warnings.warn(message, ClosedGateWarning, stacklevel=3)
-        return readers[size]
 
     def maps_of(images, concepts_of):
-        taken.check(images.shape)
-        last = taken.last(images)
-        check_finite(last)
-        outputs, records = forward(images)
-        reader = reader_of(last, records)
-        predictions = predictions_of(model, outputs)
-        classes = None if predictions is None else class_outputs(predictions).shape[-1]
-        concepts = concepts_of(reader.count, classes)
+        passes.taken.check(images.shape)
+        seen = passes.read(images, *forward(images))
+        concepts = concepts_of(seen.reader.count, seen.classes)
         if concepts.ndim == 1:
-            readings = reader.read_each(records, concepts)
-            return fused(readings, reader.image, combine)[..., 0]
+            return seen.reader.read_each(seen.records, concepts)
         asked = np.flatnonzero(concepts.any(axis=0))
         if not asked.size:
-            return np.zeros((len(concepts), *reader.image.size), np.float32)
-        readings, _ = reader.read(records, asked.tolist())
-        maps = fused(readings, reader.image, combine)
+            return np.zeros(seen.images.shape[:3], np.float32)
+        maps, _ = seen.reader.read(seen.records, asked.tolist())
         return maps.max(axis=-1, where=concepts[:, None, None, asked], initial=0)
 
     return maps_of

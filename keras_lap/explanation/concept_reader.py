@@ -1,11 +1,11 @@
-"""Reads concept scores from the records of forward passes."""
+"""Reads maps of concepts from the records of forward passes."""
 
 import operator
 
 import numpy as np
 from keras import ops
 
-from keras_lap.explanation.combine import Reading
+from keras_lap.explanation.combine import Reading, fused
 from keras_lap.layers.find_layers import find_layers
 from keras_lap.layers.grid_walk import IMAGE, receptive_grids
 from keras_lap.layers.receptive_grid import ReceptiveGrid
@@ -14,7 +14,7 @@ from keras_lap.to_numpy import to_numpy
 
 
 class ConceptReader:
-    """Makes readings of the records of each forward pass.
+    """Makes maps of the records of each forward pass.
 
     The calls of the LAP layers are the same in every pass, so what does not depend on
     the images is settled with the records of the first.
@@ -24,10 +24,9 @@ class ConceptReader:
         image_size: Height and width of the images.
         records: List of `ScoreRecord` of the first forward pass.
         layers: Names of LAP layers, or paths to them, or `None` for all.
-        combine: How they will be combined; `"layer"` takes the deepest alone.
+        combine: A key of `COMBINATIONS`; `"layer"` takes the deepest alone.
 
     Attributes:
-        image: The `ReceptiveGrid` of the image.
         pooling: The LAP layers read.
         layers: Their names.
         count: Number of concepts that they have.
@@ -38,7 +37,7 @@ class ConceptReader:
     """
 
     def __init__(self, model, image_size, records, layers, combine):
-        self.image = ReceptiveGrid(tuple(image_size))
+        self._image, self._combine = ReceptiveGrid(tuple(image_size)), combine
         self._chosen = _choose(model, records, layers, combine)
         chosen = [records[index] for index in self._chosen]
         self.pooling = [record.layer for record in _once(chosen)]
@@ -51,7 +50,7 @@ class ConceptReader:
         )
         calls = [(record.layer, record.attention.shape[1:3]) for record in records]
         self._places = receptive_grids(
-            model, self.image.size, calls, self._chosen, records[0].layer.data_format
+            model, self._image.size, calls, self._chosen, records[0].layer.data_format
         )
 
     def indices(self, concepts, names):
@@ -86,15 +85,16 @@ class ConceptReader:
         return indices
 
     def read(self, records, concepts):
-        """The readings of one forward pass.
+        """The maps of one forward pass.
 
         Args:
             records: Its list of `ScoreRecord`.
             concepts: List of the indices of the concepts to read.
 
         Returns:
-            A tuple: the list of `Reading`, and the highest scores `(N, K)` of the
-            deepest layer that has all concepts, each times its certainty if it has one.
+            A tuple: the maps, float32 `(N, H, W, K)`, and the highest scores `(N, K)`
+            of the deepest layer that has all concepts, each times its certainty if it
+            has one.
         """
         chosen = np.array(concepts)
         is_all = concepts == list(range(self.count))
@@ -106,22 +106,26 @@ class ConceptReader:
         graded = deepest.scores
         if deepest.certainty is not None:
             graded = graded * deepest.certainty
-        return readings, graded.max(axis=(1, 2))
+        return self._maps(readings), graded.max(axis=(1, 2))
 
     def read_each(self, records, concepts):
-        """The readings of one forward pass, of a single concept of each image.
+        """The maps of one forward pass, of a single concept of each image.
 
         Args:
             records: Its list of `ScoreRecord`.
             concepts: Int array `(N,)`, the index of the concept of each image.
 
         Returns:
-            List of `Reading` with a single concept.
+            Float32 array `(N, H, W)`.
         """
         chosen = np.asarray(concepts)[:, None, None, None]
-        return self._readings(
+        readings = self._readings(
             records, lambda logits: ops.take_along_axis(logits, chosen, axis=-1)
         )
+        return self._maps(readings)[..., 0]
+
+    def _maps(self, readings):
+        return fused(readings, self._image, self._combine)
 
     def _readings(self, records, wanted):
         """Readings of what `wanted` takes of the logits of all concepts."""

@@ -2,30 +2,22 @@
 
 import warnings
 
-import numpy as np
-
-from keras_lap.class_concepts import checked_class_concepts, class_concept_flags
-from keras_lap.classifier.class_outputs import check_class_names, class_outputs
-from keras_lap.classifier.image_input import ImageInput, check_finite
+from keras_lap.class_concepts import checked_class_concepts
 from keras_lap.classifier.labels import check_labels, standardized_labels
-from keras_lap.classifier.masks import standardized_masks
-from keras_lap.classifier.predictions import predictions_of
-from keras_lap.classifier.range_check import range_warning
 from keras_lap.classifier.squashing import gives_logits
 from keras_lap.collected import Collected
-from keras_lap.explanation.combine import COMBINATIONS, fused
-from keras_lap.explanation.concept_reader import ConceptReader
+from keras_lap.explanation.batches_with_passes import batches_with_passes
+from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.explanation import Explanation
-from keras_lap.explanation.gate_check import ClosedGateWarning, gate_warning
+from keras_lap.explanation.given_targets import given_targets
 from keras_lap.explanation.image_source import image_source
-from keras_lap.explanation.recorded_pass import compiled_pass, recorded_pass
+from keras_lap.explanation.model_concepts import model_concepts
+from keras_lap.explanation.pass_reader import PassReader
 from keras_lap.names import check_choice
 from keras_lap.progress import Progress
 from keras_lap.standardize_count import standardize_count
 from keras_lap.to_numpy import to_numpy
 
-# Of fewer batches the forward pass is not compiled.
-_COMPILED_FROM = 16
 _ADVICE = "Ask for some of the concepts with `concepts=[...]`, or take fewer images."
 
 
@@ -167,52 +159,35 @@ def explain(
     batch_size = standardize_count("batch_size", batch_size)
     if class_concepts is not None:
         class_concepts = checked_class_concepts(class_concepts)
-    taken = ImageInput.of(model)
+    passes = PassReader(model, layers, combine, output)
+    taken = passes.taken
     source = image_source(images, taken, batch_size, verbose)
     if source.warning:
         warnings.warn(source.warning, stacklevel=2)
     # What comes with the data set is collected, unless it is given.
-    targets = _given_targets(labels, masks, source, taken)
+    targets = given_targets(labels, masks, source, taken)
     kept = {
         name: Collected(name, _ADVICE, source.samples)
         for name in ("images", "maps", "scores", "predictions", "labels", "masks")
     }
     progress = Progress(source.batch_count, verbose)
     reader = None
-    for batch, forward in _with_passes(model, source):
-        outputs, records = forward(batch.images)
-        shown = taken.last(to_numpy(batch.images))
-        check_finite(shown)
-        predictions = predictions_of(model, outputs, output)
+    for batch, forward in batches_with_passes(model, source):
+        seen = passes.read(batch.images, *forward(batch.images))
         if reader is None:
-            check_class_names(class_names, _class_count(predictions))
-            if message := range_warning(model, batch.images):
-                warnings.warn(message, stacklevel=2)
-            reader = ConceptReader(model, shown.shape[1:3], records, layers, combine)
-            if class_concepts is None:
-                class_concepts = _one_for_each(reader.count, predictions)
-            else:
-                class_concepts = class_concept_flags(
-                    class_concepts,
-                    classes=_class_count(predictions),
-                    concepts=reader.count,
-                    of="the model",
-                )
-                check_class_names(class_names, len(class_concepts))
-            if message := gate_warning(reader.pooling):
-                warnings.warn(message, ClosedGateWarning, stacklevel=2)
-            concept_names = _concept_names(
-                reader.count, concept_names, class_names, class_concepts
+            reader = seen.reader
+            class_concepts, concept_names = model_concepts(
+                seen, class_concepts, concept_names, class_names
             )
             concepts = reader.indices(concepts, concept_names)
         if source.images is None:
-            kept["images"].add(shown)
-        check_labels(targets.get("labels", batch.labels), predictions)
-        readings, scores = reader.read(records, concepts)
+            kept["images"].add(seen.images)
+        check_labels(targets.get("labels", batch.labels), seen.predictions)
+        maps, scores = reader.read(seen.records, concepts)
         found = {
-            "maps": fused(readings, reader.image, combine),
+            "maps": maps,
             "scores": scores,
-            "predictions": predictions,
+            "predictions": seen.predictions,
             "labels": batch.labels,
             "masks": batch.masks,
         }
@@ -220,7 +195,7 @@ def explain(
             if array is not None:
                 kept[name].add(array)
         # Not to be there beside those of the next batch.
-        del records, outputs, readings, found
+        del seen, maps, found
         progress.update()
     progress.close()
     if reader is None:
@@ -240,91 +215,3 @@ def explain(
         layers=reader.layers,
         combine=combine,
     )
-
-
-def _with_passes(model, source):
-    """The batches of a source, each with the forward pass to take for it.
-
-    Compiling pays where many batches of one size are to come. Where their number is not
-    known, it is taken to be large once many have come.
-    """
-    start, count = _COMPILED_FROM, source.batch_count
-    if count is not None:
-        start = 0 if count >= _COMPILED_FROM else None
-    plain = forward = recorded_pass(model)
-    size = None
-    for index, batch in enumerate(source.batches):
-        size = size or len(batch.images)
-        if index == start:
-            forward = compiled_pass(model)
-        yield batch, forward if len(batch.images) == size else plain
-
-
-def _given_targets(labels, masks, source, taken):
-    """Labels and masks that the user gives, by name."""
-    given = {
-        name: np.asarray(values)
-        for name, values in {"labels": labels, "masks": masks}.items()
-        if values is not None
-    }
-    for name, values in given.items():
-        if source.samples is not None and values.shape[:1] != (source.samples,):
-            raise ValueError(
-                f"Expected `{name}` of {source.samples} images. "
-                f"Received: {name}.shape={values.shape}"
-            )
-    # What is wrong with them is to be said before anything is computed.
-    standardized_labels(given.get("labels"))
-    if "masks" in given:
-        if source.images is None:
-            raise ValueError(
-                "Expected the masks of a data set in the data set itself, as "
-                '`(image, {"label": label, "mask": mask})`. Received: `masks`'
-            )
-        size = source.images.shape[taken.spatial]
-        # Files were stretched to the model's size.
-        stretched = source.files is not None
-        given["masks"] = standardized_masks(
-            given["masks"], size, labels, any_aspect=stretched
-        )
-    return given
-
-
-def _concept_names(count, concept_names, class_names, class_concepts):
-    """The names of all concepts of the model.
-
-    By default a concept has the name of its class where it is that of one class alone,
-    which has no other.
-    """
-    if concept_names is not None:
-        if len(concept_names) != count:
-            raise ValueError(
-                f"Expected {count} `concept_names`, one per concept of the model. "
-                f"Received: {len(concept_names)}"
-            )
-        return list(concept_names)
-    names = [f"concept {index}" for index in range(count)]
-    if class_names is None:
-        return names
-    if class_concepts is None:
-        return list(class_names) if len(class_names) == count else names
-    speaks = class_concepts.astype(int)
-    is_alone = (speaks.sum(axis=1, keepdims=True) == 1) & (speaks.sum(axis=0) == 1)
-    for of_class, concept in np.argwhere(class_concepts & is_alone):
-        names[concept] = class_names[of_class]
-    return names
-
-
-def _one_for_each(count, predictions):
-    """Which concepts speak for which class where each class has one, or `None`."""
-    classes = _class_count(predictions)
-    if classes is None:
-        return None
-    if classes == count:
-        return np.eye(classes, dtype=bool)
-    is_binary = predictions.shape[-1] == count == 1
-    return np.array([[False], [True]]) if is_binary else None
-
-
-def _class_count(predictions):
-    return None if predictions is None else class_outputs(predictions[:1]).shape[-1]

@@ -1,0 +1,97 @@
+"""Reads what forward passes of a model tell, of images of any size."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_lap.classifier.class_outputs import class_outputs
+from keras_lap.classifier.image_input import ImageInput, check_finite
+from keras_lap.classifier.predictions import predictions_of
+from keras_lap.classifier.range_check import range_warning
+from keras_lap.explanation.concept_reader import ConceptReader
+from keras_lap.explanation.gate_check import ClosedGateWarning, gate_warning
+from keras_lap.to_numpy import to_numpy
+
+# At the line that calls whoever reads a pass.
+_STACK_LEVEL = 4
+
+
+@dataclass(frozen=True)
+class ReadPass:
+    """One forward pass.
+
+    Attributes:
+        images: Array `(N, H, W, C)`.
+        records: List of `ScoreRecord`.
+        reader: The `ConceptReader` of images of their size.
+        predictions: Float32 array `(N, columns)`, or `None` where the output is no
+            vector.
+    """
+
+    images: np.ndarray
+    records: list
+    reader: ConceptReader
+    predictions: np.ndarray | None
+
+    @property
+    def classes(self):
+        """Number of classes, `None` where it is not known."""
+        if self.predictions is None:
+            return None
+        return class_outputs(self.predictions[:1]).shape[-1]
+
+
+class PassReader:
+    """Reads forward passes, and warns of the first one of each size of images.
+
+    Args:
+        model: A built model with a single input, the image.
+        layers: Names of LAP layers, or `None` for all of them.
+        combine: A key of `COMBINATIONS` in `keras_lap.explanation.combine`.
+        output: Name or index of the output that predicts, by default the first.
+
+    Attributes:
+        taken: The `ImageInput` of the model.
+
+    Raises:
+        TypeError: If `model` is no Keras model.
+        ValueError: If it is not built or has several inputs.
+    """
+
+    def __init__(self, model, layers, combine, output=None):
+        self.taken = ImageInput.of(model)
+        self._model, self._output = model, output
+        self._layers, self._combine = layers, combine
+        self._readers = {}
+
+    def read(self, images, outputs, records):
+        """Reads one forward pass.
+
+        Args:
+            images: Array or tensor, as the model takes them.
+            outputs: What the model returned.
+            records: List of `ScoreRecord`.
+
+        Returns:
+            A `ReadPass`.
+
+        Raises:
+            ValueError: If images are not finite, there is no such output, or as
+                `ConceptReader`.
+        """
+        last = self.taken.last(to_numpy(images))
+        check_finite(last)
+        predictions = predictions_of(self._model, outputs, self._output)
+        size = last.shape[1:3]
+        if size not in self._readers:
+            self._readers[size] = self._first(images, size, records)
+        return ReadPass(last, records, self._readers[size], predictions)
+
+    def _first(self, images, size, records):
+        if message := range_warning(self._model, images):
+            warnings.warn(message, stacklevel=_STACK_LEVEL)
+        reader = ConceptReader(self._model, size, records, self._layers, self._combine)
+        if message := gate_warning(reader.pooling):
+            warnings.warn(message, ClosedGateWarning, stacklevel=_STACK_LEVEL)
+        return reader
