@@ -35,6 +35,8 @@ pytest_plugins = ["compare_problem"]
 
 class TestMetrics:
     def test_default_is_what_the_data_allow(self, model):
+        pytest.importorskip("cv2", reason="box_localisation needs OpenCV")
+
         def names(data):
             rows = compare(model, data, [Random()], timing_rounds=0).rows
             assert all(row["error"] is None for row in rows)
@@ -175,7 +177,9 @@ class TestFailures:
                 {"broken": broken, "endless": endless, "edge": Edge()},
                 ["pointing_game", "energy_in_mask"],
             )
-        assert [str(warning.message).split(" failed")[0] for warning in caught] == [
+        told = [str(warning.message) for warning in caught]
+        # On torch there is more to warn of.
+        assert [text.split(" failed")[0] for text in told if "left out" in text] == [
             "maps of 'broken' on 'model'",
             "maps of 'endless' on 'model'",
         ]

@@ -121,7 +121,7 @@ def test_single_concept_serves_all(how, rng):
     images = np.ones((1, 8, 6, 3))
     with score_tape() as records:
         model(images)
-    wanted = records[1].scores.numpy()[0, 0, 0]
+    wanted = ops.convert_to_numpy(records[1].scores)[0, 0, 0]
     expected = {
         "flow": 0.9 * wanted * 0.7,
         "mean": (0.9 + wanted + 0.7) / 3,
@@ -161,8 +161,8 @@ def test_flow_is_that_of_a_slow_loop(kind, weighting, rng):
     for sample, concept in np.ndindex(2, 2):
         relevance = None
         for record in reversed(records):
-            scores = record.scores.numpy()[sample, ..., concept]
-            attention = record.attention.numpy()[sample, ..., 0]
+            scores = ops.convert_to_numpy(record.scores)[sample, ..., concept]
+            attention = ops.convert_to_numpy(record.attention)[sample, ..., 0]
             relevance = (
                 scores
                 if relevance is None
@@ -184,7 +184,9 @@ def test_flow_reads_the_next_layer_where_the_pixels_lie():
     image = np.random.default_rng(0).random((1, 16, 16, 1), "float32")
     with score_tape() as records:
         model(image)
-    scores, behind = (record.scores.numpy()[0, ..., 0] for record in records)
+    scores, behind = (
+        ops.convert_to_numpy(record.scores)[0, ..., 0] for record in records
+    )
     # The first layer's outputs lie at 0.5, 1.5, ... and the second's inputs, after the
     # zeros at -0.5 and the halving, at 0, 2, 4, ...
     at = (np.arange(15) + 0.5) / 2

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 from lap_models import maps_of, slow_flow_step, small_model
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D, convert, explain
@@ -27,11 +27,11 @@ def test_model_stays_as_it_is(rng):
         ),
         hidden=4,
     )
-    before = [weight.numpy() for weight in model.variables]
+    before = [ops.convert_to_numpy(weight) for weight in model.variables]
     maps = maps_of(model, rng.random((2, 32, 32, 3)) * 255)
     assert maps.shape == (2, 32, 32, 4)
     for weight, value in zip(model.variables, before, strict=True):
-        np.testing.assert_array_equal(weight, value)
+        np.testing.assert_array_equal(ops.convert_to_numpy(weight), value)
 
 
 def test_reloaded_model_gives_identical_maps(rng, tmp_path):
@@ -85,7 +85,7 @@ def test_shared_layer_is_read_at_every_call(rng):
     images = rng.random((1, 16, 16, 3), "float32")
     with score_tape() as records:
         model(images)
-    first, second = (record.scores.numpy() for record in records)
+    first, second = (ops.convert_to_numpy(record.scores) for record in records)
     flow = maps_of(model, images)
     passed = slow_flow_step(lap, 2.0, *[first[0, ..., 0]] * 2, second[0, ..., 0])
     np.testing.assert_allclose(flow[0, ..., 0], passed, rtol=1e-5)
@@ -202,7 +202,8 @@ def test_predictions_of_several_outputs(outputs, form, rng):
     found = found if form == "dict" else dict(zip(named, found, strict=True))
     for output, name in ((None, "kind"), ("age", "age"), (1, "age"), ("kind", "kind")):
         explanation = explain(model, images, output=output)
-        np.testing.assert_array_equal(explanation.predictions, found[name])
+        expected = ops.convert_to_numpy(found[name])
+        np.testing.assert_array_equal(explanation.predictions, expected)
     np.testing.assert_array_equal(
         explain(model, images, output="kind").class_concepts, np.eye(3)
     )
@@ -256,7 +257,7 @@ def test_scores_are_the_highest_of_the_deepest_layer_with_all_concepts(rng):
     model, images = small_model(), rng.random((2, 16, 16, 3), "float32")
     with score_tape() as records:
         model(images)
-    deepest = records[-1].scores.numpy().max(axis=(1, 2))
+    deepest = ops.convert_to_numpy(records[-1].scores).max(axis=(1, 2))
     for options in ({}, {"combine": "mean"}, {"layers": "deep", "combine": "layer"}):
         scores = explain(model, images, **options).scores
         np.testing.assert_allclose(scores, deepest, rtol=1e-6)
