@@ -14,8 +14,8 @@ pytest.importorskip("sklearn")
 Image = pytest.importorskip("PIL.Image")
 
 import keras_lap  # noqa: E402
+from keras_lap.classifier.read_images import read_images  # noqa: E402
 from keras_lap.datasets import from_folders  # noqa: E402
-from keras_lap.files.read_images import read_images  # noqa: E402
 
 HEIGHT, WIDTH = 8, 12
 SIZE = HEIGHT, WIDTH

@@ -13,7 +13,7 @@ from PIL import Image
 
 from keras_lap import LAPooling2D, explain
 from keras_lap.classifier.masks import standardized_masks
-from keras_lap.files.read_images import read_images
+from keras_lap.classifier.read_images import read_images
 
 # Images that are as they should be are never warned of.
 pytestmark = pytest.mark.filterwarnings("error::UserWarning")

@@ -13,8 +13,8 @@ from PIL import Image
 
 from keras_lap import LAPooling2D, explain
 from keras_lap.available_memory import available_memory
+from keras_lap.classifier.read_images import read_images
 from keras_lap.collected import Collected
-from keras_lap.files.read_images import read_images
 
 STATM = pathlib.Path("/proc/self/statm")
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_lap.files.read_images import read_images
+from keras_lap.classifier.read_images import read_images
 
 
 def read_pixels(taken, files, size=None, verbose=False):

@@ -11,6 +11,7 @@ import numpy as np
 import keras_lap
 from keras_lap.classifier.image_input import ImageInput
 from keras_lap.classifier.read_pixels import read_pixels
+from keras_lap.classifier.stretch_warning import stretch_warning
 from keras_lap.cli.command import Command
 from keras_lap.cli.distinct_names import names_of_files, numbered
 from keras_lap.cli.model_argument import (
@@ -24,7 +25,6 @@ from keras_lap.cli.preprocessing import add_preprocessing_argument, preprocessin
 from keras_lap.cli.verbosity import verbosity
 from keras_lap.explanation import COMBINATIONS
 from keras_lap.files.image_files import image_files
-from keras_lap.files.stretch_warning import stretch_warning
 
 # The shorter side of a PNG, at least, unless --scale says otherwise.
 _SIDE = 256

@@ -5,9 +5,9 @@ import warnings
 import numpy as np
 
 from keras_lap.classifier.read_pixels import read_pixels
+from keras_lap.classifier.stretch_warning import stretch_warning
 from keras_lap.files.class_folders import class_folders
 from keras_lap.files.mask_files import check_mask_files, mask_flags
-from keras_lap.files.stretch_warning import stretch_warning
 
 
 def read_class_folders(folder, taken, some, classes=None):

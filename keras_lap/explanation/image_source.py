@@ -12,7 +12,7 @@ from keras_lap.classifier.image_and_targets import image_and_targets
 from keras_lap.classifier.labels import standardized_labels
 from keras_lap.classifier.masks import standardized_masks
 from keras_lap.classifier.read_pixels import read_pixels
-from keras_lap.files.stretch_warning import stretch_warning
+from keras_lap.classifier.stretch_warning import stretch_warning
 from keras_lap.to_numpy import to_numpy
 
 

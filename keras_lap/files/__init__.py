@@ -1,1 +1,1 @@
-"""Image files: which there are, of which class, what is in them, and reading them."""
+"""Image files: which there are, of which class, and what is in one."""
