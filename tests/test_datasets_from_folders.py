@@ -206,12 +206,35 @@ def test_names_the_file_of_broken_pixels(folder, file):
         list(from_folders(folder, SIZE))
 
 
-def test_images_of_several_sizes_are_to_be_resized(folder):
+SAME_SIZE = keras.layers.RandomFlip("horizontal"), keras.layers.Rescaling(1 / 255)
+ONE_SIZE = keras.layers.Resizing(8, 8), keras.layers.CenterCrop(8, 8)
+
+
+@pytest.fixture
+def several_sizes(folder):
+    """The folder with a last image, which has no mask, of another size."""
     Image.fromarray(np.zeros((9, 9), np.uint8)).save(folder / "ill" / "2.png")
+    return folder
+
+
+@pytest.mark.parametrize("layers", [(), SAME_SIZE])
+def test_images_of_several_sizes_are_refused_at_once(several_sizes, layers):
     with pytest.raises(ValueError, match=r"of one size.*from \(8, 12\) to \(9, 9\)"):
-        from_folders(folder, None)
-    resize = keras.layers.Resizing(*SIZE)
-    assert len(collect(from_folders(folder, None, layers=[resize]))[0]) == 5
+        from_folders(several_sizes, None, layers=layers)
+
+
+@pytest.mark.parametrize("layer", ONE_SIZE, ids=lambda layer: layer.name)
+def test_layers_bring_images_of_several_sizes_to_one(several_sizes, layer):
+    images, _ = collect(from_folders(several_sizes, None, layers=[*SAME_SIZE, layer]))
+    assert images.shape == (5, 8, 8, 3)
+
+
+@pytest.mark.parametrize("layers", [(), SAME_SIZE])
+def test_batches_of_one_hold_images_of_several_sizes(several_sizes, layers):
+    dataset = from_folders(several_sizes, None, batch_size=1, layers=layers)
+    shapes = [(*x.shape, *y["mask"].shape) for x, y in dataset]
+    assert shapes[:-1] == [(1, *SIZE, 3, 1, *SIZE)] * 4
+    assert shapes[-1] == (1, 9, 9, 3, 1, 9, 9)
 
 
 def test_without_pillow_at_once(folder, monkeypatch):

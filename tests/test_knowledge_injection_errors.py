@@ -400,9 +400,12 @@ UNPLACED = {
 }
 
 
+@pytest.mark.parametrize("step", [{}, GRAPH], ids=["eager", "compiled"])
 @pytest.mark.parametrize("make, inputs, advice", UNPLACED.values(), ids=UNPLACED)
-def test_warns_once_per_fit_of_images_of_no_one_size(x, targets, make, inputs, advice):
-    model = compiled(make(), loss="mse", metrics=[])
+def test_warns_once_per_fit_of_images_of_no_one_size(
+    x, targets, make, inputs, advice, step
+):
+    model = compiled(make(), loss="mse", metrics=[], **step)
     targets = {**targets, "label": np.eye(CLASSES)[targets["label"]]}
     injection = KnowledgeInjection([Presence(), MaskSupervision()])
     for _ in range(2):

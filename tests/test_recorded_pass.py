@@ -152,11 +152,32 @@ class Branch(keras.layers.Layer):
         return x if ops.sum(x) > 0 else -x
 
 
+class Fallback(Branch):
+    """Catches an error of its own, in place of which it does what cannot be traced."""
+
+    def call(self, x):
+        try:
+            raise ImportError("no faster way")
+        except ImportError:
+            return super().call(x)
+
+
+class Translated(Branch):
+    """Says by another error that it cannot be traced."""
+
+    def call(self, x):
+        try:
+            return super().call(x)
+        except Exception as error:
+            raise RuntimeError("no branch") from error
+
+
 @pytest.mark.skipif(
     keras.config.backend() == "torch", reason="torch runs operation by operation"
 )
-def test_the_first_error_tells_why_a_model_cannot_be_compiled():
-    layers = [keras.Input(IMAGES.shape[1:]), Branch(name="branch")]
+@pytest.mark.parametrize("kind", [Branch, Fallback, Translated])
+def test_tells_what_stops_a_model_from_being_compiled(kind):
+    layers = [keras.Input(IMAGES.shape[1:]), kind(name="branch")]
     network = keras.Sequential([*layers, keras_lap.GlobalLAPooling2D()])
     reason = {
         "tensorflow": "OperatorNotAllowedInGraphError in 'branch': Using a symbolic ",

@@ -21,7 +21,9 @@ import numpy as np
 import triton.language as tl
 from triton.runtime.interpreter import InterpreterBuilder, TensorHandle
 
-from kernels.gpu import launch
+from kernels.gpu.functions import jit_function
+from kernels.gpu.launch import plan_backward, plan_forward
+from kernels.gpu.variants import INDICES, NUM_STAGES, SCRATCH
 from kernels.pooling import Pooling
 
 GUARD = 64
@@ -125,7 +127,7 @@ def forward(pooling, dtype, x, scores, alpha, gate):
     shape = pooling.batch, pooling.out_height, pooling.out_width, pooling.channels
     inputs = _inputs(dtype, x=x, scores=scores, alpha=alpha, gate=gate)
     outputs = {"y": (shape, dtype)}
-    return _run(launch.plan_forward(pooling, dtype), inputs, outputs)["y"]
+    return _run(plan_forward(pooling, dtype), inputs, outputs)["y"]
 
 
 def backward(pooling, dtype, x, scores, alpha, gate, dy):
@@ -137,7 +139,7 @@ def backward(pooling, dtype, x, scores, alpha, gate, dy):
         "dalpha": (np.shape(alpha), "float32"),
         "dgate": ((), "float32"),
     }
-    return _run(launch.plan_backward(pooling, dtype), inputs, outputs)
+    return _run(plan_backward(pooling, dtype), inputs, outputs)
 
 
 def _inputs(dtype, **values):
@@ -151,14 +153,25 @@ def _inputs(dtype, **values):
 def _run(plan, inputs, outputs):
     memory = Guarded()
     arrays = {name: memory.array(*shape) for name, shape in outputs.items()}
-
-    def allocate(count, of_integers):
-        return Pointer(memory.array((count,), "int32" if of_integers else "float32"))
-
-    pointers = {name: Pointer(array) for name, array in {**inputs, **arrays}.items()}
+    scratch = {
+        name: memory.array(
+            (plan.scratch.get(name, 0),), "int32" if name in INDICES else "float32"
+        )
+        for name in SCRATCH
+    }
+    buffers = {
+        name: Pointer(array) for name, array in {**inputs, **arrays, **scratch}.items()
+    }
     # Rows of a block beyond the last window hold no numbers; nothing is stored of them.
     with np.errstate(all="ignore"):
-        launch.interpret(plan, pointers, allocate)
+        for launch in plan.launches:
+            variant = launch.variant
+            jit_function(variant.kernel)[(launch.programs,)](
+                *launch.arguments(buffers),
+                **variant.constants,
+                num_warps=variant.warps,
+                num_stages=NUM_STAGES,
+            )
     memory.assert_nothing_around_was_written()
     return arrays
 

@@ -1,6 +1,5 @@
 """`keras-lap evaluate`."""
 
-import argparse
 import dataclasses
 import pathlib
 import warnings
@@ -9,6 +8,11 @@ import keras_lap
 from keras_lap.classifier.image_input import ImageInput
 from keras_lap.classifier.labels import check_labels, single_labels
 from keras_lap.cli.command import Command
+from keras_lap.cli.explainer_arguments import (
+    add_explainer_arguments,
+    concept_of_each_class,
+    explainers_of,
+)
 from keras_lap.cli.model_argument import (
     add_model_argument,
     check_model_argument,
@@ -20,17 +24,10 @@ from keras_lap.cli.preprocessing import add_preprocessing_argument, preprocessin
 from keras_lap.cli.read_data import check_data, read_data
 from keras_lap.cli.verbosity import verbosity
 from keras_lap.evaluation.class_scores import class_scores
-from keras_lap.evaluation.comparison.named_explainers import (
-    DEFAULT_EXPLAINERS,
-    NAMED_EXPLAINERS,
-)
 from keras_lap.explanation import Explanation
 from keras_lap.layers.lap_layers import lap_layers
-from keras_lap.names import check_names
 from keras_lap.surgery.concepts import MOST_CLASSES_EVERYWHERE
 
-_XPLIQUE = "xplique:"
-_HIGHEST = "highest"
 # That many classes are named in a line.
 _NAMED = 20
 
@@ -75,27 +72,13 @@ class Evaluate(Command):
             help="the network before LAP was put into it; its explainers are a "
             "second protocol, LAP in the one against others in the other",
         )
-        parser.add_argument(
-            "--explainers",
-            nargs="+",
-            metavar="NAME",
-            help=f"any of {', '.join(NAMED_EXPLAINERS)}, and {_XPLIQUE}METHOD if "
-            f"xplique is installed (default: {', '.join(DEFAULT_EXPLAINERS)})",
-        )
+        add_explainer_arguments(parser)
         parser.add_argument(
             "--classes",
             nargs="+",
             metavar="NAME",
             help="names of the classes in the order of the network's outputs; of a "
             "folder those of its folders (default: these in alphabetical order)",
-        )
-        parser.add_argument(
-            "--class-concepts",
-            nargs="+",
-            metavar="K",
-            type=_concept,
-            help="the concept that stands for each class, one number per class, or "
-            "highest, for the highest of all (default: concept k for class k)",
         )
         parser.add_argument(
             "--metrics",
@@ -154,36 +137,6 @@ def _check_distinct(report, table):
         )
 
 
-def _explainer(name, class_concepts, **options):
-    if name.startswith(_XPLIQUE):
-        method = name.removeprefix(_XPLIQUE)
-        return keras_lap.evaluation.explainers.Xplique(method, **options)
-    check_names("the names of explainers", [name], NAMED_EXPLAINERS)
-    if name == "LAP":
-        options["class_concepts"] = class_concepts
-    return NAMED_EXPLAINERS[name](**options)
-
-
-def _concept(argument):
-    if argument != _HIGHEST and not argument.isdecimal():
-        raise argparse.ArgumentTypeError(
-            f"expected a number of a concept, or {_HIGHEST}. Received: {argument!r}"
-        )
-    return argument if argument == _HIGHEST else int(argument)
-
-
-def _class_concepts(given):
-    """What `LAP` takes as `class_concepts`."""
-    if given == [_HIGHEST]:
-        return _HIGHEST
-    if given and _HIGHEST in given:
-        raise ValueError(
-            f"Expected --class-concepts to be numbers, or {_HIGHEST} alone. "
-            f"Received: {given}"
-        )
-    return given
-
-
 def _evaluate(options, path):
     """Compares, writes the report, and returns the comparison."""
     models = {"model": read_model(options.model, options.weights)}
@@ -191,13 +144,7 @@ def _evaluate(options, path):
         models["original"] = read_model(options.original, options.weights)
     taken = ImageInput.of(models["model"])
     settings = {"batch_size": options.batch, "data_format": taken.data_format}
-    class_concepts = _class_concepts(options.class_concepts)
-    names = options.explainers
-    if class_concepts is not None and names is None:
-        names = list(DEFAULT_EXPLAINERS)
-    explainers = names and [
-        _explainer(name, class_concepts, **settings) for name in names
-    ]
+    explainers = explainers_of(options, **settings)
     data = read_data(
         options.data, taken, options.samples, options.data_dir, options.classes
     )
@@ -241,7 +188,7 @@ def _evaluate(options, path):
             comparison,
             answers,
             facts,
-            class_concepts=None if class_concepts == _HIGHEST else class_concepts,
+            class_concepts=concept_of_each_class(options),
             batch_size=options.batch,
         ),
         path,

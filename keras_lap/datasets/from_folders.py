@@ -66,7 +66,7 @@ def from_folders(
         folder: Path of the folder. Splits are folders of their own: keep all images of
             one patient, or of one object, in the same.
         image_size: Height and width to stretch images and masks to, or `None` if all
-            images have one size, or `layers` resize them.
+            images have one size, `layers` bring them to one, or batches hold one each.
         batch_size: Number of images in a batch; the last one may have fewer.
         class_names: Names of the folders in the order of the labels; by default
             alphabetical.
@@ -96,9 +96,9 @@ def from_folders(
         ValueError: If the folders are not those of `class_names`, masks are in a folder
             of no class, names of files do not tell which image a mask is of, `empty`
             names no class or there is no folder of masks beside it, files are no
-            images, a mask has another aspect ratio than its image, images differ in
-            size and nothing resizes them, another argument is out of its range, or for
-            a layer that `augmented` refuses.
+            images, a mask has another aspect ratio than its image, images of one
+            batch would differ in size, another argument is out of its range, or for a
+            layer that `augmented` refuses.
         tf.errors.OpError: From the data set, if the pixels of a file cannot be read; it
             names the file.
 
@@ -136,12 +136,8 @@ def from_folders(
     sizes = each_image(found.files, size_of)
     if found.masks is not None:
         check_mask_files(found.masks, found.files, sizes)
-    if image_size is None and not layers and len(set(sizes)) > 1:
-        raise ValueError(
-            f"Expected images of one size in {os.fspath(folder)!r}. Received: heights "
-            f"and widths from {min(sizes)} to {max(sizes)}. Say an `image_size`, or "
-            "resize them by one of `layers`."
-        )
+    if image_size is None and batch_size > 1:
+        _check_one_size(folder, set(sizes), augment, channels)
     _warn_of_shallow(found.files)
     # Names need not be text.
     files = [os.fsencode(file) for file in found.files]
@@ -171,6 +167,24 @@ def from_folders(
     dataset = dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
     dataset.class_names = found.class_names
     return dataset
+
+
+def _check_one_size(folder, sizes, augment, channels):
+    """Raises a `ValueError` if images of several sizes are so after augmentation."""
+
+    def after(size):
+        image = tf.TensorSpec((*size, channels))
+        # Traced, which draws nothing at random.
+        traced = tf.function(lambda image: augment(image, 0)[0])
+        return tuple(traced.get_concrete_function(image).structured_outputs.shape)
+
+    extremes = min(sizes), max(sizes)
+    if len(sizes) > 1 and len(set(map(after, extremes))) > 1:
+        raise ValueError(
+            f"Expected images of one size in {os.fspath(folder)!r}. Received: heights "
+            f"and widths from {extremes[0]} to {extremes[1]}. Say an `image_size`, "
+            "resize them by one of `layers`, or take a `batch_size` of 1."
+        )
 
 
 def _warn_of_shallow(files):

@@ -122,9 +122,11 @@ class _CompiledPass:
 
 
 def _reason(error):
-    """What failed at first, and in which layer: Keras reports it by new errors."""
-    while cause := error.__cause__ or error.__context__:
-        error = cause
+    """What stopped the pass, and in which layer: Keras reports it by new errors."""
+    # Reports are raised `from` what they report. What else an error was raised in the
+    # course of had been caught by then.
+    while error.__suppress_context__ and (told := error.__cause__ or error.__context__):
+        error = told
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     callers = [frame.f_locals.get("self") for frame in frames]
     layers = [each for each in callers if isinstance(each, keras.layers.Layer)]

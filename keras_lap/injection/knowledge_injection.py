@@ -30,7 +30,8 @@ class KnowledgeInjection(keras.callbacks.Callback):
     - `"mask"`, `(N, H, W)` or `(N, H, W, K)`, of any resolution with the images'
       aspect ratio. Values below 0 count as 0 and those above 1 as 1, so masks of 0
       and 255 will do; one that holds NaN is not known. Without a concept axis a mask
-      belongs to the concepts that the label makes present.
+      belongs to the concepts that the label makes present. Nothing tells the channels
+      of an RGB picture from the masks of three concepts: pass one of them.
     - `"boxes"`, `(N, M, 4)`: top, left, bottom, right as shares of the image, padded
       with -1 (`"rel_yxyx"` of `keras.utils.bounding_boxes`). What is outside of
       `[0, 1]` is cut off, and what has no area then is padding.
@@ -172,17 +173,15 @@ class KnowledgeInjection(keras.callbacks.Callback):
             names = [loss.name for loss in self.losses]
             with scope_of(strategy):
                 self._terms = Terms(names, self.weights, self.warmup, self.balance)
-                self._share_watch = ShareWatch(self.losses)
-            self._places_watch = PlacesWatch(self.losses)
+                self._watches = ShareWatch(self.losses), PlacesWatch(self.losses)
             self._strategy, self._functions = strategy, {}
-        self._share_watch.reset()
-        self._places_watch.reset()
+        for watch in self._watches:
+            watch.reset()
         self._step = KnowledgeStep(
             self._supervision,
             [loss.for_model(model) for loss in self.losses],
             self._terms,
-            self._share_watch,
-            self._places_watch,
+            *self._watches,
         )
         self._is_first_step = True
 
@@ -195,16 +194,16 @@ class KnowledgeInjection(keras.callbacks.Callback):
         self._check_step("train")
         if self._is_first_step:
             self._is_first_step = False
-            self._share_watch.warn()
+            self._warn()
 
     def on_test_batch_end(self, batch, logs=None):
         self._check_step("test")
 
     def on_test_end(self, logs=None):
-        self._share_watch.warn()
+        self._warn()
 
     def on_epoch_end(self, epoch, logs=None):
-        self._share_watch.warn()
+        self._warn()
         terms = [loss.name for loss in self.losses]
         names = [*terms, *(f"val_{name}" for name in terms)]
         empty = [name for name in names if np.isnan((logs or {}).get(name, 0))]
@@ -250,9 +249,13 @@ class KnowledgeInjection(keras.callbacks.Callback):
                 functools.partial(self._step.wrap, kind == "train"),
                 self._step.compute_loss,
                 self._terms,
-                [*self._terms.variables, *self._share_watch.variables],
+                [v for each in (self._terms, *self._watches) for v in each.variables],
             )
         function.stand_in()
+
+    def _warn(self):
+        for watch in self._watches:
+            watch.warn()
 
     def _check_step(self, kind):
         """Raises a `ValueError` if the last step was not one with knowledge."""

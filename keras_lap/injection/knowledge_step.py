@@ -52,7 +52,6 @@ class KnowledgeStep:
                 model(x)
             let_sizes_be_known(model, x)
             knowledge.check_against(x, self._supervision.data_format)
-            self._places_watch.look_at(x, self._supervision.data_format)
             with score_tape() as records, self._input_tape(x, is_training) as tape:
                 inputs = x if tape is None else tape.inputs
                 current = _Run(is_training, inputs, knowledge, records, tape)
@@ -90,6 +89,7 @@ class KnowledgeStep:
         # It need not have been told what the model was called on.
         inputs, knowledge = run.inputs if x is None else x, run.knowledge
         self._share_watch.add(knowledge)
+        self._places_watch.add(inputs, self._supervision.data_format)
         forward = self._supervision.forward_pass(
             run.latest_calls(), inputs, y_pred, knowledge, run.tape
         )

@@ -8,17 +8,8 @@ import functools
 import math
 
 from ..pooling import Base
-from .functions import jit_function
 from .geometry import Geometry
-from .variants import (
-    INDICES,
-    KERNELS,
-    NUM_STAGES,
-    SCRATCH,
-    VARIANTS,
-    VECTOR,
-    Variant,
-)
+from .variants import KERNELS, SCRATCH, VARIANTS, VECTOR, Variant
 
 # Where windows have more taps than this, fewer are put into one program.
 FEW_TAPS = 16
@@ -312,28 +303,3 @@ def _finish(choice, alpha_sums, gate_count, scores):
         gate_count = 0
     programs = 1 + alpha_programs + math.ceil(scores / block_scores)
     return choice.launch(variant, programs, rows, columns, gate_count)
-
-
-def interpret(plan, buffers, allocate):
-    """Runs a plan in Triton's interpreter, which `TRITON_INTERPRET=1` chooses.
-
-    On a GPU, Triton would compile the kernels anew for geometries that differ in which
-    of their numbers are 1; `shipped` launches what was compiled for all.
-
-    Args:
-        plan: A `Plan`.
-        buffers: Inputs and outputs by name, in a form that Triton takes for pointers.
-        allocate: Function from a number of entries, and whether these are integers, to
-            such a buffer; entries have 4 bytes.
-    """
-    buffers = dict(buffers)
-    for name in SCRATCH:
-        buffers[name] = allocate(plan.scratch.get(name, 0), name in INDICES)
-    for launch in plan.launches:
-        variant = launch.variant
-        jit_function(variant.kernel)[(launch.programs,)](
-            *launch.arguments(buffers),
-            **variant.constants,
-            num_warps=variant.warps,
-            num_stages=NUM_STAGES,
-        )

@@ -1,7 +1,7 @@
 """Gradients where every channel has a score of its own.
 
-Nothing is summed over channels, so the dot products of the other case are products of
-two numbers and are made anew when needed. Two kernels, and the sums of `finish`:
+Nothing is summed over channels, so the dot products of `window_pairs` are products of
+two numbers here and are made anew when needed. Two kernels, and the sums of `finish`:
 
     window_statistics   what is the same for all pixels of a window, by channel
     pixel_gradients     gradients of features and scores, gathered from these
