@@ -15,7 +15,7 @@ IMAGE = None
 
 
 @dataclass(frozen=True)
-class Place:
+class CallPlace:
     """Where in the network one call of a layer stands.
 
     Attributes:
@@ -54,7 +54,7 @@ def receptive_grids(model, image_size, calls, followed=None, data_format=None):
             `None` for Keras' own setting.
 
     Returns:
-        A list with the `Place` of each of `calls`.
+        A list with the `CallPlace` of each of `calls`.
 
     Example:
     >>> import keras
@@ -125,7 +125,7 @@ class _Origin:
     """What the walk knows of a tensor.
 
     Attributes:
-        sources: As for `Place`.
+        sources: As for `CallPlace`.
         axes: The two axes along which the tensor is a map, if it is one.
         grid: The `ReceptiveGrid` of the map, or `None`.
     """
@@ -147,7 +147,7 @@ class _Walk:
         self._origins = {}
 
     def through(self, model):
-        """The list with the `Place` of each call."""
+        """The list with the `CallPlace` of each call."""
         graph = graph_of(model)
         if graph is not None:
             inputs = [self._begin(tensor) for tensor in graph.inputs]
@@ -233,7 +233,7 @@ class _Walk:
     def _place(self, grid, sources):
         index = len(self._places)
         size = self._calls[index][1]
-        self._places.append(Place(grid.resized(size), sources))
+        self._places.append(CallPlace(grid.resized(size), sources))
         return frozenset({index}) if index in self._followed else sources
 
     def _remember(self, tensor, origin):

@@ -55,7 +55,7 @@ class Launch:
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class LaunchPlan:
     """Launches in order, and the scratch memory that they share.
 
     Attributes:
@@ -198,7 +198,7 @@ def plan_forward(pooling, dtype):
             vector=choice.vector,
         )
     programs = choice.tiles_of(variant, pooling.windows)
-    return Plan(tuple(choice.launch(variant, programs)), {})
+    return LaunchPlan(tuple(choice.launch(variant, programs)), {})
 
 
 @functools.lru_cache(PLANS_KEPT)
@@ -231,7 +231,7 @@ def _plan_known(choice):
     launches = choice.launch(variant, programs)
     sums = programs // choice.groups, choice.groups
     launches += _finish(choice, sums, programs, scores=0)
-    return Plan(tuple(launches), {"alpha_sums": programs, "gate_sums": programs})
+    return LaunchPlan(tuple(launches), {"alpha_sums": programs, "gate_sums": programs})
 
 
 def _plan_pairs(choice):
@@ -258,7 +258,7 @@ def _plan_pairs(choice):
         "alpha_sums": programs,
         "gate_sums": programs + maxima_programs,
     }
-    return Plan(tuple(launches), scratch)
+    return LaunchPlan(tuple(launches), scratch)
 
 
 def _feature_gradients(choice):
@@ -296,7 +296,7 @@ def _plan_per_channel(choice):
         "alpha_sums": blocks * pooling.channels,
         "gate_sums": programs,
     }
-    return Plan(tuple(launches), scratch)
+    return LaunchPlan(tuple(launches), scratch)
 
 
 def _finish(choice, alpha_sums, gate_count, scores):
@@ -321,7 +321,7 @@ def interpret(plan, buffers, allocate):
     of their numbers are 1; `shipped` launches what was compiled for all.
 
     Args:
-        plan: A `Plan`.
+        plan: A `LaunchPlan`.
         buffers: Inputs and outputs by name, in a form that Triton takes for pointers.
         allocate: Function from a number of entries, and whether these are integers, to
             such a buffer; entries have 4 bytes.
