@@ -1,3 +1,5 @@
+"""What explanations by gradients explain: scores from before the softmax."""
+
 import difflib
 import inspect
 import itertools

@@ -1,3 +1,5 @@
+"""Rows and curves, and how they are shown, stored and read."""
+
 import csv
 import math
 import textwrap

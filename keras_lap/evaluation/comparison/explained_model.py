@@ -1,3 +1,5 @@
+"""What all explainers of one model are measured on."""
+
 import keras
 import numpy as np
 

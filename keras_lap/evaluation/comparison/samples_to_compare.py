@@ -1,3 +1,5 @@
+"""Data sets of many forms, read into one."""
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 

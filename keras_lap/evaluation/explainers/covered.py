@@ -1,3 +1,5 @@
+"""What a model is shown to learn which parts of an image matter."""
+
 import numpy as np
 
 from keras_lap.layout import channel_axis, spatial_axes

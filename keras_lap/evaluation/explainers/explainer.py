@@ -1,3 +1,5 @@
+"""The interface that all explainers have."""
+
 import abc
 from collections.abc import Callable
 

@@ -1,3 +1,5 @@
+"""From the gradients of images to maps, batch by batch."""
+
 import abc
 
 import numpy as np

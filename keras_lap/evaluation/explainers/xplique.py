@@ -1,3 +1,5 @@
+"""xplique's methods as explainers of this library."""
+
 import importlib
 import inspect
 

@@ -1,3 +1,5 @@
+"""tf-explain, imported no earlier than it is needed."""
+
 import importlib
 
 from keras_lap.from_extra import from_extra

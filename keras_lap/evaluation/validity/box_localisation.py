@@ -1,3 +1,5 @@
+"""Whether maps are good for finding objects."""
+
 import numpy as np
 
 from keras_lap.evaluation.check_maps import check_maps
