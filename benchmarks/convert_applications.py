@@ -172,7 +172,7 @@ def with_pooling(model):
     return keras.Model(model.input, [model.output, pooled])
 
 
-class Cost:
+class BlockCost:
     """CPU time of a block, and by how much it raises the peak of resident memory.
 
     Attributes:
@@ -216,7 +216,7 @@ def measure(name, size=None):
     size = model.input_shape[1]
     images = random_images(2, size, rng)
     # Before anything else, as memory once taken is not always given back.
-    with Cost() as cost:
+    with BlockCost() as cost:
         converted = keras_lap.convert(model, where="all")
     counts = replaced(model, converted)
     found = collections.defaultdict(dict)

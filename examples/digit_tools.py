@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from digit_backbone import BATCH_SIZE, compile_for_digits
 from keras import layers
+from small_network import lap_features
 
 import keras_lap
 from keras_lap.datasets import ClutteredDigits
@@ -54,7 +55,7 @@ def load_data(data_dir, config, splits, train=None):
 
 
 def build_network(concepts=10, **options):
-    """Four convolutions with LAP layers behind the second to the fourth.
+    """The small network, for digits.
 
     Args:
         concepts: Number of concepts of every LAP layer.
@@ -65,19 +66,9 @@ def build_network(concepts=10, **options):
         with the same initial weights every time.
     """
     keras.utils.set_random_seed(0)
-    options["concepts"] = concepts
     image = keras.Input((64, 64, 3), name="image")
-    x = layers.Rescaling(1 / 127.5, offset=-1)(image)
-    x = layers.MaxPooling2D(2)(_convolve(16, x))
-    x = keras_lap.LAPooling2D(2, **options)(_convolve(32, x))
-    x = keras_lap.LAPooling2D(2, **options)(_convolve(64, x))
-    x = keras_lap.GlobalLAPooling2D(**options)(_convolve(64, x))
+    x = lap_features(image, concepts=concepts, **options)
     return keras.Model(image, layers.Dense(10, activation="softmax")(x))
-
-
-def _convolve(filters, x):
-    x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
-    return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
 
 
 def train(split, targets, epochs, knowledge=None, **network):

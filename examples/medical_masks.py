@@ -20,6 +20,7 @@ import numpy as np
 from digit_tools import print_table
 from keras import layers
 from lesion_scans import SIDE, draw_scans
+from small_network import lap_features
 
 import keras_lap
 from keras_lap.callbacks import KnowledgeInjection
@@ -108,7 +109,7 @@ def with_some_masks(split, share):
 
 
 def build_network(**options):
-    """Four convolutions with LAP layers behind the second to the fourth.
+    """The small network, for scans.
 
     Args:
         **options: Of the LAP layers, which have one concept, the lesion.
@@ -119,17 +120,8 @@ def build_network(**options):
     """
     keras.utils.set_random_seed(0)
     scan = keras.Input((SIDE, SIDE, 1), name="scan")
-    x = layers.Rescaling(1 / 127.5, offset=-1)(scan)
-    x = layers.MaxPooling2D(2)(_convolve(16, x))
-    x = keras_lap.LAPooling2D(2, concepts=1, **options)(_convolve(32, x))
-    x = keras_lap.LAPooling2D(2, concepts=1, **options)(_convolve(64, x))
-    x = keras_lap.GlobalLAPooling2D(concepts=1, **options)(_convolve(64, x))
+    x = lap_features(scan, concepts=1, **options)
     return keras.Model(scan, layers.Dense(1, activation="sigmoid")(x))
-
-
-def _convolve(filters, x):
-    x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
-    return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
 
 
 def fit(model, split, targets, epochs, callbacks=()):

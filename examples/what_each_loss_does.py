@@ -20,6 +20,7 @@ from attributes import ATTRIBUTES, CLASS_ATTRIBUTES
 from digit_backbone import BATCH_SIZE, compile_for_digits
 from digit_tools import load_data, validity
 from keras import layers
+from small_network import convolve
 
 import keras_lap
 from keras_lap import losses
@@ -197,8 +198,7 @@ def build_network():
     image = keras.Input((64, 64, 3), name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1)(image)
     for stage, filters in enumerate((16, 32, 64, 64), start=1):
-        x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
-        x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+        x = convolve(filters, x)
         if stage < 4:
             x = layers.MaxPooling2D(2, name=f"pool_{stage}")(x)
     x = layers.GlobalMaxPooling2D(name="pool_4")(x)

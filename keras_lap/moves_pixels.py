@@ -2,26 +2,7 @@
 
 from keras import layers
 
-# They change colours, or nothing of the image.
-_IN_PLACE = (
-    layers.AutoContrast,
-    layers.ContrastLimitedAdaptiveHistogramEqualization,
-    layers.Equalization,
-    layers.MaxNumBoundingBoxes,
-    layers.RandomBrightness,
-    layers.RandomColorDegeneration,
-    layers.RandomColorJitter,
-    layers.RandomContrast,
-    layers.RandomErasing,
-    layers.RandomGaussianBlur,
-    layers.RandomGrayscale,
-    layers.RandomHue,
-    layers.RandomInvert,
-    layers.RandomPosterization,
-    layers.RandomSaturation,
-    layers.RandomSharpness,
-    layers.Solarization,
-)
+from keras_lap.preprocessing_layers import IN_PLACE
 
 
 def moves_pixels(layer):
@@ -57,5 +38,5 @@ def moves_pixels(layer):
     if isinstance(layer, layers.Resizing):
         return layer.crop_to_aspect_ratio or layer.pad_to_aspect_ratio
     if hasattr(layer, "transform_segmentation_masks"):
-        return not isinstance(layer, _IN_PLACE)
+        return not isinstance(layer, IN_PLACE)
     return any(map(moves_pixels, getattr(layer, "layers", ())))

@@ -35,6 +35,7 @@ def scripts_on_path(monkeypatch):
         "opening_the_gate",
         "right_reasons",
         "save_without_optimizer",
+        "small_network",
     ):
         sys.modules.pop(name, None)
 

@@ -10,7 +10,8 @@ from networks import Stubborn
 from tolerances import assert_identical
 
 import keras_lap
-from keras_lap.surgery.finalize import AUGMENTATIONS, REGULARIZERS, finalize
+from keras_lap.preprocessing_layers import AUGMENTATIONS
+from keras_lap.surgery.finalize import REGULARIZERS, finalize
 
 IMAGE = (16, 16, 3)
 

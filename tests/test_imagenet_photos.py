@@ -23,6 +23,7 @@ def examples(monkeypatch):
         "digit_tools",
         "imagenet_photos",
         "make_backbone",
+        "small_network",
     ):
         sys.modules.pop(name, None)
 

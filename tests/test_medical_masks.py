@@ -14,7 +14,13 @@ ROOT = pathlib.Path(__file__).parent.parent
 def examples(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
     yield
-    for name in ("digit_backbone", "digit_tools", "lesion_scans", "medical_masks"):
+    for name in (
+        "digit_backbone",
+        "digit_tools",
+        "lesion_scans",
+        "medical_masks",
+        "small_network",
+    ):
         sys.modules.pop(name, None)
 
 

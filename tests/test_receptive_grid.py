@@ -10,7 +10,7 @@ from keras_lap.layers.receptive_grid import ReceptiveGrid
 
 
 def place_behind(model, **options):
-    """The `Place` of the model's output, found as the input of one more layer."""
+    """The `CallPlace` of the model's output, found as the input of one more layer."""
     end = layers.Identity(name="end")
     longer = keras.Model(model.inputs, end(model.outputs[0]))
     height, width = model.inputs[0].shape[1:3]

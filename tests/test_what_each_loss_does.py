@@ -25,7 +25,13 @@ def script(monkeypatch):
     import what_each_loss_does
 
     yield what_each_loss_does
-    for name in ("what_each_loss_does", "attributes", "digit_backbone", "digit_tools"):
+    for name in (
+        "what_each_loss_does",
+        "attributes",
+        "digit_backbone",
+        "digit_tools",
+        "small_network",
+    ):
         sys.modules.pop(name, None)
 
 

@@ -14,10 +14,19 @@ class RenderedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     Subclasses add `_info` and `_render(split, index)`, which returns an example.
     """
 
+    def _sizes(self) -> dict[str, int]:
+        """How many images each split has."""
+        return {split: getattr(self.builder_config, split) for split in SPLITS}
+
     def _split_generators(self, dl_manager):
         del dl_manager
-        return {split: self._generate_examples(split) for split in SPLITS}
+        return {
+            split: self._generate_examples(split, size)
+            for split, size in self._sizes().items()
+        }
 
-    def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
-        for index in range(getattr(self.builder_config, split)):
+    def _generate_examples(
+        self, split: str, size: int
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        for index in range(size):
             yield index, self._render(split, index)

@@ -7,13 +7,8 @@ import tensorflow as tf
 
 from keras_lap.datasets._box_planes import boxes_around, paint_boxes
 from keras_lap.moves_pixels import moves_pixels
+from keras_lap.preprocessing_layers import MASK_BREAKING
 
-_REFUSED = {
-    keras.layers.AugMix: "blends an image with moved copies of it",
-    keras.layers.CutMix: "puts parts of one image into another",
-    keras.layers.MixUp: "blends two images",
-    keras.layers.RandomElasticTransform: "distorts masks otherwise than the image",
-}
 _POINTWISE = (keras.layers.Normalization, keras.layers.Rescaling)
 
 
@@ -100,8 +95,8 @@ def _step(layer):
         return lambda image, targets: (layer(image), targets)
     if not hasattr(layer, "transform_segmentation_masks"):
         raise _refusal(layer, "of which it is not known whether it moves pixels")
-    for refused, reason in _REFUSED.items():
-        if isinstance(layer, refused):
+    for kind, reason in MASK_BREAKING.items():
+        if isinstance(layer, kind):
             raise _refusal(layer, f"which {reason}")
     if not isinstance(layer, keras.layers.Resizing) and not moves_pixels(layer):
         return lambda image, targets: (layer(image, training=True), targets)

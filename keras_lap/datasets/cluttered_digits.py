@@ -1,7 +1,6 @@
 """Handwritten digits in clutter, optionally with a patch that gives them away."""
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
@@ -10,6 +9,7 @@ from keras_lap.datasets._bounding_box import bounding_box, relative_box
 from keras_lap.datasets._canvas import SIDE
 from keras_lap.datasets._handwriting import CITATION, HOMEPAGE, digits_of
 from keras_lap.datasets._patch import add_patch
+from keras_lap.datasets._rendered_builder import RenderedBuilder
 from keras_lap.datasets._scene import draw_scene
 from keras_lap.datasets._splits import SPLITS, example_rng
 from keras_lap.datasets.sized_config import SizedConfig
@@ -106,7 +106,7 @@ def render_example(split: str, index: int, *, decoy: bool = False) -> dict[str, 
     return example
 
 
-class ClutteredDigits(tfds.core.GeneratorBasedBuilder):
+class ClutteredDigits(RenderedBuilder):
     """TensorFlow Datasets builder of `cluttered_digits`, rendered without a network."""
 
     VERSION = tfds.core.Version("1.0.0")
@@ -144,14 +144,10 @@ class ClutteredDigits(tfds.core.GeneratorBasedBuilder):
             disable_shuffling=True,
         )
 
-    def _split_generators(self, dl_manager):
-        del dl_manager
-        return {
-            split: self._generate_examples(split)
-            for split in split_names(self.builder_config.decoy)
-        }
+    def _sizes(self):
+        sizes = super()._sizes()
+        splits = split_names(self.builder_config.decoy)
+        return {split: sizes[split.removesuffix(_SHIFTED)] for split in splits}
 
-    def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
-        config = self.builder_config
-        for index in range(getattr(config, split.removesuffix(_SHIFTED))):
-            yield index, render_example(split, index, decoy=config.decoy)
+    def _render(self, split, index):
+        return render_example(split, index, decoy=self.builder_config.decoy)

@@ -1,3 +1,5 @@
+"""How good maps are: metrics, explainers to compare with, and the comparison."""
+
 from keras_lap.evaluation import explainers
 from keras_lap.evaluation.comparison import compare
 from keras_lap.evaluation.comparison.comparison import Comparison

@@ -1,3 +1,5 @@
+"""What maps have to be before anything is measured on them."""
+
 import numpy as np
 
 

@@ -1,3 +1,5 @@
+"""What masks have to be to be held against maps."""
+
 import numpy as np
 
 

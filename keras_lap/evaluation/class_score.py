@@ -1,3 +1,5 @@
+"""What explanations by gradients explain: scores from before the softmax."""
+
 import difflib
 import inspect
 import itertools
@@ -6,6 +8,7 @@ import keras
 
 from keras_lap.classifier.squashing import has_squashing_activation, is_squashing
 from keras_lap.layers.model_graph import graph_of
+from keras_lap.layout import height_and_width
 
 
 class ClassScore:
@@ -106,9 +109,8 @@ class ClassScore:
         """
         marks = self._marks
         if layer_name is None:
-            pixels = slice(2, 4) if data_format == "channels_first" else slice(1, 3)
             for mark in reversed(marks.values()):
-                if mark.output.shape[pixels] != (1, 1):
+                if height_and_width(mark.output.shape, data_format) != (1, 1):
                     return mark
             raise ValueError(
                 "Expected a model with a layer that has a rank-4 output of more than "

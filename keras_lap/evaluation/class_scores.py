@@ -1,3 +1,5 @@
+"""One column per class, whatever a classifier ends in."""
+
 import keras
 import numpy as np
 

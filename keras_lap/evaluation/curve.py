@@ -1,3 +1,5 @@
+"""Values along a threshold, a share of pixels or the like."""
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Grad-CAM in one call."""
+
 import keras
 import numpy as np
 

@@ -1,3 +1,5 @@
+"""What every metric returns."""
+
 import dataclasses
 from dataclasses import dataclass
 

@@ -1,3 +1,5 @@
+"""Predictions of a batch, however many replicas a model was made for."""
+
 from keras import tree
 
 

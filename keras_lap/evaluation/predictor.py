@@ -12,6 +12,7 @@ from keras_lap.classifier.class_outputs import class_outputs, holds_logits
 from keras_lap.classifier.image_input import data_format_of
 from keras_lap.classifier.squashing import gives_logits
 from keras_lap.evaluation.predict_batch import predict_batch
+from keras_lap.layout import DATA_FORMATS, channel_axis
 from keras_lap.names import check_choice
 from keras_lap.standardize_count import standardize_count
 from keras_lap.to_numpy import to_numpy
@@ -63,11 +64,11 @@ class Predictor:
             )
         if data_format is None:
             data_format = data_format_of(predict) if is_model else "channels_last"
-        check_choice("data_format", data_format, ("channels_last", "channels_first"))
+        check_choice("data_format", data_format, DATA_FORMATS)
         self._predict = partial(predict_batch, predict) if is_model else predict
         self._chosen = partial(chosen_output, predict, output=output)
         self._gives_logits = is_model and gives_logits(predict, output)
-        self._channels_first = data_format == "channels_first"
+        self._channel_axis = channel_axis(data_format)
 
     def __call__(self, images, batch_size: int = 32) -> np.ndarray:
         """Probabilities of images.
@@ -113,8 +114,7 @@ class Predictor:
 
     def _probabilities(self, batch):
         count = len(batch)
-        if self._channels_first:
-            batch = np.moveaxis(batch, -1, 1)
+        batch = np.moveaxis(batch, -1, self._channel_axis)
         values = to_numpy(self._chosen(self._predict(batch))).astype("float64")
         if values.ndim != 2 or len(values) != count:
             raise ValueError(

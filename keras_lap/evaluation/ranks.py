@@ -1,3 +1,5 @@
+"""Ranks with ties, as Spearman's correlation wants them."""
+
 import numpy as np
 
 

@@ -1,3 +1,5 @@
+"""Predictions of any number of images, in batches."""
+
 import keras
 import numpy as np
 

@@ -1,3 +1,5 @@
+"""What metrics on a map and a mask have in common."""
+
 from collections.abc import Callable
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Two classes, where a classifier has one column for both."""
+
 import keras
 import numpy as np
 

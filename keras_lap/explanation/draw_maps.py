@@ -1,3 +1,5 @@
+"""A figure of maps of several kinds beside each other."""
+
 import os
 
 import numpy as np

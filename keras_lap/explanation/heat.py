@@ -4,6 +4,8 @@ import importlib
 
 import numpy as np
 
+from keras_lap.from_extra import from_extra
+
 _LUMINANCE = np.array([[0.299], [0.587], [0.114]])  # ITU-R BT.601
 
 
@@ -21,10 +23,5 @@ def scaled_by_peak(map_):
 
 def matplotlib_module(name):
     """A module of matplotlib, or an `ImportError` that says how to install it."""
-    try:
+    with from_extra("plot", "Drawing maps needs matplotlib"):
         return importlib.import_module(name)
-    except ImportError as error:
-        raise ImportError(
-            "Drawing maps needs matplotlib. Install it with "
-            '`pip install "keras-lap[plot]"`.'
-        ) from error

@@ -17,7 +17,7 @@ from keras_lap.to_numpy import to_numpy
 
 
 @dataclass(frozen=True)
-class ImageBatch:
+class SourceBatch:
     """Some images, and what a data set tells of them.
 
     Attributes:
@@ -36,7 +36,7 @@ class ImageSource:
     """Images, batch by batch.
 
     Attributes:
-        batches: Iterable of `ImageBatch`.
+        batches: Iterable of `SourceBatch`.
         samples: Number of images, or `None` if it is not known.
         batch_count: Number of batches, likewise.
         images: All images in the model's layout, if they are at hand.
@@ -122,7 +122,7 @@ def _of_array(images, taken, batch_size, **known):
     taken.check(images.shape)
     starts = range(0, len(images), batch_size)
     return ImageSource(
-        batches=(ImageBatch(images[start : start + batch_size]) for start in starts),
+        batches=(SourceBatch(images[start : start + batch_size]) for start in starts),
         samples=len(images),
         batch_count=len(starts),
         images=images,
@@ -177,7 +177,7 @@ def _batch(element, taken):
         valid = valid.get("mask") if isinstance(valid, Mapping) else valid
         size = images.shape[taken.spatial]
         masks = standardized_masks(masks, size, labels, to_numpy(valid))
-    return ImageBatch(images, labels, masks)
+    return SourceBatch(images, labels, masks)
 
 
 def _is_of_outputs(labels):

@@ -6,6 +6,8 @@ import warnings
 
 import numpy as np
 
+from keras_lap.from_extra import from_extra
+
 # Pillow's names of what images have, by the number of channels.
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 # Full scale of 16 bits becomes that of 8.
@@ -21,13 +23,8 @@ def pillow():
     Raises:
         ImportError: If Pillow is not installed.
     """
-    try:
+    with from_extra("plot", "Reading image files needs Pillow"):
         import PIL.Image
-    except ImportError as error:
-        raise ImportError(
-            "Reading image files needs Pillow. Install it with "
-            '`pip install "keras-lap[plot]"`.'
-        ) from error
     return PIL.Image
 
 

@@ -3,6 +3,8 @@
 import keras
 from keras import ops, tree
 
+from keras_lap.layout import channel_axis, height_and_width
+
 
 class ImageBatch:
     """Images in the layout of their model, and in that of the losses.
@@ -29,17 +31,17 @@ class ImageBatch:
             )
         (self.images,) = tensors
         self._inputs = inputs
-        self._is_first = data_format == "channels_first"
+        self._data_format = data_format
 
     @property
     def size(self):
         """Number of the images, their height and their width."""
-        samples, *size = ops.shape(self.images)
-        return samples, *(size[1:] if self._is_first else size[:2])
+        shape = ops.shape(self.images)
+        return shape[0], *height_and_width(shape, self._data_format)
 
     def channels_last(self, images):
         """Turns what has the layout of the model into `(N, H, W, C)`."""
-        return ops.moveaxis(images, 1, -1) if self._is_first else images
+        return ops.moveaxis(images, channel_axis(self._data_format), -1)
 
     def as_inputs(self, images):
         """Turns images in the layout of the model into what it is called on."""
@@ -48,7 +50,7 @@ class ImageBatch:
     def for_model(self, images):
         """Turns `(N, H, W, C)` into what the model is called on, dtype included."""
         images = ops.cast(images, self.images.dtype)
-        return self.as_inputs(ops.moveaxis(images, -1, 1) if self._is_first else images)
+        return self.as_inputs(ops.moveaxis(images, -1, channel_axis(self._data_format)))
 
 
 def _is_image(tensor):

@@ -2,6 +2,8 @@
 
 from keras import tree
 
+from keras_lap.layout import height_and_width
+
 
 def image_sizes(inputs, data_format="channels_last"):
     """Heights and widths of the images that a model is called on.
@@ -15,8 +17,7 @@ def image_sizes(inputs, data_format="channels_last"):
         Set of pairs of integers, or of `None` where they are not known before the data.
     """
     shapes = (tuple(getattr(leaf, "shape", ())) for leaf in tree.flatten(inputs))
-    sides = slice(2, 4) if data_format == "channels_first" else slice(1, 3)
-    return {shape[sides] for shape in shapes if len(shape) == 4}
+    return {height_and_width(each, data_format) for each in shapes if len(each) == 4}
 
 
 def image_size(inputs, data_format="channels_last"):

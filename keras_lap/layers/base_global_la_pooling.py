@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_lap.layers.base_la_pooling import BaseLAPooling
+from keras_lap.layout import spatial_axes
 
 
 class BaseGlobalLAPooling(BaseLAPooling):
@@ -49,8 +50,7 @@ class BaseGlobalLAPooling(BaseLAPooling):
         y = super().call(inputs, training=training)
         if self.keepdims:
             return y
-        first = 2 if self.data_format == "channels_first" else 1
-        return ops.squeeze(y, axis=tuple(range(first, first + self.rank)))
+        return ops.squeeze(y, axis=spatial_axes(self.data_format, self.rank))
 
     def _output_sizes(self, sizes):
         return (1,) * self.rank if self.keepdims else ()

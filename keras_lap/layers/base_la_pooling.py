@@ -12,6 +12,7 @@ from keras_lap.layers.score_head import (
     attention_scores,
 )
 from keras_lap.layers.score_tape import ScoreRecord, record_scores
+from keras_lap.layout import channel_axis, from_channels_last, to_channels_last
 from keras_lap.names import check_choice
 from keras_lap.ops import la_pool
 from keras_lap.ops.arguments import (
@@ -115,7 +116,7 @@ class BaseLAPooling(layers.Layer):
             self.head.trainable = self.trainable
 
     def build(self, input_shape):
-        shape = self._channels_last_shape(input_shape)
+        shape = to_channels_last(input_shape, self.data_format)
         if shape[-1] is None:
             raise ValueError(
                 f"Expected the number of channels to be known, with "
@@ -141,12 +142,12 @@ class BaseLAPooling(layers.Layer):
             )
 
     def call(self, inputs, training=None):
-        channels_first = self.data_format == "channels_first"
+        axis = channel_axis(self.data_format)
         # Once for the score head and the pooling.
-        x = ops.moveaxis(inputs, 1, -1) if channels_first else inputs
+        x = ops.moveaxis(inputs, axis, -1)
         pool = super().rematerialized_call(self._pool, inputs)
         y = pool(x, self._attention(x, training))
-        return ops.moveaxis(y, -1, 1) if channels_first else y
+        return ops.moveaxis(y, -1, axis)
 
     def _pool(self, x, attention):
         return la_pool(
@@ -188,20 +189,13 @@ class BaseLAPooling(layers.Layer):
         return ops.softplus(ops.cast(self.raw_alpha, dtype))
 
     def compute_output_shape(self, input_shape):
-        batch, *sizes, channels = self._channels_last_shape(input_shape)
+        batch, *sizes, channels = to_channels_last(input_shape, self.data_format)
         sizes = self._output_sizes(sizes)
-        if self.data_format == "channels_first":
-            return (batch, channels, *sizes)
-        return (batch, *sizes, channels)
+        return from_channels_last((batch, *sizes, channels), self.data_format)
 
     def _output_sizes(self, sizes):
         """Spatial sizes of the output for those of the input."""
         raise NotImplementedError
-
-    def _channels_last_shape(self, shape):
-        if self.data_format == "channels_first":
-            return (shape[0], *shape[2:], shape[1])
-        return tuple(shape)
 
     def get_config(self):
         return {

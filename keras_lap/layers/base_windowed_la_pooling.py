@@ -1,6 +1,7 @@
 """What the layers that pool window by window have in common."""
 
 from keras_lap.layers.base_la_pooling import BaseLAPooling
+from keras_lap.layout import to_channels_last
 from keras_lap.ops import windows
 from keras_lap.ops.arguments import (
     check_window_fits,
@@ -53,7 +54,7 @@ class BaseWindowedLAPooling(BaseLAPooling):
         self.padding = standardize_padding(padding, self.pool_size)
 
     def build(self, input_shape):
-        sizes = self._channels_last_shape(input_shape)[1:-1]
+        sizes = to_channels_last(input_shape, self.data_format)[1:-1]
         check_window_fits(sizes, self.pool_size, self.padding)
         super().build(input_shape)
 

@@ -8,13 +8,14 @@ from keras import layers, tree
 from keras_lap.layers.la_pooling2d import LAPooling2D
 from keras_lap.layers.model_graph import graph_of, tensors_read
 from keras_lap.layers.receptive_grid import ReceptiveGrid
+from keras_lap.layout import spatial_axes
 
 # The place among the sources of a map that stands for the image itself.
 IMAGE = None
 
 
 @dataclass(frozen=True)
-class Place:
+class CallPlace:
     """Where in the network one call of a layer stands.
 
     Attributes:
@@ -53,7 +54,7 @@ def receptive_grids(model, image_size, calls, followed=None, data_format=None):
             `None` for Keras' own setting.
 
     Returns:
-        A list with the `Place` of each of `calls`.
+        A list with the `CallPlace` of each of `calls`.
 
     Example:
     >>> import keras
@@ -72,7 +73,7 @@ def receptive_grids(model, image_size, calls, followed=None, data_format=None):
     followed = range(len(calls)) if followed is None else followed
     image = ReceptiveGrid(tuple(image_size))
     data_format = data_format or keras.config.image_data_format()
-    return _Walk(image, _AXES[data_format], calls, followed).through(model)
+    return _Walk(image, spatial_axes(data_format), calls, followed).through(model)
 
 
 def _convolved(layer, grid, size):
@@ -117,7 +118,6 @@ _RULES = {
     layers.ZeroPadding2D: _padded,
     layers.Cropping2D: _cropped,
 }
-_AXES = {"channels_last": (1, 2), "channels_first": (2, 3)}
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class _Origin:
     """What the walk knows of a tensor.
 
     Attributes:
-        sources: As for `Place`.
+        sources: As for `CallPlace`.
         axes: The two axes along which the tensor is a map, if it is one.
         grid: The `ReceptiveGrid` of the map, or `None`.
     """
@@ -147,7 +147,7 @@ class _Walk:
         self._origins = {}
 
     def through(self, model):
-        """The list with the `Place` of each call."""
+        """The list with the `CallPlace` of each call."""
         graph = graph_of(model)
         if graph is not None:
             inputs = [self._begin(tensor) for tensor in graph.inputs]
@@ -204,7 +204,7 @@ class _Walk:
         """The axes of the maps that an operation reads."""
         data_format = getattr(operation, "data_format", None)
         if data_format is not None:
-            return _AXES[data_format]
+            return spatial_axes(data_format)
         return next(
             (origin.axes for origin in origins if origin.grid is not None), self._axes
         )
@@ -233,7 +233,7 @@ class _Walk:
     def _place(self, grid, sources):
         index = len(self._places)
         size = self._calls[index][1]
-        self._places.append(Place(grid.resized(size), sources))
+        self._places.append(CallPlace(grid.resized(size), sources))
         return frozenset({index}) if index in self._followed else sources
 
     def _remember(self, tensor, origin):

@@ -8,6 +8,7 @@ from types import NoneType
 import numpy as np
 from keras import backend, config
 
+from keras_lap.layout import DATA_FORMATS
 from keras_lap.names import check_choice
 
 WEIGHTINGS = ("gaussian", "softmax")
@@ -29,7 +30,7 @@ def standardize_data_format(data_format):
         return config.image_data_format()
     if isinstance(data_format, str):
         data_format = data_format.lower()
-    check_choice("data_format", data_format, ("channels_last", "channels_first"))
+    check_choice("data_format", data_format, DATA_FORMATS)
     return data_format
 
 

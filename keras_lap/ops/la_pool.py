@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_lap.layout import channel_axis, from_channels_last, to_channels_last
 from keras_lap.names import check_choice
 from keras_lap.ops import windows
 from keras_lap.ops.arguments import (
@@ -130,15 +131,14 @@ def la_pool(
     scores, alpha = ops.cast(scores, dtype), ops.convert_to_tensor(alpha, dtype)
     if base is not None:
         base_gate = ops.convert_to_tensor(base_gate, dtype)
-    shapes = [_channels_last(tensor.shape, data_format) for tensor in (x, scores)]
+    shapes = [to_channels_last(tensor.shape, data_format) for tensor in (x, scores)]
     check_shapes(*shapes, alpha.shape, None if base is None else base_gate.shape)
     window = standardize_window(shapes[0], pool_size, strides, padding)
-    channels_first = data_format == "channels_first"
-    if channels_first:
-        x, scores = (ops.moveaxis(tensor, 1, -1) for tensor in (x, scores))
+    axis = channel_axis(data_format)
+    x, scores = (ops.moveaxis(tensor, axis, -1) for tensor in (x, scores))
     pool = implementation_for(x, implementation)
     y = pool(x, scores, alpha, *window, weighting, gating, base, base_gate)
-    return ops.moveaxis(y, -1, 1) if channels_first else y
+    return ops.moveaxis(y, -1, axis)
 
 
 @keras.saving.register_keras_serializable("keras_lap")
@@ -181,7 +181,7 @@ class LaPool(keras.Operation):
 
     def compute_output_spec(self, x, scores, alpha, base_gate=None):
         check_dtype(x)
-        shapes = [_channels_last(t.shape, self.data_format) for t in (x, scores)]
+        shapes = [to_channels_last(t.shape, self.data_format) for t in (x, scores)]
         gate_shape = None if base_gate is None else _shape(base_gate)
         check_shapes(*shapes, _shape(alpha), gate_shape)
         window = standardize_window(shapes[0], *self.window)
@@ -189,17 +189,9 @@ class LaPool(keras.Operation):
         sizes = [1] * len(sizes) if window[0] is None else sizes
         if window[0] is not None:
             sizes = windows.output_sizes(sizes, *window)
-        if self.data_format == "channels_first":
-            return keras.KerasTensor((batch, channels, *sizes), x.dtype)
-        return keras.KerasTensor((batch, *sizes, channels), x.dtype)
+        shape = from_channels_last((batch, *sizes, channels), self.data_format)
+        return keras.KerasTensor(shape, x.dtype)
 
 
 def _shape(value):
     return value.shape if hasattr(value, "shape") else np.shape(value)
-
-
-def _channels_last(shape, data_format):
-    shape = tuple(shape)
-    if data_format == "channels_first":
-        return (*shape[:1], *shape[2:], *shape[1:2])
-    return shape

@@ -1,3 +1,5 @@
+"""What the page draws as lines."""
+
 from keras_lap.report.finite import finite
 from keras_lap.report.readable import readable
 

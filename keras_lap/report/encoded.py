@@ -1,3 +1,5 @@
+"""Images as part of a page."""
+
 import base64
 import io
 

@@ -1,3 +1,5 @@
+"""What the page shows of a comparison as tables."""
+
 from keras_lap.report.finite import finite
 from keras_lap.report.readable import readable
 

@@ -1,3 +1,5 @@
+"""Numbers that JSON can hold."""
+
 import math
 
 

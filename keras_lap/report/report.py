@@ -11,6 +11,7 @@ import string
 
 import numpy as np
 
+from keras_lap.from_extra import from_extra
 from keras_lap.report.charts import comparison_charts, training_charts
 from keras_lap.report.figure_tables import figure_tables
 from keras_lap.report.gallery import gallery
@@ -149,14 +150,9 @@ def _part(name):
 
 def _colours(count=33):
     """The colour map of `draw_maps` at even steps, between which the page blends."""
-    try:
+    with from_extra("plot", "report needs matplotlib and Pillow"):
         import PIL  # noqa: F401
         from matplotlib import colormaps
-    except ImportError as error:
-        raise ImportError(
-            "report needs matplotlib and Pillow. Install them with "
-            '`pip install "keras-lap[plot]"`.'
-        ) from error
     colours = colormaps["inferno"](np.linspace(0, 1, count))[:, :3]
     return colours.round(4).tolist()
 

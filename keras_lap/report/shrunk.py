@@ -1,3 +1,5 @@
+"""Images no larger than a page needs."""
+
 import numpy as np
 
 

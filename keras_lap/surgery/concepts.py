@@ -32,7 +32,7 @@ def automatic_concepts(graph, sources, stages):
     ]
 
 
-def check_concepts(concepts):
+def standardize_concepts(concepts):
     """Checks the `concepts` argument of `plan`, but for its addresses.
 
     Args:

@@ -6,36 +6,11 @@ from keras import Sequential, layers
 
 from keras_lap.layers import BaseLAPooling
 from keras_lap.layers.lap_layers import lap_layers
+from keras_lap.preprocessing_layers import AUGMENTATIONS
 from keras_lap.surgery.copies import copied_value, copy_operation, copy_state
 from keras_lap.surgery.read_graph import read_graph
 from keras_lap.surgery.rebuild import rebuild
 
-# `RandomCrop` is none of them: it says that it changes the size at inference too.
-AUGMENTATIONS = (
-    layers.AugMix,
-    layers.CutMix,
-    layers.MixUp,
-    layers.RandAugment,
-    layers.RandomBrightness,
-    layers.RandomColorDegeneration,
-    layers.RandomColorJitter,
-    layers.RandomContrast,
-    layers.RandomElasticTransform,
-    layers.RandomErasing,
-    layers.RandomFlip,
-    layers.RandomGaussianBlur,
-    layers.RandomGrayscale,
-    layers.RandomHue,
-    layers.RandomInvert,
-    layers.RandomPerspective,
-    layers.RandomPosterization,
-    layers.RandomRotation,
-    layers.RandomSaturation,
-    layers.RandomSharpness,
-    layers.RandomShear,
-    layers.RandomTranslation,
-    layers.RandomZoom,
-)
 REGULARIZERS = (
     layers.ActivityRegularization,
     layers.AlphaDropout,

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_lap.layers.sizes_and_channels import sizes_and_channels
+from keras_lap.layout import sizes_and_channels
 from keras_lap.surgery.cost import Cost, call_cost, lap_parameters
 from keras_lap.surgery.reach import reaches, whole_image
 from keras_lap.surgery.rewrite import Lap

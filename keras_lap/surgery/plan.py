@@ -4,7 +4,7 @@ import numbers
 
 from keras_lap.names import check_choice
 from keras_lap.ops.arguments import standardize_sizes
-from keras_lap.surgery.concepts import check_concepts
+from keras_lap.surgery.concepts import standardize_concepts
 from keras_lap.surgery.conversion_plan import ConversionPlan
 from keras_lap.surgery.lap_options import LAP_DEFAULTS, check_options
 from keras_lap.surgery.read_graph import read_graph
@@ -66,7 +66,7 @@ def plan(
     [('conv_dw_6_lap', 3, 10), ('conv_dw_12_lap', 4, 10)]
     """
     check_choice("where", where, WHERE)
-    concepts = check_concepts(concepts)
+    concepts = standardize_concepts(concepts)
     image_size = standardize_sizes("image_size", image_size, 2)
     graph = read_graph(model)
     options = {**LAP_DEFAULTS, **layer_options}

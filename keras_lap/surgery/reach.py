@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from keras import layers
 
 from keras_lap.layers.base_windowed_la_pooling import BaseWindowedLAPooling
-from keras_lap.layers.sizes_and_channels import sizes_and_channels
+from keras_lap.layout import sizes_and_channels
 from keras_lap.surgery.rules.strided_convolution import CONVOLUTIONS
 
 _POOLINGS = (layers.MaxPooling2D, layers.AveragePooling2D, BaseWindowedLAPooling)

@@ -5,7 +5,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_lap.layers.score_head import attention_scores
-from keras_lap.layers.sizes_and_channels import sizes_and_channels
+from keras_lap.layout import sizes_and_channels
 from keras_lap.ops.reference import base_reference, la_pool_reference
 from keras_lap.ops.windows import same_depends_on_size
 

@@ -46,7 +46,7 @@ class Launch:
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class LaunchPlan:
     """Launches in order, and the scratch memory that they share.
 
     Attributes:
@@ -189,7 +189,7 @@ def plan_forward(pooling, dtype):
             vector=choice.vector,
         )
     programs = choice.tiles_of(variant, pooling.windows)
-    return Plan(tuple(choice.launch(variant, programs)), {})
+    return LaunchPlan(tuple(choice.launch(variant, programs)), {})
 
 
 @functools.lru_cache(PLANS_KEPT)
@@ -222,7 +222,7 @@ def _plan_known(choice):
     launches = choice.launch(variant, programs)
     sums = programs // choice.groups, choice.groups
     launches += _finish(choice, sums, programs, scores=0)
-    return Plan(tuple(launches), {"alpha_sums": programs, "gate_sums": programs})
+    return LaunchPlan(tuple(launches), {"alpha_sums": programs, "gate_sums": programs})
 
 
 def _plan_pairs(choice):
@@ -249,7 +249,7 @@ def _plan_pairs(choice):
         "alpha_sums": programs,
         "gate_sums": programs + maxima_programs,
     }
-    return Plan(tuple(launches), scratch)
+    return LaunchPlan(tuple(launches), scratch)
 
 
 def _feature_gradients(choice):
@@ -287,7 +287,7 @@ def _plan_per_channel(choice):
         "alpha_sums": blocks * pooling.channels,
         "gate_sums": programs,
     }
-    return Plan(tuple(launches), scratch)
+    return LaunchPlan(tuple(launches), scratch)
 
 
 def _finish(choice, alpha_sums, gate_count, scores):

@@ -62,7 +62,7 @@ class Driver:
         """Enqueues the launches of a plan.
 
         Args:
-            plan: A `Plan`.
+            plan: A `LaunchPlan`.
             buffers: Device addresses of inputs and outputs, by name.
             scratch: Device address of as many bytes as the plan's scratch takes.
             stream: A CUstream of the device, as an integer.

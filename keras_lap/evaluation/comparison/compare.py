@@ -1,3 +1,5 @@
+"""The way from a model and a data set to a table of metrics."""
+
 from collections.abc import Mapping
 
 import keras

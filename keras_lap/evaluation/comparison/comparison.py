@@ -1,3 +1,5 @@
+"""Rows and curves, and how they are shown, stored and read."""
+
 import csv
 import math
 import textwrap
@@ -6,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from keras_lap.evaluation.metric_result import MetricResult
+from keras_lap.from_extra import from_extra
 
 SAME_MODEL = "same model"
 TWO_MODELS = "LAP model against original model"
@@ -91,13 +94,8 @@ class Comparison:
         Raises:
             ImportError: If pandas is not installed.
         """
-        try:
+        with from_extra("evaluation", "to_frame needs pandas, as to_csv does not"):
             import pandas
-        except ImportError as error:
-            raise ImportError(
-                "to_frame needs pandas. Install it with "
-                '`pip install "keras-lap[evaluation]"`, or use `to_csv`.'
-            ) from error
         return pandas.DataFrame(self.rows, columns=FIELDS)
 
     def to_csv(self, path):

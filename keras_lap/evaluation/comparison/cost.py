@@ -12,7 +12,7 @@ from keras_lap.paired_rounds import time_in_rounds
 
 
 @dataclass(frozen=True)
-class Cost:
+class MeasuredCost:
     """What one call of a function cost.
 
     Attributes:
@@ -29,7 +29,7 @@ class Cost:
 
 def costs(
     calls: dict[str, Callable[[], object]], rounds: int
-) -> dict[str, Cost | Exception]:
+) -> dict[str, MeasuredCost | Exception]:
     """Measures functions beside each other.
 
     Every function is called once to warm up, and left out if it fails. Then each is
@@ -45,7 +45,7 @@ def costs(
         rounds: Number of rounds, at least 1.
 
     Returns:
-        Dict from the names to a `Cost`, or to the exception of one that failed.
+        Dict from the names to a `MeasuredCost`, or to the exception of one that failed.
 
     Example:
     >>> from keras_lap.evaluation.comparison.cost import costs
@@ -62,7 +62,7 @@ def costs(
     calls = {name: call for name, call in calls.items() if name not in errors}
     seconds = time_in_rounds(calls, rounds)
     return errors | {
-        name: Cost(np.array([*seconds[name].values()]), *_peak(call))
+        name: MeasuredCost(np.array([*seconds[name].values()]), *_peak(call))
         for name, call in calls.items()
     }
 

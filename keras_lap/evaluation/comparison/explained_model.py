@@ -1,3 +1,5 @@
+"""What all explainers of one model are measured on."""
+
 import keras
 import numpy as np
 
@@ -6,6 +8,7 @@ from keras_lap.classifier.labels import check_labels, single_labels
 from keras_lap.evaluation.class_scores import class_scores
 from keras_lap.evaluation.predictor import Predictor
 from keras_lap.layers.model_graph import graph_of
+from keras_lap.layout import channel_axis
 
 
 class ExplainedModel:
@@ -39,7 +42,7 @@ class ExplainedModel:
         self.images = samples.images
         self._samples = samples
         self._options = {"batch_size": batch_size, "seed": seed}
-        self._channels_first = data_format == "channels_first"
+        self._channel_axis = channel_axis(data_format)
         self._predictor = Predictor(self.model, data_format=data_format)
         scores = class_scores(self.model, self.images, batch_size)
         predicted = scores.argmax(axis=-1)
@@ -68,16 +71,13 @@ class ExplainedModel:
             "boxes": samples.boxes,
             "labels": self._labels,
             "predict": self._predictor,
-            "images": self._channels_last(self.images),
+            "images": np.moveaxis(self.images, self._channel_axis, -1),
             "images_of_model": self.images,
             "targets": self.targets,
             "model": self.model,
             "explainer": explainer,
             **self._options,
         }
-
-    def _channels_last(self, images):
-        return np.moveaxis(images, 1, -1) if self._channels_first else images
 
 
 def _with_one_output(model, output):

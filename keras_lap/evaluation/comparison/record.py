@@ -1,3 +1,5 @@
+"""The rows of a comparison, written one metric and explainer at a time."""
+
 import warnings
 
 import numpy as np

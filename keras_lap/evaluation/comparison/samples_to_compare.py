@@ -1,3 +1,5 @@
+"""Data sets of many forms, read into one."""
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -6,6 +8,7 @@ import numpy as np
 from keras_lap.classifier.image_and_targets import image_and_targets
 from keras_lap.classifier.labels import standardized_labels
 from keras_lap.classifier.masks import standardized_masks
+from keras_lap.layout import height_and_width
 from keras_lap.to_numpy import to_numpy
 
 _NAMES = ("image", "label", "mask", "boxes")
@@ -66,8 +69,7 @@ class SamplesToCompare:
         labels = standardized_labels(given.get("label"))
         masks = given.get("mask")
         if masks is not None:
-            first = data_format == "channels_first"
-            size = images.shape[2:] if first else images.shape[1:3]
+            size = height_and_width(images.shape, data_format)
             masks = standardized_masks(masks, size, labels, given.get(_FLAGS["mask"]))
         boxes = given.get("boxes")
         if boxes is not None and _FLAGS["boxes"] in given:

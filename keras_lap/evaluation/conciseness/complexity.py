@@ -1,3 +1,5 @@
+"""Maps that are read at a glance spread over few pixels."""
+
 import numpy as np
 
 from keras_lap.evaluation.conciseness.contributions import contributions

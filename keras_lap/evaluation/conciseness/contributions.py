@@ -1,3 +1,5 @@
+"""Maps as distributions over their pixels."""
+
 from collections.abc import Iterator
 
 import numpy as np

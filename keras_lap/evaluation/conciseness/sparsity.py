@@ -1,3 +1,5 @@
+"""Maps that are read at a glance have little beside their peaks."""
+
 import numpy as np
 
 from keras_lap.evaluation.conciseness.contributions import contributions

@@ -1,3 +1,5 @@
+"""This library's explainers, for xplique's metrics."""
+
 import keras
 import numpy as np
 

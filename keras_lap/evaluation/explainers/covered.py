@@ -1,4 +1,8 @@
+"""What a model is shown to learn which parts of an image matter."""
+
 import numpy as np
+
+from keras_lap.layout import channel_axis, spatial_axes
 
 
 def covered(image, visible, value: float | None, data_format: str) -> np.ndarray:
@@ -24,10 +28,9 @@ def covered(image, visible, value: float | None, data_format: str) -> np.ndarray
     >>> covered(image, visible, None, "channels_last")[..., 0].tolist()
     [[[2.0, 3.5]], [[3.0, 4.0]]]
     """
-    first = data_format == "channels_first"
     if value is None:
-        value = image.mean(axis=(1, 2) if first else (0, 1), keepdims=True)
-    shares = np.expand_dims(visible, 1 if first else -1)
+        value = image[None].mean(axis=spatial_axes(data_format), keepdims=True)
+    shares = np.expand_dims(visible, channel_axis(data_format))
     copies = shares * image + (1 - shares) * value
     if image.dtype.kind in "iu":
         # Cut off instead, they would be darker by half a step on average.

@@ -1,6 +1,9 @@
+"""A baseline that knows the image alone."""
+
 import numpy as np
 
 from keras_lap.evaluation.explainers.explainer import Explainer
+from keras_lap.layout import channel_axis
 
 
 class Edge(Explainer):
@@ -26,8 +29,8 @@ class Edge(Explainer):
 
     def prepare(self, model):
         def maps_of(images, targets):
-            channel = 1 if self.data_format == "channels_first" else -1
-            grey = np.asarray(images, np.float32).mean(axis=channel)
+            channels = channel_axis(self.data_format)
+            grey = np.asarray(images, np.float32).mean(axis=channels)
             return np.hypot(_sobel(grey, 1, 2), _sobel(grey, 2, 1))
 
         return maps_of

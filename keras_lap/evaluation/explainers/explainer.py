@@ -1,9 +1,13 @@
+"""The interface that all explainers have."""
+
 import abc
 from collections.abc import Callable
 
 import keras
 import numpy as np
 
+from keras_lap.layout import DATA_FORMATS, height_and_width
+from keras_lap.names import check_choice
 from keras_lap.standardize_count import standardize_count
 
 
@@ -44,14 +48,9 @@ class Explainer(abc.ABC):
         data_format: str | None = None,
     ):
         batch_size = standardize_count("batch_size", batch_size)
-        data_format = (
-            keras.config.image_data_format() if data_format is None else data_format
-        )
-        if data_format not in ("channels_last", "channels_first"):
-            raise ValueError(
-                'Expected data_format to be "channels_last" or "channels_first". '
-                f"Received: {data_format=}"
-            )
+        if data_format is None:
+            data_format = keras.config.image_data_format()
+        check_choice("data_format", data_format, DATA_FORMATS)
         self.name = type(self).__name__ if name is None else name
         self.batch_size = batch_size
         self.data_format = data_format
@@ -113,8 +112,7 @@ class Explainer(abc.ABC):
 
     def image_size(self, images) -> tuple[int, int]:
         """Height and width of images in this explainer's layout."""
-        first = self.data_format == "channels_first"
-        return tuple(images.shape[2:] if first else images.shape[1:3])
+        return height_and_width(images.shape, self.data_format)
 
     def __repr__(self):
         return f"<{type(self).__name__} {self.name!r}>"

@@ -1,3 +1,5 @@
+"""Channels of a layer, weighted by their mean gradients."""
+
 import numpy as np
 
 from keras_lap.evaluation.explainers.layer_explainer import LayerExplainer

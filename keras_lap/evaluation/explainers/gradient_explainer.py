@@ -1,3 +1,5 @@
+"""From the gradients of images to maps, batch by batch."""
+
 import abc
 
 import numpy as np
@@ -5,6 +7,7 @@ import numpy as np
 from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
 from keras_lap.evaluation.explainers.reduce_channels import CHANNELS, reduce_channels
 from keras_lap.evaluation.score_gradients import ScoreGradients
+from keras_lap.layout import channel_axis
 from keras_lap.names import check_choice
 
 
@@ -61,8 +64,7 @@ class GradientExplainer(Explainer):
                     targets[batch],
                     generator,
                 )
-                if self.data_format == "channels_first":
-                    values = np.moveaxis(values, 1, -1)
+                values = np.moveaxis(values, channel_axis(self.data_format), -1)
                 maps[batch] = reduce_channels(values, self.channels)
             return maps
 

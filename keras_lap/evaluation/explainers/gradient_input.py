@@ -1,3 +1,5 @@
+"""To first order, what each pixel adds to the score."""
+
 from keras_lap.evaluation.explainers.gradient_explainer import GradientExplainer
 
 

@@ -1,3 +1,5 @@
+"""What each pixel adds to the score on the way from zeros to the image."""
+
 import numpy as np
 
 from keras_lap.evaluation.explainers.gradient_explainer import GradientExplainer

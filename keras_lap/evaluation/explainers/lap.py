@@ -1,3 +1,5 @@
+"""The explanation that a model with LAP layers brings along, as an explainer."""
+
 import functools
 
 import numpy as np

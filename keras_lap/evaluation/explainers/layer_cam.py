@@ -1,3 +1,5 @@
+"""Channels of a layer, weighted place by place."""
+
 import numpy as np
 
 from keras_lap.evaluation.explainers.layer_explainer import LayerExplainer

@@ -1,3 +1,5 @@
+"""From the features of a layer to maps of the size of the images."""
+
 import abc
 
 import numpy as np

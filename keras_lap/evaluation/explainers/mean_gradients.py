@@ -1,3 +1,5 @@
+"""For methods that ask for many gradients of an image."""
+
 import numpy as np
 
 

@@ -1,3 +1,5 @@
+"""Parts of the image that the model misses when they are covered."""
+
 import math
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""A baseline that knows nothing."""
+
 import numpy as np
 
 from keras_lap.evaluation.explainers.explainer import Explainer

@@ -1,3 +1,5 @@
+"""Pixels have several channels, and maps one value for each."""
+
 import numpy as np
 
 _WAYS = {

@@ -1,3 +1,5 @@
+"""Maps of a layer, brought to the pixels of the image."""
+
 import keras
 import numpy as np
 

@@ -1,3 +1,5 @@
+"""Parts of the image that are visible when the model sees the class."""
+
 import numpy as np
 
 from keras_lap.evaluation.explainers.covered import covered

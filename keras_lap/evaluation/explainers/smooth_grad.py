@@ -1,3 +1,5 @@
+"""Noise that takes the noise out of gradients."""
+
 import numpy as np
 
 from keras_lap.evaluation.explainers.gradient_explainer import GradientExplainer

@@ -1,3 +1,5 @@
+"""Which pixels would change the score most."""
+
 from keras_lap.evaluation.explainers.gradient_explainer import GradientExplainer
 
 

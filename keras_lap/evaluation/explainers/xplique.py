@@ -1,3 +1,5 @@
+"""xplique's methods as explainers of this library."""
+
 import importlib
 import inspect
 
@@ -9,6 +11,7 @@ from keras_lap.evaluation.class_score import ClassScore
 from keras_lap.evaluation.class_scores import class_scores
 from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
 from keras_lap.evaluation.raw_outputs import raw_outputs
+from keras_lap.layout import channel_axis
 from keras_lap.names import check_names
 
 # They copy the model layer by layer from its configuration, which a model that was
@@ -106,8 +109,7 @@ class Xplique(Explainer):
             one_hot = np.eye(classes, dtype=np.float32)[
                 checked_classes(targets, classes)
             ]
-            if self.data_format == "channels_first":
-                images = np.moveaxis(images, 1, -1)
+            images = np.moveaxis(images, channel_axis(self.data_format), -1)
             maps = np.asarray(method(images.astype(np.float32), one_hot))
             return maps.reshape(maps.shape[:3])
 
@@ -115,9 +117,7 @@ class Xplique(Explainer):
 
     def _function(self, model):
         def scores(images):
-            images = np.asarray(images)
-            if self.data_format == "channels_first":
-                images = np.moveaxis(images, -1, 1)
+            images = np.moveaxis(np.asarray(images), -1, channel_axis(self.data_format))
             columns = raw_outputs(model, images, self.batch_size)
             if columns.shape[-1] == 1 and holds_logits(columns):
                 raise ValueError(

@@ -4,6 +4,8 @@ import functools
 
 import numpy as np
 
+from keras_lap.from_extra import from_extra
+
 
 def noisy_linear_imputation(image, missing, noise, generator) -> np.ndarray:
     """Replaces pixels by the weighted mean of their neighbours, plus noise.
@@ -78,11 +80,7 @@ def _factorized(matrix):
 
 
 def _scipy():
-    try:
+    with from_extra("evaluation", "ROAD needs SciPy"):
         from scipy import sparse
         from scipy.sparse import linalg
-    except ImportError as error:
-        raise ImportError(
-            'ROAD needs SciPy. Install it with `pip install "keras-lap[evaluation]"`.'
-        ) from error
     return sparse, linalg

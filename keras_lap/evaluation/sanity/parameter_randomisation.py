@@ -1,3 +1,5 @@
+"""Whether maps depend on what the model has learned."""
+
 from dataclasses import dataclass
 
 import keras

@@ -1,3 +1,5 @@
+"""Whether maps depend on what the labels say."""
+
 from collections.abc import Callable
 
 import keras

@@ -1,3 +1,5 @@
+"""Whether maps stay where the image almost does."""
+
 import keras
 import numpy as np
 

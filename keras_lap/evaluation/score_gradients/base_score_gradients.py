@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_lap.evaluation.class_score import ClassScore
+from keras_lap.layout import channel_axis
 
 
 class BaseScoreGradients(abc.ABC):
@@ -79,6 +80,7 @@ class BaseScoreGradients(abc.ABC):
         Raises:
             ValueError: If no layer or more than one has the name.
         """
+        axis = channel_axis(data_format)
         features_of = self._to_features(self._score.features(layer_name, data_format))
 
         def features_and_gradients(images, classes):
@@ -89,9 +91,7 @@ class BaseScoreGradients(abc.ABC):
                     "layer without a gradient. Choose another `layer_name`."
                 )
             both = _float32(features), _float32(gradient)
-            if data_format == "channels_first":
-                return tuple(np.moveaxis(values, 1, -1) for values in both)
-            return both
+            return tuple(np.moveaxis(values, axis, -1) for values in both)
 
         return features_and_gradients
 

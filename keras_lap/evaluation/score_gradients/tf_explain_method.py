@@ -1,4 +1,8 @@
+"""tf-explain, imported no earlier than it is needed."""
+
 import importlib
+
+from keras_lap.from_extra import from_extra
 
 
 def tf_explain_method(module: str, name: str):
@@ -11,10 +15,6 @@ def tf_explain_method(module: str, name: str):
     Raises:
         ImportError: If tf-explain or OpenCV, which it imports, is not installed.
     """
-    try:
+    needed = f"Beside TensorFlow, {name} needs tf-explain and OpenCV"
+    with from_extra("evaluation", needed):
         return getattr(importlib.import_module(f"tf_explain.core.{module}"), name)
-    except ImportError as error:
-        raise ImportError(
-            f"{name} needs TensorFlow, tf-explain and OpenCV. Install the last two "
-            'with `pip install "keras-lap[evaluation]"`.'
-        ) from error

@@ -1,9 +1,12 @@
+"""Whether maps are good for finding objects."""
+
 import numpy as np
 
 from keras_lap.evaluation.check_maps import check_maps
 from keras_lap.evaluation.curve import Curve
 from keras_lap.evaluation.metric_result import MetricResult
 from keras_lap.evaluation.validity.check_thresholds import check_thresholds
+from keras_lap.from_extra import from_extra
 
 # 0.01, 0.02, ..., 0.99
 THRESHOLDS = tuple(step / 100 for step in range(1, 100))
@@ -90,13 +93,9 @@ def box_localisation(maps, boxes, thresholds=THRESHOLDS, iou=0.5) -> MetricResul
 
 
 def _connected_components():
-    try:
+    needed = "box_localisation needs OpenCV, which finds connected components"
+    with from_extra("evaluation", needed):
         from cv2 import connectedComponentsWithStats
-    except ImportError as error:
-        raise ImportError(
-            "box_localisation needs OpenCV, which finds connected components. Install "
-            'it with `pip install "keras-lap[evaluation]"`.'
-        ) from error
     return connectedComponentsWithStats
 
 

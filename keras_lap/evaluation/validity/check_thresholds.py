@@ -1,3 +1,5 @@
+"""Thresholds that are relative to a map's maximum."""
+
 import numpy as np
 
 

@@ -1,3 +1,5 @@
+"""How much of a map is on the object."""
+
 import numpy as np
 
 from keras_lap.evaluation.metric_result import MetricResult

@@ -1,3 +1,5 @@
+"""Overlap with the object, without a threshold."""
+
 import numpy as np
 
 from keras_lap.evaluation.metric_result import MetricResult

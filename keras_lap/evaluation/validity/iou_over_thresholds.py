@@ -1,3 +1,5 @@
+"""Overlap with the object at many thresholds, none of which is chosen."""
+
 import numpy as np
 
 from keras_lap.evaluation.check_maps import check_maps

@@ -1,3 +1,5 @@
+"""Whether a map points at the object."""
+
 import numpy as np
 
 from keras_lap.evaluation.metric_result import MetricResult
