@@ -187,36 +187,40 @@ def test_two_replicas_train_as_one_and_are_read(tmp_path):
         assert_close(two, one, rtol=1e-4, atol=1e-5)
 
 
-CALL_SAVED_MODEL = """
-import sys
+CALL_SAVED_MODELS = """
+import pathlib, sys
 import numpy as np, tensorflow as tf
 import keras_lap
 
-model_path, input_path, output_path, fused = sys.argv[1:]
+folder, fused = sys.argv[1:]
 if fused == "fused":
     keras_lap.load_ops()
-serve = tf.saved_model.load(model_path).signatures["serving_default"]
-(y,) = serve(tf.constant(np.load(input_path))).values()
-np.save(output_path, y)
+for path in pathlib.Path(folder).iterdir():
+    serve = tf.saved_model.load(path / "model").signatures["serving_default"]
+    (y,) = serve(tf.constant(np.load(path / "x.npy"))).values()
+    np.save(path / "y.npy", y)
 """
 
 
 @pytest.mark.parametrize("save", ["model.export", "tf.saved_model.save"])
-@pytest.mark.parametrize("name", ["default", "avg base", "channels_first", "features"])
-def test_saved_model_computes_the_same_in_a_fresh_process(rng, tmp_path, save, name):
-    paths = [tmp_path / part for part in ("model", "x.npy", "y.npy")]
-    layer = IMAGES.make(**CONFIGURATIONS[name])
-    x = in_layout_of(layer, IMAGES.features(rng))
-    sizes = [None if size != CHANNELS else size for size in x.shape[1:]]
-    model = keras.Sequential([keras.Input(sizes), layer])
-    randomize(model, rng)
-    if save == "model.export":
-        model.export(paths[0], verbose=False)
-    else:
-        tf.saved_model.save(model, str(paths[0]))
-    np.save(paths[1], x)
-    run(CALL_SAVED_MODEL, *paths, which().implementation)
-    assert_identical(np.load(paths[2]), model(x))
+def test_saved_models_compute_the_same_in_a_fresh_process(rng, tmp_path, save):
+    expected = {}
+    for name in ("default", "avg base", "channels_first", "features"):
+        layer = IMAGES.make(**CONFIGURATIONS[name])
+        x = in_layout_of(layer, IMAGES.features(rng))
+        sizes = [None if size != CHANNELS else size for size in x.shape[1:]]
+        model = keras.Sequential([keras.Input(sizes), layer])
+        randomize(model, rng)
+        folder = tmp_path / name
+        if save == "model.export":
+            model.export(folder / "model", verbose=False)
+        else:
+            tf.saved_model.save(model, str(folder / "model"))
+        np.save(folder / "x.npy", x)
+        expected[folder] = model(x)
+    run(CALL_SAVED_MODELS, tmp_path, which().implementation)
+    for folder, y in expected.items():
+        assert_identical(np.load(folder / "y.npy"), y)
 
 
 def test_checkpoints_of_tensorflow_name_the_gate(tmp_path):

@@ -502,19 +502,19 @@ def with_random_layers():
 
 
 UNCHANGED = {
-    "graph": ("float32", {"jit_compile": False}, 0),
-    "eager": ("float32", {"run_eagerly": True}, 0),
-    "mixed_float16": ("mixed_float16", {"jit_compile": False}, 0),
-    # XLA fuses what is added with what was there, and rounds at other places.
-    "XLA": ("float32", {"jit_compile": True}, 0),
+    "graph": ("float32", {"jit_compile": False}),
+    "eager": ("float32", {"run_eagerly": True}),
+    "mixed_float16": ("mixed_float16", {"jit_compile": False}),
+    "XLA": ("float32", {"jit_compile": True}),
 }
 
 
-@pytest.mark.parametrize("policy, options, allowed", UNCHANGED.values(), ids=UNCHANGED)
-def test_weights_of_zero_change_nothing(policy, options, allowed):
+@pytest.mark.parametrize("policy, options", UNCHANGED.values(), ids=UNCHANGED)
+def test_weights_of_zero_change_nothing(policy, options):
     """Neither dropout nor batch statistics, neither the order nor the loss scale."""
     rng = np.random.default_rng(0)
-    samples = 8 if allowed else 7
+    # A smaller last batch would be compiled for itself.
+    samples = 7 if options.get("run_eagerly") else 8
     x = rng.normal(size=(samples, SIZE, SIZE, 1)).astype("float32")
     label = np.arange(samples) % CLASSES
     targets = {"label": label, "mask": np.ones((samples, SIZE, SIZE))}
@@ -528,7 +528,7 @@ def test_weights_of_zero_change_nothing(policy, options, allowed):
         loss = model.fit(x, y, shuffle=True, **fitting).history["loss"]
         results.append([loss, *model.get_weights(), *model.optimizer.variables])
     for plain, injected in zip(*results, strict=True):
-        assert_close(injected, plain, rtol=0, atol=allowed)
+        assert_close(injected, plain, rtol=0, atol=0)
 
 
 # Tracing.
