@@ -11,16 +11,16 @@ PARITY := .venv-parity
 PARITY_READY := $(PARITY)/.ready
 # They pin another TensorFlow or another OpenCV than is here.
 PARITY_PINNED := 'quantus~=0.6.0' 'tf-keras~=2.21.0' 'xplique~=2.0.2'
-PARITY_TESTS = $(wildcard tests/test_*parity.py)
-BACKEND_TESTS := $(addprefix tests/,test_la_pool.py test_la_pool_symbolic.py \
-    test_dispatch.py test_cli.py test_la_pooling.py test_global_la_pooling.py \
-    test_score_head.py test_score_tape.py test_knowledge_losses.py test_knowledge.py \
-    test_knowledge_layers.py test_knowledge_across_layers.py \
-    test_knowledge_right_reasons.py test_knowledge_purpose.py test_gate_anneal.py \
-    test_explainers_on_backends.py test_recorded_pass.py \
-    test_convert_on_backends.py test_study_grid.py \
-    $(addprefix test_knowledge_injection,.py _errors.py _kinds.py _models.py \
-    _state.py _warmup.py))
+PARITY_TESTS = $(wildcard tests/*/test_*parity.py)
+BACKEND_TESTS := $(addprefix tests/,$(addprefix ops/test_,la_pool.py la_pool_symbolic.py \
+    dispatch.py) cli/test_cli.py $(addprefix layers/test_,la_pooling.py \
+    global_la_pooling.py score_head.py score_tape.py) $(addprefix injection/test_, \
+    gate_anneal.py $(addprefix knowledge,.py _losses.py _layers.py _across_layers.py \
+    _right_reasons.py _purpose.py _injection.py _injection_errors.py \
+    _injection_kinds.py _injection_models.py _injection_state.py \
+    _injection_warmup.py)) evaluation/test_explainers_on_backends.py \
+    explanation/test_recorded_pass.py surgery/test_convert_on_backends.py \
+    examples/test_study_grid.py)
 # JAX compiles every operation anew for every shape: with these it takes minutes. What
 # is refused or warned of, and how, depends on no backend.
 TOO_SLOW_ON_JAX := every_rank or second_derivatives or zero_alpha or small_alpha or \
@@ -73,7 +73,7 @@ test-jax: $(BACKENDS_READY)
 # take minutes to compile on JAX.
 test-torch: $(BACKENDS_READY)
 	KERAS_BACKEND=torch OMP_NUM_THREADS=1 $(BACKENDS)/bin/python $(PYTEST) $(BACKEND_TESTS) \
-	    tests/test_torch_la_pool.py tests/test_study.py
+	    tests/ops/test_torch_la_pool.py tests/examples/test_study.py
 
 # Metrics against those of xplique, Quantus and pytorch-grad-cam.
 parity: $(PARITY_READY)

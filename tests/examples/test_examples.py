@@ -1,0 +1,215 @@
+"""Every example and benchmark runs, on a small scale."""
+
+import csv
+import importlib
+import json
+import pathlib
+import re
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from keras_lap.datasets import ClutteredDigitsConfig
+from keras_lap.datasets.cluttered_digits import render_example
+
+ROOT = pathlib.Path(__file__).parents[2]
+QUARTILES = ("lower", "median", "upper")
+
+
+@pytest.fixture(autouse=True)
+def scripts_on_path(monkeypatch):
+    for folder in ("examples", "benchmarks"):
+        monkeypatch.syspath_prepend(str(ROOT / folder))
+    yield
+    for name in (
+        "attributes",
+        "boxes",
+        "digit_backbone",
+        "digit_tools",
+        "labels_only",
+        "make_backbone",
+        "quickstart",
+        "bench_la_pool",
+        "opening_the_gate",
+        "right_reasons",
+        "save_without_optimizer",
+        "small_network",
+    ):
+        sys.modules.pop(name, None)
+
+
+def tiny(name, decoy):
+    return ClutteredDigitsConfig(
+        name=name, decoy=decoy, train=128, validation=32, test=64
+    )
+
+
+def test_quickstart(tmp_path, capsys):
+    import quickstart
+
+    figure = tmp_path / "pictures" / "quickstart.png"
+    quickstart.main(
+        ["--epochs", "1", "--data-dir", str(tmp_path), "--figure", str(figure)],
+        config=tiny("tiny_decoy", decoy=True),
+    )
+    printed = capsys.readouterr().out
+    assert float(re.search(r"at conversion: (\S+)", printed).group(1)) <= 1e-5
+    before = re.search(r"before +(\S+) +(\S+) +Grad-CAM +(\S+) +(\S+)", printed)
+    test, shifted, *grad_cam = (float(figure) for figure in before.groups())
+    assert test >= 0.95
+    assert shifted <= 0.3
+    after = re.search(r"LAP +(\d\S+) +(\d\S+)", printed)
+    for value in (*grad_cam, *(float(figure) for figure in after.groups())):
+        assert 0 <= value <= 1
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+EVEN = "a map that is even everywhere"
+
+
+@pytest.fixture
+def story(tmp_path, capsys):
+    """Runs an example on a small scale and returns its table, a dict of rows."""
+
+    def run(name, decoy=False, epochs=1, train=64):
+        figure = tmp_path / "pictures" / "maps.png"
+        options = {
+            "epochs": epochs,
+            "train": train,
+            "data-dir": tmp_path,
+            "figure": figure,
+        }
+        importlib.import_module(name).main(
+            [f"--{option}={value}" for option, value in options.items()],
+            config=tiny(f"tiny_{name}", decoy),
+        )
+        assert figure.read_bytes().startswith(b"\x89PNG")
+        printed = capsys.readouterr().out
+        rows = re.findall(r"^(\S.*?)  +((?:\d\.\d{3} *)+)$", printed, re.MULTILINE)
+        table = {row: [float(cell) for cell in cells.split()] for row, cells in rows}
+        for cells in table.values():
+            assert all(0 <= cell <= 1 for cell in cells)
+        # The share of the pixels that belong to digits, for pointing and for energy.
+        masks = [render_example("test", i, decoy=decoy)["mask"] for i in range(64)]
+        even = round(float(np.mean(masks)), 3)
+        assert table.pop(EVEN) == [even, even]
+        return table
+
+    return run
+
+
+@pytest.mark.usefixtures("eager")
+def test_labels_only(story):
+    table = story("labels_only")
+    assert {name: len(row) for name, row in table.items()} == {
+        "labels": 3,
+        "labels, Presence": 3,
+    }
+    assert table["labels"] != table["labels, Presence"]
+
+
+def test_boxes(story):
+    table = story("boxes", epochs=8, train=128)
+    assert list(table) == ["labels", "labels, some boxes"]
+    energy = {name: row[2] for name, row in table.items()}
+    assert energy["labels, some boxes"] > 1.5 * energy["labels"]
+
+
+@pytest.mark.usefixtures("eager")
+def test_attributes(story):
+    table = story("attributes")
+    labels = np.array([render_example("test", i)["label"] for i in range(64)])
+    # What is right where no attribute is found: 4, 2, 4 and 3 of the digits have one.
+    counts = np.array([1, 1, 2, 1, 2, 2, 1, 1, 1, 1])[labels]
+    absent = table.pop("no attribute anywhere")
+    assert absent[1] == pytest.approx(1 - counts.mean() / 4, abs=5e-4)
+    assert len(table) == 3
+    assert all(len(row) == 5 for row in table.values())
+
+
+def test_right_reasons(story):
+    table = story("right_reasons", decoy=True, epochs=4, train=128)
+    assert list(table) == ["labels", "RightReasons", "MaskSupervision"]
+    assert all(len(row) == 4 for row in table.values())
+    energy = {name: row[3] for name, row in table.items()}
+    assert energy["MaskSupervision"] > 1.2 * energy["labels"]
+
+
+def test_checkpoint_is_small_and_cheats_as_its_log_says():
+    log = json.loads((ROOT / "examples/backbone/log.json").read_text())
+    path = ROOT / "examples/backbone/decoy.keras"
+    assert path.stat().st_size < 5_000_000
+    model = keras.saving.load_model(path)
+    count = 200
+    for split, logged in log["decoy"]["accuracy"].items():
+        examples = [render_example(split, i, decoy=True) for i in range(count)]
+        images, labels = (
+            np.array([e[key] for e in examples], "float32")
+            for key in ("image", "label")
+        )
+        right = model.predict(images, verbose=0).argmax(-1) == labels
+        # Four standard errors of the share in a sample of this size.
+        spread = 4 * np.sqrt(max(logged * (1 - logged), 0.001) / count)
+        assert right.mean() == pytest.approx(logged, abs=spread)
+    assert log["decoy"]["accuracy"]["test_shifted"] < 0.2
+    assert log["clutter"]["accuracy"]["test"] > 0.9
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("decoy", [False, True])
+def test_make_backbone(tmp_path, decoy):
+    import make_backbone
+
+    model, history, accuracy = make_backbone.train(
+        tiny(f"tiny_{decoy}", decoy), data_dir=tmp_path, epochs=1
+    )
+    assert set(accuracy) == ({"test", "test_shifted"} if decoy else {"test"})
+    assert np.isfinite(history["loss"][0])
+    path = tmp_path / "bare.keras"
+    make_backbone.save_without_optimizer(model, path)
+    bare = keras.saving.load_model(path)
+    assert not bare.compiled
+    x = np.zeros((1, 64, 64, 3), "float32")
+    np.testing.assert_array_equal(bare(x), model(x))
+
+
+def test_benchmark(tmp_path):
+    import bench_la_pool
+
+    path = tmp_path / "la_pool.csv"
+    bench_la_pool.main(
+        ["--batch", "1", "--rounds", "3", "--shapes", "1", "--csv", str(path)]
+    )
+    rows = list(csv.DictReader(path.open()))
+    assert len(rows) == 4 * (len(bench_la_pool.PROVIDERS) + 1)
+    for row in rows:
+        quartiles = [float(row[f"ratio_{name}"]) for name in QUARTILES]
+        assert 0 < quartiles[0] <= quartiles[1] <= quartiles[2]
+        if row["provider"] == bench_la_pool.BASELINE.name:
+            assert quartiles == [1, 1, 1]
+        if row["provider"] == bench_la_pool.COPY:
+            assert row["peak_mib"] == ""
+        else:
+            # The result at least, a quarter of the input.
+            assert float(row["peak_mib"]) >= 224 * 224 * 64 * 4 / 4 / 2**20
+    table = path.with_suffix(".md").read_text().splitlines()
+    assert len(table) == 2 + 4
+    assert len({line.count("|") for line in table}) == 1
+
+
+@pytest.mark.usefixtures("eager")
+def test_opening_the_gate(tmp_path):
+    import opening_the_gate
+
+    path = tmp_path / "gate.csv"
+    arguments = ["--epochs", "1", "--data-dir", str(tmp_path), "--csv", str(path)]
+    variant = "scores learn from the task too"
+    opening_the_gate.main(
+        [*arguments, "--variants", variant], config=tiny("tiny_gate", decoy=True)
+    )
+    (row,) = csv.DictReader(path.open())
+    assert row["variant"] == variant
+    assert 0 <= float(row["validation_shifted"]) <= 1
+    assert 0 < float(row["energy in the mask"]) <= 1

@@ -1,0 +1,133 @@
+"""The training at scale runs on drawn data, alone and with several replicas."""
+
+import json
+import pathlib
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_lap
+from keras_lap.datasets import ClutteredDigits, ClutteredDigitsConfig, load
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def training(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    import imagenet_training
+
+    def small(name, image_size, classes):
+        image = keras.Input((image_size, image_size, 3))
+        x = keras.layers.Rescaling(1 / 255, dtype="float32")(image)
+        x = keras.layers.Conv2D(4, 3, strides=2, activation="relu")(x)
+        x = keras.layers.GlobalAveragePooling2D()(x)
+        x = keras.layers.Dense(classes, activation="softmax", dtype="float32")(x)
+        return keras.Model(image, x, name=name)
+
+    # What the networks of keras.applications become is tested with the photos.
+    monkeypatch.setattr(imagenet_training, "application_network", small)
+    yield imagenet_training
+    for name in ("application_network", "drawn_examples", "imagenet_training"):
+        sys.modules.pop(name, None)
+
+
+def arguments(folder, *more):
+    small = ("--mock", "--image-size=16", "--batch-size=4", "--steps=2")
+    return [*small, f"--folder={folder}", *more]
+
+
+@pytest.mark.parametrize("name", ["oxford_iiit_pet", "caltech_birds2011"])
+def test_what_is_drawn_fits(name, training):
+    with training.drawn_examples(3):
+        images, targets = next(iter(load(name, image_size=(40, 40), batch_size=3)))
+    assert images.shape == (3, 40, 40, 3)
+    mask = targets["mask"].numpy() > 0.5
+    assert mask.any(axis=(1, 2)).all()
+    if "boxes" not in targets:
+        return
+    for inside, (box,) in zip(mask, targets["boxes"].numpy(), strict=True):
+        rows, columns = np.nonzero(inside)
+        edges = [rows.min(), columns.min(), rows.max() + 1, columns.max() + 1]
+        np.testing.assert_allclose(box * 40, edges, atol=1)
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize(
+    "data, term",
+    [
+        ("oxford_iiit_pet", "mask_supervision"),
+        ("caltech_birds2011", "box_supervision"),
+    ],
+)
+def test_data_that_know_more_than_the_label(data, term, training, tmp_path, capsys):
+    training.main(arguments(tmp_path, f"--data={data}", "--monitor"))
+    printed = capsys.readouterr().out
+    assert f"val_{term}: " in printed
+    assert "images per second" in printed
+    model = keras.saving.load_model(tmp_path / "best.keras")
+    assert [float(layer.gate) for layer in keras_lap.lap_layers(model)] == [1.0]
+    figures = [tmp_path / "maps.png", tmp_path / "maps" / "epoch_0001.png"]
+    assert all(figure.read_bytes().startswith(b"\x89PNG") for figure in figures)
+    assert any((tmp_path / "logs").rglob("events.out.*"))
+
+
+@pytest.mark.parametrize("data, steps", [("imagenet2012", 1), ("oxford_iiit_pet", 2)])
+def test_fast_settings(data, steps, training, tmp_path):
+    fast = ("--precision=mixed_bfloat16", "--xla", f"--steps-per-execution={steps}")
+    training.main(arguments(tmp_path, f"--data={data}", "--strategy=mirrored", *fast))
+    assert keras.config.dtype_policy().name == "float32"
+    model = keras.saving.load_model(tmp_path / "best.keras")
+    (convolution,) = (x for x in model.layers if isinstance(x, keras.layers.Conv2D))
+    assert convolution.compute_dtype == "bfloat16"
+
+
+@pytest.mark.usefixtures("eager")
+def test_goes_on_where_it_was_stopped(training, tmp_path, monkeypatch, capsys):
+    class Stop(training.Throughput):
+        def on_epoch_begin(self, epoch, logs=None):
+            super().on_epoch_begin(epoch, logs)
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    options = arguments(tmp_path, "--epochs=2")
+    with monkeypatch.context() as stopped, pytest.raises(KeyboardInterrupt):
+        stopped.setattr(training, "Throughput", Stop)
+        training.main(options)
+    capsys.readouterr()
+    training.main(options)
+    printed = capsys.readouterr().out
+    assert "Epoch 2/2" in printed
+    assert "Epoch 1/2" not in printed
+
+
+def test_places_among_workers(training, monkeypatch):
+    with pytest.raises(SystemExit, match="Expected TF_CONFIG"):
+        training.place_among_workers("multi_worker")
+    cluster = {"worker": ["a:1", "b:1", "c:1"]}
+    config = {"cluster": cluster, "task": {"type": "worker", "index": 2}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+    assert training.place_among_workers("multi_worker") == (2, 3)
+    assert training.place_among_workers("mirrored") == (0, 1)
+
+
+def test_workers_share_the_images(training, tmp_path):
+    config = ClutteredDigitsConfig(name="seven", train=1, validation=1, test=7)
+    builder = ClutteredDigits(config=config, data_dir=tmp_path)
+    builder.download_and_prepare()
+    options = training.parse_arguments(["--image-size=64", "--batch-size=2"])
+
+    def images(worker, workers):
+        data = training.batches(builder, "test", options, worker, workers)
+        policy = data.options().experimental_distribute.auto_shard_policy
+        assert policy == tf.data.experimental.AutoShardPolicy.OFF
+        return {image.tobytes() for image, _ in data.unbatch().as_numpy_iterator()}
+
+    shares = [images(worker, 3) for worker in range(3)]
+    # All as many, so one image is left out.
+    assert [len(share) for share in shares] == [2, 2, 2]
+    assert len(set.union(*shares)) == 6
+    assert set.union(*shares) < images(0, 1)

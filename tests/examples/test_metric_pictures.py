@@ -1,0 +1,42 @@
+"""Every metric has a page and a picture, which can be drawn anew."""
+
+import pathlib
+import sys
+
+import pytest
+
+from keras_lap import evaluation
+
+ROOT = pathlib.Path(__file__).parents[2]
+PAGES = ROOT / "docs" / "metrics"
+
+
+@pytest.fixture
+def script(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    import what_each_metric_measures
+
+    yield what_each_metric_measures
+    for name in list(sys.modules):
+        if name.startswith(("what_each_metric_measures", "metric_pictures")):
+            del sys.modules[name]
+
+
+def test_pictures_are_drawn(script, tmp_path):
+    script.main([f"--folder={tmp_path / 'new'}", "--dpi=20"])
+    drawn = sorted(path.name for path in (tmp_path / "new").iterdir())
+    assert drawn == sorted(f"{name}.png" for name in script.METRICS)
+    script.main([f"--folder={tmp_path}", "--dpi=20", "--only", "sparsity"])
+    picture = (tmp_path / "sparsity.png").read_bytes()
+    assert picture == (tmp_path / "new" / "sparsity.png").read_bytes()
+
+
+def test_every_metric_has_a_page_with_its_picture(script):
+    index = (PAGES / "README.md").read_text()
+    for name in script.METRICS:
+        assert callable(getattr(evaluation, name))
+        assert f"({name}.md)" in index
+        page = (PAGES / f"{name}.md").read_text()
+        assert page.startswith(f"# `{name}`\n")
+        assert f"]({name}.png)" in page
+        assert (PAGES / f"{name}.png").stat().st_size < 150_000

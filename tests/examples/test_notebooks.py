@@ -1,0 +1,60 @@
+"""The notebooks run, and what they tell is so."""
+
+import pathlib
+import re
+import sys
+
+import nbformat
+import pytest
+
+NOTEBOOKS = pathlib.Path(__file__).parents[2] / "examples" / "notebooks"
+PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
+
+
+@pytest.fixture
+def printed(monkeypatch):
+    """Executes a notebook and returns what it prints."""
+    monkeypatch.syspath_prepend(str(NOTEBOOKS))
+    from execute_notebook import execute_notebook
+
+    yield lambda name: text_of(execute_notebook(NOTEBOOKS / f"{name}.ipynb"))
+    sys.modules.pop("execute_notebook", None)
+
+
+def outputs_of(notebook):
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [output for cell in cells for output in cell.outputs]
+
+
+def text_of(notebook):
+    return "".join(output.get("text", "") for output in outputs_of(notebook))
+
+
+def numbers(pattern, text):
+    return [float(number) for number in re.search(pattern, text).groups()]
+
+
+def test_convert_and_explain(printed):
+    text = printed("convert_and_explain")
+    assert numbers(r"change of a probability: (\S+)", text)[0] <= 1e-5
+    assert numbers(r"Of the images, (\S+) are named", text)[0] > 0.8
+    _, by_chance = numbers(r"A random place: (\S+) and (\S+)", text)
+    for name in ("Grad-CAM", "LAP"):
+        patch, digit = numbers(rf"{name}: .* patch in (\S+), .* digit in (\S+)", text)
+        assert patch > 0.8
+        assert digit < by_chance
+
+
+def test_teach_by_masks(printed):
+    text = printed("teach_by_masks")
+    before, after = numbers(r"mask: (\S+) before, (\S+) after", text)
+    assert after > 2 * before
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_is_kept_as_it_was_executed(path):
+    notebook = nbformat.read(path, as_version=4)
+    counts = [c.execution_count for c in notebook.cells if c.cell_type == "code"]
+    assert counts == list(range(1, len(counts) + 1))
+    assert any("image/png" in each.get("data", ()) for each in outputs_of(notebook))
+    assert path.stat().st_size < 300_000

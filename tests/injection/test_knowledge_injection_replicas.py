@@ -1,0 +1,65 @@
+"""`KnowledgeInjection` trains on replicas and workers as on one device."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from tolerances import assert_close
+
+SCRIPT = pathlib.Path(__file__).parents[1] / "helpers" / "train_on_replicas.py"
+
+
+def start(kind, path, **environment):
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", **environment}
+    return subprocess.Popen([sys.executable, SCRIPT, kind, path], env=environment)
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+@pytest.fixture(scope="module")
+def on_one_device(tmp_path_factory):
+    path = tmp_path_factory.mktemp("one") / "results.npz"
+    assert start("one", path).wait() == 0
+    return np.load(path)
+
+
+def assert_same(path, expected):
+    actual = np.load(path)
+    assert sorted(actual) == sorted(expected)
+    assert "knowledge val_mask_supervision" in expected
+    for name in expected:
+        assert_close(actual[name], expected[name], rtol=1e-4, atol=1e-6)
+
+
+def test_two_replicas_train_as_one(tmp_path, on_one_device):
+    path = tmp_path / "results.npz"
+    assert start("replicas", path).wait() == 0
+    assert_same(path, on_one_device)
+
+
+def test_two_workers_train_as_one(tmp_path, on_one_device):
+    workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    paths = [tmp_path / f"{index}.npz" for index in range(2)]
+    processes = []
+    for index, path in enumerate(paths):
+        task = {"type": "worker", "index": index}
+        config = {"cluster": {"worker": workers}, "task": task}
+        processes.append(start("worker", path, TF_CONFIG=json.dumps(config)))
+    try:
+        assert [process.wait(timeout=240) for process in processes] == [0, 0]
+    finally:
+        for process in processes:
+            process.kill()
+    for path in paths:
+        assert_same(path, on_one_device)

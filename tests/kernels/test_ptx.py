@@ -1,0 +1,79 @@
+"""The committed PTX: that it is what the kernels compile to, and that it assembles."""
+
+import functools
+import importlib.metadata
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from keras_lap.kernels.gpu.shipped import HEADER, shipped_kernels
+from keras_lap.kernels.gpu.variants import VARIANTS
+
+ROOT = pathlib.Path(__file__).parents[2]
+PINNED_TRITON = "3.9.0"
+ARCHITECTURES = ("sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120")
+
+
+def installed_triton():
+    try:
+        return importlib.metadata.version("triton")
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
+
+
+@pytest.mark.skipif(
+    installed_triton() != PINNED_TRITON,
+    reason=f"the PTX was made by Triton {PINNED_TRITON}, installed is "
+    f"{installed_triton()}",
+)
+def test_the_header_is_what_the_kernels_compile_to():
+    environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
+    done = subprocess.run(
+        [sys.executable, "-m", "kernels.gpu.ahead_of_time", "--check"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_header_stays_within_bounds():
+    assert set(shipped_kernels()) == set(VARIANTS)
+    assert HEADER.stat().st_size < 3 * 2**20
+
+
+def test_the_code_runs_on_every_later_architecture():
+    for shipped in shipped_kernels().values():
+        assert ".target sm_80\n" in shipped.ptx
+        assert ".version 8.0\n" in shipped.ptx
+        assert f".visible .entry {shipped.entry}(" in shipped.ptx
+        assert f".reqntid {shipped.threads}\n" in shipped.ptx
+
+
+@functools.cache
+def known_to_ptxas():
+    """Architectures that ptxas assembles for."""
+    usage = subprocess.run(["ptxas", "--help"], stdout=subprocess.PIPE, text=True)
+    return set(re.findall(r"sm_\d+", usage.stdout))
+
+
+@pytest.mark.skipif(shutil.which("ptxas") is None, reason="no ptxas was found")
+@pytest.mark.parametrize("place", range(len(ARCHITECTURES)), ids=ARCHITECTURES)
+def test_the_code_assembles(place, tmp_path):
+    """Each architecture takes its share of the kernels, and all kernels are taken."""
+    if ARCHITECTURES[place] not in known_to_ptxas():
+        pytest.skip(f"this ptxas does not know {ARCHITECTURES[place]}")
+    kernels = list(shipped_kernels().values())[place :: len(ARCHITECTURES)]
+    source, output = tmp_path / "kernel.ptx", tmp_path / "kernel.cubin"
+    for shipped in kernels:
+        source.write_text(shipped.ptx)
+        command = ["ptxas", f"-arch={ARCHITECTURES[place]}", source, "-o", output]
+        subprocess.run(command, check=True)
+        assert output.stat().st_size > 0
+        output.unlink()
