@@ -15,18 +15,21 @@ PARITY_TESTS = $(wildcard tests/*/test_*parity.py)
 BACKEND_TESTS := $(addprefix tests/,$(addprefix ops/test_,la_pool.py la_pool_symbolic.py \
     dispatch.py) cli/test_cli.py $(addprefix layers/test_,la_pooling.py \
     global_la_pooling.py score_head.py score_tape.py) $(addprefix injection/test_, \
-    gate_anneal.py $(addprefix knowledge,.py _losses.py _layers.py _across_layers.py \
-    _right_reasons.py _purpose.py _injection.py _injection_errors.py \
-    _injection_kinds.py _injection_models.py _injection_state.py \
-    _injection_warmup.py)) evaluation/test_explainers_on_backends.py \
-    explanation/test_recorded_pass.py surgery/test_convert_on_backends.py \
-    examples/test_study_grid.py)
+    gate_anneal.py $(addprefix knowledge,.py _losses.py _right_reasons.py _injection.py \
+    _injection_errors.py _injection_models.py _injection_state.py)) \
+    evaluation/test_explainers_on_backends.py explanation/test_recorded_pass.py \
+    surgery/test_convert_on_backends.py)
+# What is the same operations of Keras on every backend, and takes minutes to compile on
+# JAX, as do the study's cells.
+TORCH_TESTS := $(addprefix tests/,ops/test_torch_la_pool.py $(addprefix injection/test_, \
+    $(addprefix knowledge,_layers.py _across_layers.py _purpose.py _injection_kinds.py \
+    _injection_warmup.py)) examples/test_study_grid.py examples/test_study.py)
 # JAX compiles every operation anew for every shape: with these it takes minutes. What
 # is refused or warned of, and how, depends on no backend.
 TOO_SLOW_ON_JAX := every_rank or second_derivatives or zero_alpha or small_alpha or \
     large_alpha or constant_scores or stops_the_gradient or 1D or 3D or refuses or \
-    same_with_xla or all_kinds_of_data or output_sizes or \
-    masks_are_unions or warns_
+    same_with_xla or all_kinds_of_data or output_sizes or masks_are_unions or warns_ or \
+    a_score_of_zero or closed_form or for_many_batches or derived_twice
 # Where the demo leaves its figure and its network, and how many images are evaluated.
 DEMO := results/quickstart
 SAMPLES ?= 100
@@ -69,11 +72,10 @@ test-jax: $(BACKENDS_READY)
 	    $(BACKENDS)/bin/python $(PYTEST) $(BACKEND_TESTS) \
 	    -k 'not ($(TOO_SLOW_ON_JAX))'
 
-# Threads of their own would make the processes wait for each other. The study's cells
-# take minutes to compile on JAX.
+# Threads of their own would make the processes wait for each other.
 test-torch: $(BACKENDS_READY)
 	KERAS_BACKEND=torch OMP_NUM_THREADS=1 $(BACKENDS)/bin/python $(PYTEST) $(BACKEND_TESTS) \
-	    tests/ops/test_torch_la_pool.py tests/examples/test_study.py
+	    $(TORCH_TESTS)
 
 # Metrics against those of xplique, Quantus and pytorch-grad-cam.
 parity: $(PARITY_READY)

@@ -46,6 +46,7 @@ def tiny(name, decoy):
     )
 
 
+@pytest.mark.usefixtures("eager")
 def test_quickstart(tmp_path, capsys):
     import quickstart
 
