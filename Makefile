@@ -19,17 +19,20 @@ BACKEND_TESTS := $(addprefix tests/,$(addprefix ops/test_,la_pool.py la_pool_sym
     _injection_errors.py _injection_models.py _injection_state.py)) \
     evaluation/test_explainers_on_backends.py explanation/test_recorded_pass.py \
     surgery/test_convert_on_backends.py)
+JAX_TESTS := $(addprefix tests/injection/test_knowledge_, \
+    injection_kinds.py::test_every_kind_of_knowledge_has_its_term \
+    across_layers.py::test_is_a_term_in_training)
 # What is the same operations of Keras on every backend, and takes minutes to compile on
 # JAX, as do the study's cells.
 TORCH_TESTS := $(addprefix tests/,ops/test_torch_la_pool.py $(addprefix injection/test_, \
     $(addprefix knowledge,_layers.py _across_layers.py _purpose.py _injection_kinds.py \
     _injection_warmup.py)) examples/test_study_grid.py examples/test_study.py)
 # JAX compiles every operation anew for every shape: with these it takes minutes. What
-# is refused or warned of, and how, depends on no backend.
+# is refused, and how, depends on no backend.
 TOO_SLOW_ON_JAX := every_rank or second_derivatives or zero_alpha or small_alpha or \
     large_alpha or constant_scores or stops_the_gradient or 1D or 3D or refuses or \
-    same_with_xla or all_kinds_of_data or output_sizes or masks_are_unions or warns_ or \
-    a_score_of_zero or closed_form or for_many_batches or derived_twice
+    same_with_xla or all_kinds_of_data or output_sizes or masks_are_unions or \
+    a_score_of_zero or closed_form or for_many_batches or (derived_twice and 30.0)
 # Where the demo leaves its figure and its network, and how many images are evaluated.
 DEMO := results/quickstart
 SAMPLES ?= 100
@@ -70,7 +73,7 @@ test-tensorflow: library
 test-jax: $(BACKENDS_READY)
 	KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1 \
 	    $(BACKENDS)/bin/python $(PYTEST) $(BACKEND_TESTS) \
-	    -k 'not ($(TOO_SLOW_ON_JAX))'
+	    $(JAX_TESTS) -k 'not ($(TOO_SLOW_ON_JAX))'
 
 # Threads of their own would make the processes wait for each other.
 test-torch: $(BACKENDS_READY)

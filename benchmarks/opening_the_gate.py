@@ -17,6 +17,8 @@ import quickstart
 from digit_tools import accuracy, maps_of_labels, validity
 from write_rows import write_rows
 
+import keras_lap
+
 ENERGY = "energy in the mask"
 VARIANTS = {
     "as in the demo": {},
@@ -31,7 +33,10 @@ VARIANTS = {
         "skip": ["conv1_conv", "pool1_pool"],
         "concepts": {2: 1},
     },
+    "the first pooling does not gate": {},
 }
+# Settings of single layers.
+LAYERS = {"the first pooling does not gate": {"pool1_pool": {"gating": None}}}
 
 
 def main(arguments=None, config="decoy"):
@@ -56,7 +61,12 @@ def _fine_tuned(name, data, arguments):
     """Accuracy of a variant on both validation splits, and `ENERGY`, as text."""
     print(f"\n== {name}")
     keras.utils.set_random_seed(0)
-    model = quickstart.put_lap_into(quickstart.load_original(data), **VARIANTS[name])
+    original = quickstart.load_original(data)
+    plan = quickstart.plan_lap(original, **VARIANTS[name])
+    for layer, settings in LAYERS.get(name, {}).items():
+        plan = plan.set(layer, **settings)
+    print(plan)
+    model = keras_lap.convert(original, plan)
     quickstart.fine_tune(model, data, arguments.epochs, arguments.masks)
     for split in ("validation", "validation_shifted"):
         yield f"{accuracy(model, data[split]):.3f}"

@@ -97,7 +97,9 @@ def load_original(data, weights=None):
 
 def convert(original, data):
     """Puts LAP into the network and shows that its outputs are the same."""
-    converted = put_lap_into(original)
+    plan = plan_lap(original)
+    print(plan)
+    converted = keras_lap.convert(original, plan)
     images = data["test"]["image"]
     change = np.abs(
         original.predict(images, verbose=0) - converted.predict(images, verbose=0)
@@ -106,8 +108,8 @@ def convert(original, data):
     return converted
 
 
-def put_lap_into(original, **changes):
-    """Converts the network with the options that unlearning a shortcut takes."""
+def plan_lap(original, **changes):
+    """The plan to convert the network, with what unlearning a shortcut takes."""
     options = {
         "where": "all",
         # At the full resolution of the first convolution LAP would cost the most.
@@ -119,9 +121,7 @@ def put_lap_into(original, **changes):
         # Shallow layers cannot tell the digits apart; 10 are left for the head.
         "concepts": {1: 1, 2: 1},
     }
-    plan = keras_lap.plan(original, **{**options, **changes})
-    print(plan)
-    return keras_lap.convert(original, plan)
+    return keras_lap.plan(original, **{**options, **changes})
 
 
 def fine_tune(model, data, epochs, share_with_mask):

@@ -1,4 +1,4 @@
-"""Keras' preprocessing layers for images, each once, by what it does to them."""
+"""What Keras' preprocessing layers do to images, as far as several packages ask."""
 
 from keras import layers
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_lap.callbacks import KnowledgeInjection
 from keras_lap.evaluation import compare
-from keras_lap.evaluation.comparison.cost import costs
+from keras_lap.evaluation.comparison.costs import costs
 from keras_lap.losses import MaskSupervision
 from study_grid.arms import ARMS
 from study_grid.explain_cell import explainer

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_lap.layers.base_la_pooling import BaseLAPooling
 from keras_lap.layers.model_graph import check_model, graph_of
+from keras_lap.layout import channel_axis
 
 
 def data_format_of(model):
@@ -103,7 +104,7 @@ class ImageInput:
 
     def _advice(self, shape):
         """What to do with images of a shape that does not fit."""
-        channels = 1 if self.data_format == "channels_first" else 3
+        channels = channel_axis(self.data_format)
         colours = [*shape]
         colours[channels] = 3
         if shape[channels] == 1 and self._fits(colours):

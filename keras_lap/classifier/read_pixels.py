@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_lap.classifier.read_images import read_images
+from keras_lap.layout import channel_axis
 
 
 def read_pixels(taken, files, size=None, verbose=False):
@@ -25,7 +26,7 @@ def read_pixels(taken, files, size=None, verbose=False):
     """
     # Subclassed models do not say what they take: images in colour, then.
     shape = taken.shape or (None,) * 4
-    channels = shape[1 if taken.data_format == "channels_first" else 3] or 3
+    channels = shape[channel_axis(taken.data_format)] or 3
     # Only a graph says which dtype it takes, and casts to it.
     dtype = np.float32 if taken.shape is None else np.uint8
     return read_images(files, size or shape[taken.spatial], channels, dtype, verbose)

@@ -92,7 +92,7 @@ def _flat(layers):
 def _step(layer):
     """What a layer does to `(image, targets)`."""
     if isinstance(layer, _POINTWISE):
-        return lambda image, targets: (layer(image), targets)
+        return functools.partial(_pointwise, layer)
     if not hasattr(layer, "transform_segmentation_masks"):
         raise _refusal(layer, "of which it is not known whether it moves pixels")
     for kind, reason in MASK_BREAKING.items():
@@ -111,6 +111,16 @@ def _refusal(layer, reason):
         f"along with them. Received: {layer.name!r} of type {type(layer).__name__}, "
         f"{reason}. Leave it out."
     )
+
+
+def _pointwise(layer, image, targets):
+    """Lets a layer change every pixel by itself."""
+    image = tf.convert_to_tensor(image)
+    if not layer.built:
+        # Not in the graph that calls it, which may end before the layer does.
+        with tf.init_scope():
+            layer.build(tuple(image.shape))
+    return layer(image), targets
 
 
 def _move(layer, image, targets):

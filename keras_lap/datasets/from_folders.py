@@ -147,6 +147,7 @@ def from_folders(
     if shuffle:
         dataset = dataset.shuffle(len(files), seed)
     is_empty = tf.constant([name in empty for name in found.class_names])
+    height, width = sizes[0] if len(set(sizes)) == 1 else (None, None)
 
     def read(file, mask_file, label):
         image, mask = tf.numpy_function(
@@ -155,10 +156,10 @@ def from_folders(
             (tf.float32, tf.float32),
             stateful=False,
         )
-        image.set_shape((None, None, channels))
+        image.set_shape((height, width, channels))
         if found.masks is None:
             return augment(image, label)
-        mask.set_shape((None, None))
+        mask.set_shape((height, width))
         is_known = tf.logical_or(mask_file != "", is_empty[label])
         valid = {"mask": is_known}
         return augment(image, {"label": label, "mask": mask, "valid": valid})

@@ -17,7 +17,7 @@ def batches_with_passes(model, source):
         source: An `ImageSource`.
 
     Yields:
-        Pairs of an `ImageBatch` and a function as of `recorded_pass`.
+        Pairs of a `SourceBatch` and a function as of `recorded_pass`.
     """
     start, count = _COMPILED_FROM, source.batch_count
     if count is not None:

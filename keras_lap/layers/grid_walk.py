@@ -8,7 +8,7 @@ from keras import layers, tree
 from keras_lap.layers.la_pooling2d import LAPooling2D
 from keras_lap.layers.model_graph import graph_of, tensors_read
 from keras_lap.layers.receptive_grid import ReceptiveGrid
-from keras_lap.layout import spatial_axes
+from keras_lap.layout import DATA_FORMATS, spatial_axes
 
 # The place among the sources of a map that stands for the image itself.
 IMAGE = None
@@ -203,7 +203,7 @@ class _Walk:
     def _axes_of(self, operation, origins):
         """The axes of the maps that an operation reads."""
         data_format = getattr(operation, "data_format", None)
-        if data_format is not None:
+        if data_format in DATA_FORMATS:
             return spatial_axes(data_format)
         return next(
             (origin.axes for origin in origins if origin.grid is not None), self._axes

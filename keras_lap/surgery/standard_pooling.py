@@ -5,7 +5,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_lap.layers.score_head import attention_scores
-from keras_lap.layout import sizes_and_channels
+from keras_lap.layout import sizes_and_channels, spatial_axes
 from keras_lap.ops.reference import base_reference, la_pool_reference
 from keras_lap.ops.windows import same_depends_on_size
 
@@ -65,7 +65,7 @@ def standard_pooling(layer, *input_shapes):
         options = (layer.weighting, layer.gating, *blend)
         y = la_pool_reference(x, scores, alpha, *windows, *options)
     if layer.pool_size is None and not layer.keepdims:
-        y = ops.squeeze(y, axis=tuple(range(1, layer.rank + 1)))
+        y = ops.squeeze(y, axis=spatial_axes("channels_last", layer.rank))
     elif layer.data_format == "channels_first":
         y = ops.moveaxis(y, -1, 1)
     return keras.Model(inputs, y, name=layer.name)

@@ -237,6 +237,22 @@ def test_batches_of_one_hold_images_of_several_sizes(several_sizes, layers):
     assert shapes[-1] == (1, 9, 9, 3, 1, 9, 9)
 
 
+def test_layers_that_are_built_by_what_they_read(several_sizes):
+    """The same ones for two data sets, whose graphs end before the layers do."""
+    size = keras.layers.Resizing(*SIZE)
+    scale = keras.layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[4.0] * 3)
+    plain, _ = collect(from_folders(several_sizes, None, layers=[size]))
+    for _ in range(2):
+        images, _ = collect(from_folders(several_sizes, None, layers=[size, scale]))
+        np.testing.assert_allclose(images, (plain - [1, 2, 3]) / 2, rtol=1e-6)
+
+
+def test_layers_that_have_to_know_the_size(folder):
+    layers = [keras.layers.RandomCrop(4, 4), keras.layers.RandomErasing()]
+    images, targets = collect(from_folders(folder, None, layers=layers))
+    assert images.shape[1:] == (4, 4, 3) and targets["mask"].shape[1:] == (4, 4)
+
+
 def test_without_pillow_at_once(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
     with pytest.raises(ImportError, match="needs Pillow"):

@@ -14,7 +14,7 @@ from keras_lap.evaluation import (
     compare,
     energy_in_mask,
 )
-from keras_lap.evaluation.comparison.cost import costs
+from keras_lap.evaluation.comparison.costs import costs
 from keras_lap.evaluation.explainers import (
     LAP,
     Edge,
@@ -193,7 +193,7 @@ class TestModels:
 
 PEAKS = """
 import numpy as np, tensorflow as tf
-from keras_lap.evaluation.comparison.cost import costs
+from keras_lap.evaluation.comparison.costs import costs
 
 for zeros in (np.zeros, tf.zeros):
     calls = {

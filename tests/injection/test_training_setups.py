@@ -514,7 +514,7 @@ def test_weights_of_zero_change_nothing(policy, options):
     """Neither dropout nor batch statistics, neither the order nor the loss scale."""
     rng = np.random.default_rng(0)
     # A smaller last batch would be compiled for itself.
-    samples = 7 if options.get("run_eagerly") else 8
+    samples = 8 if options.get("jit_compile") else 7
     x = rng.normal(size=(samples, SIZE, SIZE, 1)).astype("float32")
     label = np.arange(samples) % CLASSES
     targets = {"label": label, "mask": np.ones((samples, SIZE, SIZE))}

@@ -65,6 +65,14 @@ def poolings(model):
             {"head": 1, "convolution": 1, "depthwise": 4},
             {"GlobalAveragePooling2D": 16},
         ),
+        # Scales residuals by a custom layer.
+        (
+            "InceptionResNetV2",
+            75,
+            (5, 11),
+            {"max_pooling": 4, "head": 1, "convolution": 6},
+            {"AveragePooling2D": 1},
+        ),
         (
             "InceptionV3",
             75,

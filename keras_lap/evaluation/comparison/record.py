@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from keras_lap.evaluation.comparison.cost import costs
+from keras_lap.evaluation.comparison.costs import costs
 
 _TIMED_IMAGES = 8
 

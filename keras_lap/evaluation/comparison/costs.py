@@ -48,7 +48,7 @@ def costs(
         Dict from the names to a `MeasuredCost`, or to the exception of one that failed.
 
     Example:
-    >>> from keras_lap.evaluation.comparison.cost import costs
+    >>> from keras_lap.evaluation.comparison.costs import costs
     >>> cost = costs({"nothing": lambda: None}, rounds=3)["nothing"]
     >>> len(cost.seconds)
     3
