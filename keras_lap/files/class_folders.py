@@ -5,7 +5,9 @@ import warnings
 from typing import NamedTuple
 
 from keras_lap.files.image_files import (
+    ENDINGS,
     MASKS,
+    files_in,
     folders_in,
     images_below,
     images_in,
@@ -14,6 +16,7 @@ from keras_lap.files.image_files import (
 from keras_lap.names import check_names, listed
 
 _NAMED = 5
+_KINDS = f"whose names end in one of {', '.join(ENDINGS)}"
 
 
 class ClassFolders(NamedTuple):
@@ -37,8 +40,10 @@ def class_folders(folder, class_names=None):
     """Finds the images in a folder with a folder per class, and their masks.
 
     A folder `masks` beside those of the classes may hold masks, in folders and files of
-    the same names: `masks/cat/tom.png` belongs to `cat/tom.jpg`. Masks of no image, and
-    images in folders below those of the classes, are warned of and left out.
+    the same names: `masks/cat/tom.png` belongs to `cat/tom.jpg`. Masks of no image,
+    images in folders below those of the classes, and files whose names do not end as
+    those of images do are warned of and left out. Folders without images are warned of
+    too, unless they are named.
 
     Args:
         folder: Path of it.
@@ -60,8 +65,10 @@ def class_folders(folder, class_names=None):
             "Expected a folder with a folder of images per class. Received: "
             f"{str(folder)!r}, which is not there."
         )
+    are_named = class_names is not None
     class_names = _class_names(folder, class_names)
     _warn_of_deeper(folder, class_names)
+    _warn_of_others(folder, class_names)
     found = [
         (path, label)
         for label, name in enumerate(class_names)
@@ -69,8 +76,16 @@ def class_folders(folder, class_names=None):
     ]
     if not found:
         raise FileNotFoundError(
-            f"Expected a folder of images per class in {str(folder)!r}. Received: no "
-            f"images in its folders {class_names}"
+            f"Expected images, {_KINDS}, in folders of classes in {str(folder)!r}. "
+            f"Received: none in its folders {class_names}"
+        )
+    empty = {*range(len(class_names))} - {label for _, label in found}
+    if empty and not are_named:
+        warnings.warn(
+            f"Folders in {str(folder)!r} hold no image and count as classes: "
+            f"{', '.join(class_names[label] for label in sorted(empty))}. Move away "
+            "what is no class; if all are, name them in their order.",
+            stacklevel=3,
         )
     files, labels = map(list, zip(*found, strict=True))
     return ClassFolders(class_names, files, labels, _masks(folder, class_names, files))
@@ -127,6 +142,20 @@ def _warn_of_deeper(folder, class_names):
         )
 
 
+def _warn_of_others(folder, class_names):
+    """Warns of files beside the images that are taken for none."""
+    others = [
+        path
+        for name in class_names
+        for path in files_in(folder / name)
+        if path.suffix.lower() not in ENDINGS
+    ]
+    if others:
+        _warn_of_left_out(
+            others, folder, "are files of other kinds", f"Images are those {_KINDS}."
+        )
+
+
 def _warn_of_left_out(paths, folder, why, rule):
     names = [str(path.relative_to(folder)) for path in paths]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
@@ -155,9 +184,16 @@ def _masks(folder, class_names, images):
     outlined = zip(images, of_images, strict=True)
     _check_endings([*inside_folders, *(image for image, mask in outlined if mask)])
     if not any(of_images):
+        some = next(
+            (image for image in images if (masks / image.parent.name).is_dir()),
+            images[0],
+        )
+        there = [*inside_folders, *(path for path in inside if path.is_file())]
+        names = ", ".join(str(path.relative_to(masks)) for path in there[:_NAMED])
         raise FileNotFoundError(
             f"Expected masks in {str(masks)!r} named like the images, as in "
-            f"{images[0].parent.name}/{images[0].stem}.png. Received: none that is"
+            f"{some.parent.name}/{some.stem}.png. Received: none that is, but "
+            f"{names or 'no file'}"
         )
     used = set(of_images)
     files = [path for path in inside if path.is_file()]

@@ -42,11 +42,12 @@ def image_files(paths):
 
 def images_in(folder):
     """Images of a folder, by name, without those in folders below and hidden ones."""
-    return sorted(
-        path
-        for path in _shown(folder, are_folders=False)
-        if path.suffix.lower() in ENDINGS
-    )
+    return [path for path in files_in(folder) if path.suffix.lower() in ENDINGS]
+
+
+def files_in(folder):
+    """Files of a folder, by name, without those in folders below and hidden ones."""
+    return sorted(_shown(folder, are_folders=False))
 
 
 def folders_in(folder):

@@ -3,6 +3,8 @@
 import html
 import textwrap
 
+from keras_lap.layers.lap_layers import lap_layers
+
 _TITLES = (
     "layer",
     "kind",
@@ -101,7 +103,10 @@ def _sum(plan):
     estimate = plan.estimate()
     added = estimate.after - estimate.before
     count = len({row.lap for row in plan.rows if row.lap})
+    present = [layer.name for layer in lap_layers(plan.model)]
+    already = f"It has LAP layers already: {', '.join(present)}. " if present else ""
     return (
+        f"{already}"
         f"{count} LAP layers; for one image {_short(added.parameters)} parameters "
         f"({_share(added.parameters, estimate.before.parameters)}) and "
         f"{_short(added.multiply_adds)} multiply-adds "

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import warnings
 
 import keras
 import numpy as np
@@ -73,7 +74,7 @@ def test_classes_without_anything_to_outline(folder, empty):
 def test_labels_alone_in_the_order_that_is_said(folder):
     for mask in folder.glob("masks/ill/*.png"):
         mask.unlink()
-    with pytest.raises(FileNotFoundError, match=r"healthy.0\.png\. Received: none"):
+    with pytest.raises(FileNotFoundError, match=r"ill.0\.png\. Received: none.*no"):
         from_folders(folder)
     (folder / "masks/ill").rmdir()
     (folder / "masks").rmdir()
@@ -283,6 +284,33 @@ def test_tells_what_is_left_out(folder):
     with pytest.warns(UserWarning, match=r"1 in .*below.*: ill.2020.2\.png\. Images"):
         images, _ = collect(from_folders(folder, SIZE))
     assert len(images) == 4
+
+
+def test_files_of_other_kinds_are_told(folder):
+    (folder / "ill/scan.dcm").touch()
+    with pytest.warns(UserWarning, match=r"1 in .*kinds.*: ill.scan\.dcm\..*\.png"):
+        images, _ = collect(from_folders(folder, SIZE))
+    assert len(images) == 5
+
+
+def test_a_folder_without_images_is_told_unless_it_is_named(folder):
+    (folder / "annotations").mkdir()
+    with pytest.warns(UserWarning, match="count as classes: annotations") as told:
+        dataset = from_folders(folder, SIZE)
+    assert dataset.class_names == ["annotations", "healthy", "ill"]
+    assert [warning.filename for warning in told] == [__file__]
+    names = ["healthy", "annotations", "ill"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _, targets = collect(from_folders(folder, SIZE, class_names=names))
+    assert sorted(set(targets["label"])) == [0, 2]
+
+
+def test_masks_of_other_names_are_named(folder):
+    for file in (folder / "masks/ill").iterdir():
+        file.rename(file.with_stem(f"{file.stem}_mask"))
+    with pytest.raises(FileNotFoundError, match=r"as in ill.0\.png.*ill.0_mask\.png"):
+        from_folders(folder, SIZE)
 
 
 def test_links(folder, tmp_path_factory):

@@ -290,6 +290,10 @@ class TestData:
         with pytest.raises(ValueError, match=message):
             self.read(dataset)
 
+    def test_a_path_is_no_data(self):
+        with pytest.raises(TypeError, match=r"the path 'scans'.*from_folders"):
+            self.read("scans")
+
 
 class TestArguments:
     @pytest.mark.parametrize(

@@ -414,7 +414,7 @@ def test_batches_of_several_sizes_are_refused():
             {},
             r"aspect ratio.*\(4, 8\) for images of \(16, 16\)",
         ),
-        (lambda a: a["image"][..., :1], {}, r"np.repeat\(images, 3, axis=3\)"),
+        (lambda a: a["image"][..., :1], {}, r"np.repeat\(images, 3, axis=-1\)"),
         (lambda a: a["image"][:, :8, :, :1], {}, "Resize them"),
         (lambda a: a["image"], {"labels": np.full(5, 0.5)}, "whole numbers"),
         (lambda a: a["image"], {"labels": list("abcde")}, "whole numbers"),

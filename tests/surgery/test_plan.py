@@ -99,6 +99,11 @@ def test_tables():
     assert repr(plan) == "<ConversionPlan of 'net' with 3 LAP layers>"
 
 
+def test_tables_of_what_is_converted_already():
+    again = keras_lap.plan(keras_lap.convert(small_model()))
+    assert "has LAP layers already: " in str(again).splitlines()[-1]
+
+
 def test_receptive_fields_of_known_networks():
     # Both figures as in Araujo et al. 2019, "Computing receptive fields of
     # convolutional neural networks".

@@ -1,5 +1,6 @@
 """Data sets of many forms, read into one."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -48,8 +49,15 @@ class SamplesToCompare:
             data_format: Layout of the images.
 
         Raises:
+            TypeError: If it is a path.
             ValueError: If there is no image, or numbers or ranks do not fit.
         """
+        if isinstance(dataset, str | os.PathLike):
+            raise TypeError(
+                "Expected images and what is known of them: a dict of arrays, or a "
+                f"`tf.data.Dataset`. Received: the path {os.fspath(dataset)!r}. Read "
+                "a folder by `keras_lap.datasets.from_folders`."
+            )
         if _is_pair(dataset):
             dataset = [dataset]
         is_dict = isinstance(dataset, Mapping)
