@@ -22,11 +22,13 @@ BACKEND_TESTS := $(addprefix tests/,$(addprefix ops/test_,la_pool.py la_pool_sym
 JAX_TESTS := $(addprefix tests/injection/test_knowledge_, \
     injection_kinds.py::test_every_kind_of_knowledge_has_its_term \
     across_layers.py::test_is_a_term_in_training)
-# What is the same operations of Keras on every backend, and takes minutes to compile on
-# JAX, as do the study's cells.
+# What runs eagerly, and what is the same operations of Keras on every backend, and
+# takes minutes to compile on JAX, as do the study's cells.
 TORCH_TESTS := $(addprefix tests/,ops/test_torch_la_pool.py $(addprefix injection/test_, \
     $(addprefix knowledge,_layers.py _across_layers.py _purpose.py _injection_kinds.py \
-    _injection_warmup.py)) examples/test_study_grid.py examples/test_study.py)
+    _injection_warmup.py)) explanation/test_explain_models.py \
+    explanation/test_explain_combinations.py evaluation/test_compare_metrics.py \
+    examples/test_study_grid.py examples/test_study.py)
 # JAX compiles every operation anew for every shape: with these it takes minutes. What
 # is refused, and how, depends on no backend.
 TOO_SLOW_ON_JAX := every_rank or second_derivatives or zero_alpha or small_alpha or \
