@@ -158,14 +158,13 @@ def test_checkpoint_is_small_and_cheats_as_its_log_says():
 
 
 @pytest.mark.usefixtures("eager")
-@pytest.mark.parametrize("decoy", [False, True])
-def test_make_backbone(tmp_path, decoy):
+def test_make_backbone(tmp_path):
     import make_backbone
 
     model, history, accuracy = make_backbone.train(
-        tiny(f"tiny_{decoy}", decoy), data_dir=tmp_path, epochs=1
+        tiny("tiny", decoy=True), data_dir=tmp_path, epochs=1
     )
-    assert set(accuracy) == ({"test", "test_shifted"} if decoy else {"test"})
+    assert set(accuracy) == {"test", "test_shifted"}
     assert np.isfinite(history["loss"][0])
     path = tmp_path / "bare.keras"
     make_backbone.save_without_optimizer(model, path)

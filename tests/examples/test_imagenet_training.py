@@ -75,10 +75,10 @@ def test_data_that_know_more_than_the_label(data, term, training, tmp_path, caps
     assert any((tmp_path / "logs").rglob("events.out.*"))
 
 
-@pytest.mark.parametrize("data, steps", [("imagenet2012", 1), ("oxford_iiit_pet", 2)])
-def test_fast_settings(data, steps, training, tmp_path):
-    fast = ("--precision=mixed_bfloat16", "--xla", f"--steps-per-execution={steps}")
-    training.main(arguments(tmp_path, f"--data={data}", "--strategy=mirrored", *fast))
+def test_fast_settings(training, tmp_path):
+    fast = ("--precision=mixed_bfloat16", "--xla", "--steps-per-execution=2")
+    options = ("--data=oxford_iiit_pet", "--strategy=mirrored", *fast)
+    training.main(arguments(tmp_path, *options))
     assert keras.config.dtype_policy().name == "float32"
     model = keras.saving.load_model(tmp_path / "best.keras")
     (convolution,) = (x for x in model.layers if isinstance(x, keras.layers.Conv2D))

@@ -278,24 +278,22 @@ def test_families():
             for network in (converted, built[name])
         )
         np.testing.assert_allclose(outputs, expected, atol=1e-5)
-        again, other = (
-            FAMILIES[name].build(64, 10, "softmax", seed).get_weights()
-            for seed in (0, 1)
-        )
-        for first, second in zip(again, built[name].get_weights(), strict=True):
-            np.testing.assert_array_equal(first, second)
-        changed = [
-            np.abs(first - second).max()
-            for first, second in zip(again, other, strict=True)
-            if first.ndim == 4
-        ]
-        assert min(changed) > 0
+    again, other = (
+        FAMILIES["MobileNetV2"].build(64, 10, "softmax", seed).get_weights()
+        for seed in (0, 1)
+    )
+    for first, second in zip(again, built["MobileNetV2"].get_weights(), strict=True):
+        np.testing.assert_array_equal(first, second)
+    changed = [
+        np.abs(first - second).max()
+        for first, second in zip(again, other, strict=True)
+        if first.ndim == 4
+    ]
+    assert min(changed) > 0
 
 
 @pytest.mark.usefixtures("tiny_family")
-@pytest.mark.parametrize(
-    "name", ["oxford_iiit_pet", "caltech_birds2011", "imagenet2012"]
-)
+@pytest.mark.parametrize("name", ["caltech_birds2011", "imagenet2012"])
 def test_sets_that_are_downloaded(tmp_path, monkeypatch, name):
     pytest.importorskip("tensorflow_datasets", reason="the sets are built by TFDS")
     from drawn_examples import drawn_examples
