@@ -12,6 +12,7 @@ from keras_lap.files.image_files import (
     images_below,
     images_in,
     is_hidden,
+    is_image,
 )
 from keras_lap.names import check_names, listed
 
@@ -68,12 +69,13 @@ def class_folders(folder, class_names=None):
     are_named = class_names is not None
     class_names = _class_names(folder, class_names)
     _warn_of_deeper(folder, class_names)
-    _warn_of_others(folder, class_names)
-    found = [
+    inside = [
         (path, label)
         for label, name in enumerate(class_names)
-        for path in images_in(folder / name)
+        for path in files_in(folder / name)
     ]
+    _warn_of_others([path for path, _ in inside if not is_image(path)], folder)
+    found = [(path, label) for path, label in inside if is_image(path)]
     if not found:
         raise FileNotFoundError(
             f"Expected images, {_KINDS}, in folders of classes in {str(folder)!r}. "
@@ -142,17 +144,11 @@ def _warn_of_deeper(folder, class_names):
         )
 
 
-def _warn_of_others(folder, class_names):
+def _warn_of_others(paths, folder):
     """Warns of files beside the images that are taken for none."""
-    others = [
-        path
-        for name in class_names
-        for path in files_in(folder / name)
-        if path.suffix.lower() not in ENDINGS
-    ]
-    if others:
+    if paths:
         _warn_of_left_out(
-            others, folder, "are files of other kinds", f"Images are those {_KINDS}."
+            paths, folder, "are files of other kinds", f"Images are those {_KINDS}."
         )
 
 

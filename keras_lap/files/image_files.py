@@ -42,7 +42,7 @@ def image_files(paths):
 
 def images_in(folder):
     """Images of a folder, by name, without those in folders below and hidden ones."""
-    return [path for path in files_in(folder) if path.suffix.lower() in ENDINGS]
+    return [path for path in files_in(folder) if is_image(path)]
 
 
 def files_in(folder):
@@ -53,6 +53,11 @@ def files_in(folder):
 def folders_in(folder):
     """Folders in a folder, by name, without hidden ones."""
     return sorted(_shown(folder, are_folders=True))
+
+
+def is_image(path):
+    """Whether the name of a file ends as that of an image."""
+    return path.suffix.lower() in ENDINGS
 
 
 def is_hidden(path):
