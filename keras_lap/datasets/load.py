@@ -5,6 +5,7 @@ import tensorflow_datasets as tfds
 
 from keras_lap.datasets._stretched import stretched
 from keras_lap.datasets.with_knowledge import with_knowledge
+from keras_lap.names import near_names
 
 
 def load(
@@ -50,13 +51,13 @@ def load(
 
     Raises:
         TypeError: For arguments of `tfds.builder` beside a builder.
-        ValueError: If the features of the data set are not known and `knowledge` is
-            not given, `image_size` is no pair, or for a layer that `augmented`
-            refuses.
+        ValueError: If there is no such data set, its features are not known and
+            `knowledge` is not given, `image_size` is no pair, or for a layer that
+            `augmented` refuses.
     """
     builder = name
     if not isinstance(name, tfds.core.DatasetBuilder):
-        builder = tfds.builder(name, **options)
+        builder = _builder(name, options)
     elif options:
         raise TypeError(
             "Expected further arguments for `tfds.builder` only beside the name of a "
@@ -85,3 +86,14 @@ def load(
 
     dataset = dataset.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
     return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def _builder(name, options):
+    try:
+        return tfds.builder(name, **options)
+    except tfds.core.DatasetNotFoundError:
+        names = tfds.list_builders(with_community_datasets=False)
+        raise ValueError(
+            "Expected the name of a data set of TensorFlow Datasets, or a builder. "
+            f"Received: {name!r}. {near_names(name, names)}"
+        ) from None

@@ -1,12 +1,16 @@
 """What every metric returns."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from keras_lap.evaluation.curve import Curve
 from keras_lap.standardize_count import standardize_count
+
+# Values that a bootstrap draws at once.
+_DRAWN = 2**18
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -112,10 +116,14 @@ class MetricResult:
             return float("nan"), float("nan")
         counted = self.values[~np.isnan(self.values)]
         generator = np.random.default_rng(seed)
-        means = [
-            generator.choice(counted, size=len(counted)).mean()
-            for _ in range(resamples)
-        ]
+        # A part at a time, so that millions of values need no memory for all draws.
+        rows = math.ceil(_DRAWN / len(counted))
+        means = np.concatenate(
+            [
+                generator.choice(counted, (min(rows, left), len(counted))).mean(axis=1)
+                for left in range(resamples, 0, -rows)
+            ]
+        )
         low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
         return float(low), float(high)
 

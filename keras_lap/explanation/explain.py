@@ -108,7 +108,8 @@ def explain(
         concept_names: List of the names of all of the model's concepts. By default
             that of a class for the concept that speaks for it, if it speaks for no
             other and is its only one, and otherwise `"concept 3"`.
-        class_names: List of the names of the classes.
+        class_names: List of the names of the classes. By default those that a data set
+            has as its `class_names`, if they are as many as the classes.
         class_concepts: Which concepts speak for which class: array
             `(classes, concepts)` of zeros and ones, or ints `(classes,)`, the one
             concept of each. By default concept `k` speaks for class `k` where there are
@@ -176,6 +177,8 @@ def explain(
         seen = passes.read(batch.images, *forward(batch.images))
         if reader is None:
             reader = seen.reader
+            if class_names is None and len(source.class_names or ()) == seen.classes:
+                class_names = source.class_names
             class_concepts, concept_names = model_concepts(
                 seen, class_concepts, concept_names, class_names
             )

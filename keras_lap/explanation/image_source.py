@@ -42,6 +42,7 @@ class ImageSource:
         images: All images in the model's layout, if they are at hand.
         files: Their files, or `None`.
         warning: What is to be said about them, or `None`.
+        class_names: List of the names of the classes, if a data set has it.
     """
 
     batches: Iterable
@@ -50,6 +51,7 @@ class ImageSource:
     images: Any = None
     files: list | None = None
     warning: str | None = None
+    class_names: list | None = None
 
 
 def image_source(images, taken, batch_size, verbose=False):
@@ -155,6 +157,7 @@ def _of_dataset(dataset, taken, batch_size):
     return ImageSource(
         batches=(_batch(element, taken) for element in dataset),
         batch_count=batch_count if batch_count and batch_count > 0 else None,
+        class_names=getattr(dataset, "class_names", None),
     )
 
 

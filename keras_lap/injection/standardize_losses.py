@@ -35,9 +35,12 @@ def standardize_losses(losses):
 def _standardize_loss(loss):
     if not isinstance(loss, BaseLoss):
         if isinstance(loss, type) or not callable(loss):
+            received = repr(loss)
+            if isinstance(loss, type):
+                received = f"the class {loss.__name__}. Make one, {loss.__name__}(...)"
             raise ValueError(
                 "Expected `losses` to be a list of `keras_lap.losses` objects or "
-                f"functions. Received: {loss!r}"
+                f"functions. Received: {received}"
             )
         loss = FunctionLoss(loss)
     if not set(loss.takes) <= set(FITTED):

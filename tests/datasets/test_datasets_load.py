@@ -120,6 +120,9 @@ def test_unknown_data_sets():
         with_knowledge("mnist")
     with pytest.raises(ValueError, match=r"Did you mean .*'celeb_a'"):
         with_knowledge("celeba")
+    with pytest.raises(ValueError, match=r"Did you mean .*'cluttered_digits'") as error:
+        load("cluttered_digit/decoy")
+    assert len(str(error.value)) < 200
 
 
 # Batches

@@ -111,6 +111,17 @@ def test_names_labels_and_masks(rng):
     assert named.class_concepts.tolist() == np.eye(3).tolist()
 
 
+def test_names_of_a_data_set(rng):
+    dataset = tf.data.Dataset.from_tensors(rng.random((2, 16, 16, 3)))
+    dataset.class_names = ["cat", "dog", "owl"]
+    assert explain(small_model(), dataset).class_names == ["cat", "dog", "owl"]
+    names = ["Katze", "Hund", "Eule"]
+    assert explain(small_model(), dataset, class_names=names).class_names == names
+    # Of other classes than the model's.
+    dataset.class_names = ["cat", "dog"]
+    assert explain(small_model(), dataset).class_names is None
+
+
 def test_too_few_names_are_refused_with_the_first_batch(rng):
     seen = []
     batches = (seen.append(1) or rng.random((1, 16, 16, 3)) for _ in range(3))

@@ -71,6 +71,11 @@ def test_refuses_bad_arguments(arguments):
         KnowledgeInjection(**arguments)
 
 
+def test_says_that_a_class_is_no_loss():
+    with pytest.raises(ValueError, match=r"the class Presence\. Make one, Presence\("):
+        KnowledgeInjection([Presence])
+
+
 def test_two_losses_of_one_kind_need_names():
     masks = [MaskSupervision(), MaskSupervision("outside")]
     with pytest.raises(ValueError, match=r"(?s)different names.*Received.*name="):
