@@ -197,21 +197,28 @@ def benchmarks(monkeypatch):
     monkeypatch.syspath_prepend(str(pathlib.Path(__file__).parents[2] / "benchmarks"))
 
 
+def answer_rightly(monkeypatch):
+    """Takes labels for right answers: untrained networks hardly ever give one."""
+    import taught_networks
+
+    monkeypatch.setattr(
+        taught_networks, "right_answers", lambda labels, *predicted: labels
+    )
+
+
 @pytest.mark.usefixtures("benchmarks")
 def test_maps_with_certainty_are_compared(workshop, tmp_path, monkeypatch):
     import map_certainty
     from study_grid.cell import TRAIN
+    from study_grid.workshop import Workshop
 
     path = tmp_path / "certainty.csv"
     folder = ["--size", "quick", "--csv", str(path), "--folder"]
     with pytest.raises(FileNotFoundError, match="make study"):
         map_certainty.main([*folder, str(tmp_path)])
     rows_of(workshop, TRAIN, "decoy", "LAP + masks, tuned")
-    # Untrained networks are hardly ever right.
-    monkeypatch.setattr(
-        map_certainty, "right_answers", lambda labels, *predicted: labels
-    )
-    load = map_certainty.Workshop.network
+    answer_rightly(monkeypatch)
+    load = Workshop.network
 
     def uneven(*cell):
         network = load(*cell)
@@ -220,12 +227,40 @@ def test_maps_with_certainty_are_compared(workshop, tmp_path, monkeypatch):
             kernel.assign(np.random.default_rng(0).normal(size=kernel.shape))
         return network
 
-    monkeypatch.setattr(map_certainty.Workshop, "network", uneven)
+    monkeypatch.setattr(Workshop, "network", uneven)
     map_certainty.main([*folder, str(workshop.folder), "--images", "4"])
     alone, sure = csv.DictReader(path.open())
     assert (alone["maps"], sure["maps"]) == ("scores alone", "with certainty")
     assert alone["energy_in_mask"] != sure["energy_in_mask"]
     assert {"insertion", "deletion", "road", "mu_fidelity"} < set(sure)
+
+
+@pytest.mark.usefixtures("benchmarks")
+def test_what_is_measured_after_the_map(workshop, tmp_path, monkeypatch):
+    import after_the_map
+    from study_grid.cell import TRAIN
+
+    rows_of(workshop, TRAIN, "decoy", "LAP + masks, tuned")
+    answer_rightly(monkeypatch)
+    path = tmp_path / "after.csv"
+    folder = ["--folder", str(workshop.folder), "--size", "quick"]
+    after_the_map.main([*folder, "--csv", str(path), "--images", "4"])
+    rows = list(csv.DictReader(path.open()))
+    names = [row["maps"] for row in rows]
+    assert names[:3] == ["LAP", "LAP, zeros by nearness", "true masks"]
+    # An image without any pixel is the same whatever went first.
+    assert len({row[after_the_map.GONE[1]] for row in rows}) == 1
+
+
+@pytest.mark.usefixtures("benchmarks")
+def test_zeros_go_by_nearness():
+    from after_the_map import by_nearness
+
+    maps = np.zeros((2, 2, 3), "float32")
+    maps[0, 0, 0] = 0.5
+    expected = [[0.5, -1, -2], [-1, -np.sqrt(2), -np.sqrt(5)]]
+    np.testing.assert_array_equal(by_nearness(maps), np.float32([expected, maps[1]]))
+    assert maps.min() == 0
 
 
 @pytest.mark.usefixtures("benchmarks")

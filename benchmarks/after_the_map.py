@@ -1,0 +1,83 @@
+"""What deletion and ROAD measure once all that a map shows is gone.
+
+Maps of LAP are zero nearly everywhere, and where importance is equal, the metrics draw
+the order at random. So they are measured once more with an order of the zeros that
+says nothing new: nearest to the map first. Beside them stand the true masks, which no
+explainer can better as an answer to where the class is, and two explainers that order
+all pixels. All are of networks that the study has fine-tuned with masks, on validation
+splits, of the class that the network answers, rightly.
+"""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "examples"))
+
+import numpy as np
+from study_grid.explain_cell import explainer, faithfulness
+from study_grid.sizes import SIZES
+from study_grid.validity import lap_maps
+from taught_networks import parse, taught_networks
+from write_rows import write_rows
+
+RIVALS = ("Occlusion", "RISE")
+GONE = ("probability, a sixteenth gone", "probability, all gone")
+
+
+def main(arguments=None):
+    """Measures the maps of every such network that is there, and writes a CSV file."""
+    parsed = parse(arguments, __doc__, "results/after_the_map.csv")
+    networks = taught_networks(parsed)
+    header = ["set", "family", "maps", "images", *faithfulness(SIZES[parsed.size])]
+    rows = (row for each in networks for row in _rows(each))
+    write_rows(parsed.csv, [*header, *GONE], rows)
+
+
+def _rows(network):
+    cell, sizes, model, images, targets, masks = network
+    images = images.astype("float32")
+    lap = lap_maps(model, images, targets, True)
+    maps = {
+        "LAP": lap,
+        "LAP, zeros by nearness": by_nearness(lap),
+        "true masks": masks.astype("float32"),
+        "true masks, zeros by nearness": by_nearness(masks.astype("float32")),
+    }
+    maps |= {
+        name: explainer(name, sizes).explain(model, images, targets) for name in RIVALS
+    }
+    for name, found in maps.items():
+        results = {
+            metric: function(model, images, found, targets, batch_size=50, seed=0)
+            for metric, function in faithfulness(sizes).items()
+        }
+        curve = results["deletion"].curve
+        values = [result.mean for result in results.values()]
+        gone = [curve.y[:, np.searchsorted(curve.x, share)] for share in (1 / 16, 1)]
+        values += [probabilities.mean() for probabilities in gone]
+        values = [f"{value:.4f}" for value in values]
+        yield [cell.set, cell.family, name, len(images), *values]
+
+
+def by_nearness(maps):
+    """Maps whose zeros are negative: minus the distance to the nearest other pixel.
+
+    Args:
+        maps: float32 `(N, H, W)`, not negative.
+
+    Returns:
+        float32 `(N, H, W)`, the same where the map is not zero. A map of zeros stays.
+    """
+    height, width = maps.shape[1:]
+    grid = np.stack(np.mgrid[:height, :width], axis=-1).reshape(-1, 2)
+    found = maps.copy()
+    for each in found:
+        pixels = np.argwhere(each)
+        if len(pixels):
+            distances = ((grid[:, None] - pixels) ** 2).sum(axis=-1).min(axis=1)
+            each[each == 0] = -np.sqrt(distances.reshape(height, width)[each == 0])
+    return found
+
+
+if __name__ == "__main__":
+    main()
