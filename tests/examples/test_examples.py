@@ -121,7 +121,7 @@ def test_boxes(story):
 
 @pytest.mark.usefixtures("eager")
 def test_attributes(story):
-    table = story("attributes")
+    table = story("attributes", train=32)
     labels = np.array([render_example("test", i)["label"] for i in range(64)])
     # What is right where no attribute is found: 4, 2, 4 and 3 of the digits have one.
     counts = np.array([1, 1, 2, 1, 2, 2, 1, 1, 1, 1])[labels]
