@@ -40,12 +40,14 @@ def scripts_on_path(monkeypatch):
         sys.modules.pop(name, None)
 
 
-def tiny(name, decoy):
+def tiny(name, decoy, train=32, test=32):
     return ClutteredDigitsConfig(
-        name=name, decoy=decoy, train=128, validation=32, test=64
+        name=name, decoy=decoy, train=train, validation=8, test=test
     )
 
 
+# That the same network learns in a graph is tested with the notebooks.
+@pytest.mark.usefixtures("eager")
 def test_quickstart(tmp_path, capsys):
     import quickstart
 
@@ -83,7 +85,7 @@ def story(tmp_path, capsys):
         }
         importlib.import_module(name).main(
             [f"--{option}={value}" for option, value in options.items()],
-            config=tiny(f"tiny_{name}", decoy),
+            config=tiny(f"tiny_{name}", decoy, train, test=64),
         )
         assert figure.read_bytes().startswith(b"\x89PNG")
         printed = capsys.readouterr().out
@@ -119,7 +121,7 @@ def test_boxes(story):
 
 @pytest.mark.usefixtures("eager")
 def test_attributes(story):
-    table = story("attributes")
+    table = story("attributes", train=32)
     labels = np.array([render_example("test", i)["label"] for i in range(64)])
     # What is right where no attribute is found: 4, 2, 4 and 3 of the digits have one.
     counts = np.array([1, 1, 2, 1, 2, 2, 1, 1, 1, 1])[labels]

@@ -349,11 +349,11 @@ def test_nothing_of_an_epoch_is_kept(model, x, tmp_path):
     tracemalloc.start()
     try:
         # Caches fill in the first round.
-        figures, memory = zip(*(kept_after(5) for _ in range(4)), strict=True)
+        figures, memory = zip(*(kept_after(3) for _ in range(4)), strict=True)
     finally:
         tracemalloc.stop()
     assert len(set(figures)) == 1
-    # A fifth of what the pixels of a round's figures would take, in the round that kept
+    # A third of what the pixels of a round's figures would take, in the round that kept
     # least: what is kept would be kept in each, but a table of the interpreter's own
     # that has grown is in one.
     width, height = png_size(tmp_path / "epoch_0001.png")

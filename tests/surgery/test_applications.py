@@ -20,7 +20,7 @@ random_weights = importlib.import_module("random_weights").random_weights
 
 SOFTMAX, FEATURES = 1e-5, 1e-4
 # Converted by default as well; larger ones are planned so, as that takes seconds each.
-SMALL = ("MobileNetV3Small", "ResNet50V2", "VGG16")
+SMALL = ("MobileNetV3Small", "VGG16")
 POOLINGS = (
     layers.MaxPooling2D,
     layers.AveragePooling2D,
@@ -156,13 +156,12 @@ def test_families(name, size, laps, kinds, stays, rng):
     assert applications.difference(converted(images), expected)[1] > FEATURES
 
 
-@pytest.mark.parametrize("name, laps", [("VGG16", 5), ("ResNet50", 5)])
-def test_without_top(name, laps, rng):
+def test_without_top(rng):
     images = applications.random_images(2, 64, rng)
-    model = applications.build(name, 64, include_top=False)
+    model = applications.build("VGG16", 64, include_top=False)
     random_weights(model, images, rng)
     converted = keras_lap.convert(model, where="all")
-    assert len(keras_lap.lap_layers(converted)) == laps
+    assert len(keras_lap.lap_layers(converted)) == 5
     assert applications.difference(converted(images), model(images))[1] <= FEATURES
 
 
