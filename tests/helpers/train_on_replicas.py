@@ -1,7 +1,7 @@
-"""Trains on one device, two replicas or one of two workers, and saves what came out.
+"""Trains on replicas, and saves history, weights and gate.
 
-Arguments: `one`, `replicas` or `worker`, and the file to write. A worker finds the
-others by the environment variable `TF_CONFIG`.
+Arguments are the files to write: the first for one device and the second for two, or a
+single one for a worker, which finds the others by the environment variable `TF_CONFIG`.
 """
 
 import contextlib
@@ -19,23 +19,17 @@ from keras_lap.losses import MaskSupervision, Presence, RightReasons
 SAMPLES, SIZE, CLASSES = 18, 8, 3
 
 
-def main(kind, path):
-    strategy = make_strategy(kind)
-    np.savez(
-        path,
-        **{
-            f"{name} {key}": values
-            for name, fit in FITS.items()
-            for key, values in fit(strategy).items()
-        },
-    )
+def main(*paths):
+    if len(paths) == 1:
+        strategies = [tf.distribute.MultiWorkerMirroredStrategy()]
+    else:
+        replicas = two_replicas()  # TensorFlow must not have used the devices yet.
+        strategies = [None, replicas]
+    for strategy, path in zip(strategies, paths, strict=True):
+        np.savez(path, **fit(strategy))
 
 
-def make_strategy(kind):
-    if kind == "one":
-        return None
-    if kind == "worker":
-        return tf.distribute.MultiWorkerMirroredStrategy()
+def two_replicas():
     cpu = tf.config.list_physical_devices("CPU")[0]
     devices = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(cpu, devices)
@@ -44,42 +38,24 @@ def make_strategy(kind):
     return strategy
 
 
-def fit_with_labels(strategy):
-    return fit(strategy, as_data(*images_and_labels()), [Presence()])
-
-
-def fit_with_knowledge(strategy):
-    x, label = images_and_labels()
+def make_data():
+    """Batches of four, and a last one of two."""
+    rng, label = np.random.default_rng(0), np.arange(SAMPLES) % CLASSES
+    x = rng.normal(size=(SAMPLES, SIZE, SIZE, 1)).astype("float32")
     targets = {
         "label": label,
-        "mask": np.random.default_rng(1).choice([0.0, 1.0], (SAMPLES, SIZE, SIZE)),
+        "mask": rng.choice([0.0, 1.0], (SAMPLES, SIZE, SIZE)),
         "valid": {"mask": label > 0},
     }
-    losses = [Presence(), MaskSupervision(), RightReasons()]
-    options = {"warmup": [0, 1.5, 0], "balance": "uncertainty"}
-    return fit(strategy, as_data(x, targets), losses, **options)
-
-
-FITS = {"labels": fit_with_labels, "knowledge": fit_with_knowledge}
-
-
-def images_and_labels():
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(SAMPLES, SIZE, SIZE, 1)).astype("float32")
-    return x, np.arange(SAMPLES) % CLASSES
-
-
-def as_data(x, y):
-    """Batches of four, and a last one of two."""
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.DATA
     )
-    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(4)
+    data = tf.data.Dataset.from_tensor_slices((x, targets)).batch(4)
     return data.with_options(options)
 
 
-def fit(strategy, data, losses, **options):
+def fit(strategy):
     """History, weights and gate of a model trained for two epochs."""
     keras.utils.set_random_seed(0)
     with contextlib.nullcontext() if strategy is None else strategy.scope():
@@ -97,12 +73,16 @@ def fit(strategy, data, losses, **options):
             metrics=["accuracy"],
             jit_compile=False,
         )
+    data, losses = make_data(), [Presence(), MaskSupervision(), RightReasons()]
+    injection = KnowledgeInjection(
+        losses, 0.1, warmup=[0, 1.5, 0], balance="uncertainty"
+    )
     history = model.fit(
         data,
         epochs=2,
         verbose=0,
         validation_data=data,
-        callbacks=[KnowledgeInjection(losses, 0.1, **options), GateAnneal(end=2)],
+        callbacks=[injection, GateAnneal(end=2)],
     ).history
     weights = {f"weight {i}": w for i, w in enumerate(model.get_weights())}
     return {**history, **weights}

@@ -18,8 +18,10 @@ from injection_problem import (
     call_at,
     first,
     fit,
+    fit_steps,
     make_model,
     own_losses,
+    repeated,
     state,
 )
 from keras import ops
@@ -33,7 +35,7 @@ pytest_plugins = ["injection_problem"]
 # What is added.
 
 MODES = {
-    "eager": ({}, ALLOWED),
+    "eager": ({"run_eagerly": True}, ALLOWED),
     "graph": (GRAPH, ALLOWED),
     "compiled": pytest.param({"jit_compile": True}, ALLOWED, marks=compiled_steps),
     "auto": ({"jit_compile": "auto"}, ALLOWED),
@@ -103,8 +105,8 @@ def test_every_term_has_a_twin_in_validation(x, label, mask, targets):
 
 
 def test_targets_can_be_split_for_validation(x, targets):
-    injection = KnowledgeInjection([MaskSupervision()])
-    logs = first(fit(make_model(), x, targets, [injection], validation_split=0.5))
+    injection, data = KnowledgeInjection([MaskSupervision()]), repeated(2, x, targets)
+    logs = first(fit(make_model(), *data, [injection], validation_split=0.5))
     assert np.isfinite(logs["mask_supervision"])
     assert np.isfinite(logs["val_mask_supervision"])
 
@@ -183,12 +185,12 @@ def test_all_kinds_of_data_give_the_same(x, targets):
 @several_steps
 def test_several_steps_per_execution_give_the_same(x, targets):
     histories = [
-        fit(
+        fit_steps(
             make_model(rate=0.1, steps_per_execution=steps, **options),
             x,
             targets,
+            3,
             [KnowledgeInjection([Presence(), MaskSupervision()])],
-            batch_size=2,
         )
         for steps, options in ((1, {}), (3, GRAPH))
     ]
@@ -277,16 +279,15 @@ def test_evaluate_takes_the_callback_for_targets_with_knowledge(
     model, term = make_model(), MaskSupervision()
     before = state(model)
     injection = KnowledgeInjection([term], weights=3)
-    options = {"batch_size": 4, "verbose": 0}
-    logs = model.evaluate(
-        x, targets, callbacks=[injection], return_dict=True, **options
-    )
+    options = {"batch_size": SAMPLES, "verbose": 0}
+    data = repeated(2, x, targets)
+    logs = model.evaluate(*data, callbacks=[injection], return_dict=True, **options)
     values = by_hand(term, model, x, label, mask).mean()
     own = own_losses(model, x, label).mean()
     assert_close(logs["mask_supervision"], values, **ALLOWED)
     assert_close(logs["loss"], own + 3 * values, **ALLOWED)
     assert_same_state(before, model)
-    listed = model.evaluate(x, targets, callbacks=[injection], **options)
+    listed = model.evaluate(*data, callbacks=[injection], **options)
     names = ("loss", "accuracy", "mask_supervision")
     assert_close(listed, [logs[name] for name in names], **ALLOWED)
     plain = model.evaluate(x, label, return_dict=True, **options)

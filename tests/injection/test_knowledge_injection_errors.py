@@ -416,6 +416,6 @@ def test_warns_once_per_fit_of_images_of_no_one_size(
     for _ in range(2):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            fit(model, inputs(x), targets, [injection], batch_size=2)
+            fit(model, inputs(x), targets, [injection], epochs=2)
         (warning,) = (str(w.message) for w in caught if "evenly" in str(w.message))
         assert re.search(rf"\['mask_supervision'\].*{advice}", warning)

@@ -18,6 +18,7 @@ from injection_problem import (
     fit,
     make_model,
     own_losses,
+    repeated,
     state,
 )
 from tolerances import assert_close
@@ -48,14 +49,12 @@ def test_between_steps_the_model_is_as_it_was(x, label, targets):
     hooks = ("train_begin", "epoch_begin", "train_batch_end", "test_begin", "epoch_end")
     fit(
         model,
-        x,
-        targets,
+        *repeated(2, x, targets),
         [
             KnowledgeInjection([Presence(), MaskSupervision()]),
             *[call_at(f"on_{hook}", check) for hook in hooks],
         ],
         validation_data=(x, targets),
-        batch_size=3,
     )
     assert len(checks) == 6
     check(model)

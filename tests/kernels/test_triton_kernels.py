@@ -66,7 +66,7 @@ def assert_equals_the_oracle(case):
         assert_close(gradients[gradient], value, **tolerances[name])
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(
     cases(
         dtypes=DTYPES,
