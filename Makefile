@@ -14,9 +14,10 @@ PARITY_PINNED := 'quantus~=0.6.0' 'tf-keras~=2.21.0' 'xplique~=2.0.2'
 PARITY_TESTS = $(wildcard tests/*/test_*parity.py)
 BACKEND_TESTS := $(addprefix tests/,$(addprefix ops/test_,la_pool.py la_pool_symbolic.py \
     dispatch.py) cli/test_cli.py $(addprefix layers/test_,la_pooling.py \
-    global_la_pooling.py layers_reload.py score_head.py score_tape.py) $(addprefix injection/test_, \
-    gate_anneal.py $(addprefix knowledge,.py _losses.py _right_reasons.py _injection.py \
-    _injection_errors.py _injection_models.py _injection_state.py)) \
+    global_la_pooling.py layers_reload.py score_head.py score_tape.py) \
+    $(addprefix injection/test_,gate_anneal.py $(addprefix knowledge,.py _losses.py \
+    _right_reasons.py _injection.py _injection_errors.py _injection_models.py \
+    _injection_state.py)) \
     evaluation/test_explainers_on_backends.py explanation/test_recorded_pass.py \
     surgery/test_convert_on_backends.py)
 JAX_TESTS := $(addprefix tests/injection/test_knowledge_, \

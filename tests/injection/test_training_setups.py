@@ -374,7 +374,7 @@ def test_trains_as_the_loop_by_hand(kind, execution, numerics, known, data, step
     if "generator" in data and known == "class weights":
         known = "labels"  # Keras has no class weights for generators.
     # The last batch is smaller, except where it would be compiled for itself.
-    samples = 8 if execution in ("XLA", "auto") else 7
+    samples = 8 if execution == "XLA" else 7
     if data == "generator" and "3 steps" in execution:
         samples = 12  # Of what has no end, Keras takes three batches each time.
     problem = Problem.draw(samples, kind, known, seed=0)

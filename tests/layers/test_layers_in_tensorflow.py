@@ -62,7 +62,7 @@ def test_gradients_flow_through_the_records_inside_a_graph(rng):
 
 @pytest.mark.parametrize(
     "how",
-    [{"jit_compile": True}, {"jit_compile": False}, {"run_eagerly": True}],
+    [{"jit_compile": j} for j in (True, False, "auto")] + [{"run_eagerly": True}],
     ids=str,
 )
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
