@@ -1,11 +1,11 @@
 """What deletion and ROAD measure once all that a map shows is gone.
 
-Maps of LAP are zero nearly everywhere, and where importance is equal, the metrics draw
-the order at random. So they are measured once more with an order of the zeros that
-says nothing new: nearest to the map first. Beside them stand the true masks, which no
-explainer can better as an answer to where the class is, and two explainers that order
-all pixels. All are of networks that the study has fine-tuned with masks, on validation
-splits, of the class that the network answers, rightly.
+Maps of LAP are zero nearly everywhere, and where importance is equal, the metrics that
+go by the order of pixels draw it at random. So they are measured once more with an
+order of the zeros that says nothing new: nearest to the map first. Beside them stand
+the true masks, as good an answer to where the class is as there can be, and two
+explainers that order all pixels. All are of networks that the study has fine-tuned with
+masks, on validation splits, of the class that the network answers, rightly.
 """
 
 import pathlib
@@ -15,11 +15,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "examples"))
 
 import numpy as np
 from study_grid.explain_cell import explainer, faithfulness
-from study_grid.sizes import SIZES
 from study_grid.validity import lap_maps
 from taught_networks import parse, taught_networks
 from write_rows import write_rows
 
+BY_ORDER = ("insertion", "deletion", "road")
 RIVALS = ("Occlusion", "RISE")
 GONE = ("probability, a sixteenth gone", "probability, all gone")
 
@@ -28,9 +28,8 @@ def main(arguments=None):
     """Measures the maps of every such network that is there, and writes a CSV file."""
     parsed = parse(arguments, __doc__, "results/after_the_map.csv")
     networks = taught_networks(parsed)
-    header = ["set", "family", "maps", "images", *faithfulness(SIZES[parsed.size])]
-    rows = (row for each in networks for row in _rows(each))
-    write_rows(parsed.csv, [*header, *GONE], rows)
+    header = ["set", "family", "maps", "images", *BY_ORDER, *GONE]
+    write_rows(parsed.csv, header, (row for each in networks for row in _rows(each)))
 
 
 def _rows(network):
@@ -50,6 +49,7 @@ def _rows(network):
         results = {
             metric: function(model, images, found, targets, batch_size=50, seed=0)
             for metric, function in faithfulness(sizes).items()
+            if metric in BY_ORDER
         }
         curve = results["deletion"].curve
         values = [result.mean for result in results.values()]
