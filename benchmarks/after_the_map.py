@@ -14,6 +14,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "examples"))
 
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 from study_grid.explain_cell import explainer, faithfulness
 from study_grid.validity import lap_maps
 from taught_networks import parse, taught_networks
@@ -34,7 +35,6 @@ def main(arguments=None):
 
 def _rows(network):
     cell, sizes, model, images, targets, masks = network
-    images = images.astype("float32")
     lap = lap_maps(model, images, targets, True)
     maps = {
         "LAP": lap,
@@ -53,8 +53,8 @@ def _rows(network):
         }
         curve = results["deletion"].curve
         values = [result.mean for result in results.values()]
-        gone = [curve.y[:, np.searchsorted(curve.x, share)] for share in (1 / 16, 1)]
-        values += [probabilities.mean() for probabilities in gone]
+        mean = curve.y.mean(axis=0)
+        values += [np.interp(share, curve.x, mean) for share in (1 / 16, 1)]
         values = [f"{value:.4f}" for value in values]
         yield [cell.set, cell.family, name, len(images), *values]
 
@@ -68,14 +68,10 @@ def by_nearness(maps):
     Returns:
         float32 `(N, H, W)`, the same where the map is not zero. A map of zeros stays.
     """
-    height, width = maps.shape[1:]
-    grid = np.stack(np.mgrid[:height, :width], axis=-1).reshape(-1, 2)
     found = maps.copy()
     for each in found:
-        pixels = np.argwhere(each)
-        if len(pixels):
-            distances = ((grid[:, None] - pixels) ** 2).sum(axis=-1).min(axis=1)
-            each[each == 0] = -np.sqrt(distances.reshape(height, width)[each == 0])
+        if each.any():
+            each -= distance_transform_edt(each == 0)
     return found
 
 

@@ -36,9 +36,7 @@ def _rows(network):
         alone = lap_maps(*read)
     for name, maps in (("scores alone", alone), ("with certainty", lap_maps(*read))):
         found = {
-            metric: function(
-                model, images.astype("float32"), maps, targets, batch_size=50, seed=0
-            ).mean
+            metric: function(model, images, maps, targets, batch_size=50, seed=0).mean
             for metric, function in faithfulness(sizes).items()
         }
         found |= validity(maps, masks)

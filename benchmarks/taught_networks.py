@@ -19,7 +19,7 @@ class TaughtNetwork(NamedTuple):
         cell: The `Cell` that has trained it.
         sizes: The `Sizes` of the study.
         model: The network.
-        images: uint8 `(N, H, W, 3)`.
+        images: float32 `(N, H, W, 3)`, as the network takes them.
         targets: int `(N,)`, the answers.
         masks: Boolean `(N, H, W)`, where these lie.
     """
@@ -75,6 +75,6 @@ def _network(cell, workshop, count):
     model, data = workshop.network(cell), workshop.data(cell)["validation"]
     targets = right_answers(data["label"], predict(model, data["image"]))
     chosen = np.flatnonzero(targets >= 0)[:count]
-    images, targets = data["image"][chosen], targets[chosen]
+    images, targets = data["image"][chosen].astype("float32"), targets[chosen]
     masks = masks_of(data["mask"][chosen], targets)
     return TaughtNetwork(cell, workshop.sizes, model, images, targets, masks)

@@ -1,5 +1,7 @@
 """Batches to train on, from a data set of TensorFlow Datasets."""
 
+import re
+
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
@@ -91,9 +93,12 @@ def load(
 def _builder(name, options):
     try:
         return tfds.builder(name, **options)
-    except tfds.core.DatasetNotFoundError:
+    except tfds.core.DatasetNotFoundError as error:
         names = tfds.list_builders(with_community_datasets=False)
+        hint = near_names(re.split("[/:]", name)[0], names)
+        given = "".join(f", {key}={value!r}" for key, value in options.items())
+        # The error lists all data sets that there are.
         raise ValueError(
             "Expected the name of a data set of TensorFlow Datasets, or a builder. "
-            f"Received: {name!r}. {near_names(name, names)}"
+            f"Received: {name!r}{given}. {hint or str(error).splitlines()[0]}"
         ) from None

@@ -9,7 +9,7 @@ import numpy as np
 from keras_lap.evaluation.curve import Curve
 from keras_lap.standardize_count import standardize_count
 
-# Values that a bootstrap draws at once.
+# About as many values are drawn at once.
 _DRAWN = 2**18
 
 

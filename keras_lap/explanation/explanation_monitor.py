@@ -118,12 +118,16 @@ class ExplanationMonitor(keras.callbacks.Callback):
         self.tensorboard = _standardize_tensorboard(tensorboard, self.directory)
         matplotlib_module("matplotlib")
         files = files_of(images)
+        if not (files or hasattr(images, "shape") or isinstance(images, list | tuple)):
+            raise ValueError(
+                "Expected an array of images, or a list of files. Received: "
+                f"{type(images).__name__}. Take the images of a batch of a data set."
+            )
         shape = (len(files),) if files else tuple(np.shape(images))
         if not files and (len(shape) != 4 or 0 in shape):
             raise ValueError(
                 "Expected images of rank 4, (N, H, W, C) or (N, C, H, W), not empty, "
-                "or a list of files. Received: "
-                + (f"images.shape={shape}" if shape else _in_words(images))
+                f"or a list of files. Received: images.shape={shape}"
             )
         self._images = (
             files[: self.max_images] if files else _first(images, self.max_images)
@@ -270,13 +274,6 @@ def _check_options(
             f"Expected labels of {classes} classes, those of `class_names`. Received: "
             f"labels of shape {labels.shape}, up to {labels.max()}"
         )
-
-
-def _in_words(images):
-    """What images are that are no array, and how to come by one."""
-    if not hasattr(images, "element_spec"):
-        return type(images).__name__
-    return "a data set. Take a batch of it, as by `images, _ = next(iter(dataset))`."
 
 
 def _first(values, count):

@@ -157,8 +157,17 @@ def _of_dataset(dataset, taken, batch_size):
     return ImageSource(
         batches=(_batch(element, taken) for element in dataset),
         batch_count=batch_count if batch_count and batch_count > 0 else None,
-        class_names=getattr(dataset, "class_names", None),
+        class_names=_names_of_classes(dataset),
     )
+
+
+def _names_of_classes(dataset):
+    """What a data set has as `class_names`, if that is a list of strings, or `None`."""
+    names = getattr(dataset, "class_names", None)
+    is_list = isinstance(names, list | tuple) and all(
+        isinstance(name, str) for name in names
+    )
+    return list(names) if is_list else None
 
 
 def _batch(element, taken):

@@ -36,7 +36,7 @@ def _standardize_loss(loss):
     if not isinstance(loss, BaseLoss):
         if isinstance(loss, type) or not callable(loss):
             received = repr(loss)
-            if isinstance(loss, type):
+            if isinstance(loss, type) and issubclass(loss, BaseLoss):
                 received = f"the class {loss.__name__}. Make one, {loss.__name__}(...)"
             raise ValueError(
                 "Expected `losses` to be a list of `keras_lap.losses` objects or "

@@ -50,6 +50,12 @@ class TestMetricResult:
         assert result.interval(seed=3) == result.interval(seed=3)
         assert result.interval(seed=3) != result.interval(seed=4)
 
+    def test_interval_does_not_depend_on_how_many_are_drawn_at_once(self, monkeypatch):
+        result = MetricResult(np.linspace(0, 1, 50) ** 2)
+        expected = result.interval()
+        monkeypatch.setattr("keras_lap.evaluation.metric_result._DRAWN", 120)
+        assert result.interval() == expected
+
     def test_nothing_counted(self):
         result = MetricResult([np.nan])
         assert math.isnan(result.mean)

@@ -30,7 +30,7 @@ def training(monkeypatch):
 
     # What the networks of keras.applications become is tested with the photos.
     monkeypatch.setattr(imagenet_training, "application_network", small)
-    # A map of each of their labels is drawn for each of them.
+    # Every explained image gets a map for the label of each of them.
     monkeypatch.setattr(imagenet_training, "EXPLAINED", 2)
     yield imagenet_training
     for name in ("application_network", "drawn_examples", "imagenet_training"):

@@ -117,9 +117,10 @@ def test_names_of_a_data_set(rng):
     assert explain(small_model(), dataset).class_names == ["cat", "dog", "owl"]
     names = ["Katze", "Hund", "Eule"]
     assert explain(small_model(), dataset, class_names=names).class_names == names
-    # Of other classes than the model's.
-    dataset.class_names = ["cat", "dog"]
-    assert explain(small_model(), dataset).class_names is None
+    # Of other classes than the model's, and something else of that name.
+    for other in (["cat", "dog"], "cat", [0, 1, 2], np.array(names), len):
+        dataset.class_names = other
+        assert explain(small_model(), dataset).class_names is None
 
 
 def test_too_few_names_are_refused_with_the_first_batch(rng):

@@ -48,10 +48,11 @@ def body(dtype=None):
     ]
 
 
+EAGER = {"run_eagerly": True}
+# A step that is traced once: on JAX there is none that is not compiled as well.
+GRAPH = {"jit_compile": keras.config.backend() == "jax"}
 # The step that takes least: on JAX each operation of an eager one is compiled.
-CHEAP = (
-    {"jit_compile": True} if keras.config.backend() == "jax" else {"run_eagerly": True}
-)
+CHEAP = GRAPH if keras.config.backend() == "jax" else EAGER
 
 
 def compiled(model, rate=0.0, **options):
@@ -69,10 +70,6 @@ def make_model(rate=0.0, dtype=None, **options):
     keras.utils.set_random_seed(1)
     model = keras.Sequential([keras.Input((SIZE, SIZE, 1)), *body(dtype)])
     return compiled(model, rate, **options)
-
-
-# A step that is traced once: on JAX there is none that is not compiled as well.
-GRAPH = {"jit_compile": keras.config.backend() == "jax"}
 
 
 def fit(model, x, y=None, callbacks=(), **options):

@@ -10,6 +10,7 @@ from backend_limits import COMPILED, outlives_step
 from injection_problem import (
     ALLOWED,
     CLASSES,
+    EAGER,
     GRAPH,
     SAMPLES,
     SIZE,
@@ -180,7 +181,7 @@ def recorded(model, x):
     return [as_float64(record.logits) for record in records]
 
 
-@pytest.mark.parametrize("options", [{}, GRAPH, COMPILED], ids=str)
+@pytest.mark.parametrize("options", [EAGER, GRAPH, COMPILED], ids=str)
 def test_is_a_term_in_training(x, label, rng, options):
     model = scored(make_model(**options), rng)
     logs = first(fit(model, x, label, [KnowledgeInjection(Consistency(), weights=3)]))

@@ -9,6 +9,7 @@ from autodiff import layer_gradients
 from backend_limits import compiled_steps, several_steps
 from injection_problem import (
     ALLOWED,
+    EAGER,
     GRAPH,
     SAMPLES,
     TracedLoss,
@@ -18,7 +19,6 @@ from injection_problem import (
     call_at,
     first,
     fit,
-    fit_steps,
     make_model,
     own_losses,
     repeated,
@@ -35,11 +35,14 @@ pytest_plugins = ["injection_problem"]
 # What is added.
 
 MODES = {
-    "eager": ({"run_eagerly": True}, ALLOWED),
+    "eager": (EAGER, ALLOWED),
     "graph": (GRAPH, ALLOWED),
     "compiled": pytest.param({"jit_compile": True}, ALLOWED, marks=compiled_steps),
     "auto": ({"jit_compile": "auto"}, ALLOWED),
-    "mixed_float16": ({"dtype": "mixed_float16"}, layer_tolerance("float16", 4)),
+    "mixed_float16": (
+        {"dtype": "mixed_float16", **EAGER},
+        layer_tolerance("float16", 4),
+    ),
     "mixed_float16 graph": (
         {"dtype": "mixed_float16", **GRAPH},
         layer_tolerance("float16", 4),
@@ -141,7 +144,7 @@ def test_compiled_loss_and_metrics_see_the_label_alone(x, label, targets):
         seen.append(y_true)
         return ops.mean(y_pred, axis=-1)
 
-    model = make_model(loss=loss, metrics=[metric])
+    model = make_model(loss=loss, metrics=[metric], **EAGER)
     # Keras may build the model first.
     forget = call_at("on_train_batch_begin", lambda _: seen.clear())
     fit(model, x, targets, [KnowledgeInjection([MaskSupervision()]), forget])
@@ -185,12 +188,12 @@ def test_all_kinds_of_data_give_the_same(x, targets):
 @several_steps
 def test_several_steps_per_execution_give_the_same(x, targets):
     histories = [
-        fit_steps(
+        fit(
             make_model(rate=0.1, steps_per_execution=steps, **options),
-            x,
-            targets,
-            3,
+            np.concatenate([x, 2 * x, -x]),
+            repeated(3, targets)[0],
             [KnowledgeInjection([Presence(), MaskSupervision()])],
+            batch_size=SAMPLES,
         )
         for steps, options in ((1, {}), (3, GRAPH))
     ]
@@ -279,15 +282,17 @@ def test_evaluate_takes_the_callback_for_targets_with_knowledge(
     model, term = make_model(), MaskSupervision()
     before = state(model)
     injection = KnowledgeInjection([term], weights=3)
-    options = {"batch_size": SAMPLES, "verbose": 0}
-    data = repeated(2, x, targets)
-    logs = model.evaluate(*data, callbacks=[injection], return_dict=True, **options)
+    # The last batch is smaller.
+    options = {"batch_size": 4, "verbose": 0}
+    logs = model.evaluate(
+        x, targets, callbacks=[injection], return_dict=True, **options
+    )
     values = by_hand(term, model, x, label, mask).mean()
     own = own_losses(model, x, label).mean()
     assert_close(logs["mask_supervision"], values, **ALLOWED)
     assert_close(logs["loss"], own + 3 * values, **ALLOWED)
     assert_same_state(before, model)
-    listed = model.evaluate(*data, callbacks=[injection], **options)
+    listed = model.evaluate(x, targets, callbacks=[injection], **options)
     names = ("loss", "accuracy", "mask_supervision")
     assert_close(listed, [logs[name] for name in names], **ALLOWED)
     plain = model.evaluate(x, label, return_dict=True, **options)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from injection_problem import (
     CLASSES,
+    EAGER,
     GRAPH,
     SAMPLES,
     SIZE,
@@ -74,6 +75,8 @@ def test_refuses_bad_arguments(arguments):
 def test_says_that_a_class_is_no_loss():
     with pytest.raises(ValueError, match=r"the class Presence\. Make one, Presence\("):
         KnowledgeInjection([Presence])
+    with pytest.raises(ValueError, match=r"Received: <class 'dict'>$"):
+        KnowledgeInjection([dict])
 
 
 def test_two_losses_of_one_kind_need_names():
@@ -405,7 +408,7 @@ UNPLACED = {
 }
 
 
-@pytest.mark.parametrize("step", [{}, GRAPH], ids=["eager", "compiled"])
+@pytest.mark.parametrize("step", [EAGER, GRAPH], ids=["eager", "compiled"])
 @pytest.mark.parametrize("make, inputs, advice", UNPLACED.values(), ids=UNPLACED)
 def test_warns_once_per_fit_of_images_of_no_one_size(
     x, targets, make, inputs, advice, step

@@ -38,7 +38,7 @@ def in_one_process(tmp_path_factory):
 
 def assert_same(actual, expected):
     assert sorted(actual) == sorted(expected)
-    assert "val_mask_supervision" in expected
+    assert "mask val_mask_supervision" in expected
     for name in expected:
         assert_close(actual[name], expected[name], rtol=1e-4, atol=1e-6)
 

@@ -512,7 +512,9 @@ UNCHANGED = {
 @pytest.mark.parametrize("policy, options", UNCHANGED.values(), ids=UNCHANGED)
 def test_weights_of_zero_change_nothing(policy, options):
     """Neither dropout nor batch statistics, neither the order nor the loss scale."""
-    rng, samples = np.random.default_rng(0), 8
+    rng = np.random.default_rng(0)
+    # The last batch is smaller, except where it would be traced for itself.
+    samples = 7 if "run_eagerly" in options else 8
     x = rng.normal(size=(samples, SIZE, SIZE, 1)).astype("float32")
     label = np.arange(samples) % CLASSES
     targets = {"label": label, "mask": np.ones((samples, SIZE, SIZE))}

@@ -23,8 +23,9 @@ CORE = sorted((ROOT / "kernels" / "cpu").glob("*.cc"))
 NATIVE = pathlib.Path(__file__).parent / "native"
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
 FLAGS = (*COMMON_FLAGS, *CORE_FLAGS, *WARNINGS)
+CPUINFO = pathlib.Path("/proc/cpuinfo")
 PROCESSOR = (
-    pathlib.Path("/proc/cpuinfo").read_text() if platform.machine() == "x86_64" else ""
+    CPUINFO.read_text() if platform.machine() == "x86_64" and CPUINFO.exists() else ""
 )
 
 

@@ -281,10 +281,16 @@ tf.config.threading.set_intra_op_parallelism_threads(int(threads))
 ops = tf.load_op_library(library)
 rng = np.random.default_rng(0)
 digest = hashlib.sha256()
-for groups in (1, 2, 32):
-    x, dy = (rng.normal(size=(5, n, n, 32)).astype("float32") for n in (41, 21))
-    scores = rng.random((5, 41, 41, groups)).astype("float32")
-    attributes = dict(pool_size=(3, 3), strides=(2, 2), padding="same", base="max")
+halving = dict(pool_size=(3, 3), strides=(2, 2), padding="same")
+for groups, dtype, size, attributes in (
+    (1, "float32", 21, dict(base="max", **halving)),
+    (2, "float32", 21, dict(base="avg", **halving)),
+    (32, "float32", 21, dict(base="first", **halving)),
+    (1, "float16", 21, halving),
+    (2, "float64", 1, dict(pool_size=(41, 41))),
+):
+    x, dy = (rng.normal(size=(5, n, n, 32)).astype(dtype) for n in (41, size))
+    scores = rng.random((5, 41, 41, groups)).astype(dtype)
     for jit in (False, True):
         run = tf.function(
             lambda *inputs: (
@@ -322,6 +328,7 @@ import numpy as np, tensorflow as tf
 tf.config.threading.set_intra_op_parallelism_threads(2)
 tf.function(lambda x: x + 1, jit_compile=True)(tf.ones(1))
 ops = tf.load_op_library(sys.argv[1])
+print("loaded", flush=True)
 attributes = dict(pool_size=(2, 2))
 x = np.random.default_rng(0).normal(size=(8, 64, 64, 16)).astype("float32")
 scores = np.ones((8, 64, 64, 1), "float32")
@@ -356,4 +363,4 @@ def test_xla_takes_what_is_loaded_late_and_a_busy_thread_pool_is_no_deadlock(
         check=True,
         timeout=120,
     )
-    assert done.stdout == "done\n"
+    assert done.stdout == "loaded\ndone\n"

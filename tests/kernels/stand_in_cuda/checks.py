@@ -122,8 +122,17 @@ def planned(case):
     return [launch for plan in plans for launch in plan.launches]
 
 
-# What a case takes is chosen in the same code in all modes.
-IN_EVERY_MODE = ("padded", "bfloat16", "score per channel", "no base")
+# One for each type of tensors, of alpha and of windows; which kernels a geometry and
+# its options take is planned by the same code in all modes.
+IN_EVERY_MODE = (
+    "padded",
+    "global",
+    "float16",
+    "bfloat16",
+    "score per channel",
+    "one alpha",
+    "no base",
+)
 
 
 @pytest.mark.parametrize(
