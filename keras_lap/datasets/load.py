@@ -1,13 +1,10 @@
 """Batches to train on, from a data set of TensorFlow Datasets."""
 
-import re
-
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_lap.datasets._stretched import stretched
 from keras_lap.datasets.with_knowledge import with_knowledge
-from keras_lap.names import near_names
 
 
 def load(
@@ -57,15 +54,15 @@ def load(
             `knowledge` is not given, `image_size` is no pair, or for a layer that
             `augmented` refuses.
     """
-    builder = name
-    if not isinstance(name, tfds.core.DatasetBuilder):
-        builder = _builder(name, options)
-    elif options:
+    is_builder = isinstance(name, tfds.core.DatasetBuilder)
+    if is_builder and options:
         raise TypeError(
             "Expected further arguments for `tfds.builder` only beside the name of a "
             f"data set. Received a builder and {sorted(options)}"
         )
-    knowledge = knowledge or with_knowledge(builder.name)
+    # Before TFDS looks for it, which lists all that there is if it finds none.
+    knowledge = knowledge or with_knowledge(name.name if is_builder else name)
+    builder = name if is_builder else tfds.builder(name, **options)
     augment = stretched(image_size, layers)
 
     builder.download_and_prepare()
@@ -88,17 +85,3 @@ def load(
 
     dataset = dataset.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
     return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
-
-
-def _builder(name, options):
-    try:
-        return tfds.builder(name, **options)
-    except tfds.core.DatasetNotFoundError as error:
-        names = tfds.list_builders(with_community_datasets=False)
-        hint = near_names(re.split("[/:]", name)[0], names)
-        given = "".join(f", {key}={value!r}" for key, value in options.items())
-        # The error lists all data sets that there are.
-        raise ValueError(
-            "Expected the name of a data set of TensorFlow Datasets, or a builder. "
-            f"Received: {name!r}{given}. {hint or str(error).splitlines()[0]}"
-        ) from None

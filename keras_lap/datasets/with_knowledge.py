@@ -63,8 +63,8 @@ def with_knowledge(name, **options):
     """
     known = name.split("/")[0].split(":")[0]
     check_names(
-        "a data set whose features are known, or a function of your own that makes "
-        "`(image, targets)` of them",
+        "a data set whose features are known, or in `load`, as `knowledge`, a function "
+        "of your own that makes `(image, targets)` of them",
         [known],
         _TARGETS,
     )

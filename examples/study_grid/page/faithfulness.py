@@ -32,9 +32,8 @@ def section(results, sizes):
         f"network with all of its weights drawn anew, on {sizes.randomised} images at "
         "most; a map that stays the same has not seen the weights. It is shown, and no "
         "part of the aim. Curves of two networks say more of the networks than of the "
-        "explanations, so that LAP is judged on the LAP network alone. Where an "
-        "emptied image has an answer of its own, `deletion` and `road` depend also on "
-        "the order of pixels that a map leaves at zero: "
+        "explanations, so that LAP is judged on the LAP network alone. In "
+        "some networks the true masks fare no better by `deletion` and `road`: "
         "[what they measure once the map is gone]"
         "(../benchmarks/RESULTS.md#what-deletion-and-road-measure-once-the-map-is-gone).",
     )
