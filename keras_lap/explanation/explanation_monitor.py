@@ -17,7 +17,7 @@ from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.explain import explain
 from keras_lap.explanation.gate_check import ClosedGateWarning
 from keras_lap.explanation.heat import matplotlib_module
-from keras_lap.explanation.image_source import files_of
+from keras_lap.explanation.image_source import are_batches, files_of
 from keras_lap.names import check_choice, check_names
 from keras_lap.standardize_count import standardize_count
 
@@ -118,7 +118,7 @@ class ExplanationMonitor(keras.callbacks.Callback):
         self.tensorboard = _standardize_tensorboard(tensorboard, self.directory)
         matplotlib_module("matplotlib")
         files = files_of(images)
-        if not (files or hasattr(images, "shape") or isinstance(images, list | tuple)):
+        if not files and are_batches(images):
             raise ValueError(
                 "Expected an array of images, or a list of files. Received: "
                 f"{type(images).__name__}. Take the images of a batch of a data set."

@@ -75,7 +75,7 @@ def image_source(images, taken, batch_size, verbose=False):
     files = files_of(images)
     if files is not None:
         return _of_files(files, taken, batch_size, verbose)
-    if hasattr(images, "element_spec") or not _is_array(images):
+    if are_batches(images):
         return _of_dataset(images, taken, batch_size)
     return _of_array(images, taken, batch_size)
 
@@ -102,13 +102,15 @@ def files_of(images):
     return list(images) if is_list else None
 
 
-def _is_array(images):
-    return (
+def are_batches(images):
+    """Whether images that are no files come in batches, and not as an array."""
+    is_array = (
         ops.is_tensor(images)
         or isinstance(images, list | tuple)
         or hasattr(images, "shape")
         or not isinstance(images, Iterable)
     )
+    return hasattr(images, "element_spec") or not is_array
 
 
 def _of_array(images, taken, batch_size, **known):
