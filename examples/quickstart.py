@@ -111,13 +111,9 @@ def convert(original, data):
 def plan_lap(original, **changes):
     """The plan to convert the network, with what unlearning a shortcut takes."""
     options = {
-        "where": "all",
+        "preset": "places",
         # At the full resolution of the first convolution LAP would cost the most.
         "skip": ["conv1_conv"],
-        "hidden": 32,
-        "score_activation": "ramp",
-        "initial_score": 0.5,
-        "detach_scores": True,
         # Shallow layers cannot tell the digits apart; 10 are left for the head.
         "concepts": {1: 1, 2: 1},
     }

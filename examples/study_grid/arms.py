@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from keras_lap.surgery.presets import PRESETS
+
 SCRATCH, TRAINED = "scratch", "trained"
 # The share of the training over which gates open: features have to form first where
 # there are none.
@@ -9,15 +11,9 @@ ANNEAL = 0.1
 ANNEAL_SCRATCH = 1 / 3
 
 # Scores that the task trains too, for networks that are told no places.
-LEARNED = {"where": "all", "hidden": 32}
+LEARNED = PRESETS["labels"]
 # Scores that only what is told trains, and gates that can close.
-TAUGHT = {
-    "where": "all",
-    "hidden": 32,
-    "score_activation": "ramp",
-    "initial_score": 0.5,
-    "detach_scores": True,
-}
+TAUGHT = PRESETS["places"]
 
 
 @dataclass(frozen=True)

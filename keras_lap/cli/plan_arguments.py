@@ -3,6 +3,7 @@
 import argparse
 
 from keras_lap.layers.score_head import ACTIVATIONS
+from keras_lap.surgery.presets import PRESETS
 from keras_lap.surgery.rules import WHERE
 
 
@@ -10,10 +11,16 @@ def add_plan_arguments(parser):
     """Adds the options of `keras_lap.plan`; without one its default is taken."""
     group = parser.add_argument_group("conversion")
     group.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        help="options for a network that will be told labels alone, or masks or boxes; "
+        "those below count before it",
+    )
+    group.add_argument(
         "--where",
         choices=WHERE,
-        default=WHERE[0],
-        help="poolings only, or strided convolutions too (default: %(default)s)",
+        help="poolings only, or strided convolutions too (default: that of the preset, "
+        f"or {WHERE[0]})",
     )
     group.add_argument(
         "--skip",
@@ -56,6 +63,8 @@ def add_plan_arguments(parser):
 def plan_options(options):
     """The arguments of `keras_lap.plan` for what was given on the command line."""
     names = (
+        "preset",
+        "where",
         "hidden",
         "score_activation",
         "initial_score",
@@ -65,7 +74,7 @@ def plan_options(options):
     given = {name: getattr(options, name) for name in names}
     given["concepts"] = _merged(options.concepts)
     given = {name: value for name, value in given.items() if value is not None}
-    return {"where": options.where, "skip": options.skip, **given}
+    return {"skip": options.skip, **given}
 
 
 def _concepts(text):

@@ -32,8 +32,8 @@ def convert(model, plan=None, *, compile=None, **options):
         compile: `"copy"` to compile the result as `model` is, with the state of its
             optimizer for the weights they have in common; `None` to leave it
             uncompiled.
-        **options: Arguments of `keras_lap.plan`: `where`, `skip`, `concepts` and
-            options of the LAP layers.
+        **options: Arguments of `keras_lap.plan`: `preset`, `where`, `skip`, `concepts`
+            and options of the LAP layers.
 
     Returns:
         A Functional model, or a Sequential one if `model` is Sequential.

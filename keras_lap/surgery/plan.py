@@ -7,16 +7,18 @@ from keras_lap.ops.arguments import standardize_sizes
 from keras_lap.surgery.concepts import standardize_concepts
 from keras_lap.surgery.conversion_plan import ConversionPlan
 from keras_lap.surgery.lap_options import LAP_DEFAULTS, check_options
+from keras_lap.surgery.presets import preset_options
 from keras_lap.surgery.read_graph import read_graph
 from keras_lap.surgery.rules import WHERE
 
 
 def plan(
     model,
-    where="pooling",
+    where=None,
     skip=(),
     concepts="auto",
     image_size=224,
+    preset=None,
     **layer_options,
 ):
     """Plans the conversion of a model, for looking at and editing first.
@@ -33,7 +35,8 @@ def plan(
     Args:
         model: Functional or built Sequential model; it is only read. Models nested in
             it are entered, at any depth.
-        where: `"pooling"`, or `"all"` to include strided convolutions.
+        where: `"pooling"`, or `"all"` to include strided convolutions; by itself that
+            of the preset, and `"pooling"` without one.
         skip: List of addresses of layers to leave as they are, or a single one; see
             `ConversionPlan.skip`.
         concepts: Number of concepts of the LAP layers: an integer; a dict from stages
@@ -43,6 +46,11 @@ def plan(
             whose output is not one number per class has a single one everywhere.
         image_size: Height and width, one integer or two, that costs are counted for
             where the model takes images of any size.
+        preset: What the network will be told, for options that opened the gates of
+            trained networks: `"labels"` for labels alone, which is `where="all",
+            hidden=32`; `"places"` for masks or boxes, which is that and
+            `score_activation="ramp", initial_score=0.5, detach_scores=True`. Options
+            that are given count before it.
         **layer_options: `hidden`, `weighting`, `gating`, `alpha`, `scores`,
             `score_activation`, `initial_score`, `detach_scores` and `score_gain` of the
             LAP layers, as for `keras_lap.LAPooling2D`, but with other defaults:
@@ -65,11 +73,13 @@ def plan(
     >>> [(row.lap, row.stage, row.concepts) for row in plan.rows if row.lap]
     [('conv_dw_6_lap', 3, 10), ('conv_dw_12_lap', 4, 10)]
     """
+    given = layer_options if where is None else {"where": where, **layer_options}
+    options = {"where": WHERE[0], **LAP_DEFAULTS, **preset_options(preset), **given}
+    where = options.pop("where")
     check_choice("where", where, WHERE)
     concepts = standardize_concepts(concepts)
     image_size = standardize_sizes("image_size", image_size, 2)
     graph = read_graph(model)
-    options = {**LAP_DEFAULTS, **layer_options}
     check_options(options)
     single = isinstance(skip, str | tuple) and skip
     addresses = [skip] if single else list(skip)

@@ -9,6 +9,7 @@ from networks import classifier, lap_names
 import keras_lap
 from keras_lap.layers import LAPooling2D, lap_layers
 from keras_lap.surgery import convert
+from keras_lap.surgery.presets import PRESETS
 
 
 def test_layer_options():
@@ -26,6 +27,33 @@ def test_layer_options():
     for layer in lap_layers(convert(small_model(), **options)):
         assert {name: getattr(layer, name) for name in options} == options
     assert lap_layers(convert(small_model()))[0].initial_score == 0.95
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_stands_for_its_options(preset):
+    model = small_model()
+    by_name, spelled = (
+        keras_lap.plan(model, **options)
+        for options in ({"preset": preset}, PRESETS[preset])
+    )
+    assert str(by_name) == str(spelled)
+    for pair in zip(*map(laps_of, (by_name, spelled)), strict=True):
+        assert pair[0].get_config() == pair[1].get_config()
+
+
+def test_what_is_given_counts_before_a_preset():
+    model = small_model()
+    plan = keras_lap.plan(model, preset="places", where="pooling", hidden=5)
+    assert plan.where == "pooling"
+    for layer in laps_of(plan):
+        assert (layer.hidden, layer.initial_score) == (5, 0.5)
+    # `None` is a value of this option, which a preset must not put aside.
+    plan = keras_lap.plan(model, preset="labels", hidden=None)
+    assert {layer.hidden for layer in laps_of(plan)} == {None}
+
+
+def laps_of(plan):
+    return lap_layers(convert(plan.model, plan))
 
 
 def test_scores_learn_as_the_network_does_unless_they_are_detached():

@@ -263,6 +263,8 @@ def test_wrong_arguments():
     model = small_model()
     with pytest.raises(ValueError, match="where='everywhere'"):
         keras_lap.plan(model, where="everywhere")
+    with pytest.raises(ValueError, match=r"'labels', 'places'.*preset='masks'"):
+        keras_lap.plan(model, preset="masks")
     with pytest.raises(ValueError, match=r"'pol'. Did you mean \['pool'\]"):
         keras_lap.plan(model, concepts={"pol": 2})
     with pytest.raises(ValueError, match=r"are \[1, 2\]. Received: 3"):

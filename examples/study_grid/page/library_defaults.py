@@ -5,6 +5,7 @@ import inspect
 import keras_lap
 from keras_lap.callbacks import GateAnneal
 from keras_lap.surgery.lap_options import LAP_DEFAULTS
+from keras_lap.surgery.rules import WHERE
 
 
 def library_defaults():
@@ -18,7 +19,7 @@ def library_defaults():
     concepts = {"auto": "everywhere", 1: "one"}[plan["concepts"].default]
     return {
         **LAP_DEFAULTS,
-        "where": plan["where"].default,
+        "where": WHERE[0],
         "concepts": concepts,
         "anneal": inspect.signature(GateAnneal).parameters["end"].default,
     }
