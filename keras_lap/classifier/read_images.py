@@ -69,6 +69,5 @@ def read_images(files, size, channels, dtype=np.uint8, verbose=False):
         progress.update()
         return highest
 
-    # At the line that calls `explain`.
-    warn_of_shallow(max(each_image(files, read)), _THEN, stacklevel=6)
+    warn_of_shallow(max(each_image(files, read)), _THEN)
     return images.array(), sizes

@@ -196,7 +196,7 @@ def _warn_of_shallow(files):
         with contextlib.suppress(ValueError), open_image(file) as image:
             highest.append(highest_value(image))
     which = f"the 16-bit ones among {len(some)} files looked into"
-    warn_of_shallow(max(highest), _THEN, stacklevel=3, files=which)
+    warn_of_shallow(max(highest), _THEN, files=which)
 
 
 def _read(file, mask_file, channels):

@@ -1,7 +1,5 @@
 """Explanations read from the forward pass."""
 
-import warnings
-
 from keras_lap.class_concepts import checked_class_concepts
 from keras_lap.classifier.labels import check_labels, standardized_labels
 from keras_lap.classifier.squashing import gives_logits
@@ -17,6 +15,7 @@ from keras_lap.names import check_choice
 from keras_lap.progress import Progress
 from keras_lap.standardize_count import standardize_count
 from keras_lap.to_numpy import to_numpy
+from keras_lap.warn import warn
 
 _ADVICE = "Ask for some of the concepts with `concepts=[...]`, or take fewer images."
 
@@ -164,7 +163,7 @@ def explain(
     taken = passes.taken
     source = image_source(images, taken, batch_size, verbose)
     if source.warning:
-        warnings.warn(source.warning, stacklevel=2)
+        warn(source.warning)
     # What comes with the data set is collected, unless it is given.
     targets = given_targets(labels, masks, source, taken)
     kept = {

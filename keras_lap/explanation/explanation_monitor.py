@@ -20,6 +20,7 @@ from keras_lap.explanation.heat import matplotlib_module
 from keras_lap.explanation.image_source import are_batches, files_of
 from keras_lap.names import check_choice, check_names
 from keras_lap.standardize_count import standardize_count
+from keras_lap.warn import warn
 
 
 class ExplanationMonitor(keras.callbacks.Callback):
@@ -179,11 +180,10 @@ class ExplanationMonitor(keras.callbacks.Callback):
             self._draw(epoch + 1)
         except Exception as error:  # Hours of training are worth more than a figure.
             if not self._has_warned:
-                warnings.warn(
+                warn(
                     f"ExplanationMonitor could not draw the maps after epoch "
                     f"{epoch + 1}, and does not tell of further ones: "
                     f"{type(error).__name__}: {error}",
-                    stacklevel=2,
                 )
             self._has_warned = True
 
@@ -197,12 +197,11 @@ class ExplanationMonitor(keras.callbacks.Callback):
             if path.stem[6:].isdigit() and int(path.stem[6:]) > epoch
         ]
         if later:
-            warnings.warn(
+            warn(
                 f"{str(self.directory)!r} holds maps of a training that went further, "
                 f"{later[0]!r} to {later[-1]!r}. They are overwritten one by one, and "
                 "those of two trainings stand side by side until then. Give each "
                 "training a folder of its own.",
-                stacklevel=2,
             )
 
     def _draw(self, epoch):

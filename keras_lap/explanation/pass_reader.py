@@ -1,6 +1,5 @@
 """Reads what forward passes of a model tell, of images of any size."""
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +11,7 @@ from keras_lap.classifier.range_check import range_warning
 from keras_lap.explanation.concept_reader import ConceptReader
 from keras_lap.explanation.gate_check import ClosedGateWarning, gate_warning
 from keras_lap.to_numpy import to_numpy
-
-# At the line that calls whoever reads a pass.
-_STACK_LEVEL = 4
+from keras_lap.warn import warn
 
 
 @dataclass(frozen=True)
@@ -90,8 +87,8 @@ class PassReader:
 
     def _first(self, images, size, records):
         if message := range_warning(self._model, images):
-            warnings.warn(message, stacklevel=_STACK_LEVEL)
+            warn(message)
         reader = ConceptReader(self._model, size, records, self._layers, self._combine)
         if message := gate_warning(reader.pooling):
-            warnings.warn(message, ClosedGateWarning, stacklevel=_STACK_LEVEL)
+            warn(message, ClosedGateWarning)
         return reader

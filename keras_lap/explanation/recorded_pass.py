@@ -3,12 +3,12 @@
 import contextlib
 import textwrap
 import traceback
-import warnings
 
 import keras
 
 from keras_lap.compiled import compiled
 from keras_lap.layers.score_tape import ScoreRecord, score_tape
+from keras_lap.warn import warn
 
 # How many characters are told of why a model cannot be compiled.
 _LENGTH = 300
@@ -93,10 +93,9 @@ class _CompiledPass:
         # reason to do without for the next ones.
         result = self._forward(images)
         self._can_be_traced = False
-        warnings.warn(
+        warn(
             "The model cannot be compiled, and runs operation by operation, which "
             f"takes longer. {reason}",
-            stacklevel=3,
         )
         return result
 

@@ -1,7 +1,6 @@
 """Folders of images by class, and of their masks."""
 
 import pathlib
-import warnings
 from typing import NamedTuple
 
 from keras_lap.files.image_files import (
@@ -15,6 +14,7 @@ from keras_lap.files.image_files import (
     is_image,
 )
 from keras_lap.names import check_names, listed
+from keras_lap.warn import warn
 
 _NAMED = 5
 _KINDS = f"whose names end in one of {', '.join(ENDINGS)}"
@@ -83,11 +83,10 @@ def class_folders(folder, class_names=None):
         )
     empty = {*range(len(class_names))} - {label for _, label in found}
     if empty and not are_named:
-        warnings.warn(
+        warn(
             f"Folders in {str(folder)!r} hold no image and count as classes: "
             f"{', '.join(class_names[label] for label in sorted(empty))}. Move away "
             "what is no class; if all are, name them in their order.",
-            stacklevel=3,
         )
     files, labels = map(list, zip(*found, strict=True))
     return ClassFolders(class_names, files, labels, _masks(folder, class_names, files))
@@ -155,10 +154,9 @@ def _warn_of_others(paths, folder):
 def _warn_of_left_out(paths, folder, why, rule):
     names = [str(path.relative_to(folder)) for path in paths]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    warnings.warn(
+    warn(
         f"{len(names)} in {str(folder)!r} {why} and are left out: "
         f"{', '.join(names[:_NAMED])}{more}. {rule}",
-        stacklevel=5,
     )
 
 

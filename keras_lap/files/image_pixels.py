@@ -2,11 +2,11 @@
 
 import contextlib
 import os
-import warnings
 
 import numpy as np
 
 from keras_lap.from_extra import from_extra
+from keras_lap.warn import warn
 
 # Pillow's names of what images have, by the number of channels.
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -116,19 +116,17 @@ def image_pixels(image, channels, size=None):
     return np.concatenate([pixels] * 3 + opaque, axis=-1), highest
 
 
-def warn_of_shallow(highest, then, stacklevel, files="16-bit files"):
+def warn_of_shallow(highest, then, files="16-bit files"):
     """Warns if files of 16 bits seem to fill only a part of them.
 
     Args:
         highest: The highest of their `highest_value`.
         then: What to do in that case, a sentence.
-        stacklevel: How far up the line is that the warning is about, from the caller.
         files: Which files these are.
     """
     bits = next((bits for bits in _SHALLOW_BITS if highest < 2**bits), None)
     if highest and bits:
-        warnings.warn(
+        warn(
             f"The highest value of {files} is {highest}: are they of {bits} bits? "
             f"Read as 16 bits, {_DEEPEST} is white, and they are nearly black. {then}",
-            stacklevel=stacklevel + 1,
         )

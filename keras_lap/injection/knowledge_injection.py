@@ -1,7 +1,6 @@
 """The callback that puts knowledge losses into the training step of `fit`."""
 
 import functools
-import warnings
 
 import keras
 import numpy as np
@@ -18,6 +17,7 @@ from keras_lap.injection.supervision import Supervision
 from keras_lap.injection.terms import BALANCES, Terms
 from keras_lap.injection.warn_of_moving_pixels import warn_of_moving_pixels
 from keras_lap.names import check_choice, listed
+from keras_lap.warn import warn
 
 
 class KnowledgeInjection(keras.callbacks.Callback):
@@ -208,12 +208,11 @@ class KnowledgeInjection(keras.callbacks.Callback):
         names = [*terms, *(f"val_{name}" for name in terms)]
         empty = [name for name in names if np.isnan((logs or {}).get(name, 0))]
         if empty:
-            warnings.warn(
+            warn(
                 f"The terms {empty} are NaN: no sample of the epoch held what they "
                 "need, or some held NaN. Look at the flags `valid`, at boxes, which "
                 "have to be shares of the image (top, left, bottom, right), at NaN in "
                 "masks, and at the validation data.",
-                stacklevel=2,
             )
 
     def on_test_begin(self, logs=None):

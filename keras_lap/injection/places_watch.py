@@ -1,11 +1,10 @@
 """Watches for images in which it is not known where the pixels of layers lie."""
 
-import warnings
-
 import keras
 
 from keras_lap.injection.image_size import image_sizes
 from keras_lap.injection.losses import CrossLayerLoss, KnowledgeLoss, PerturbationLoss
+from keras_lap.warn import warn
 
 
 class PlacesWatch:
@@ -51,12 +50,11 @@ class PlacesWatch:
         if self._has_warned or self._advice is None or not self._guesses.result():
             return
         self._has_warned = True
-        warnings.warn(
+        warn(
             f"The losses {self._placed} compare places in the image, of which "
             "there is not one size known before the data. So the maps of all LAP "
             "layers are taken to extend over the image evenly, which is off where "
             f"convolutions or poolings leave borders out. {self._advice}",
-            stacklevel=3,
         )
 
 

@@ -1,10 +1,9 @@
 """Watches for shares of the image that are given in another unit."""
 
-import warnings
-
 import keras
 
 from keras_lap.injection.knowledge import KINDS, SHARES
+from keras_lap.warn import warn
 
 
 class ShareWatch:
@@ -48,8 +47,7 @@ class ShareWatch:
             found = int(count.result())
             if found:
                 self._has_warned = True
-                warnings.warn(
+                warn(
                     f"Expected targets {name!r} as shares of the image, from 0 to 1. "
                     f"Received {found} values far above 1. {KINDS[name].if_no_shares}",
-                    stacklevel=3,
                 )

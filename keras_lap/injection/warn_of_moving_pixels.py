@@ -1,11 +1,10 @@
 """Augmentation that knowledge does not follow."""
 
-import warnings
-
 import keras
 
 from keras_lap.injection.losses import PerturbationLoss
 from keras_lap.moves_pixels import moves_pixels
+from keras_lap.warn import warn
 
 
 def warn_of_moving_pixels(model, losses):
@@ -25,9 +24,8 @@ def warn_of_moving_pixels(model, losses):
         if not isinstance(layer, keras.Model) and moves_pixels(layer)
     ]
     if moving:
-        warnings.warn(
+        warn(
             f"The layers {moving} of the model move its images, but not the masks "
             "and boxes, nor the images that losses change. Augment the data set "
             "instead, by `keras_lap.datasets.augmented`, which moves all together.",
-            stacklevel=3,
         )

@@ -7,7 +7,6 @@ sentence decides, warns and explains.
 import dataclasses
 import functools
 import importlib
-import warnings
 
 import keras
 from keras import backend
@@ -15,6 +14,7 @@ from keras import backend
 from keras_lap.names import check_choice
 from keras_lap.ops.arguments import IMPLEMENTATIONS
 from keras_lap.ops.reference import la_pool_reference
+from keras_lap.warn import warn
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,4 +132,4 @@ def _fused_module():
 
 @functools.cache
 def _say_once(reason):
-    warnings.warn(f"la_pool runs in plain keras.ops: {reason}", stacklevel=4)
+    warn(f"la_pool runs in plain keras.ops: {reason}")

@@ -1,7 +1,5 @@
 """Takes off a trained model what only its training needed."""
 
-import warnings
-
 from keras import Sequential, layers
 
 from keras_lap.layers import BaseLAPooling
@@ -10,6 +8,7 @@ from keras_lap.preprocessing_layers import AUGMENTATIONS
 from keras_lap.surgery.copies import copied_value, copy_operation, copy_state
 from keras_lap.surgery.read_graph import read_graph
 from keras_lap.surgery.rebuild import rebuild
+from keras_lap.warn import warn
 
 REGULARIZERS = (
     layers.ActivityRegularization,
@@ -152,9 +151,8 @@ def _warn_of_bases(model):
         if layer.base is not None
     ]
     if kept:
-        warnings.warn(
+        warn(
             "Expected all gates to have reached 1, as by "
             "`keras_lap.callbacks.GateAnneal`. Received LAP layers that keep their "
             f"base branch: {', '.join(kept)}",
-            stacklevel=3,
         )

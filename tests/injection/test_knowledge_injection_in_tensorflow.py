@@ -1,5 +1,6 @@
 """`KnowledgeInjection` with what TensorFlow alone has: tf.data, graphs of any size."""
 
+import inspect
 import warnings
 
 import keras
@@ -77,8 +78,11 @@ def test_unknown_image_sizes_are_traced_once(rng):
     injection = KnowledgeInjection([Presence(), MaskSupervision(), traced])
     calls = []
     count = call_at("on_train_batch_end", lambda _: calls.append(traced.calls))
-    with pytest.warns(UserWarning, match=r"\['mask_supervision'\].*tf.ensure_shape"):
+    expected = r"\['mask_supervision'\].*tf.ensure_shape"
+    with pytest.warns(UserWarning, match=expected) as told:
         logs = first(fit(model, data, callbacks=[injection, count]))
+    (unknown,) = (each for each in told if "ensure_shape" in str(each.message))
+    assert unknown.filename == inspect.getfile(fit)
     assert np.isfinite(list(logs.values())).all()
     assert len(calls) == 3
     assert calls == [calls[0]] * 3

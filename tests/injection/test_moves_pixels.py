@@ -35,8 +35,11 @@ MOVING = {
 @pytest.mark.parametrize("loss", [MaskSupervision, Necessity])
 @pytest.mark.parametrize("make", MOVING.values(), ids=MOVING)
 def test_warns_of_what_is_left_behind(make, loss):
-    with pytest.warns(UserWarning, match=r"\['mirror'\].*keras_lap.datasets.augmented"):
+    expected = r"\['mirror'\].*keras_lap.datasets.augmented"
+    with pytest.warns(UserWarning, match=expected) as told:
         fit(make(), loss())
+    (moving,) = (each for each in told if "mirror" in str(each.message))
+    assert moving.filename == __file__
 
 
 IN_PLACE = {

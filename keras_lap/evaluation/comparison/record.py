@@ -1,10 +1,9 @@
 """The rows of a comparison, written one metric and explainer at a time."""
 
-import warnings
-
 import numpy as np
 
 from keras_lap.evaluation.comparison.costs import costs
+from keras_lap.warn import warn
 
 _TIMED_IMAGES = 8
 
@@ -65,10 +64,9 @@ class Record:
         """Writes that something failed, and warns of each reason once."""
         reason = f"{type(error).__name__}: {error}"
         if reason not in self._told:
-            warnings.warn(
+            warn(
                 f"{name} of {explainer!r} on {self._model!r} failed and is left out, "
                 f"as is what fails for the same reason: {reason}",
-                stacklevel=4,
             )
             self._told.add(reason)
         self._add(explainer, name, higher_is_better=higher_is_better, error=reason)

@@ -1,7 +1,6 @@
 """What the losses on predicted classes have in common."""
 
 import copy
-import warnings
 
 import keras
 from keras import tree
@@ -9,6 +8,7 @@ from keras import tree
 from keras_lap.injection.losses.base_loss import BaseLoss
 from keras_lap.injection.losses.class_logits import OUTPUTS, class_logits
 from keras_lap.names import check_choice
+from keras_lap.warn import warn
 
 _BINARY = (keras.losses.BinaryCrossentropy, keras.losses.BinaryFocalCrossentropy)
 _BINARY_FUNCTIONS = (
@@ -43,11 +43,10 @@ class ClassLoss(BaseLoss):
     def for_model(self, model):
         compiled = tree.flatten(model.loss)
         if self.outputs == "softmax" and any(_is_binary(loss) for loss in compiled):
-            warnings.warn(
+            warn(
                 f"The loss {self.name!r} takes the model's classes for such as exclude "
                 "each other, but the model is compiled with a binary cross-entropy, "
                 'which is for independent ones. For such, set `outputs="sigmoid"`.',
-                stacklevel=3,
             )
         if self.from_logits is not None:
             return self

@@ -1,0 +1,28 @@
+"""Warnings of the library."""
+
+import sys
+import warnings
+
+# Packages through which a call of a user's goes on its way here.
+_BETWEEN = {"keras_lap", "keras", "tensorflow", "jax", "torch"}
+
+
+def warn(message, category=UserWarning):
+    """Warns at the line of a user that led here, be it by `fit` and a callback.
+
+    The commands in `keras_lap.cli` are users of the library.
+
+    Args:
+        message: What is wrong, and what to do.
+        category: Class of the warning.
+    """
+    # Python 3.11 has no `skip_file_prefixes`.
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and _is_between(frame):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_between(frame):
+    package, *modules = frame.f_globals.get("__name__", "").split(".")
+    return package in _BETWEEN and modules[:1] != ["cli"]

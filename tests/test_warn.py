@@ -1,0 +1,50 @@
+"""Warnings point at the line of a user, whatever lies between."""
+
+import _thread
+import functools
+import threading
+
+import pytest
+
+from keras_lap.warn import warn
+
+LOOK = functools.partial(warn, "Look here.")
+
+
+def through(name, *functions):
+    """A function of a module of that name, which calls others."""
+    module = {"__name__": name, "functions": functions}
+    code = "def call():\n    for each in functions:\n        each()"
+    exec(compile(code, f"{name}.py", "exec"), module)
+    return module["call"]
+
+
+@pytest.mark.parametrize(
+    "names, where",
+    [
+        ([], None),
+        (["keras_lap.callbacks", "keras.src.callbacks.callback_list"], None),
+        (["keras", "torch.nn.modules.module", "tensorflow.python.eager"], None),
+        (["jax._src.api", "keras_lap"], None),
+        (["keras_lap", "my_callbacks", "keras.src.trainers.trainer"], "my_callbacks"),
+        (["keras_lap", "keras_lapse", "keras"], "keras_lapse"),
+        (["keras_lap", "keras_lap.cli.explain"], "keras_lap.cli.explain"),
+    ],
+)
+def test_the_nearest_line_that_is_no_library(names, where):
+    """Names of modules, the innermost first."""
+    call = LOOK
+    for name in names:
+        call = through(name, call)
+    with pytest.warns(UserWarning, match=r"Look here\.") as told:
+        call()
+    assert told[0].filename == (f"{where}.py" if where else __file__)
+
+
+def test_the_outermost_line_where_all_is_library():
+    done = threading.Event()
+    call = through("keras", through("keras_lap", LOOK), done.set)
+    with pytest.warns(UserWarning, match=r"Look here\.") as told:
+        _thread.start_new_thread(call, ())
+        assert done.wait(10)
+    assert told[0].filename == "keras.py"
