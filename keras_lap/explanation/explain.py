@@ -108,7 +108,8 @@ def explain(
             that of a class for the concept that speaks for it, if it speaks for no
             other and is its only one, and otherwise `"concept 3"`.
         class_names: List of the names of the classes. By default those that a data set
-            has as its `class_names`, if they are as many as the classes.
+            has as its `class_names`; if they are not as many as the classes, they are
+            left out, and a warning is given.
         class_concepts: Which concepts speak for which class: array
             `(classes, concepts)` of zeros and ones, or ints `(classes,)`, the one
             concept of each. By default concept `k` speaks for class `k` where there are
@@ -176,8 +177,8 @@ def explain(
         seen = passes.read(batch.images, *forward(batch.images))
         if reader is None:
             reader = seen.reader
-            if class_names is None and len(source.class_names or ()) == seen.classes:
-                class_names = source.class_names
+            if class_names is None:
+                class_names = _names_that_fit(source.class_names, seen.classes)
             class_concepts, concept_names = model_concepts(
                 seen, class_concepts, concept_names, class_names
             )
@@ -217,3 +218,18 @@ def explain(
         layers=reader.layers,
         combine=combine,
     )
+
+
+def _names_that_fit(names, classes):
+    """The names of a data set if they are as many as the model's classes, or `None`."""
+    if not names or classes is None:
+        return None
+    if len(names) == classes:
+        return names
+    warn(
+        f"The data set has {len(names)} `class_names`, but the model predicts "
+        f"{classes} classes. The names are left out, and its labels may be of other "
+        f"classes than the model's. Pass `class_names`, {classes} in the order of the "
+        "model, and `labels` in that order, if they are in another."
+    )
+    return None

@@ -1,3 +1,4 @@
+import warnings
 from unittest import mock
 
 import keras
@@ -117,10 +118,24 @@ def test_names_of_a_data_set(rng):
     assert explain(small_model(), dataset).class_names == ["cat", "dog", "owl"]
     names = ["Katze", "Hund", "Eule"]
     assert explain(small_model(), dataset, class_names=names).class_names == names
-    # Of other classes than the model's, and something else of that name.
-    for other in (["cat", "dog"], "cat", [0, 1, 2], np.array(names), len):
+    # Something else of that name.
+    for other in ([], "cat", [0, 1, 2], np.array(names), len):
         dataset.class_names = other
         assert explain(small_model(), dataset).class_names is None
+
+
+def test_names_of_a_data_set_of_other_classes_are_left_out_with_a_warning(rng):
+    dataset = tf.data.Dataset.from_tensors(rng.random((2, 16, 16, 3)))
+    dataset.class_names = ["cat", "dog"]
+    with pytest.warns(UserWarning, match="has 2 `class_names`.*predicts 3") as told:
+        explanation = explain(small_model(), dataset)
+    assert explanation.class_names is None
+    assert explanation.concept_names == [f"concept {k}" for k in range(3)]
+    assert [warning.filename for warning in told] == [__file__]
+    names = ["cat", "dog", "owl"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert explain(small_model(), dataset, class_names=names).class_names == names
 
 
 def test_too_few_names_are_refused_with_the_first_batch(rng):
