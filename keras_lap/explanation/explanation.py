@@ -40,7 +40,8 @@ class Explanation:
             outside of `[0, 1]`.
         labels: Int array `(N,)`, -1 where it is not known, or `(N, classes)` for
             several labels per image, or `None`.
-        masks: Boolean array `(N, H, W)` or `None`. Where no mask is known it is empty.
+        masks: Boolean array `(N, H, W)` or `None`. Where no mask is known it is empty,
+            as where it is known that there is nothing to see; metrics leave out both.
         concept_names: List of `K` strings, by default `"concept 3"`.
         class_names: List of strings, one per class, or `None`.
         concepts: List of `K` integers, the indices of the concepts in the model, by

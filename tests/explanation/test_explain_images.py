@@ -14,6 +14,7 @@ from PIL import Image
 from keras_lap import LAPooling2D, explain
 from keras_lap.classifier.masks import standardized_masks
 from keras_lap.classifier.read_images import read_images
+from keras_lap.evaluation import energy_in_mask
 
 # Images that are as they should be are never warned of.
 pytestmark = pytest.mark.filterwarnings("error::UserWarning")
@@ -291,13 +292,15 @@ def test_any_iterable_of_batches(model, arrays):
 
 
 @pytest.mark.parametrize("form", ["of masks", "of everything"])
-def test_masks_that_are_not_valid_are_empty(form, model, arrays):
+def test_masks_that_are_not_valid_are_empty_and_not_measured(form, model, arrays):
     flags = np.array([True, False, True, True, False])
     valid = {"mask": flags} if form == "of masks" else flags
     targets = {"label": arrays["label"], "mask": arrays["mask"], "valid": valid}
     dataset = tf.data.Dataset.from_tensor_slices((arrays["image"], targets)).batch(3)
-    masks = explain(model, dataset).masks
-    assert masks.any(axis=(1, 2)).tolist() == flags.tolist()
+    explanation = explain(model, dataset)
+    assert explanation.masks.any(axis=(1, 2)).tolist() == flags.tolist()
+    values = energy_in_mask(explanation.of(), explanation.masks).values
+    np.testing.assert_array_equal(np.isnan(values), ~flags)
 
 
 @pytest.mark.parametrize("form", ["array", "data set"])
