@@ -1,5 +1,7 @@
 """Losses that a user gives."""
 
+import keras
+
 from keras_lap.injection.knowledge import FITTED
 from keras_lap.injection.losses import BaseLoss, FunctionLoss
 
@@ -34,13 +36,10 @@ def standardize_losses(losses):
 
 def _standardize_loss(loss):
     if not isinstance(loss, BaseLoss):
-        if isinstance(loss, type) or not callable(loss):
-            received = repr(loss)
-            if isinstance(loss, type) and issubclass(loss, BaseLoss):
-                received = f"the class {loss.__name__}. Make one, {loss.__name__}(...)"
+        if isinstance(loss, type | keras.losses.Loss) or not callable(loss):
             raise ValueError(
                 "Expected `losses` to be a list of `keras_lap.losses` objects or "
-                f"functions. Received: {received}"
+                f"functions. Received: {_received(loss)}"
             )
         loss = FunctionLoss(loss)
     if not set(loss.takes) <= set(FITTED):
@@ -49,3 +48,17 @@ def _standardize_loss(loss):
             f"Received: needs={loss.needs!r}, accepts={loss.accepts!r}"
         )
     return loss
+
+
+def _received(loss):
+    """What was received in place of a loss, and what to do."""
+    kind = loss if isinstance(loss, type) else type(loss)
+    if issubclass(kind, keras.losses.Loss):
+        return (
+            f"{kind.__name__} of Keras, which compares outputs of the model with "
+            "labels: pass it to `compile`. What concepts are there and where is taught "
+            "by `keras_lap.losses`, such as ConceptLabels() and MaskSupervision()."
+        )
+    if issubclass(kind, BaseLoss):
+        return f"the class {kind.__name__}. Make one, {kind.__name__}(...)"
+    return repr(loss)

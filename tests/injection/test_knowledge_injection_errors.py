@@ -79,6 +79,14 @@ def test_says_that_a_class_is_no_loss():
         KnowledgeInjection([dict])
 
 
+@pytest.mark.parametrize("kind", [keras.losses.BinaryCrossentropy, keras.losses.Dice])
+def test_says_where_losses_of_keras_belong(kind):
+    for loss in (kind, kind()):
+        expected = f"Received: {kind.__name__} of Keras.*`compile`.*MaskSupervision"
+        with pytest.raises(ValueError, match=expected):
+            KnowledgeInjection([loss])
+
+
 def test_two_losses_of_one_kind_need_names():
     masks = [MaskSupervision(), MaskSupervision("outside")]
     with pytest.raises(ValueError, match=r"(?s)different names.*Received.*name="):
