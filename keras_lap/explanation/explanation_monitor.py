@@ -17,7 +17,7 @@ from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.explain import explain
 from keras_lap.explanation.gate_check import ClosedGateWarning
 from keras_lap.explanation.heat import matplotlib_module
-from keras_lap.explanation.image_source import are_batches, files_of
+from keras_lap.explanation.image_source import are_batches, files_of, one_array
 from keras_lap.names import check_choice, check_names
 from keras_lap.standardize_count import standardize_count
 from keras_lap.warn import warn
@@ -124,7 +124,8 @@ class ExplanationMonitor(keras.callbacks.Callback):
                 "Expected an array of images, or a list of files. Received: "
                 f"{type(images).__name__}. Take the images of a batch of a data set."
             )
-        shape = (len(files),) if files else tuple(np.shape(images))
+        images = files or one_array(images)
+        shape = (len(files),) if files else tuple(images.shape)
         if not files and (len(shape) != 4 or 0 in shape):
             raise ValueError(
                 "Expected images of rank 4, (N, H, W, C) or (N, C, H, W), not empty, "

@@ -113,16 +113,33 @@ def are_batches(images):
     return hasattr(images, "element_spec") or not is_array
 
 
+def one_array(images):
+    """Images that are no files and come in no batches, as one array or tensor.
+
+    Raises:
+        ValueError: If they are of several sizes, or come in a pair with labels.
+    """
+    if ops.is_tensor(images):
+        return images
+    is_pair = isinstance(images, tuple) and len(images) > 1
+    if is_pair and len(getattr(images[0], "shape", ())) == 4:
+        raise ValueError(
+            "Expected images alone, as one array. Received: a tuple of "
+            f"{len(images)}, the first of shape {tuple(images[0].shape)}. Pass labels "
+            "and masks as `labels` and `masks`."
+        )
+    try:
+        return np.asarray(images)
+    except ValueError as error:
+        raise ValueError(
+            "Expected images of one size. Received: a list of arrays of several. "
+            "Resize them, or explain those of each size in a call of their own. "
+            "A list of batches goes in as `iter(batches)`."
+        ) from error
+
+
 def _of_array(images, taken, batch_size, **known):
-    if not ops.is_tensor(images):
-        try:
-            images = np.asarray(images)
-        except ValueError as error:
-            raise ValueError(
-                "Expected images of one size. Received: a list of arrays of several. "
-                "Resize them, or explain those of each size in a call of their own. "
-                "A list of batches goes in as `iter(batches)`."
-            ) from error
+    images = one_array(images)
     taken.check(images.shape)
     starts = range(0, len(images), batch_size)
     return ImageSource(

@@ -429,6 +429,12 @@ def test_batches_of_several_sizes_are_refused():
         (lambda a: 7, {}, "images of rank 4"),
         (lambda a: (pathlib.Path(f"{n}.png") for n in "ab"), {}, "no list.*'a.png'"),
         (lambda a: [a["image"][0], a["image"][0, 1:]], {}, "images of one size"),
+        (
+            lambda a: (a["image"], a["label"]),
+            {},
+            "as one array.*a tuple of 2.*`labels`",
+        ),
+        (lambda a: (tf.constant(a["image"]), a), {}, r"\(5, 16, 16, 3\). Pass labels"),
     ],
 )
 def test_images_and_targets_that_do_not_fit(model, arrays, images, options, message):
