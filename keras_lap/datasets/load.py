@@ -3,6 +3,7 @@
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from keras_lap.datasets._named_builder import check_is_name, named_builder
 from keras_lap.datasets._stretched import stretched
 from keras_lap.datasets.with_knowledge import with_knowledge
 
@@ -50,8 +51,8 @@ def load(
 
     Raises:
         TypeError: For arguments of `tfds.builder` beside a builder.
-        ValueError: If there is no such data set, its features are not known and
-            `knowledge` is not given, `image_size` is no pair, or for a layer that
+        ValueError: If there is no such data set or config, its features are not known
+            and `knowledge` is not given, `image_size` is no pair, or for a layer that
             `augmented` refuses.
     """
     is_builder = isinstance(name, tfds.core.DatasetBuilder)
@@ -60,9 +61,10 @@ def load(
             "Expected further arguments for `tfds.builder` only beside the name of a "
             f"data set. Received a builder and {sorted(options)}"
         )
-    # Before TFDS looks for it, which lists all that there is if it finds none.
+    if not is_builder:
+        check_is_name(name)
     knowledge = knowledge or with_knowledge(name.name if is_builder else name)
-    builder = name if is_builder else tfds.builder(name, **options)
+    builder = name if is_builder else named_builder(name, **options)
     augment = stretched(image_size, layers)
 
     builder.download_and_prepare()

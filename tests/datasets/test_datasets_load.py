@@ -1,3 +1,4 @@
+import pathlib
 import subprocess
 import sys
 
@@ -122,6 +123,33 @@ def test_unknown_data_sets():
         with_knowledge("celeba")
     with pytest.raises(ValueError, match=r"Did you mean .*'cluttered_digits'"):
         load("cluttered_digit/a_config_of_quite_some_length:1.0.0")
+
+
+OWN = {"knowledge": lambda features: (features["image"], features["label"])}
+
+
+@pytest.mark.parametrize(
+    "name, options, expected",
+    [
+        ("cluttered_digits/decoi", {}, r"a config of .*'decoi'.*\['decoy'\]\?"),
+        ("cluttered_digits/x:1.0.0", {}, r"'x'\. The names are \['clutter', 'decoy'\]"),
+        ("cluttered_digits", {"config": "decoi"}, r"'decoi'.*\['decoy'\]\?"),
+        ("imagenet2012/small", {}, r"a config of 'imagenet2012'.*'small'"),
+        ("mnst", OWN, r"of TensorFlow Datasets.*'mnst'\. Did you mean \['mnist'"),
+    ],
+)
+def test_names_what_there_is_instead(name, options, expected, tmp_path):
+    with pytest.raises(ValueError, match=expected) as raised:
+        load(name, data_dir=tmp_path, **options)
+    assert len(str(raised.value)) < 300
+    # Nor are TFDS' own long words printed above it.
+    assert raised.value.__context__ is None
+
+
+@pytest.mark.parametrize("name", ["/data/scans", "./scans", pathlib.Path("scans")])
+def test_refuses_paths_in_place_of_names(name):
+    with pytest.raises(ValueError, match=r"scans.*from_folders.*`data_dir`"):
+        load(name)
 
 
 # Batches
