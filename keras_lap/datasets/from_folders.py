@@ -86,7 +86,8 @@ def from_folders(
         or with masks a dict of them as `"label"`, of `"mask"`, float32
         `(N, height, width)` of zeros and ones, and `"valid"`, a dict with the flags
         `"mask"` `(N,)`. Its attribute `class_names` is a list, as that of
-        `keras.utils.image_dataset_from_directory`.
+        `keras.utils.image_dataset_from_directory`. If it is not shuffled, `files` is a
+        list too, of the paths of the images in their order, for `keras_lap.explain`.
 
     Raises:
         FileNotFoundError: If there is no image, or a folder of masks without any of an
@@ -167,6 +168,8 @@ def from_folders(
     dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE)
     dataset = dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
     dataset.class_names = found.class_names
+    if not shuffle:
+        dataset.files = [os.fspath(file) for file in found.files]
     return dataset
 
 

@@ -87,7 +87,8 @@ def explain(
               `(images, labels)`, or with a dict of targets that may hold `"label"`,
               `"mask"`, and in `"valid"` flags of the masks that are real. Dicts with
               `"image"` beside these will do too. Labels of several outputs are left
-              out: give those that you want as `labels`.
+              out: give those that you want as `labels`. The files are those that a data
+              set has as its list `files`, as one of `keras_lap.datasets.from_folders`.
         concepts: List of the indices or names of the concepts to return, or `None` for
             all. The maps of all of many classes take much memory.
         layers: List of names of LAP layers, or `None` for all of them. In nested models

@@ -163,8 +163,12 @@ def _of_files(files, taken, batch_size, verbose):
 
 
 def _of_dataset(dataset, taken, batch_size):
-    batch_count = None
+    # In batches it would be another data set, without them.
+    class_names = _strings(dataset, "class_names")
+    batch_count = files = None
     if hasattr(dataset, "element_spec"):
+        # What else has files need not give images in their order.
+        files = _strings(dataset, "files")
         if image_and_targets(dataset.element_spec)[0].shape.rank == 3:
             dataset = dataset.batch(batch_size)
         batch_count = int(dataset.cardinality())
@@ -176,13 +180,14 @@ def _of_dataset(dataset, taken, batch_size):
     return ImageSource(
         batches=(_batch(element, taken) for element in dataset),
         batch_count=batch_count if batch_count and batch_count > 0 else None,
-        class_names=_names_of_classes(dataset),
+        files=files,
+        class_names=class_names,
     )
 
 
-def _names_of_classes(dataset):
-    """What a data set has as `class_names`, if that is a list of strings, or `None`."""
-    names = getattr(dataset, "class_names", None)
+def _strings(dataset, attribute):
+    """What a data set has as an attribute, if that is a list of strings, or `None`."""
+    names = getattr(dataset, attribute, None)
     is_list = isinstance(names, list | tuple) and all(
         isinstance(name, str) for name in names
     )

@@ -157,7 +157,13 @@ def test_training_on_it_and_explaining_it(folder):
     history = network.fit(scans, verbose=0, callbacks=[knowledge]).history
     assert history["mask_supervision"][0] > 0
     still = from_folders(folder, SIZE, 2, channels=1)
-    explanation = keras_lap.explain(network, still, class_names=still.class_names)
+    explanation = keras_lap.explain(network, still)
+    assert explanation.class_names == ["healthy", "ill"]
+    files = [str(file) for file in sorted(folder.glob("*/*.png"))]
+    assert still.files == explanation.files == files
+    # In the order of the images there is no telling whose they are.
+    assert not hasattr(scans, "files")
+    assert keras_lap.explain(network, scans).files is None
     np.testing.assert_array_equal(explanation.labels, [0, 0, 1, 1, 1])
     assert explanation.masks.any(axis=(1, 2)).tolist() == [False] * 2 + [True] * 2 + [
         False

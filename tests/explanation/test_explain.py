@@ -116,6 +116,9 @@ def test_names_of_a_data_set(rng):
     dataset = tf.data.Dataset.from_tensors(rng.random((2, 16, 16, 3)))
     dataset.class_names = ["cat", "dog", "owl"]
     assert explain(small_model(), dataset).class_names == ["cat", "dog", "owl"]
+    single = dataset.unbatch()
+    single.class_names = dataset.class_names
+    assert explain(small_model(), single).class_names == ["cat", "dog", "owl"]
     names = ["Katze", "Hund", "Eule"]
     assert explain(small_model(), dataset, class_names=names).class_names == names
     # Something else of that name.
