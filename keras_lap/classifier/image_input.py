@@ -105,12 +105,21 @@ class ImageInput:
     def _advice(self, shape):
         """What to do with images of a shape that does not fit."""
         channels = channel_axis(self.data_format)
-        colours = [*shape]
-        colours[channels] = 3
-        if shape[channels] == 1 and self._fits(colours):
+
+        def would_fit(count):
+            changed = [*shape]
+            changed[channels] = count
+            return self._fits(changed)
+
+        if shape[channels] == 1 and would_fit(3):
             return (
                 "Repeat the one channel of grey images, by "
                 f"`np.repeat(images, 3, axis={channels})`."
+            )
+        if shape[channels] == 3 and would_fit(1):
+            return (
+                "Turn them grey as in training, as by "
+                "`keras.ops.image.rgb_to_grayscale`."
             )
         return (
             "Resize them, as by `keras.ops.image.resize`, or reorder their axes, to "

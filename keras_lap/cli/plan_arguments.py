@@ -47,8 +47,7 @@ def add_plan_arguments(parser):
     )
     group.add_argument(
         "--detach-scores",
-        action="store_const",
-        const=True,
+        action=argparse.BooleanOptionalAction,
         help="scores learn from knowledge losses alone",
     )
     group.add_argument(
@@ -56,7 +55,7 @@ def add_plan_arguments(parser):
         type=float,
         metavar="G",
         help="scores learn G times as fast as the rest of the network; a positive "
-        "number (default: 10 with --detach-scores, else 1)",
+        "number (default: 10 for detached scores, else 1)",
     )
 
 

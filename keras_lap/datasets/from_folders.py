@@ -52,8 +52,9 @@ def from_folders(
 
     A folder `masks` beside those of the classes holds masks, in folders and files of
     the same names, at any resolution with the aspect ratio of their images. What is
-    black in them is outside, all else inside. An image without one has a mask that is
-    not valid. Without a folder `masks`, targets are the labels alone.
+    black or fully transparent in them is outside, all else inside; in a JPEG, which
+    does not keep black, what is darker than half is outside. An image without one has a
+    mask that is not valid. Without a folder `masks`, targets are the labels alone.
 
     Files are listed and their headers read at once, which takes some seconds for
     100,000 of them on a local disk. Pixels are read, resized and augmented in parallel

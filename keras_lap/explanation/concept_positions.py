@@ -46,8 +46,9 @@ def position_for_each(explanation, concepts=None):
     count = len(explanation)
     if np.shape(concepts) not in ((), (count,)):
         raise ValueError(
-            f"Expected one concept, or one for each of {count} images. "
-            f"Received: concepts of shape {np.shape(concepts)}"
+            f"Expected one concept, or one for each of {count} images. Received: "
+            f"concepts of shape {np.shape(concepts)}. Labels that were given to "
+            "`explain` are in one form in `explanation.labels`."
         )
     positions = np.array(positions_of(explanation, concepts), int)
     return np.broadcast_to(positions, (count,))

@@ -46,7 +46,8 @@ def mask_flags(file, size):
     """Reads a mask.
 
     Args:
-        file: Path of it. What is black is outside, everything else inside.
+        file: Path of it. What is black or fully transparent is outside, everything else
+            inside; in a JPEG, which does not keep black, what is darker than half.
         size: Height and width of the result.
 
     Returns:
@@ -60,5 +61,7 @@ def mask_flags(file, size):
         if is_deep(mask):
             inside = np.asarray(mask) != 0
         else:
-            inside = np.asarray(mask.convert("RGB")).any(axis=-1)
+            *colours, opacity = np.moveaxis(np.asarray(mask.convert("RGBA")), -1, 0)
+            least = 128 if mask.format == "JPEG" else 1
+            inside = (np.max(colours, axis=0) >= least) & (opacity > 0)
     return nearest_pixels(inside, size)

@@ -33,13 +33,20 @@ def check_options(options):
     known = [*LAP_DEFAULTS, "concepts"]
     unknown = sorted(set(options) - set(known))
     if unknown:
-        near = difflib.get_close_matches(unknown[0], [*known, *PLAN_ARGUMENTS], n=1)
-        hint = f". Did you mean {near[0]}?" if near else ""
+        hint = _hint(unknown[0], known)
         raise TypeError(
             f"Expected options of LAP layers, which are {', '.join(known)}. "
             f"Received: {', '.join(unknown)}{hint}"
         )
     GlobalLAPooling2D(**with_score_gain(options))
+
+
+def _hint(option, known):
+    """What may have been meant by an unknown option, or `""`."""
+    if option in PLAN_ARGUMENTS:
+        return ", which is for a whole plan: give it to `keras_lap.plan`"
+    near = difflib.get_close_matches(option, [*known, *PLAN_ARGUMENTS], n=1)
+    return f". Did you mean {near[0]}?" if near else ""
 
 
 def with_score_gain(options):

@@ -233,6 +233,11 @@ def test_convert_writes_a_model_that_computes_the_same(saved, network, rng, caps
     converted = keras.saving.load_model(output)
     for layer in keras_lap.lap_layers(converted):
         assert (layer.score_activation, layer.hidden) == ("ramp", 3)
+        assert layer.detach_scores
+    options = ["--preset", "places", "--no-detach-scores", "--force"]
+    assert cli.main(["convert", saved, "-o", output, *options]) == 0
+    converted = keras.saving.load_model(output)
+    assert not any(layer.detach_scores for layer in keras_lap.lap_layers(converted))
     x = rng.normal(size=(2, 8, 8, 1)).astype("float32")
     computed = (ops.convert_to_numpy(model(x)) for model in (converted, network))
     np.testing.assert_allclose(*computed, rtol=1e-5, atol=1e-6)

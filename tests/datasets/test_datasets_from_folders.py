@@ -104,6 +104,23 @@ def test_16_bits_and_palettes(folder):
     np.testing.assert_array_equal(targets["mask"][3], 1 - np.eye(*SIZE))
 
 
+def test_what_is_transparent_or_nearly_black_in_a_jpeg_is_outside(folder):
+    inside = np.zeros(SIZE, np.uint8)
+    inside[INSIDE] = 255
+    white = np.full_like(inside, 255)
+    rgba = np.stack([white, white, white, inside], axis=-1)
+    Image.fromarray(rgba).save(folder / "masks/ill/0.png")
+    # Blocks of 8 pixels ring around an edge that is not theirs.
+    coarse = np.kron(inside, np.ones((3, 3), np.uint8))
+    (folder / "masks/ill/1.png").unlink()
+    jpeg = folder / "masks/ill/1.jpg"
+    Image.fromarray(coarse).save(jpeg)
+    assert ((np.asarray(Image.open(jpeg)) > 0) & (coarse == 0)).any()
+    masks = collect(from_folders(folder, SIZE))[1]["mask"]
+    for mask in masks[2:4]:
+        np.testing.assert_array_equal(mask, inside == 255)
+
+
 def test_a_new_order_in_each_epoch_by_seed(folder):
     def orders(**options):
         dataset = from_folders(folder, SIZE, channels=1, **options)

@@ -58,12 +58,20 @@ def test_arguments_out_of_range(options, message):
         ((5, 8, 6), r"grey images \(N, H, W\).*`images\[..., None\]`"),
         ((0, 8, 6, 3), "not empty"),
         ((1, 6, 8, 3), r"\('N', 8, 6, 3\).*Received: images.shape=\(1, 6, 8, 3\)"),
-        ((1, 8, 6, 1), r"\('N', 8, 6, 3\)"),
+        ((1, 8, 6, 1), r"\('N', 8, 6, 3\).*np.repeat\(images, 3, axis=-1\)"),
     ],
 )
 def test_images_that_do_not_fit(shape, message):
     with pytest.raises(ValueError, match=message):
         explain(constant_model(0.5), np.ones(shape))
+
+
+def test_colours_for_a_grey_network():
+    model = keras.Sequential(
+        [keras.Input((8, 6, 1)), GlobalLAPooling2D(), layers.Dense(2)]
+    )
+    with pytest.raises(ValueError, match="rgb_to_grayscale"):
+        explain(model, np.ones((1, 8, 6, 3)))
 
 
 def test_images_that_are_not_finite():
