@@ -17,7 +17,7 @@ BACKEND_TESTS := $(addprefix tests/,$(addprefix ops/test_,la_pool.py la_pool_sym
     global_la_pooling.py layers_reload.py score_head.py score_tape.py) \
     $(addprefix injection/test_,gate_anneal.py $(addprefix knowledge,.py _losses.py \
     _right_reasons.py _injection.py _injection_errors.py _injection_models.py \
-    _injection_state.py)) \
+    _injection_state.py _absence.py)) \
     evaluation/test_explainers_on_backends.py explanation/test_recorded_pass.py \
     surgery/test_convert_on_backends.py)
 JAX_TESTS := $(addprefix tests/injection/test_knowledge_, \

@@ -64,6 +64,7 @@ class Subject:
 
 SUBJECTS = {
     PARTNER: Subject(losses.Presence(), 0.5),
+    "Absence": Subject(losses.Absence(), 0.2, has_partner=True),
     "ConceptLabels": Subject(
         losses.ConceptLabels(), 0.5, known=("concepts",), attributes=True
     ),

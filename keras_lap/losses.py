@@ -1,6 +1,7 @@
 """Knowledge losses, under their public name."""
 
 from keras_lap.injection.losses import (
+    Absence,
     AreaPrior,
     BoxSupervision,
     ConceptLabels,
@@ -20,6 +21,7 @@ from keras_lap.injection.losses import (
 )
 
 __all__ = [
+    "Absence",
     "AreaPrior",
     "BoxSupervision",
     "ConceptLabels",

@@ -46,9 +46,15 @@ class Arm:
     only: str | None = None
 
     @property
+    def has_attributes(self):
+        """Whether its concepts are attributes."""
+        return self.told in ("attributes", "attributes + absence")
+
+    @property
     def is_tied(self):
         """Whether something ties concepts to classes."""
-        return self.told not in (None, "attributes") and self.concepts != "one"
+        is_told = self.told is not None and not self.has_attributes
+        return is_told and self.concepts != "one"
 
 
 def _tuned(name, lap=None, told=None, share=1.0, **options):
@@ -138,8 +144,9 @@ LOSSES = tuple(
         "sufficiency + areas": 1.0,
     }.items()
 )
-ATTRIBUTES = (
-    _tuned("LAP + attributes, tuned", TAUGHT, "attributes", 0.2, concepts="everywhere"),
+ATTRIBUTES = tuple(
+    _tuned(f"LAP + {told}, tuned", TAUGHT, told, 0.2, concepts="everywhere")
+    for told in ("attributes", "attributes + absence")
 )
 ARMS = {
     arm.name: arm for arm in (*ACCURACY, *KNOWLEDGE, *ABLATIONS, *LOSSES, *ATTRIBUTES)

@@ -11,8 +11,9 @@ class Kind:
 
     Args:
         make: Function of no arguments to a list of losses.
-        weight: Weight of each loss, if all images have the knowledge. A term is
-            averaged over all images, so where fewer have it, it grows in proportion.
+        weight: Weight of each loss, or one for all, if all images have the knowledge. A
+            term is averaged over all images, so where fewer have it, it grows in
+            proportion.
         names: Names of the arrays that the targets hold beside the labels, where the
             data set has them.
     """
@@ -40,7 +41,9 @@ class Kind:
         made = self._make("sigmoid" if several else "softmax")
         # Labels are there for all images.
         share = share if self._names else 1
-        return KnowledgeInjection(made, weights=self._weight / share)
+        return KnowledgeInjection(
+            made, weights=(np.array(self._weight) / share).tolist()
+        )
 
 
 def told_images(count, share, seed):
@@ -65,6 +68,11 @@ KINDS = {
         lambda outputs: [losses.BoxSupervision()], 4.0, ("boxes", "box_concepts")
     ),
     "attributes": Kind(lambda outputs: [losses.ConceptLabels()], 1.0, ("concepts",)),
+    "attributes + absence": Kind(
+        lambda outputs: [losses.ConceptLabels(), losses.Absence("concepts")],
+        (1.0, 0.3),
+        ("concepts",),
+    ),
     "areas": Kind(_area, 10.0),
     "consistency + labels": Kind(
         lambda outputs: [losses.Consistency(), losses.Presence()], 0.1

@@ -10,7 +10,7 @@ def with_lap(network, arm, study_set):
     closed, so that it computes what the network does, unless the arm has them open at
     once.
     """
-    head = study_set.attributes if arm.told == "attributes" else study_set.classes
+    head = study_set.attributes if arm.has_attributes else study_set.classes
     plan = keras_lap.plan(
         network, concepts=head if arm.concepts == "everywhere" else 1, **arm.lap
     )

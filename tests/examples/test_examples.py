@@ -24,6 +24,7 @@ def scripts_on_path(monkeypatch):
         monkeypatch.syspath_prepend(str(ROOT / folder))
     yield
     for name in (
+        "absence",
         "attributes",
         "boxes",
         "digit_backbone",
@@ -215,3 +216,20 @@ def test_opening_the_gate(tmp_path):
     for row in rows:
         assert 0 <= float(row["validation_shifted"]) <= 1
         assert 0 < float(row["energy in the mask"]) <= 1
+
+
+@pytest.mark.usefixtures("eager")
+def test_absence(tmp_path):
+    import absence
+
+    path = tmp_path / "absence.csv"
+    arguments = ["--epochs", "4", "--data-dir", str(tmp_path), "--csv", str(path)]
+    absence.main(
+        [*arguments, "--weights", "0", "100"], config=tiny("tiny_absence", decoy=False)
+    )
+    rows = list(csv.DictReader(path.open()))
+    assert [row.pop("weight of Absence") for row in rows] == ["0", "100"]
+    for row in rows:
+        assert row.pop("epochs") == "4"
+        assert all(0 <= float(value) <= 1 for value in row.values())
+    assert rows[0] != rows[1]

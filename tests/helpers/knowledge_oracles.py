@@ -51,6 +51,21 @@ def presence(loss, z, present):
     return balanced(map(term, per_concept(z), present), present)
 
 
+def absence(loss, z, known):
+    """Of every sample, `(N,)`."""
+
+    def term(z, state):
+        top = np.sort(z)[::-1][: max(int(loss.top_fraction * len(z)), 1)]
+        return np.mean(softplus(top))
+
+    return np.array(
+        [
+            balanced(map(term, per_concept(z), known), np.where(known == 0, 0, -1))
+            for z, known in zip(z, known, strict=True)
+        ]
+    )
+
+
 def concept_labels(loss, z, concepts):
     return presence(loss, z, concepts)
 

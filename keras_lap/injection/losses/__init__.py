@@ -1,5 +1,6 @@
 """Losses, each a way to say what one knows."""
 
+from keras_lap.injection.losses.absence import Absence
 from keras_lap.injection.losses.area_prior import AreaPrior
 from keras_lap.injection.losses.base_loss import BaseLoss
 from keras_lap.injection.losses.box_supervision import BoxSupervision
@@ -19,6 +20,7 @@ from keras_lap.injection.losses.sufficiency import Sufficiency
 from keras_lap.injection.losses.supervised_layer import SupervisedLayer
 
 __all__ = [
+    "Absence",
     "AreaPrior",
     "BaseLoss",
     "BoxSupervision",

@@ -3,9 +3,14 @@
 import keras
 from keras import ops
 
-from keras_lap.are_in_order import are_in_order
+from keras_lap.injection.losses.highest_pixels import (
+    at_least_one,
+    check_top_fraction,
+    height_of_highest,
+    mean_above,
+    pixel_count,
+)
 from keras_lap.injection.losses.knowledge_loss import KnowledgeLoss, concept_mean
-from keras_lap.ops.arguments import widest_dtype
 
 # With more concepts than this, the present ones are gathered if they are no more.
 _FEW = 8
@@ -58,39 +63,24 @@ class Presence(KnowledgeLoss):
 
     def __init__(self, top_fraction=0.05, name=None):
         super().__init__(name)
-        if not are_in_order(0, top_fraction, strict=True) or top_fraction > 0.5:
-            raise ValueError(
-                "Expected `top_fraction` in (0, 0.5], a share of the pixels. "
-                f"Received: top_fraction={top_fraction!r}"
-            )
+        check_top_fraction(top_fraction)
         self.top_fraction = top_fraction
 
     def call(self, logits, present):
         samples, height, width, concepts = ops.shape(logits)
         maps = ops.reshape(logits, (samples, height * width, concepts))
         pixels = ops.shape(maps)[1]
-        top, low = _share(self.top_fraction, pixels), pixels // 2
+        top, low = pixel_count(self.top_fraction, pixels), pixels // 2
         everywhere = ops.mean(ops.softplus(maps), axis=1)
         absent = concept_mean(everywhere, ops.where(present == 0, 0, -1))
         highest, lowest = _bounds(ops.stop_gradient(maps), present, top, low)
-        somewhere = _mean_above(highest, maps, top, ops.softplus(-maps))
-        not_everywhere = _mean_above(-lowest, -maps, low, ops.softplus(maps))
+        somewhere = mean_above(highest, maps, top, ops.softplus(-maps))
+        not_everywhere = mean_above(-lowest, -maps, low, ops.softplus(maps))
         found = concept_mean(somewhere + not_everywhere, ops.where(present > 0, 1, -1))
         return absent + found
 
     def get_config(self):
         return {**super().get_config(), "top_fraction": self.top_fraction}
-
-
-def _share(fraction, pixels):
-    """At least one of a number of pixels, which may be a tensor."""
-    if isinstance(pixels, int):
-        return _at_least_one(int(fraction * pixels))
-    return _at_least_one(ops.cast(fraction * ops.cast(pixels, widest_dtype()), "int32"))
-
-
-def _at_least_one(count):
-    return max(count, 1) if isinstance(count, int) else ops.maximum(count, 1)
 
 
 def _bounds(maps, present, top, low):
@@ -111,10 +101,8 @@ def _bounds(maps, present, top, low):
     """
 
     def of_all(maps):
-        maps = ops.transpose(maps, (0, 2, 1))
-        highest = ops.top_k(maps, top)[0][..., -1]
-        lowest = -ops.top_k(-maps, _at_least_one(low))[0][..., -1]
-        return ops.stack([highest, lowest])
+        lowest = -height_of_highest(-maps, at_least_one(low))
+        return ops.stack([height_of_highest(maps, top), lowest])
 
     def of_few():
         index = ops.top_k(present, _FEW)[1]
@@ -128,20 +116,3 @@ def _bounds(maps, present, top, low):
         count = ops.max(ops.sum(ops.cast(present > 0, "int32"), axis=-1))
         bounds = ops.cond(count <= _FEW, of_few, lambda: of_all(maps))
     return bounds[0][:, None], bounds[1][:, None]
-
-
-def _mean_above(bound, maps, count, values):
-    """Mean of the values at the `count` highest pixels, `(N, K)`; 0 of no pixel.
-
-    Pixels that share the lowest of these heights share what is left of the count.
-    """
-    above, level = (
-        ops.cast(chosen, maps.dtype) for chosen in (maps > bound, maps == bound)
-    )
-    left = ops.cast(count, maps.dtype) - ops.sum(above, axis=1, keepdims=True)
-    shares = above + level * left / ops.maximum(
-        ops.sum(level, axis=1, keepdims=True), 1
-    )
-    # Not 0 times an infinite value.
-    chosen = ops.where(shares > 0, shares * values, 0)
-    return ops.sum(chosen, axis=1) / ops.cast(_at_least_one(count), maps.dtype)
