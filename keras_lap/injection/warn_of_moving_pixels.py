@@ -3,6 +3,7 @@
 import keras
 
 from keras_lap.injection.losses import PerturbationLoss
+from keras_lap.layers.model_graph import graph_of
 from keras_lap.moves_pixels import moves_pixels
 from keras_lap.warn import warn
 
@@ -18,10 +19,12 @@ def warn_of_moving_pixels(model, losses):
     changes_images = any(isinstance(loss, PerturbationLoss) for loss in losses)
     if not changes_images and not named & {"mask", "boxes"}:
         return
+    # Where these cut an image is known, if the model has a graph.
+    known = (keras.layers.CenterCrop, keras.layers.Resizing) if graph_of(model) else ()
     moving = [
         layer.name
         for layer in model._flatten_layers()
-        if not isinstance(layer, keras.Model) and moves_pixels(layer)
+        if not isinstance(layer, (keras.Model, *known)) and moves_pixels(layer)
     ]
     if moving:
         warn(

@@ -1,11 +1,13 @@
 """The walk through a model that finds where its feature maps lie in the image."""
 
+import functools
 from dataclasses import dataclass
 
 import keras
-from keras import layers, tree
+from keras import tree
+from keras.src.ops.numpy import GetItem
 
-from keras_lap.layers.la_pooling2d import LAPooling2D
+from keras_lap.layers.grid_rules import grid_behind, grid_of_slice
 from keras_lap.layers.model_graph import graph_of, tensors_read
 from keras_lap.layers.receptive_grid import ReceptiveGrid
 from keras_lap.layout import DATA_FORMATS, spatial_axes
@@ -33,14 +35,14 @@ def receptive_grids(model, image_size, calls, followed=None, data_format=None):
 
     Functional and Sequential models are walked, nested ones entered at any depth.
     Known exactly: convolutions, depthwise, separable and transposed ones among them,
-    pooling, LAP, zero padding, cropping, and whatever keeps the size of a map. Where
-    maps merge, the first one of the result's size counts; in usual networks they
-    agree.
+    pooling, LAP, zero padding, cropping, `Resizing`, slices by constants, and whatever
+    keeps the size of a map. Where maps merge, the first one of the result's size
+    counts; in usual networks they agree.
 
-    Any other step, such as a layer with layers inside, an attention or a slice, is
-    taken to keep the extent of the map and to change only its size, as upsampling and
-    `Resizing` do. A map made from something else than a map is taken to extend over
-    the whole image, and so is every map within a subclassed model.
+    Any other step, such as a layer with layers inside or an attention, is taken to keep
+    the extent of the map and to change only its size, as upsampling does. A map made
+    from something else than a map is taken to extend over the whole image, and so is
+    every map within a subclassed model.
 
     Args:
         model: A `keras.Model`. Those of its inputs that have four axes are images of
@@ -74,50 +76,6 @@ def receptive_grids(model, image_size, calls, followed=None, data_format=None):
     image = ReceptiveGrid(tuple(image_size))
     data_format = data_format or keras.config.image_data_format()
     return _Walk(image, spatial_axes(data_format), calls, followed).through(model)
-
-
-def _convolved(layer, grid, size):
-    return grid.behind_windows(
-        layer.kernel_size, layer.strides, layer.padding, layer.dilation_rate
-    )
-
-
-def _transposed(layer, grid, size):
-    if layer.output_padding is not None:
-        return grid.resized(size)
-    # Its output pixels are to its input pixels what a convolution reads and writes.
-    read = ReceptiveGrid(size).behind_windows(
-        layer.kernel_size, layer.strides, layer.padding, layer.dilation_rate
-    )
-    starts = [
-        -first / step for first, step in zip(read.offset, read.stride, strict=True)
-    ]
-    return grid.behind(size, starts, [1 / step for step in read.stride])
-
-
-def _pooled(layer, grid, size):
-    return grid.behind_windows(layer.pool_size, layer.strides, layer.padding)
-
-
-def _padded(layer, grid, size):
-    return grid.behind(size, [-before for before, _ in layer.padding], (1, 1))
-
-
-def _cropped(layer, grid, size):
-    return grid.behind(size, [before for before, _ in layer.cropping], (1, 1))
-
-
-_RULES = {
-    layers.Conv2D: _convolved,
-    layers.DepthwiseConv2D: _convolved,
-    layers.SeparableConv2D: _convolved,
-    layers.Conv2DTranspose: _transposed,
-    layers.MaxPooling2D: _pooled,
-    layers.AveragePooling2D: _pooled,
-    LAPooling2D: _pooled,
-    layers.ZeroPadding2D: _padded,
-    layers.Cropping2D: _cropped,
-}
 
 
 @dataclass(frozen=True)
@@ -178,12 +136,15 @@ class _Walk:
             if graph is not None:
                 return graph._run_through_graph(inputs, operation_fn=self._runner)
             outputs = operation.compute_output_spec(*args, **kwargs)
-            self._step(operation, inputs, tree.flatten(outputs))
+            rule = functools.partial(grid_behind, operation)
+            if isinstance(operation, GetItem):
+                rule = functools.partial(grid_of_slice, _key_of(*args, **kwargs))
+            self._step(operation, rule, inputs, tree.flatten(outputs))
             return outputs
 
         return run
 
-    def _step(self, operation, inputs, outputs):
+    def _step(self, operation, rule, inputs, outputs):
         origins = [self._origins[id(tensor)][1] for tensor in inputs]
         sources = frozenset().union(*(origin.sources for origin in origins))
         axes = self._axes_of(operation, origins)
@@ -197,7 +158,7 @@ class _Walk:
         sources = self._meet(operation, grid, sources)
         for output in outputs:
             size = _size_on(axes, output)
-            behind = None if size is None else _grid_behind(operation, grid, size)
+            behind = None if size is None else rule(axes, grid, size)
             self._remember(output, _Origin(sources, axes, behind))
 
     def _axes_of(self, operation, origins):
@@ -249,9 +210,6 @@ def _size_on(axes, tensor):
     return None if None in size else size
 
 
-def _grid_behind(operation, grid, size):
-    """The grid of the map of a given size that an operation makes of another."""
-    for kind, rule in _RULES.items():
-        if isinstance(operation, kind):
-            return rule(operation, grid, size)
-    return grid.resized(size)
+def _key_of(x, key):
+    """The key of a slice `x[key]`."""
+    return key

@@ -45,6 +45,7 @@ def test_warns_of_what_is_left_behind(make, loss):
 IN_PLACE = {
     "colours": (lambda: layers.RandomContrast(0.1), MaskSupervision),
     "labels have no place": (layers.RandomFlip, Presence),
+    "what is cut off is known": (lambda: layers.CenterCrop(4, 4), MaskSupervision),
 }
 
 

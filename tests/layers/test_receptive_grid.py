@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
+from tolerances import assert_close, tolerance
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.layers.grid_walk import IMAGE, receptive_grids
@@ -95,6 +96,55 @@ def test_zero_padding_and_cropping():
     assert grid == ReceptiveGrid((29, 24), (-1, -3), (1, 1))
     grid = grid_behind(sequential(layers.Cropping2D(((1, 2), (3, 0)))))
     assert grid == ReceptiveGrid((23, 18), (1, 3), (1, 1))
+
+
+CUT = {
+    "slice": lambda x: x[:, 3:20, 4:20],
+    "slice with steps": lambda x: x[:, 1::3, ..., 2:-1:2, :],
+    "slice of rows": lambda x: x[:, 5:],
+    "centre crop": layers.CenterCrop(12, 9),
+    "centre crop of a smaller image": layers.CenterCrop(30, 20),
+    "resizing": layers.Resizing(40, 30),
+    "resizing, cropped": layers.Resizing(11, 20, crop_to_aspect_ratio=True),
+    "resizing, padded": layers.Resizing(11, 20, pad_to_aspect_ratio=True),
+}
+
+
+@pytest.mark.parametrize("cut", CUT.values(), ids=CUT)
+def test_cut_and_resized_images(cut):
+    """The value of a pixel of the image is its row or its column."""
+    size = 27, 24
+    inputs = keras.Input((*size, 2))
+    model = keras.Model(inputs, cut(inputs))
+    image = np.moveaxis(np.indices(size, "float32"), 0, -1)
+    grid, found = grid_behind(model), np.array(model(image[None]))[0]
+    places = [
+        first + step * np.arange(count)
+        for first, step, count in zip(grid.offset, grid.stride, grid.size, strict=True)
+    ]
+    for axis in (0, 1):
+        centre = np.abs(places[1 - axis] - size[1 - axis] / 2).argmin()
+        values = np.take(found[..., axis], centre, axis=1 - axis)
+        # Resized pixels at the borders are mixed with less, or with padding.
+        seen = (places[axis] > 1) & (places[axis] < size[axis] - 2)
+        seen[[0, -1]] = False
+        assert seen.sum() > 3
+        assert_close(values[seen], places[axis][seen], **tolerance("float32", 4))
+
+
+def test_slices_with_channels_first():
+    inputs = keras.Input((2, 26, 21))
+    model = keras.Model(inputs, layers.Identity()(inputs[..., 4:, :9]))
+    calls = [(model.layers[-1], (22, 9))]
+    places = receptive_grids(model, (26, 21), calls, data_format="channels_first")
+    assert places[0].grid == ReceptiveGrid((22, 9), (4, 0))
+
+
+def test_slices_that_are_no_map_of_the_image():
+    for key in (np.s_[:, ::-1], np.s_[:, :, :, 0:1]):
+        inputs = keras.Input((26, 21, 2))
+        grid = grid_behind(keras.Model(inputs, inputs[key]))
+        assert grid == ReceptiveGrid((26, 21))
 
 
 def test_stack_of_everything():

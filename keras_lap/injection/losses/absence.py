@@ -31,7 +31,8 @@ class Absence(CrossLayerLoss):
     tell images with a concept from those without. Earlier layers see too little of an
     image to tell, and would close. This library's own design.
 
-    It does not ask for anything to be found, so use it along with a loss that does.
+    It does not ask for anything to be found, so use it along with a loss that does, at
+    first with a tenth of that one's weight: too much of it closes the layer.
 
     Args:
         known_by: `"present"` for what the labels name, `"concepts"` for attributes.
