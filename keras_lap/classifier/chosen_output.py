@@ -6,6 +6,7 @@ from keras import tree
 
 from keras_lap.layers.model_graph import graph_of
 from keras_lap.names import check_names
+from keras_lap.warn import warn
 
 
 def chosen_output(model, outputs, output=None):
@@ -40,6 +41,23 @@ def chosen_output(model, outputs, output=None):
             f"outputs of {whose}, or a name. Received: output={output!r}"
         )
     return [*named.values()][place]
+
+
+def warn_of_first_output(model, outputs, output=None):
+    """Warns if a model has several outputs and none of them is chosen.
+
+    Args:
+        model: As for `chosen_output`, as are the others.
+        outputs: What a call of it returned, or that its graph has for it.
+        output: Name or index of one of them, or `None`.
+    """
+    names = list(_named(model, outputs))
+    if output is None and len(names) > 1:
+        warn(
+            f"The model has several outputs, {names}, and its predictions are taken to "
+            f"be the first, {names[0]!r}. Choose one by its name, as in "
+            f"`output={names[1]!r}`; `output={names[0]!r}` is without this warning."
+        )
 
 
 def _named(model, outputs):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_lap.classifier.chosen_output import warn_of_first_output
 from keras_lap.classifier.class_outputs import class_outputs
 from keras_lap.classifier.image_input import ImageInput, check_finite
 from keras_lap.classifier.predictions import predictions_of
@@ -79,6 +80,8 @@ class PassReader:
         """
         last = self.taken.last(to_numpy(images))
         check_finite(last)
+        if not self._readers:
+            warn_of_first_output(self._model, outputs, self._output)
         predictions = predictions_of(self._model, outputs, self._output)
         size = last.shape[1:3]
         if size not in self._readers:

@@ -1,5 +1,7 @@
 """Models of many kinds are explained."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -200,8 +202,14 @@ def test_predictions_of_several_outputs(outputs, form, rng):
     images = rng.random((2, 8, 8, 3), "float32")
     found = model(images)
     found = found if form == "dict" else dict(zip(named, found, strict=True))
+    with pytest.warns(UserWarning, match=r"first, 'kind'.*`output='age'`") as told:
+        unchosen = explain(model, images, batch_size=1)
+    assert len(told) == 1
     for output, name in ((None, "kind"), ("age", "age"), (1, "age"), ("kind", "kind")):
-        explanation = explain(model, images, output=output)
+        explanation = unchosen
+        if output is not None:
+            with warnings.catch_warnings(action="error"):
+                explanation = explain(model, images, output=output)
         expected = ops.convert_to_numpy(found[name])
         np.testing.assert_array_equal(explanation.predictions, expected)
     np.testing.assert_array_equal(
@@ -220,7 +228,8 @@ def test_predictions_of_several_outputs(outputs, form, rng):
 def test_output_that_is_no_vector_is_no_prediction(outputs, rng):
     inputs, named = outputs
     model = keras.Model(inputs, [named["seen"], named["kind"]])
-    assert explain(model, rng.random((1, 8, 8, 3))).predictions is None
+    with pytest.warns(UserWarning, match="first, 'seen'"):
+        assert explain(model, rng.random((1, 8, 8, 3))).predictions is None
 
 
 def test_one_concept_and_one_output_for_two_classes(rng):

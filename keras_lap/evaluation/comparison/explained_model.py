@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_lap.classifier.chosen_output import chosen_output
+from keras_lap.classifier.chosen_output import chosen_output, warn_of_first_output
 from keras_lap.classifier.labels import check_labels, single_labels
 from keras_lap.evaluation.class_scores import class_scores
 from keras_lap.evaluation.predictor import Predictor
@@ -90,5 +90,6 @@ def _with_one_output(model, output):
             "Expected a built Functional or Sequential model, to choose an output of. "
             f"Received: model={model}, {output=}"
         )
+    warn_of_first_output(model, graph.output, output)
     inputs = graph.inputs[0] if len(graph.inputs) == 1 else graph.inputs
     return keras.Model(inputs, chosen_output(model, graph.output, output))
