@@ -44,6 +44,11 @@ class KnowledgeInjection(keras.callbacks.Callback):
       dict of such flags per kind. What is not valid is not read. A sample whose boxes
       are all padding, or whose attributes or areas are all unknown, needs no flag.
 
+    Labels with a value per class make those of 0.5 and more present. Where the model
+    is compiled with a categorical cross-entropy of Keras or its Kullback-Leibler
+    divergence, whose classes exclude each other, the likeliest class is present too,
+    even if it is below 0.5.
+
     What is known of places is laid on the map of each layer by where its pixels lie in
     the image, which the graph of a Functional or Sequential model says. Inputs with
     four axes are the images. A map inside of any other model, or for images that are

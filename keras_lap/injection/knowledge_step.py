@@ -46,7 +46,7 @@ class KnowledgeStep:
         def step_with_knowledge(data):
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
             sample_weight = weight_of_label(sample_weight)
-            knowledge = split_targets(y)
+            knowledge = split_targets(y, self._supervision.outputs)
             if not model.built:
                 # Building may call the layers on placeholders, which no tape must see.
                 model(x)

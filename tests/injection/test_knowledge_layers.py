@@ -143,6 +143,32 @@ def test_present_concepts_of_classes_that_share_some(label):
     assert_close(present_concepts(label, matrix), expected, 0, 0)
 
 
+SOFT_LABELS = {
+    "likeliest below a half": ([0.3, 0.45, 0.25], [0, 1, 0], [0, 0, 0]),
+    "one above a half": ([0.1, 0.3, 0.6], [0, 0, 1], [0, 0, 1]),
+    "two alike": ([0.4, 0.4, 0.2], [1, 1, 0], [0, 0, 0]),
+    "all alike": ([1 / 3] * 3, [0, 0, 0], [0, 0, 0]),
+    "none": ([0, 0, 0], [0, 0, 0], [0, 0, 0]),
+    "several": ([1, 1, 0], [1, 1, 0], [1, 1, 0]),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+@pytest.mark.parametrize(
+    "label, exclusive, independent", SOFT_LABELS.values(), ids=SOFT_LABELS
+)
+def test_the_likeliest_of_classes_that_exclude_each_other_is_present(
+    label, exclusive, independent, dtype
+):
+    label = np.array([label], dtype)
+    for outputs, expected in (
+        ("softmax", exclusive),
+        ("sigmoid", independent),
+        (None, independent),
+    ):
+        assert_close(present_concepts(label, np.eye(3), outputs), [expected], 0, 0)
+
+
 def test_a_concept_of_several_present_classes_is_present_once():
     label = [[1, 1, 0], [0, 0, 0], [1, 0, 1]]
     matrix = [[1, 0], [1, 1], [0, 0]]
