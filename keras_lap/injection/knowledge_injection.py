@@ -30,7 +30,8 @@ class KnowledgeInjection(keras.callbacks.Callback):
     - `"mask"`, `(N, H, W)` or `(N, H, W, K)`, of any resolution with the images'
       aspect ratio. Values below 0 count as 0 and those above 1 as 1, so masks of 0
       and 255 will do; one that holds NaN is not known. Without a concept axis a mask
-      belongs to the concepts that the label makes present. Nothing tells the channels
+      belongs to the concepts that the label makes present. With one of size `K`, that
+      of the layer, it names its concepts itself. Nothing tells the channels
       of an RGB picture from the masks of three concepts: pass one of them.
     - `"boxes"`, `(N, M, 4)`: top, left, bottom, right as shares of the image, padded
       with -1 (`"rel_yxyx"` of `keras.utils.bounding_boxes`). What is outside of

@@ -7,25 +7,30 @@ import keras
 import numpy as np
 import pytest
 from injection_problem import (
+    ALLOWED,
     CLASSES,
     EAGER,
     GRAPH,
     SAMPLES,
     SIZE,
     Subclassed,
+    as_float64,
     assert_same_state,
     body,
     call_at,
     compiled,
+    first,
     fit,
     make_model,
     state,
 )
 from keras import layers, ops
+from tolerances import assert_close
 
 import keras_lap
 from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.callbacks import KnowledgeInjection
+from keras_lap.layers import score_tape
 from keras_lap.losses import (
     AreaPrior,
     BoxSupervision,
@@ -215,13 +220,33 @@ def test_refuses_labels_and_plain_masks_beside_several_outputs(x, mask):
     loss = dict.fromkeys("ab", keras.losses.SparseCategoricalCrossentropy(True))
     model = compiled(two_outputs(), loss=loss, metrics=None)
     y = {"label": dict.fromkeys("ab", np.zeros(SAMPLES, int)), "mask": mask}
-    for loss in (Presence(), MaskSupervision()):
-        message = r"(?s)Expected a model with one output.*masks \(N, H, W, K\)"
+    y["boxes"] = np.full((SAMPLES, 1, 4), [0.25, 0.25, 0.5, 0.75])
+    for loss in (Presence(), MaskSupervision(), BoxSupervision()):
+        message = r"(?s)Expected a model with one output.*(masks|box).*\(N, .*\)"
         with pytest.raises(ValueError, match=message):
             fit(model, x, y, [KnowledgeInjection([loss])])
-    y["mask"] = np.stack([mask, 1 - mask], axis=-1)
-    history = fit(model, x, y, [KnowledgeInjection([MaskSupervision()])])
-    assert np.isfinite(history["mask_supervision"])
+
+
+@pytest.mark.parametrize("concepts", [1, 2])
+def test_knowledge_that_names_its_concepts_goes_beside_several_outputs(
+    x, mask, concepts
+):
+    loss = dict.fromkeys("ab", keras.losses.SparseCategoricalCrossentropy(True))
+    model = compiled(two_outputs(), loss=loss, metrics=None)
+    (head,) = keras_lap.lap_layers(model)
+    y = {"label": dict.fromkeys("ab", np.zeros(SAMPLES, int))}
+    y["mask"] = np.stack([mask, 0 * mask], axis=-1)[..., :concepts]
+    y["boxes"] = np.full((SAMPLES, 1, 4), [0.25, 0.25, 0.5, 0.75], "float32")
+    y["box_concepts"] = np.zeros((SAMPLES, 1))
+    with score_tape() as records:
+        model(x)
+    terms, logits = [MaskSupervision(), BoxSupervision()], records[0].logits
+    logs = first(fit(model, x, y, [KnowledgeInjection(terms)]))
+    by_mask = terms[0](logits, mask=mask[..., None])
+    by_box = terms[1](logits, boxes=y["boxes"], present=np.ones((SAMPLES, 1)))
+    assert head.concepts == 1
+    for term, values in zip(terms, (by_mask, by_box), strict=True):
+        assert_close(logs[term.name], np.mean(as_float64(values)), **ALLOWED)
 
 
 def two_sets_of_concepts():

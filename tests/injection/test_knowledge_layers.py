@@ -242,6 +242,16 @@ def test_a_mask_without_concepts_belongs_to_those_present(rng, axis):
     assert_close(single, small, 0, 0)
 
 
+@pytest.mark.parametrize("label", [[1, 0, -1], [[0.2], [0.9], [7.5]], {"a": 1}])
+def test_a_mask_for_the_one_concept_of_a_layer_needs_no_label(rng, label):
+    mask = rng.uniform(size=(3, 8, 8, 1)).astype("float32")
+    label = label if isinstance(label, dict) else np.array(label)
+    known = Knowledge(label, {"mask": mask})
+    known = LayerKnowledge(known, even_cells((4, 4)), 1, class_concepts=None)
+    assert_close(known["mask"], resize_area(mask, even_cells((4, 4))), 0, 0)
+    assert ("present" in known) is not isinstance(label, dict)
+
+
 def test_masks_with_concepts_are_taken_as_they_are(rng):
     mask = rng.uniform(size=(3, 8, 8, 3)).astype("float32")
     assert_close(fitted(mask=mask)["mask"], resize_area(mask, even_cells((4, 4))), 0, 0)

@@ -20,7 +20,8 @@ class Knowledge:
         given: Dict from the name of a kind of knowledge to what is known, with any of
 
             - `"mask"`, `(N, H, W)` or `(N, H, W, K)`. Without a concept axis, or with
-              one of size 1, it belongs to the concepts that the label makes present.
+              one of size 1 for a layer of several concepts, it belongs to the concepts
+              that the label makes present.
               Values are clipped to `[0, 1]`, so masks of 0 and 255, and any other
               integers of which those above 0 mean "inside", will do. One that holds
               NaN is not known.

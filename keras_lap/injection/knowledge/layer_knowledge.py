@@ -54,7 +54,10 @@ class LayerKnowledge:
         return present_concepts(known.label, self._class_concepts(), known.outputs)
 
     def __contains__(self, name):
-        return name == "present" or name in self._knowledge.given
+        if name == "present":
+            # The labels of several outputs are a structure of tensors.
+            return hasattr(self._knowledge.label, "shape")
+        return name in self._knowledge.given
 
     def __getitem__(self, name):
         if name == "present":
