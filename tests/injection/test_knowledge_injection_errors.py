@@ -413,6 +413,56 @@ def test_warns_once_of_what_is_valid_and_no_share(x, label, name):
     assert re.search(message, warning)
 
 
+def single_output(loss):
+    inputs = keras.Input((SIZE, SIZE, 1))
+    outputs = layers.Dense(1, activation="sigmoid")(GlobalLAPooling2D()(inputs))
+    return compiled(keras.Model(inputs, outputs), loss=loss, metrics=[])
+
+
+def warnings_of_labels(loss, x, y, terms, **options):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit(single_output(loss), x, y, [KnowledgeInjection(terms)], **options)
+    return [str(w.message) for w in caught if "labels of 0 and 1" in str(w.message)]
+
+
+SEVERITY = np.linspace(0, 1, SAMPLES, dtype="float32")
+A_BOX = {"boxes": np.full((SAMPLES, 1, 4), [0.25, 0.25, 0.5, 0.75])}
+
+
+def test_warns_once_of_measurements_that_are_read_as_classes(x, mask):
+    for terms, known in (
+        ([MaskSupervision()], {"mask": mask}),
+        ([BoxSupervision()], A_BOX),
+        ([Presence(), MaskSupervision()], {"mask": mask[..., None]}),
+    ):
+        y = {"label": SEVERITY, **known}
+        (warning,) = warnings_of_labels("mse", x, y, terms, epochs=2)
+        assert re.search(r"Received 4 others.*\(N, H, W, K\)", warning)
+
+
+NO_MEASUREMENTS = {
+    "zeros and ones": ("mse", [0, 1, 1, 0, np.nan, 1], {}),
+    "signs": ("hinge", [-1, 1, 1, -1, 1, 1], {}),
+    "soft labels of a class": ("binary_crossentropy", SEVERITY, {}),
+    "masks with a concept": ("mse", SEVERITY, {"axis": True}),
+    "boxes with concepts": ("mse", SEVERITY, {"boxes": True}),
+}
+
+
+@pytest.mark.parametrize(
+    "loss, label, named", NO_MEASUREMENTS.values(), ids=NO_MEASUREMENTS
+)
+def test_does_not_warn_of_labels_that_are_not_misread(x, mask, loss, label, named):
+    y, terms = {"label": np.float32(label), "mask": mask}, [MaskSupervision()]
+    if "axis" in named:
+        y["mask"] = mask[..., None]
+    if "boxes" in named:
+        terms, y["box_concepts"] = [BoxSupervision()], np.zeros((SAMPLES, 1))
+        y |= A_BOX
+    assert warnings_of_labels(loss, x, y, terms) == []
+
+
 def two_sizes():
     image, detail = keras.Input((SIZE, SIZE, 1)), keras.Input((8, 8, 1))
     pooled = GlobalLAPooling2D(concepts=CLASSES)(image)
