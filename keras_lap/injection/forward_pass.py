@@ -75,7 +75,8 @@ class ForwardPass:
     def present_classes(self):
         """The classes that the labels name, 1 or 0, `(N, classes)`."""
         classes = single_output(self._predictions).shape[-1]
-        return present_concepts(self._knowledge.label, np.eye(classes))
+        known = self._knowledge
+        return present_concepts(known.label, np.eye(classes), known.outputs)
 
     def predict(self, images):
         """What the model gives for other images, as it does when it is in use.

@@ -28,6 +28,10 @@ class GateAnneal(keras.callbacks.Callback):
     is, so that a second `fit`, whose epochs count from zero again, goes on with what
     the first has led to. To start over, assign 0 to the gates of the layers.
 
+    Epochs are those of `fit`: in a loop of `fit(epochs=1)` each one is the first, and
+    the gate never gets further than `value(1)`. Pass the loop's own count, as
+    `fit(epochs=n + 1, initial_epoch=n)`.
+
     Args:
         start: Epoch, counted from zero and possibly fractional, until which the
             gate stays at 0.

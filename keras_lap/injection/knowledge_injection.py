@@ -8,6 +8,7 @@ import numpy as np
 from keras_lap.class_concepts import checked_class_concepts
 from keras_lap.injection.build_on_labels import let_models_build_on_labels
 from keras_lap.injection.knowledge_step import KnowledgeStep
+from keras_lap.injection.label_watch import LabelWatch
 from keras_lap.injection.places_watch import PlacesWatch
 from keras_lap.injection.replicas import scope_of, strategy_of
 from keras_lap.injection.share_watch import ShareWatch
@@ -30,7 +31,8 @@ class KnowledgeInjection(keras.callbacks.Callback):
     - `"mask"`, `(N, H, W)` or `(N, H, W, K)`, of any resolution with the images'
       aspect ratio. Values below 0 count as 0 and those above 1 as 1, so masks of 0
       and 255 will do; one that holds NaN is not known. Without a concept axis a mask
-      belongs to the concepts that the label makes present. Nothing tells the channels
+      belongs to the concepts that the label makes present. With one of size `K`, that
+      of the layer, it names its concepts itself. Nothing tells the channels
       of an RGB picture from the masks of three concepts: pass one of them.
     - `"boxes"`, `(N, M, 4)`: top, left, bottom, right as shares of the image, padded
       with -1 (`"rel_yxyx"` of `keras.utils.bounding_boxes`). What is outside of
@@ -44,6 +46,13 @@ class KnowledgeInjection(keras.callbacks.Callback):
       dict of such flags per kind. What is not valid is not read. A sample whose boxes
       are all padding, or whose attributes or areas are all unknown, needs no flag.
 
+    Labels with a value per class make those of 0.5 and more present. Where the model
+    is compiled with a categorical cross-entropy of Keras or its Kullback-Leibler
+    divergence, whose classes exclude each other, the likeliest class is present too,
+    even if it is below 0.5. With a single output, a label of 0.5 and more makes the
+    concepts present. A label that is a measurement, as in regression, says nothing of
+    the kind, of which the callback warns: give masks `(N, H, W, K)` then.
+
     What is known of places is laid on the map of each layer by where its pixels lie in
     the image, which the graph of a Functional or Sequential model says. Inputs with
     four axes are the images. A map inside of any other model, or for images that are
@@ -51,7 +60,8 @@ class KnowledgeInjection(keras.callbacks.Callback):
 
     The compiled loss and metrics see the label alone. Pass the same callback to
     `evaluate` for a data set with such dicts; an evaluation without it is that of the
-    model alone.
+    model alone. `train_on_batch` and `test_on_batch` take no callbacks, and so no
+    dicts: use `fit` and `evaluate` on that batch, or give them the label alone.
 
     The training loss becomes
 
@@ -173,7 +183,10 @@ class KnowledgeInjection(keras.callbacks.Callback):
             names = [loss.name for loss in self.losses]
             with scope_of(strategy):
                 self._terms = Terms(names, self.weights, self.warmup, self.balance)
-                self._watches = ShareWatch(self.losses), PlacesWatch(self.losses)
+                self._watches = [
+                    watch(self.losses)
+                    for watch in (ShareWatch, PlacesWatch, LabelWatch)
+                ]
             self._strategy, self._functions = strategy, {}
         for watch in self._watches:
             watch.reset()

@@ -30,14 +30,18 @@ class KnowledgeStep:
         terms: The `Terms` of the losses.
         share_watch: The `ShareWatch` of the losses.
         places_watch: The `PlacesWatch` of the losses.
+        label_watch: The `LabelWatch` of the losses.
     """
 
-    def __init__(self, supervision, losses, terms, share_watch, places_watch):
+    def __init__(
+        self, supervision, losses, terms, share_watch, places_watch, label_watch
+    ):
         self._supervision = supervision
         self._losses = losses
         self._terms = terms
         self._share_watch = share_watch
         self._places_watch = places_watch
+        self._label_watch = label_watch
 
     def wrap(self, is_training, step):
         """Hides from a step all of the targets but the label, and tapes the scores."""
@@ -46,7 +50,7 @@ class KnowledgeStep:
         def step_with_knowledge(data):
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
             sample_weight = weight_of_label(sample_weight)
-            knowledge = split_targets(y)
+            knowledge = split_targets(y, self._supervision.outputs)
             if not model.built:
                 # Building may call the layers on placeholders, which no tape must see.
                 model(x)
@@ -90,6 +94,7 @@ class KnowledgeStep:
         inputs, knowledge = run.inputs if x is None else x, run.knowledge
         self._share_watch.add(knowledge)
         self._places_watch.add(inputs, self._supervision.data_format)
+        self._label_watch.add(knowledge, y_pred)
         forward = self._supervision.forward_pass(
             run.latest_calls(), inputs, y_pred, knowledge, run.tape
         )

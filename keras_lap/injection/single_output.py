@@ -12,6 +12,7 @@ def single_output(predictions):
             "Expected a model with one output, the classes, for a loss that asks which "
             "concepts the label names, or what the model predicts. Received outputs of "
             f"type {type(predictions).__name__}. With several, knowledge has to name "
-            "its concepts itself, as masks (N, H, W, K) and 'concepts' do."
+            "its concepts itself, as masks (N, H, W, K) for layers of K concepts, "
+            "boxes with 'box_concepts', and 'concepts' do."
         )
     return predictions

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from keras_lap.class_concepts import class_concept_flags
+from keras_lap.injection.compiled_outputs import compiled_outputs
 from keras_lap.injection.forward_pass import ForwardPass
 from keras_lap.injection.knowledge import LayerKnowledge, default_class_concepts
 from keras_lap.injection.layer_cells import layer_cells
@@ -30,6 +31,7 @@ class Supervision:
         model: As given.
         layers: List of the LAP layers.
         data_format: Their layout, and that of the images.
+        outputs: What the model's outputs mean, as `compiled_outputs` returns it.
 
     Raises:
         ValueError: If the model has no such layers, or they do not pool images.
@@ -39,6 +41,7 @@ class Supervision:
         self.model = model
         self.layers = _choose_layers(model, names)
         self.data_format = self.layers[0].data_format
+        self.outputs = compiled_outputs(model)
         self._class_concepts = class_concepts
 
     def forward_pass(self, records, inputs, predictions, knowledge, tape):

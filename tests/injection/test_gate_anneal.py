@@ -154,6 +154,15 @@ def test_a_resumed_training_continues_the_schedule(model):
     np.testing.assert_allclose(recorder.training, [0.5, 0.5625, 0.625, 0.6875])
 
 
+def test_a_loop_of_single_epochs_has_to_count_them(model):
+    anneal = GateAnneal(0, 2, "linear")
+    for epoch in range(2):
+        record_fit(model, anneal)
+        assert gates(model) == [0.5, 0.5]
+    record_fit(model, anneal, initial_epoch=epoch, epochs=epoch + 1)
+    assert gates(model) == [1, 1]
+
+
 @several_steps
 def test_several_steps_per_execution_share_a_gate():
     model = make_model(steps_per_execution=2)

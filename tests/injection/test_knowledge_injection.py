@@ -273,6 +273,29 @@ def test_class_weights_count_in_every_term(x, label):
     assert results[0] == results[1]
 
 
+COMPILED = {
+    "by name": ("categorical_crossentropy", True),
+    "object": (keras.losses.CategoricalFocalCrossentropy(), True),
+    "function": (keras.losses.kl_divergence, True),
+    "binary": ("binary_crossentropy", False),
+    "neither": (keras.losses.MeanSquaredError(), False),
+}
+
+
+@pytest.mark.parametrize("loss, exclusive", COMPILED.values(), ids=COMPILED)
+def test_the_compiled_loss_says_whether_the_likeliest_class_is_present(
+    x, label, mask, loss, exclusive
+):
+    soft = np.float32([[0.45, 0.3, 0.25], [0.25, 0.45, 0.3], [0.3, 0.25, 0.45]])[label]
+    model, term = make_model(loss=loss, metrics=[]), MaskSupervision()
+    logs = first(
+        fit(model, x, {"label": soft, "mask": mask}, [KnowledgeInjection([term])])
+    )
+    shown = mask if exclusive else 0 * mask
+    expected = by_hand(term, model, x, label, shown).mean()
+    assert_close(logs["mask_supervision"], expected, **ALLOWED)
+
+
 # Evaluation.
 
 

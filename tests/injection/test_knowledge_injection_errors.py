@@ -7,25 +7,30 @@ import keras
 import numpy as np
 import pytest
 from injection_problem import (
+    ALLOWED,
     CLASSES,
     EAGER,
     GRAPH,
     SAMPLES,
     SIZE,
     Subclassed,
+    as_float64,
     assert_same_state,
     body,
     call_at,
     compiled,
+    first,
     fit,
     make_model,
     state,
 )
 from keras import layers, ops
+from tolerances import assert_close
 
 import keras_lap
 from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.callbacks import KnowledgeInjection
+from keras_lap.layers import score_tape
 from keras_lap.losses import (
     AreaPrior,
     BoxSupervision,
@@ -215,13 +220,33 @@ def test_refuses_labels_and_plain_masks_beside_several_outputs(x, mask):
     loss = dict.fromkeys("ab", keras.losses.SparseCategoricalCrossentropy(True))
     model = compiled(two_outputs(), loss=loss, metrics=None)
     y = {"label": dict.fromkeys("ab", np.zeros(SAMPLES, int)), "mask": mask}
-    for loss in (Presence(), MaskSupervision()):
-        message = r"(?s)Expected a model with one output.*masks \(N, H, W, K\)"
+    y["boxes"] = np.full((SAMPLES, 1, 4), [0.25, 0.25, 0.5, 0.75])
+    for loss in (Presence(), MaskSupervision(), BoxSupervision()):
+        message = r"(?s)Expected a model with one output.*(masks|box).*\(N, .*\)"
         with pytest.raises(ValueError, match=message):
             fit(model, x, y, [KnowledgeInjection([loss])])
-    y["mask"] = np.stack([mask, 1 - mask], axis=-1)
-    history = fit(model, x, y, [KnowledgeInjection([MaskSupervision()])])
-    assert np.isfinite(history["mask_supervision"])
+
+
+@pytest.mark.parametrize("concepts", [1, 2])
+def test_knowledge_that_names_its_concepts_goes_beside_several_outputs(
+    x, mask, concepts
+):
+    loss = dict.fromkeys("ab", keras.losses.SparseCategoricalCrossentropy(True))
+    model = compiled(two_outputs(), loss=loss, metrics=None)
+    (head,) = keras_lap.lap_layers(model)
+    y = {"label": dict.fromkeys("ab", np.zeros(SAMPLES, int))}
+    y["mask"] = np.stack([mask, 0 * mask], axis=-1)[..., :concepts]
+    y["boxes"] = np.full((SAMPLES, 1, 4), [0.25, 0.25, 0.5, 0.75], "float32")
+    y["box_concepts"] = np.zeros((SAMPLES, 1))
+    with score_tape() as records:
+        model(x)
+    terms, logits = [MaskSupervision(), BoxSupervision()], records[0].logits
+    logs = first(fit(model, x, y, [KnowledgeInjection(terms)]))
+    by_mask = terms[0](logits, mask=mask[..., None])
+    by_box = terms[1](logits, boxes=y["boxes"], present=np.ones((SAMPLES, 1)))
+    assert head.concepts == 1
+    for term, values in zip(terms, (by_mask, by_box), strict=True):
+        assert_close(logs[term.name], np.mean(as_float64(values)), **ALLOWED)
 
 
 def two_sets_of_concepts():
@@ -386,6 +411,56 @@ def test_warns_once_of_what_is_valid_and_no_share(x, label, name):
         model, x, shares, loss, False, epochs=2, validation_data=validation
     )
     assert re.search(message, warning)
+
+
+def single_output(loss):
+    inputs = keras.Input((SIZE, SIZE, 1))
+    outputs = layers.Dense(1, activation="sigmoid")(GlobalLAPooling2D()(inputs))
+    return compiled(keras.Model(inputs, outputs), loss=loss, metrics=[])
+
+
+def warnings_of_labels(loss, x, y, terms, **options):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit(single_output(loss), x, y, [KnowledgeInjection(terms)], **options)
+    return [str(w.message) for w in caught if "labels of 0 and 1" in str(w.message)]
+
+
+SEVERITY = np.linspace(0, 1, SAMPLES, dtype="float32")
+A_BOX = {"boxes": np.full((SAMPLES, 1, 4), [0.25, 0.25, 0.5, 0.75])}
+
+
+def test_warns_once_of_measurements_that_are_read_as_classes(x, mask):
+    for terms, known in (
+        ([MaskSupervision()], {"mask": mask}),
+        ([BoxSupervision()], A_BOX),
+        ([Presence(), MaskSupervision()], {"mask": mask[..., None]}),
+    ):
+        y = {"label": SEVERITY, **known}
+        (warning,) = warnings_of_labels("mse", x, y, terms, epochs=2)
+        assert re.search(r"Received 4 others.*\(N, H, W, K\)", warning)
+
+
+NO_MEASUREMENTS = {
+    "zeros and ones": ("mse", [0, 1, 1, 0, np.nan, 1], {}),
+    "signs": ("hinge", [-1, 1, 1, -1, 1, 1], {}),
+    "soft labels of a class": ("binary_crossentropy", SEVERITY, {}),
+    "masks with a concept": ("mse", SEVERITY, {"axis": True}),
+    "boxes with concepts": ("mse", SEVERITY, {"boxes": True}),
+}
+
+
+@pytest.mark.parametrize(
+    "loss, label, named", NO_MEASUREMENTS.values(), ids=NO_MEASUREMENTS
+)
+def test_does_not_warn_of_labels_that_are_not_misread(x, mask, loss, label, named):
+    y, terms = {"label": np.float32(label), "mask": mask}, [MaskSupervision()]
+    if "axis" in named:
+        y["mask"] = mask[..., None]
+    if "boxes" in named:
+        terms, y["box_concepts"] = [BoxSupervision()], np.zeros((SAMPLES, 1))
+        y |= A_BOX
+    assert warnings_of_labels(loss, x, y, terms) == []
 
 
 def two_sizes():

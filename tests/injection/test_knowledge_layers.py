@@ -143,6 +143,32 @@ def test_present_concepts_of_classes_that_share_some(label):
     assert_close(present_concepts(label, matrix), expected, 0, 0)
 
 
+SOFT_LABELS = {
+    "likeliest below a half": ([0.3, 0.45, 0.25], [0, 1, 0], [0, 0, 0]),
+    "one above a half": ([0.1, 0.3, 0.6], [0, 0, 1], [0, 0, 1]),
+    "two alike": ([0.4, 0.4, 0.2], [1, 1, 0], [0, 0, 0]),
+    "all alike": ([1 / 3] * 3, [0, 0, 0], [0, 0, 0]),
+    "none": ([0, 0, 0], [0, 0, 0], [0, 0, 0]),
+    "several": ([1, 1, 0], [1, 1, 0], [1, 1, 0]),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+@pytest.mark.parametrize(
+    "label, exclusive, independent", SOFT_LABELS.values(), ids=SOFT_LABELS
+)
+def test_the_likeliest_of_classes_that_exclude_each_other_is_present(
+    label, exclusive, independent, dtype
+):
+    label = np.array([label], dtype)
+    for outputs, expected in (
+        ("softmax", exclusive),
+        ("sigmoid", independent),
+        (None, independent),
+    ):
+        assert_close(present_concepts(label, np.eye(3), outputs), [expected], 0, 0)
+
+
 def test_a_concept_of_several_present_classes_is_present_once():
     label = [[1, 1, 0], [0, 0, 0], [1, 0, 1]]
     matrix = [[1, 0], [1, 1], [0, 0]]
@@ -214,6 +240,16 @@ def test_a_mask_without_concepts_belongs_to_those_present(rng, axis):
     assert_close(actual, small * PRESENT[:, None, None, :], 0, 0)
     single = fitted(count=1, mask=mask[..., None] if axis else mask)["mask"]
     assert_close(single, small, 0, 0)
+
+
+@pytest.mark.parametrize("label", [[1, 0, -1], [[0.2], [0.9], [7.5]], {"a": 1}])
+def test_a_mask_for_the_one_concept_of_a_layer_needs_no_label(rng, label):
+    mask = rng.uniform(size=(3, 8, 8, 1)).astype("float32")
+    label = label if isinstance(label, dict) else np.array(label)
+    known = Knowledge(label, {"mask": mask})
+    known = LayerKnowledge(known, even_cells((4, 4)), 1, class_concepts=None)
+    assert_close(known["mask"], resize_area(mask, even_cells((4, 4))), 0, 0)
+    assert ("present" in known) is not isinstance(label, dict)
 
 
 def test_masks_with_concepts_are_taken_as_they_are(rng):

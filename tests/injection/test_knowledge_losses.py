@@ -68,7 +68,8 @@ def test_half_precision_is_computed_in_float32(rng, loss, dtype):
 def test_only_what_is_needed_is_needed(rng, loss):
     shape = (4, 5, 4, 3)
     logits = rng.normal(scale=3, size=shape).astype("float32")
-    knowledge = {name: KNOWLEDGE[name](shape, rng) for name in loss.needs}
+    needed = set(loss.needs) | ({"present"} & set(loss.accepts))
+    knowledge = {name: KNOWLEDGE[name](shape, rng) for name in needed}
     allowed = tolerance("float32", 2 * 20, 2 * softplus(np.abs(logits)).max())
     actual = loss(logits, **knowledge)
     assert_close(actual, oracle(loss, logits, **knowledge), **allowed)
@@ -224,6 +225,18 @@ def box_loss(logits, boxes, present=None, box_concepts=None, size=8):
     given = {} if box_concepts is None else {"box_concepts": np.array([box_concepts])}
     boxes = np.array([boxes]) / size
     return float(BoxSupervision()(logits, boxes=boxes, present=present, **given)[0])
+
+
+def test_boxes_have_concepts_of_their_own_or_those_of_a_label(rng):
+    logits, boxes = rng.normal(size=(1, 8, 8, 3)), np.array([[[0, 0.25, 0.5, 1]]])
+    with pytest.raises(ValueError, match=r"(?s)Expected.*'box_concepts'.*Received"):
+        BoxSupervision()(logits, boxes=boxes)
+    named = BoxSupervision()(logits, boxes=boxes, box_concepts=np.array([[1]]))
+    present = np.array([[-1, 1, -1]])
+    expected = BoxSupervision()(logits, boxes=boxes, present=present)
+    assert_close(named, expected, 0, 0)
+    unnamed = BoxSupervision()(logits, boxes=boxes, box_concepts=np.array([[-1]]))
+    assert_close(unnamed, [0], 0, 0)
 
 
 def test_a_cross_satisfies_a_box_and_less_does_not():

@@ -20,7 +20,8 @@ class Knowledge:
         given: Dict from the name of a kind of knowledge to what is known, with any of
 
             - `"mask"`, `(N, H, W)` or `(N, H, W, K)`. Without a concept axis, or with
-              one of size 1, it belongs to the concepts that the label makes present.
+              one of size 1 for a layer of several concepts, it belongs to the concepts
+              that the label makes present.
               Values are clipped to `[0, 1]`, so masks of 0 and 255, and any other
               integers of which those above 0 mean "inside", will do. One that holds
               NaN is not known.
@@ -36,11 +37,13 @@ class Knowledge:
               a concept covers where it is present, negative or NaN unknown.
         valid: Dict from a kind's name to flags `(N,)` that say for which samples it
             is known. What is not valid is not read, so it may hold anything.
+        outputs: What kind of classes the label is of, as `compiled_outputs` returns it.
     """
 
     label: Any
     given: dict = field(default_factory=dict)
     valid: dict = field(default_factory=dict)
+    outputs: str | None = None
 
     def missing(self, needs):
         """The first name in `needs` that the batch does not hold, or `None`."""
@@ -148,7 +151,7 @@ def holds_knowledge(y):
     return isinstance(y, dict) and "label" in y and set(y) <= {"label", "valid", *KINDS}
 
 
-def split_targets(y):
+def split_targets(y, outputs=None):
     """Splits the targets of a batch into the label and the rest.
 
     Args:
@@ -156,6 +159,7 @@ def split_targets(y):
             that `Knowledge` lists, and `"valid"`, flags `(N,)` for all of the
             knowledge or a dict of flags per kind, as in `{"mask": flags}`. What is
             `None` counts as left out.
+        outputs: As `compiled_outputs` returns it.
 
     Returns:
         A `Knowledge`.
@@ -164,7 +168,7 @@ def split_targets(y):
         ValueError: If a dict has no `"label"`, or has unknown keys or flags.
     """
     if not isinstance(y, dict):
-        return Knowledge(label=y)
+        return Knowledge(label=y, outputs=outputs)
     known = (*KINDS, "valid")
     if "label" not in y or not set(y) <= {"label", *known}:
         unknown = sorted({*y} - {"label", *known}, key=str)
@@ -186,4 +190,4 @@ def split_targets(y):
         {name: some[name] for name in KINDS if some.get(name) is not None}
         for some in (y, valid)
     )
-    return Knowledge(label=y["label"], given=given, valid=valid)
+    return Knowledge(y["label"], given, valid, outputs)

@@ -50,10 +50,14 @@ class LayerKnowledge:
     @functools.cached_property
     def present(self):
         """The concepts that the labels name, `(N, K)`."""
-        return present_concepts(self._knowledge.label, self._class_concepts())
+        known = self._knowledge
+        return present_concepts(known.label, self._class_concepts(), known.outputs)
 
     def __contains__(self, name):
-        return name == "present" or name in self._knowledge.given
+        if name == "present":
+            # The labels of several outputs are a structure of tensors.
+            return hasattr(self._knowledge.label, "shape")
+        return name in self._knowledge.given
 
     def __getitem__(self, name):
         if name == "present":

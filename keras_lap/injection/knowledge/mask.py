@@ -11,12 +11,12 @@ from keras_lap.same_aspect import check_masks_aspect
 def _fit(mask, layer):
     """The covered share of each of the layer's pixels, `(N, H, W, K)`."""
     mask = ops.where(ops.isnan(mask), 0, ops.clip(mask, 0, 1))
+    is_of_label = mask.ndim == 3 or (mask.shape[-1] == 1 != layer.concepts)
     if mask.ndim == 3:
         mask = ops.expand_dims(mask, -1)
-    is_of_label = mask.shape[-1] == 1
     if layer.concepts == 1:
         mask = ops.max(mask, axis=-1, keepdims=True)
-    if not is_of_label:
+    elif not is_of_label:
         check_concepts("mask", mask.shape[-1], layer)
     mask = resize_area(mask, layer.cells)
     if is_of_label:

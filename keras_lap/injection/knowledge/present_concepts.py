@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 
-def present_concepts(label, class_concepts):
+def present_concepts(label, class_concepts, outputs=None):
     """Which concepts the labels say are present.
 
     Args:
@@ -13,6 +13,8 @@ def present_concepts(label, class_concepts):
             `(N, classes)`, where a class is present from a value of 0.5. With a
             single class, zeros and ones `(N,)` or `(N, 1)`.
         class_concepts: Array `(classes, K)` of zeros and ones.
+        outputs: As `compiled_outputs` returns it. With `"softmax"` the likeliest class
+            of a row is present too, be it below 0.5; where all are alike none is.
 
     Returns:
         float32 tensor `(N, K)` of zeros and ones.
@@ -33,8 +35,8 @@ def present_concepts(label, class_concepts):
     if is_flat and classes == 1:
         label, shape = ops.reshape(label, (-1, 1)), (shape[0], 1)
     if len(shape) == 2 and shape[1] == classes:
-        chosen = ops.cast(ops.cast(label, "float32") >= 0.5, "float32")
-        return ops.minimum(ops.matmul(chosen, matrix), 1.0)
+        chosen = _chosen(ops.cast(label, "float32"), outputs)
+        return ops.minimum(ops.matmul(ops.cast(chosen, "float32"), matrix), 1.0)
     if is_flat:
         # Indices of no class, as losses can ignore them, have no concepts.
         index = ops.reshape(ops.cast(label, "int32"), (-1, 1))
@@ -44,6 +46,17 @@ def present_concepts(label, class_concepts):
         f"Expected labels (N,), (N, 1) or (N, {classes}) for {classes} classes. "
         f"Received shape: {shape}"
     )
+
+
+def _chosen(values, outputs):
+    """Whether each class is present, `(N, classes)`."""
+    chosen = values >= 0.5
+    if outputs != "softmax":
+        return chosen
+    highest, lowest = (
+        extreme(values, axis=-1, keepdims=True) for extreme in (ops.max, ops.min)
+    )
+    return chosen | ((values == highest) & (highest > lowest))
 
 
 def default_class_concepts(classes, concepts):

@@ -54,10 +54,10 @@ class BoxSupervision(KnowledgeLoss):
         logits: `(N, H, W, K)`.
         boxes: `(N, M, 4)`, top, left, bottom, right as shares of the map. What is
             outside of `[0, 1]` is cut off; what has no area then is padding.
-        present: `(N, K)`; 1 present, 0 absent, -1 unknown.
+        present: `(N, K)`; 1 present, 0 absent, -1 unknown, as all are by default.
         box_concepts: `(N, M)`, the number of each box's concept, or -1 for boxes of
             the concepts that are present; without it all are. Boxes of concepts that
-            are not in the layer are left out.
+            are not in the layer are left out. One of the two has to be given.
 
     Returns:
         float32 tensor `(N,)`.
@@ -77,10 +77,12 @@ class BoxSupervision(KnowledgeLoss):
     [0, 2]
     """
 
-    needs = ("boxes", "present")
-    accepts = ("box_concepts",)
+    needs = ("boxes",)
+    accepts = ("present", "box_concepts")
 
-    def call(self, logits, boxes, present, box_concepts=None):
+    def call(self, logits, boxes, present=None, box_concepts=None):
+        if present is None:
+            present = _no_labels(logits, box_concepts)
         _, height, width, _ = ops.shape(logits)
         top, left, bottom, right = ops.unstack(ops.clip(boxes, 0, 1), 4, axis=-1)
         rows = _covered(top, bottom, height)
@@ -99,6 +101,17 @@ class BoxSupervision(KnowledgeLoss):
         term = term + masked_mean(ops.softplus(logits), outside)
         without_box = ops.where(present == 0, 0, -1)
         return concept_mean(term, ops.where(count > 0, 1, without_box))
+
+
+def _no_labels(logits, box_concepts):
+    """What is present where no label says so, `(N, K)`."""
+    if box_concepts is None:
+        raise ValueError(
+            "Expected a model with one output, whose label names the concepts of the "
+            "boxes, or the concept of each box, as 'box_concepts' (N, M). Received "
+            "neither."
+        )
+    return ops.full_like(logits[:, 0, 0], -1)
 
 
 def _covered(begin, end, count):

@@ -2,19 +2,13 @@
 
 import copy
 
-import keras
 from keras import tree
 
+from keras_lap.injection.compiled_outputs import compiled_outputs
 from keras_lap.injection.losses.base_loss import BaseLoss
 from keras_lap.injection.losses.class_logits import OUTPUTS, class_logits
 from keras_lap.names import check_choice
 from keras_lap.warn import warn
-
-_BINARY = (keras.losses.BinaryCrossentropy, keras.losses.BinaryFocalCrossentropy)
-_BINARY_FUNCTIONS = (
-    keras.losses.binary_crossentropy,
-    keras.losses.binary_focal_crossentropy,
-)
 
 
 class ClassLoss(BaseLoss):
@@ -41,8 +35,7 @@ class ClassLoss(BaseLoss):
         self.from_logits = from_logits
 
     def for_model(self, model):
-        compiled = tree.flatten(model.loss)
-        if self.outputs == "softmax" and any(_is_binary(loss) for loss in compiled):
+        if self.outputs == "softmax" and compiled_outputs(model) == "sigmoid":
             warn(
                 f"The loss {self.name!r} takes the model's classes for such as exclude "
                 "each other, but the model is compiled with a binary cross-entropy, "
@@ -52,7 +45,7 @@ class ClassLoss(BaseLoss):
             return self
         settled = copy.copy(self)
         settled.from_logits = any(
-            getattr(loss, "from_logits", False) for loss in compiled
+            getattr(loss, "from_logits", False) for loss in tree.flatten(model.loss)
         )
         return settled
 
@@ -66,9 +59,3 @@ class ClassLoss(BaseLoss):
             "outputs": self.outputs,
             "from_logits": self.from_logits,
         }
-
-
-def _is_binary(loss):
-    if isinstance(loss, str):
-        loss = keras.losses.get(loss)
-    return isinstance(loss, _BINARY) or loss in _BINARY_FUNCTIONS
