@@ -17,6 +17,7 @@ from keras_lap.injection.supervision import Supervision
 from keras_lap.injection.terms import BALANCES, Terms
 from keras_lap.injection.value_watch import ValueWatch
 from keras_lap.injection.warn_of_moving_pixels import warn_of_moving_pixels
+from keras_lap.injection.warn_of_shared_layers import warn_of_shared_layers
 from keras_lap.names import check_choice, listed
 from keras_lap.warn import warn
 
@@ -81,7 +82,9 @@ class KnowledgeInjection(keras.callbacks.Callback):
     Only the steps of this `fit` are changed: between them and after them the model is
     as it was, and after an error so is every `fit` and `evaluate` to come.
 
-    A step that calls the model several times is supervised in each of the calls.
+    A step that calls the model several times is supervised in each of the calls. So is
+    a layer that a model calls several times; if these calls see different images, as in
+    a Siamese network, and the losses take places, the callback warns.
 
     It is the same on TensorFlow, JAX and torch, and on replicas and workers of
     TensorFlow's strategies, whose logs are those of all of them.
@@ -179,6 +182,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
         super().set_model(model)
         self._supervision = Supervision(model, self.layers, self.class_concepts)
         warn_of_moving_pixels(model, self.losses)
+        warn_of_shared_layers(model, self._supervision.layers, self.losses)
         strategy = strategy_of(model)
         if self._terms is None or strategy is not self._strategy:
             names = [loss.name for loss in self.losses]
