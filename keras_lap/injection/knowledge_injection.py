@@ -11,12 +11,13 @@ from keras_lap.injection.knowledge_step import KnowledgeStep
 from keras_lap.injection.label_watch import LabelWatch
 from keras_lap.injection.places_watch import PlacesWatch
 from keras_lap.injection.replicas import scope_of, strategy_of
-from keras_lap.injection.share_watch import ShareWatch
 from keras_lap.injection.standardize_losses import standardize_losses
 from keras_lap.injection.step_function import StepFunction
 from keras_lap.injection.supervision import Supervision
 from keras_lap.injection.terms import BALANCES, Terms
+from keras_lap.injection.value_watch import ValueWatch
 from keras_lap.injection.warn_of_moving_pixels import warn_of_moving_pixels
+from keras_lap.injection.warn_of_shared_layers import warn_of_shared_layers
 from keras_lap.names import check_choice, listed
 from keras_lap.warn import warn
 
@@ -30,7 +31,8 @@ class KnowledgeInjection(keras.callbacks.Callback):
 
     - `"mask"`, `(N, H, W)` or `(N, H, W, K)`, of any resolution with the images'
       aspect ratio. Values below 0 count as 0 and those above 1 as 1, so masks of 0
-      and 255 will do; one that holds NaN is not known. Without a concept axis a mask
+      and 255 will do, and negative ones are warned of; one that holds NaN, of one
+      concept or of all, is not known. Without a concept axis a mask
       belongs to the concepts that the label makes present. With one of size `K`, that
       of the layer, it names its concepts itself. Nothing tells the channels
       of an RGB picture from the masks of three concepts: pass one of them.
@@ -80,7 +82,9 @@ class KnowledgeInjection(keras.callbacks.Callback):
     Only the steps of this `fit` are changed: between them and after them the model is
     as it was, and after an error so is every `fit` and `evaluate` to come.
 
-    A step that calls the model several times is supervised in each of the calls.
+    A step that calls the model several times is supervised in each of the calls. So is
+    a layer that a model calls several times; if these calls see different images, as in
+    a Siamese network, and the losses take places, the callback warns.
 
     It is the same on TensorFlow, JAX and torch, and on replicas and workers of
     TensorFlow's strategies, whose logs are those of all of them.
@@ -178,6 +182,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
         super().set_model(model)
         self._supervision = Supervision(model, self.layers, self.class_concepts)
         warn_of_moving_pixels(model, self.losses)
+        warn_of_shared_layers(model, self._supervision.layers, self.losses)
         strategy = strategy_of(model)
         if self._terms is None or strategy is not self._strategy:
             names = [loss.name for loss in self.losses]
@@ -185,7 +190,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
                 self._terms = Terms(names, self.weights, self.warmup, self.balance)
                 self._watches = [
                     watch(self.losses)
-                    for watch in (ShareWatch, PlacesWatch, LabelWatch)
+                    for watch in (ValueWatch, PlacesWatch, LabelWatch)
                 ]
             self._strategy, self._functions = strategy, {}
         for watch in self._watches:

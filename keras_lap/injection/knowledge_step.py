@@ -28,18 +28,18 @@ class KnowledgeStep:
         supervision: The `Supervision` of the model.
         losses: List of losses, settled for the model.
         terms: The `Terms` of the losses.
-        share_watch: The `ShareWatch` of the losses.
+        value_watch: The `ValueWatch` of the losses.
         places_watch: The `PlacesWatch` of the losses.
         label_watch: The `LabelWatch` of the losses.
     """
 
     def __init__(
-        self, supervision, losses, terms, share_watch, places_watch, label_watch
+        self, supervision, losses, terms, value_watch, places_watch, label_watch
     ):
         self._supervision = supervision
         self._losses = losses
         self._terms = terms
-        self._share_watch = share_watch
+        self._value_watch = value_watch
         self._places_watch = places_watch
         self._label_watch = label_watch
 
@@ -92,7 +92,7 @@ class KnowledgeStep:
         run = _current_run.get()
         # It need not have been told what the model was called on.
         inputs, knowledge = run.inputs if x is None else x, run.knowledge
-        self._share_watch.add(knowledge)
+        self._value_watch.add(knowledge)
         self._places_watch.add(inputs, self._supervision.data_format)
         self._label_watch.add(knowledge, y_pred)
         forward = self._supervision.forward_pass(

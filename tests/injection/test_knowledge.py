@@ -103,6 +103,15 @@ def test_samples_of_which_nothing_is_known_do_not_count(name):
     assert_close(knowledge.counts((), None, 3), [1, 1, 1], 0, 0)
 
 
+def test_a_mask_of_one_concept_that_is_known_is_enough_to_count():
+    mask = np.zeros((3, 4, 4, 2))
+    mask[1, 2, 3, 0] = mask[2, 0, 0] = np.nan
+    counts = Knowledge(LABELS, {"mask": mask}).counts(("mask",), None, 3)
+    assert_close(counts, [1, 1, 0], 0, 0)
+    counts = Knowledge(LABELS, {"mask": mask[..., 0]}).counts(("mask",), None, 3)
+    assert_close(counts, [1, 0, 0], 0, 0)
+
+
 @pytest.mark.parametrize("dtype", ["bool", "uint8"])
 def test_attributes_without_unknowns_may_be_of_any_dtype(dtype):
     knowledge = Knowledge(LABELS, {"concepts": np.eye(3).astype(dtype)})

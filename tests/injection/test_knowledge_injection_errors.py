@@ -372,18 +372,23 @@ def pixels(count=1):
     return np.full((SAMPLES, count, 4), [0, 0, 20, 20])
 
 
-NO_SHARES = {
+DOUBTFUL = {
     "boxes": (BoxSupervision(), pixels(), "Received 12 values.*convert_format"),
     "area": (AreaPrior(), pixels(CLASSES)[..., 1:3], "Received 18 values.*divide"),
+    "mask": (
+        MaskSupervision(),
+        np.full((SAMPLES, SIZE, SIZE), -1),
+        "Received 6 masks with negative.*NaN",
+    ),
 }
 
 
-def warnings_of_shares(model, x, y, loss, after_a_step, **options):
+def warnings_of_values(model, x, y, loss, after_a_step, **options):
     """Before training is over, or a step of it."""
     found = []
 
     def look(_):
-        found[:] = [str(w.message) for w in caught if "as shares" in str(w.message)]
+        found[:] = [str(w.message) for w in caught if "targets '" in str(w.message)]
 
     hook = "on_train_batch_end" if after_a_step else "on_epoch_end"
     with warnings.catch_warnings(record=True) as caught:
@@ -393,21 +398,21 @@ def warnings_of_shares(model, x, y, loss, after_a_step, **options):
 
 
 def test_warns_of_pixels_after_the_first_step(x, label):
-    loss, far, message = NO_SHARES["boxes"]
+    loss, far, message = DOUBTFUL["boxes"]
     y = {"label": label, "boxes": far}
-    (warning,) = warnings_of_shares(make_model(**GRAPH), x, y, loss, True)
+    (warning,) = warnings_of_values(make_model(**GRAPH), x, y, loss, True)
     assert re.search(message, warning)
 
 
-@pytest.mark.parametrize("name", NO_SHARES)
-def test_warns_once_of_what_is_valid_and_no_share(x, label, name):
-    loss, far, message = NO_SHARES[name]
+@pytest.mark.parametrize("name", DOUBTFUL)
+def test_warns_once_of_values_that_are_valid_and_misread(x, label, name):
+    loss, far, message = DOUBTFUL[name]
     model, shares = make_model(), {"label": label, name: np.clip(far, 0, 1)}
     unknown = {"label": label, name: far, "valid": np.zeros(SAMPLES)}
     for y in (shares, unknown):
-        assert warnings_of_shares(model, x, y, loss, False) == []
+        assert warnings_of_values(model, x, y, loss, False) == []
     validation = (x, {"label": label, name: far})
-    (warning,) = warnings_of_shares(
+    (warning,) = warnings_of_values(
         model, x, shares, loss, False, epochs=2, validation_data=validation
     )
     assert re.search(message, warning)

@@ -1,5 +1,7 @@
 """`KnowledgeInjection` in all kinds of models, on any of their layers and concepts."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -199,6 +201,44 @@ def test_every_pass_of_a_step_has_its_masks_in_place(x, label, shared):
         for kind in (keras.Model, TwoPasses)
     )
     assert_close(twice["mask_supervision"], once["mask_supervision"], **ALLOWED)
+
+
+def siamese(see_other):
+    """A backbone that is called twice, on two images or on one twice."""
+    shape = (SIZE, SIZE, 1)
+    backbone = keras.Sequential(
+        [keras.Input(shape), LAPooling2D(2, name="pool"), GlobalLAPooling2D()]
+    )
+    image, other = keras.Input(shape), keras.Input(shape)
+    seen = other if see_other else -image
+    features = [backbone(image), backbone(seen), layers.Flatten()(other)]
+    outputs = layers.Dense(CLASSES, activation="softmax")
+    return keras.Model([image, other], outputs(layers.Concatenate()(features)))
+
+
+@pytest.mark.parametrize("see_other", [False, True])
+@pytest.mark.parametrize("nested", [False, True])
+def test_warns_of_places_in_layers_that_see_several_images(
+    x, targets, see_other, nested
+):
+    model = siamese(see_other)
+    if nested:
+        inputs = [keras.Input((SIZE, SIZE, 1)) for _ in range(2)]
+        model = keras.Model(inputs, model(inputs))
+    compiled(model)
+    caught = []
+    for terms, names in (
+        ([Presence()], None),
+        ([MaskSupervision()], ["pool"]),
+    ):
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            fit(model, [x, x], targets, [KnowledgeInjection(terms, layers=names)])
+        caught.append([w for w in found if "several images" in str(w.message)])
+    without_places, with_places = caught
+    assert without_places == []
+    assert len(with_places) == see_other
+    assert all("['pool']" in str(w.message) for w in with_places)
 
 
 def own_step_on_tensorflow(model, data):

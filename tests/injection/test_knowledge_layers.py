@@ -263,6 +263,21 @@ def test_a_single_concept_takes_the_union_of_masks(rng):
     assert_close(fitted(count=1, mask=mask)["mask"], union, 0, 0)
 
 
+def test_masks_that_hold_nan_are_unknown_concept_by_concept(rng):
+    mask = rng.choice([0.0, 1.0], size=(3, 8, 8, 3)).astype("float32")
+    mask[1, 2, 3, 0] = mask[2, ..., 1:] = np.nan
+    unknown = np.isnan(mask).any(axis=(1, 2), keepdims=True)
+    filled = np.nan_to_num(mask)
+    # Cells beyond the image are unknown as well.
+    for cells in (even_cells((4, 4)), [np.array([[0, 0.5], [1, 1.5]])] * 2):
+        expected = ops.convert_to_numpy(resize_area(filled, cells))
+        known = fitted(cells=cells, mask=mask)["mask"]
+        assert_close(known, np.where(unknown, -1, expected), 0, 0)
+        union = resize_area(filled.max(axis=-1, keepdims=True), cells)
+        expected = np.where(unknown.any(axis=-1, keepdims=True), -1, union)
+        assert_close(fitted(count=1, cells=cells, mask=mask)["mask"], expected, 0, 0)
+
+
 def test_refuses_masks_of_other_concepts_than_the_layers():
     with pytest.raises(ValueError, match=r"(?s)'mask' of 3 .*Received.* 2"):
         fitted(mask=np.zeros((3, 8, 8, 2)))["mask"]

@@ -108,6 +108,18 @@ def test_presence_can_be_satisfied_by_the_top_pixels_alone():
 
 
 @pytest.mark.parametrize("mode", ["full", "outside"])
+def test_concepts_without_a_mask_have_no_influence(rng, mode):
+    logits, loss = rng.normal(size=(2, 5, 4, 3)), MaskSupervision(mode)
+    mask = rng.choice([0.0, 1.0], size=(2, 5, 4, 3))
+    mask[0, ..., 1] = mask[1] = -1
+    values = ops.convert_to_numpy(loss(logits, mask=mask))
+    assert_close(values[:1], loss(logits[..., ::2], mask=mask[..., ::2])[:1], 1e-6, 0)
+    assert values[1] == 0
+    changed = np.where(mask < 0, 7.0, logits)
+    assert_close(loss(changed, mask=mask), values, 0, 0)
+
+
+@pytest.mark.parametrize("mode", ["full", "outside"])
 def test_an_empty_mask_leaves_the_outside_term(rng, mode):
     logits = rng.normal(size=(1, 5, 4, 2))
     value = MaskSupervision(mode=mode)(logits, mask=np.zeros(logits.shape))

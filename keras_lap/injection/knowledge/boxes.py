@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_lap.injection.knowledge.kind import Kind
+from keras_lap.injection.knowledge.no_share import NO_SHARES, is_no_share
 from keras_lap.ops.arguments import widest_dtype
 
 
@@ -30,8 +31,12 @@ BOXES = Kind(
     unknown=-1,
     fit=_fit,
     is_known=_is_known,
-    if_no_shares="Boxes in pixels are cut off at the edges of the image, which leaves "
-    "all of it or nothing of them: convert them to top, left, bottom, right as shares "
-    "of the image, by `keras.utils.bounding_boxes.convert_format(boxes, ..., "
-    '"rel_yxyx", height, width)`.',
+    is_doubtful=is_no_share,
+    if_doubtful=NO_SHARES.format(
+        name="boxes",
+        advice="Boxes in pixels are cut off at the edges of the image, which leaves "
+        "all of it or nothing of them: convert them to top, left, bottom, right as "
+        "shares of the image, by `keras.utils.bounding_boxes.convert_format("
+        'boxes, ..., "rel_yxyx", height, width)`.',
+    ),
 )

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 
 from keras import ops
 
-# Boxes of annotated or augmented images may reach a little beyond the image.
-_SURELY_NO_SHARE = 1.5
-
 
 @dataclass(frozen=True)
 class Kind:
@@ -25,8 +22,9 @@ class Kind:
         check: Function `(given, image_size)` that raises a `ValueError` if values of
             this kind do not fit the images or the rest of what was given; or `None`.
             `image_size` is `(height, width)`, or `None` where that is not known.
-        if_no_shares: For shares of the image, what comes of values far above 1 and
-            what to do, in words; `None` for other values.
+        is_doubtful: Function of float32 values that flags those that hardly mean what
+            they would be read as, a tensor of any shape; or `None`.
+        if_doubtful: What to say of such flags, with `{count}` for their number.
     """
 
     name: str
@@ -35,7 +33,8 @@ class Kind:
     fit: Callable
     is_known: Callable | None = None
     check: Callable | None = None
-    if_no_shares: str | None = None
+    is_doubtful: Callable | None = None
+    if_doubtful: str | None = None
 
     def check_values(self, values, samples):
         """Raises a `ValueError` if values cannot be of this kind, by their shape.
@@ -97,10 +96,10 @@ class Kind:
         flags = ops.reshape(ops.cast(valid, "bool"), (-1,) + (1,) * (values.ndim - 1))
         return ops.where(flags, values, self.unknown)
 
-    def count_no_shares(self, values, valid):
-        """How many of the valid values are too far above 1 to be shares."""
-        far = self.clean(values, valid) > _SURELY_NO_SHARE
-        return ops.sum(ops.cast(far, "float32"))
+    def count_doubtful(self, values, valid):
+        """How many flags `is_doubtful` raises for the valid values."""
+        flags = self.is_doubtful(self.clean(values, valid))
+        return ops.sum(ops.cast(flags, "float32"))
 
 
 def _matches(shape, allowed):

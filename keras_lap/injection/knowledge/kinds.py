@@ -8,4 +8,4 @@ from keras_lap.injection.knowledge.mask import MASK
 
 KINDS = {kind.name: kind for kind in (MASK, BOXES, BOX_CONCEPTS, CONCEPTS, AREA)}
 
-SHARES = tuple(name for name, kind in KINDS.items() if kind.if_no_shares is not None)
+DOUBTED = tuple(name for name, kind in KINDS.items() if kind.is_doubtful is not None)

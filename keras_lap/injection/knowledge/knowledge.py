@@ -24,7 +24,7 @@ class Knowledge:
               that the label makes present.
               Values are clipped to `[0, 1]`, so masks of 0 and 255, and any other
               integers of which those above 0 mean "inside", will do. One that holds
-              NaN is not known.
+              NaN, of one concept or of all, is not known.
             - `"boxes"`, `(N, M, 4)`: top, left, bottom, right as shares of the image,
               clipped to `[0, 1]`. What has no area then, or has its sides swapped, is
               padding; -1 is the usual one.
@@ -80,11 +80,11 @@ class Knowledge:
         if name in self.given and KINDS[name].is_known is not None:
             yield KINDS[name].is_known(ops.cast(self.given[name], "float32"))
 
-    def count_no_shares(self, name):
-        """How many values of a kind that should be shares of the image are not."""
+    def count_doubtful(self, name):
+        """How much of a kind hardly means what it would be read as."""
         if name not in self.given:
             return 0.0
-        return KINDS[name].count_no_shares(self.given[name], self.valid.get(name))
+        return KINDS[name].count_doubtful(self.given[name], self.valid.get(name))
 
     def check_against(self, inputs, data_format="channels_last"):
         """Raises a `ValueError` if the knowledge does not fit the images.

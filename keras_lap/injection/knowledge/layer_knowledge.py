@@ -16,7 +16,7 @@ class LayerKnowledge:
 
     - `"present"`, `(N, K)`: 1 for the concepts that the labels name, else 0
     - `"mask"`, `(N, H, W, K)`: the covered share of each of the layer's pixels, zero
-      where no mask is valid
+      where no mask is valid, and -1 for a concept without one where others have theirs
     - `"boxes"`, `(N, M, 4)`: relative to the layer's map, which they may leave
     - `"box_concepts"`, `(N, M)`: a concept's number, or -1
     - `"concepts"`, `(N, K)`: 1 present, 0 absent, -1 unknown
@@ -24,7 +24,7 @@ class LayerKnowledge:
 
     A layer with a single concept takes what is known of several as knowledge of their
     union: masks and boxes of any of them, and whether one is present. The area
-    of a union is not known.
+    of a union is not known, nor is its mask if that of one of them is not.
 
     Args:
         knowledge: A `Knowledge`.

@@ -26,7 +26,8 @@ class InputGradientLoss(BaseLoss):
         needs: Names of the knowledge that `call` takes besides the gradient, as in
             `KnowledgeLoss.needs`. It is fitted to the pixels of the images and to a
             single concept, what there is to look at, which is present in all of them:
-            the mask is `(N, H, W, 1)`, the union of those of all concepts. Samples
+            the mask is `(N, H, W, 1)`, the union of those of all concepts, or -1 if
+            that of one of them is not known. Samples
             that lack one of them are left out of the term.
         accepts: Names of the knowledge that `call` takes where the targets hold it.
 

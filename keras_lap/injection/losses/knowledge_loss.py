@@ -21,9 +21,10 @@ class KnowledgeLoss(BaseLoss):
     Attributes:
         needs: Names of the knowledge that `call` takes besides the logits, out of
             `"present"`, `(N, K)`, what the labels name; `"mask"`, `(N, H, W, K)` in
-            `[0, 1]`; `"boxes"`, `(N, M, 4)`, relative to the layer's map, and
-            `"box_concepts"`, `(N, M)`; `"concepts"`, `(N, K)`; and `"area"`,
-            `(N, K, 2)`. Samples that lack one of them are left out of the term.
+            `[0, 1]`, or -1 throughout for a concept of which it is not known;
+            `"boxes"`, `(N, M, 4)`, relative to the layer's map, and `"box_concepts"`,
+            `(N, M)`; `"concepts"`, `(N, K)`; and `"area"`, `(N, K, 2)`. Samples that
+            lack one of them are left out of the term.
         accepts: Names of the knowledge that `call` takes where the targets hold it,
             and has a default for where they do not. It is -1, or 0 for masks, for
             samples that lack it.

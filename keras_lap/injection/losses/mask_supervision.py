@@ -41,7 +41,8 @@ class MaskSupervision(KnowledgeLoss):
     Call arguments:
         logits: `(N, H, W, K)`.
         mask: `(N, H, W, K)`, the share in `[0, 1]` of each pixel that the concept
-            covers.
+            covers; -1 throughout for a concept of which that is not known, which is
+            left out.
 
     Returns:
         float32 tensor `(N,)`.
@@ -66,7 +67,7 @@ class MaskSupervision(KnowledgeLoss):
         self.mode = mode
 
     def call(self, logits, mask):
-        present = ops.cast(ops.any(mask > 0, axis=(1, 2)), logits.dtype)
+        present = ops.sign(ops.max(mask, axis=(1, 2)))
         if self.mode == "outside":
             outside = ops.cast(mask <= 0, logits.dtype)
             return concept_mean(masked_mean(ops.softplus(logits), outside), present)

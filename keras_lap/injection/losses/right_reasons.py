@@ -38,7 +38,8 @@ class RightReasons(ClassLoss, InputGradientLoss):
 
     Call arguments:
         gradient: `d/dx sum_k log p_k`, `(N, H, W, C)`.
-        mask: `(N, H, W, 1)`, the share in `[0, 1]` of each pixel that counts.
+        mask: `(N, H, W, 1)`, the share in `[0, 1]` of each pixel that counts, or -1
+            throughout if that is not known.
 
     Returns:
         float32 tensor `(N,)`.
@@ -62,4 +63,5 @@ class RightReasons(ClassLoss, InputGradientLoss):
         return -ops.softplus(logits) - ops.softplus(-logits)
 
     def call(self, gradient, mask):
-        return ops.sum(ops.square((1 - mask) * gradient), axis=(1, 2, 3))
+        outside = ops.where(mask < 0, 0.0, 1 - mask)
+        return ops.sum(ops.square(outside * gradient), axis=(1, 2, 3))

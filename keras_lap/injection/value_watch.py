@@ -1,16 +1,17 @@
-"""Watches for shares of the image that are given in another unit."""
+"""Watches for knowledge that hardly means what it would be read as."""
 
 import keras
 
-from keras_lap.injection.knowledge import KINDS, SHARES
+from keras_lap.injection.knowledge import DOUBTED, KINDS
 from keras_lap.warn import warn
 
 
-class ShareWatch:
-    """Counts, step by step, what is given as shares of the image and far above 1.
+class ValueWatch:
+    """Counts, step by step, what is far off the values of its kind.
 
-    The counts are variables of the steps, so that these need not wait for anybody to
-    look at their data.
+    Such are boxes and areas in pixels instead of shares, and masks below 0. The counts
+    are variables of the steps, so that these need not wait for anybody to look at their
+    data.
 
     Args:
         losses: Losses, of which those kinds of knowledge are watched that they take.
@@ -19,7 +20,7 @@ class ShareWatch:
     def __init__(self, losses):
         taken = {name for loss in losses for name in loss.takes}
         self._counts = {
-            name: keras.metrics.Sum(name=name) for name in SHARES if name in taken
+            name: keras.metrics.Sum(name=name) for name in DOUBTED if name in taken
         }
         self._has_warned = False
 
@@ -37,7 +38,7 @@ class ShareWatch:
     def add(self, knowledge):
         """Takes note of the `Knowledge` of a step."""
         for name, count in self._counts.items():
-            count.update_state(knowledge.count_no_shares(name))
+            count.update_state(knowledge.count_doubtful(name))
 
     def warn(self):
         """Warns of what was found, if it did not before. It waits for the last step."""
@@ -47,7 +48,4 @@ class ShareWatch:
             found = int(count.result())
             if found:
                 self._has_warned = True
-                warn(
-                    f"Expected targets {name!r} as shares of the image, from 0 to 1. "
-                    f"Received {found} values far above 1. {KINDS[name].if_no_shares}",
-                )
+                warn(KINDS[name].if_doubtful.format(count=found))

@@ -1,0 +1,71 @@
+"""Layers that see several images, of which knowledge tells one alone."""
+
+from keras_lap.layers.call_graph import Graph
+from keras_lap.layers.model_graph import graph_of
+from keras_lap.warn import warn
+
+
+def warn_of_shared_layers(model, layers, losses):
+    """Warns if masks and boxes are laid on calls of a layer that see different images.
+
+    Models without a graph are not looked into.
+
+    Args:
+        model: A `keras.Model`.
+        layers: List of the LAP layers that are supervised.
+        losses: List of losses.
+    """
+    taken = {name for loss in losses for name in loss.takes}
+    if graph_of(model) is None or not taken & {"mask", "boxes"}:
+        return
+    if len(_images(model)) < 2:
+        return
+    seen = _images_seen(model)
+    shared = [layer.name for layer in layers if len(seen.get(id(layer), ())) > 1]
+    if shared:
+        warn(
+            f"The layers {shared} are called on several images in one pass of the "
+            "model, and masks and boxes are laid on each of these alike. If they are "
+            "known of one image only, teach these layers by a model of that image "
+            "alone, which shares them, or leave them out of `layers`."
+        )
+
+
+def _images_seen(model):
+    """What the calls of each layer depend on, by the layer's id.
+
+    Returns:
+        Dict of sets with one element for all calls that depend on the same images: the
+        frozen set of the indices of these inputs.
+    """
+    graph, seen = Graph(model), {}
+
+    def follow(inner, inputs):
+        sources = {id(t): s for t, s in zip(inner.inputs, inputs, strict=True)}
+        for call in graph.calls_in(inner):
+            given = [sources[id(tensor)] for tensor in call.inputs]
+            if graph.contains(call.operation):
+                found = follow(call.operation, given)
+            else:
+                together = frozenset().union(*given)
+                found = [together] * len(call.outputs)
+                for layer in _layers_in(call.operation):
+                    seen.setdefault(id(layer), set()).add(together)
+            sources |= {id(t): s for t, s in zip(call.outputs, found, strict=True)}
+        return [sources[id(tensor)] for tensor in inner.outputs]
+
+    images = _images(model)
+    follow(model, [images & {index} for index in range(len(model.inputs))])
+    return seen
+
+
+def _images(model):
+    """Indices of the inputs that are images."""
+    inputs = enumerate(model.inputs)
+    return frozenset(index for index, tensor in inputs if len(tensor.shape) == 4)
+
+
+def _layers_in(operation):
+    """A layer and those inside of it; nothing for an operation that is no layer."""
+    flatten = getattr(operation, "_flatten_layers", list)
+    return flatten()
