@@ -4,13 +4,14 @@ import sys
 import warnings
 
 # Packages through which a call of a user's goes on its way here.
-_BETWEEN = {"keras_lap", "keras", "tensorflow", "jax", "torch"}
+_BETWEEN = {"keras_lap", "keras", "tensorflow", "jax", "torch", "contextlib", "optree"}
 
 
 def warn(message, category=UserWarning):
     """Warns at the line of a user that led here, be it by `fit` and a callback.
 
-    The commands in `keras_lap.cli` are users of the library.
+    The commands in `keras_lap.cli` are users of the library. In a thread of a user's
+    that calls the library at once, it is the line of Python's that runs the thread.
 
     Args:
         message: What is wrong, and what to do.
@@ -24,5 +25,6 @@ def warn(message, category=UserWarning):
 
 
 def _is_between(frame):
-    package, *modules = frame.f_globals.get("__name__", "").split(".")
-    return package in _BETWEEN and modules[:1] != ["cli"]
+    package, *modules = (frame.f_globals.get("__name__") or "").split(".")
+    is_command = package == "keras_lap" and modules[:1] == ["cli"]
+    return package in _BETWEEN and not is_command

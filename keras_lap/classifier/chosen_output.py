@@ -56,7 +56,8 @@ def warn_of_first_output(model, outputs, output=None):
         warn(
             f"The model has several outputs, {names}, and its predictions are taken to "
             f"be the first, {names[0]!r}. Choose one by its name, as in "
-            f"`output={names[1]!r}`; `output={names[0]!r}` is without this warning."
+            f"`output={names[1]!r}`, or `output={names[0]!r}` to keep it and silence "
+            "this warning."
         )
 
 

@@ -3,6 +3,7 @@
 import argparse
 
 from keras_lap.layers.score_head import ACTIVATIONS
+from keras_lap.surgery.lap_options import DEFAULT_WHERE
 from keras_lap.surgery.presets import PRESETS
 from keras_lap.surgery.rules import WHERE
 
@@ -14,13 +15,13 @@ def add_plan_arguments(parser):
         "--preset",
         choices=tuple(PRESETS),
         help="options for a network that will be told labels alone, or masks or boxes; "
-        "those below count before it",
+        "those below override it",
     )
     group.add_argument(
         "--where",
         choices=WHERE,
         help="poolings only, or strided convolutions too (default: that of the preset, "
-        f"or {WHERE[0]})",
+        f"or {DEFAULT_WHERE})",
     )
     group.add_argument(
         "--skip",

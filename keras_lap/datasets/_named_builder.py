@@ -7,12 +7,14 @@ import tensorflow_datasets as tfds
 from keras_lap.names import check_names
 
 # Those with namespaces or arguments are left to TFDS.
-_NAME = re.compile(r"(\w+)(?:/(\w+))?(?::[\d.*]+)?")
+_NAME = re.compile(r"(\w+)(?:/([\w.-]+))?(?::[\d.*]+)?")
+# What only paths hold.
+_PATH = re.compile(r"^[./~]|\\|://")
 
 
 def check_is_name(name):
     """Raises a `ValueError` for a path, or anything else, in place of a name."""
-    if not isinstance(name, str) or name.startswith((".", "/", "~")):
+    if not isinstance(name, str) or _PATH.search(name):
         raise ValueError(
             'Expected the name of a data set, as in "cluttered_digits/decoy", or a '
             f"`tfds.core.DatasetBuilder`. Received: {name!r}. Folders of images are "
@@ -47,5 +49,10 @@ def named_builder(name, **options):
             check_names("a data set of TensorFlow Datasets", [known], names)
         elif isinstance(config, str):
             configs = list(tfds.builder_cls(known).builder_configs)
+            if not configs:
+                raise ValueError(
+                    f"Expected the name of {known!r} alone, which has no configs. "
+                    f"Received: config {config!r}"
+                ) from problem
             check_names(f"a config of {known!r}", [config], configs)
     raise problem

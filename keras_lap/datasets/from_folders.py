@@ -52,9 +52,10 @@ def from_folders(
 
     A folder `masks` beside those of the classes holds masks, in folders and files of
     the same names, at any resolution with the aspect ratio of their images. What is
-    black or fully transparent in them is outside, all else inside; in a JPEG, which
-    does not keep black, what is darker than half is outside. An image without one has a
-    mask that is not valid. Without a folder `masks`, targets are the labels alone.
+    black or fully transparent in them is outside, all else inside; in formats that may
+    not keep black, such as JPEG, what is darker than half of the brightest is outside.
+    An image without one has a mask that is not valid. Without a folder `masks`, targets
+    are the labels alone.
 
     Files are listed and their headers read at once, which takes some seconds for
     100,000 of them on a local disk. Pixels are read, resized and augmented in parallel

@@ -215,10 +215,20 @@ def explain(
         class_names=class_names,
         concepts=concepts,
         class_concepts=class_concepts,
-        files=source.files,
+        files=_files_that_fit(source.files, len(arrays["maps"])),
         layers=reader.layers,
         combine=combine,
     )
+
+
+def _files_that_fit(files, count):
+    """The files of the images if there are as many, or `None`."""
+    if not files or len(files) == count:
+        return files or None
+    warn(
+        f"The data set has {len(files)} `files`, but {count} images. They are left out."
+    )
+    return None
 
 
 def _names_that_fit(names, classes):

@@ -134,7 +134,7 @@ def one_array(images):
         raise ValueError(
             "Expected images of one size. Received: a list of arrays of several. "
             "Resize them, or explain those of each size in a call of their own. "
-            "A list of batches goes in as `iter(batches)`."
+            "Labels go in as `labels`, and a list of batches as `iter(batches)`."
         ) from error
 
 

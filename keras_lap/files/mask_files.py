@@ -9,6 +9,11 @@ from keras_lap.files.image_pixels import is_deep, open_image
 from keras_lap.nearest_pixels import nearest_pixels
 from keras_lap.same_aspect import same_aspect
 
+# Pillow's names of formats that may change pixels: black ones near edges are no longer.
+_LOSSY = ("AVIF", "JPEG", "JPEG2000", "MPO", "WEBP")
+# What such changes do not reach.
+_SURELY_INSIDE = 64
+
 
 def check_mask_files(masks, images, sizes):
     """Raises an error if masks do not fit their images, as their headers tell.
@@ -47,7 +52,8 @@ def mask_flags(file, size):
 
     Args:
         file: Path of it. What is black or fully transparent is outside, everything else
-            inside; in a JPEG, which does not keep black, what is darker than half.
+            inside; in formats that may not keep black, such as JPEG, what is darker
+            than half of the brightest.
         size: Height and width of the result.
 
     Returns:
@@ -55,13 +61,27 @@ def mask_flags(file, size):
 
     Raises:
         ImportError: If Pillow is not installed.
-        ValueError: If it cannot be read.
+        ValueError: If it cannot be read, or if it may not have kept black and is dark
+            all over.
     """
     with open_image(file) as mask:
         if is_deep(mask):
             inside = np.asarray(mask) != 0
         else:
             *colours, opacity = np.moveaxis(np.asarray(mask.convert("RGBA")), -1, 0)
-            least = 128 if mask.format == "JPEG" else 1
-            inside = (np.max(colours, axis=0) >= least) & (opacity > 0)
+            heights = np.max(colours, axis=0)
+            least = _least_inside(file, heights) if mask.format in _LOSSY else 1
+            inside = (heights >= least) & (opacity > 0)
     return nearest_pixels(inside, size)
+
+
+def _least_inside(file, heights):
+    """The least value that is inside of a mask in a format that may not keep black."""
+    highest = int(heights.max())
+    if 0 < highest < _SURELY_INSIDE:
+        raise ValueError(
+            f"Expected what is inside of the mask {os.fspath(file)!r} to be bright, as "
+            "its format may not keep black. Received: a highest value of "
+            f"{highest} of 255. Save masks of small numbers as PNG."
+        )
+    return max(highest / 2, 1)

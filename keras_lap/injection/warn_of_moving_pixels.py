@@ -3,6 +3,7 @@
 import keras
 
 from keras_lap.injection.losses import PerturbationLoss
+from keras_lap.layers.call_graph import Graph
 from keras_lap.layers.model_graph import graph_of
 from keras_lap.moves_pixels import moves_pixels
 from keras_lap.warn import warn
@@ -19,12 +20,13 @@ def warn_of_moving_pixels(model, losses):
     changes_images = any(isinstance(loss, PerturbationLoss) for loss in losses)
     if not changes_images and not named & {"mask", "boxes"}:
         return
-    # Where these cut an image is known, if the model has a graph.
-    known = (keras.layers.CenterCrop, keras.layers.Resizing) if graph_of(model) else ()
+    followed = _followed(model)
     moving = [
         layer.name
         for layer in model._flatten_layers()
-        if not isinstance(layer, (keras.Model, *known)) and moves_pixels(layer)
+        if not isinstance(layer, keras.Model)
+        and moves_pixels(layer)
+        and id(layer) not in followed
     ]
     if moving:
         warn(
@@ -32,3 +34,12 @@ def warn_of_moving_pixels(model, losses):
             "and boxes, nor the images that losses change. Augment the data set "
             "instead, by `keras_lap.datasets.augmented`, which moves all together.",
         )
+
+
+def _followed(model):
+    """Ids of the layers that cut images where the graph says so, and maps follow."""
+    if graph_of(model) is None:
+        return set()
+    operations = (call.operation for call in Graph(model).calls)
+    cuts = keras.layers.CenterCrop, keras.layers.Resizing
+    return {id(operation) for operation in operations if isinstance(operation, cuts)}

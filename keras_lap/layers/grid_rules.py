@@ -1,7 +1,8 @@
-"""What single operations do to the grid of a map, one rule for each kind.
+"""What single operations do to the grid of a map.
 
-A rule takes an operation, the `ReceptiveGrid` of the map that it reads and the size of
-the map that it makes, and returns that map's grid.
+There is one rule for each kind of layer, which takes the layer, the `ReceptiveGrid` of
+the map that it reads and the size of the map that it makes, and returns that map's
+grid; and one for slices.
 """
 
 from keras import layers
@@ -10,14 +11,13 @@ from keras_lap.layers.la_pooling2d import LAPooling2D
 from keras_lap.layers.receptive_grid import ReceptiveGrid
 
 
-def grid_behind(operation, axes, grid, size):
+def grid_behind(operation, grid, size):
     """The grid of the map of a given size that an operation makes of another.
 
     Of an operation without a rule it has the extent of the other.
 
     Args:
         operation: A layer, or another operation of Keras.
-        axes: The two axes along which its maps lie.
         grid: The `ReceptiveGrid` of the map that it reads.
         size: Height and width of the map that it makes.
     """
@@ -32,7 +32,7 @@ def grid_of_slice(key, axes, grid, size):
 
     Args:
         key: The key, or tuple of keys.
-        axes: As for `grid_behind`, as are the others.
+        axes: The two axes along which `x` and the slice are maps.
         grid: The `ReceptiveGrid` of `x`.
         size: Height and width of the slice.
     """

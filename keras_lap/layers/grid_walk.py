@@ -1,6 +1,5 @@
 """The walk through a model that finds where its feature maps lie in the image."""
 
-import functools
 from dataclasses import dataclass
 
 import keras
@@ -35,9 +34,9 @@ def receptive_grids(model, image_size, calls, followed=None, data_format=None):
 
     Functional and Sequential models are walked, nested ones entered at any depth.
     Known exactly: convolutions, depthwise, separable and transposed ones among them,
-    pooling, LAP, zero padding, cropping, `Resizing`, slices by constants, and whatever
-    keeps the size of a map. Where maps merge, the first one of the result's size
-    counts; in usual networks they agree.
+    pooling, LAP, zero padding, cropping, `CenterCrop`, `Resizing`, slices by constants
+    in order, and whatever keeps the size of a map. Where maps merge, the first one of
+    the result's size counts; in usual networks they agree.
 
     Any other step, such as a layer with layers inside or an attention, is taken to keep
     the extent of the map and to change only its size, as upsampling does. A map made
@@ -136,15 +135,14 @@ class _Walk:
             if graph is not None:
                 return graph._run_through_graph(inputs, operation_fn=self._runner)
             outputs = operation.compute_output_spec(*args, **kwargs)
-            rule = functools.partial(grid_behind, operation)
-            if isinstance(operation, GetItem):
-                rule = functools.partial(grid_of_slice, _key_of(*args, **kwargs))
-            self._step(operation, rule, inputs, tree.flatten(outputs))
+            is_slice = isinstance(operation, GetItem)
+            key = _key_of(*args, **kwargs) if is_slice else None
+            self._step(operation, key, inputs, tree.flatten(outputs))
             return outputs
 
         return run
 
-    def _step(self, operation, rule, inputs, outputs):
+    def _step(self, operation, key, inputs, outputs):
         origins = [self._origins[id(tensor)][1] for tensor in inputs]
         sources = frozenset().union(*(origin.sources for origin in origins))
         axes = self._axes_of(operation, origins)
@@ -158,7 +156,12 @@ class _Walk:
         sources = self._meet(operation, grid, sources)
         for output in outputs:
             size = _size_on(axes, output)
-            behind = None if size is None else rule(axes, grid, size)
+            if size is None:
+                behind = None
+            elif key is not None:
+                behind = grid_of_slice(key, axes, grid, size)
+            else:
+                behind = grid_behind(operation, grid, size)
             self._remember(output, _Origin(sources, axes, behind))
 
     def _axes_of(self, operation, origins):

@@ -5,6 +5,7 @@ import difflib
 from keras_lap.layers import GlobalLAPooling2D
 
 PLAN_ARGUMENTS = ("where", "skip", "image_size", "preset")
+DEFAULT_WHERE = "pooling"
 LAP_DEFAULTS = {
     "hidden": None,
     "weighting": "gaussian",
@@ -33,7 +34,7 @@ def check_options(options):
     known = [*LAP_DEFAULTS, "concepts"]
     unknown = sorted(set(options) - set(known))
     if unknown:
-        hint = _hint(unknown[0], known)
+        hint = _hint(unknown, known)
         raise TypeError(
             f"Expected options of LAP layers, which are {', '.join(known)}. "
             f"Received: {', '.join(unknown)}{hint}"
@@ -41,11 +42,11 @@ def check_options(options):
     GlobalLAPooling2D(**with_score_gain(options))
 
 
-def _hint(option, known):
-    """What may have been meant by an unknown option, or `""`."""
-    if option in PLAN_ARGUMENTS:
-        return ", which is for a whole plan: give it to `keras_lap.plan`"
-    near = difflib.get_close_matches(option, [*known, *PLAN_ARGUMENTS], n=1)
+def _hint(unknown, known):
+    """What may have been meant by unknown options, or `""`."""
+    if planned := [option for option in unknown if option in PLAN_ARGUMENTS]:
+        return f". {', '.join(planned)}: for a whole plan, give it to `keras_lap.plan`"
+    near = difflib.get_close_matches(unknown[0], [*known, *PLAN_ARGUMENTS], n=1)
     return f". Did you mean {near[0]}?" if near else ""
 
 

@@ -6,7 +6,7 @@ from keras_lap.names import check_choice
 from keras_lap.ops.arguments import standardize_sizes
 from keras_lap.surgery.concepts import standardize_concepts
 from keras_lap.surgery.conversion_plan import ConversionPlan
-from keras_lap.surgery.lap_options import LAP_DEFAULTS, check_options
+from keras_lap.surgery.lap_options import DEFAULT_WHERE, LAP_DEFAULTS, check_options
 from keras_lap.surgery.presets import preset_options
 from keras_lap.surgery.read_graph import read_graph
 from keras_lap.surgery.rules import WHERE
@@ -50,7 +50,7 @@ def plan(
             trained networks: `"labels"` for labels alone, which is `where="all",
             hidden=32`; `"places"` for masks or boxes, which is that and
             `score_activation="ramp", initial_score=0.5, detach_scores=True`. Options
-            that are given count before it.
+            that are given override it.
         **layer_options: `hidden`, `weighting`, `gating`, `alpha`, `scores`,
             `score_activation`, `initial_score`, `detach_scores` and `score_gain` of the
             LAP layers, as for `keras_lap.LAPooling2D`, but with other defaults:
@@ -74,7 +74,8 @@ def plan(
     [('conv_dw_6_lap', 3, 10), ('conv_dw_12_lap', 4, 10)]
     """
     given = layer_options if where is None else {"where": where, **layer_options}
-    options = {"where": WHERE[0], **LAP_DEFAULTS, **preset_options(preset), **given}
+    defaults = {"where": DEFAULT_WHERE, **LAP_DEFAULTS}
+    options = {**defaults, **preset_options(preset), **given}
     where = options.pop("where")
     check_choice("where", where, WHERE)
     concepts = standardize_concepts(concepts)

@@ -29,4 +29,4 @@ def preset_options(preset):
     if preset is None:
         return {}
     check_choice("preset", preset, tuple(PRESETS))
-    return PRESETS[preset]
+    return dict(PRESETS[preset])

@@ -121,6 +121,15 @@ def test_what_is_transparent_or_nearly_black_in_a_jpeg_is_outside(folder):
         np.testing.assert_array_equal(mask, inside == 255)
 
 
+@pytest.mark.parametrize("ending", ["jpg", "webp"])
+def test_dark_masks_in_formats_that_may_not_keep_black_are_refused(folder, ending):
+    (folder / "masks/ill/0.png").unlink()
+    dark = folder / f"masks/ill/0.{ending}"
+    Image.fromarray(np.full(SIZE, 3, np.uint8)).save(dark)
+    with pytest.raises(Exception, match=rf"0\.{ending}' to be bright.*as PNG"):
+        collect(from_folders(folder, SIZE))
+
+
 def test_a_new_order_in_each_epoch_by_seed(folder):
     def orders(**options):
         dataset = from_folders(folder, SIZE, channels=1, **options)

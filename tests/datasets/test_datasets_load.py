@@ -134,7 +134,7 @@ OWN = {"knowledge": lambda features: (features["image"], features["label"])}
         ("cluttered_digits/decoi", {}, r"a config of .*'decoi'.*\['decoy'\]\?"),
         ("cluttered_digits/x:1.0.0", {}, r"'x'\. The names are \['clutter', 'decoy'\]"),
         ("cluttered_digits", {"config": "decoi"}, r"'decoi'.*\['decoy'\]\?"),
-        ("imagenet2012/small", {}, r"a config of 'imagenet2012'.*'small'"),
+        ("imagenet2012/small", {}, r"of 'imagenet2012' alone.*'small'"),
         ("mnst", OWN, r"of TensorFlow Datasets.*'mnst'\. Did you mean \['mnist'"),
     ],
 )

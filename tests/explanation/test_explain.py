@@ -66,6 +66,19 @@ def test_images_that_do_not_fit(shape, message):
         explain(constant_model(0.5), np.ones(shape))
 
 
+@pytest.mark.parametrize("files", [["a", "b"], []])
+def test_files_of_a_data_set_that_are_not_as_many_as_its_images(files, rng):
+    dataset = tf.data.Dataset.from_tensor_slices(rng.random((3, 16, 16, 3))).batch(2)
+    dataset.files = files
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        explanation = explain(small_model(), dataset)
+    assert explanation.files is None
+    assert ["2 `files`, but 3 images" in str(one.message) for one in told] == (
+        [True] if files else []
+    )
+
+
 def test_colours_for_a_grey_network():
     model = keras.Sequential(
         [keras.Input((8, 6, 1)), GlobalLAPooling2D(), layers.Dense(2)]

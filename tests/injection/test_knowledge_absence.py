@@ -1,4 +1,4 @@
-"""What is absent is nowhere in the deepest layer: `Absence`."""
+"""What is absent is nowhere in the last layer: `Absence`."""
 
 import json
 
@@ -72,6 +72,26 @@ def test_earlier_layers_do_not_matter(rng):
     loss = Absence()
     deep, *shallow = (supervised(loss, some_logits(rng, (3, 3))) for _ in range(3))
     assert_close(loss([*shallow, deep]), loss([deep]), 0, 0)
+
+
+def test_a_last_layer_of_one_concept_does_not_hide_those_of_several(rng):
+    loss, logits = Absence(), some_logits(rng, (3, 3))
+    union = SupervisedLayer(logits[..., :1], knowledge={"present": KNOWN[:, :1]})
+    several = supervised(loss, logits)
+    assert_close(loss([several, union]), loss([several]), 0, 0)
+    assert_close(
+        loss([union]),
+        absence(loss, logits[..., :1], KNOWN[:, :1]),
+        **tolerance("float32", 20),
+    )
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int32", "float64"])
+def test_knowledge_of_any_dtype(rng, dtype):
+    loss, logits = Absence(), some_logits(rng, (3, 3))
+    known = ops.cast(KNOWN > 0, dtype)
+    actual = loss([SupervisedLayer(logits, knowledge={"present": known})])
+    assert_close(actual, absence(loss, logits, KNOWN > 0), **tolerance("float32", 20))
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

@@ -24,7 +24,19 @@ def fit(augmentation, loss):
     model.fit(X, TARGETS, verbose=0, callbacks=[KnowledgeInjection(loss)])
 
 
+class Cropped(layers.Layer):
+    """Crops by a layer inside of it, which the model's graph does not tell."""
+
+    def __init__(self):
+        super().__init__()
+        self.crop = layers.CenterCrop(4, 4, name="mirror")
+
+    def call(self, x):
+        return self.crop(x)
+
+
 MOVING = {
+    "inside of a layer": Cropped,
     "a layer": lambda: layers.RandomFlip(name="mirror"),
     "nested": lambda: keras.Sequential(
         [layers.RandomContrast(0.1), layers.RandomRotation(0.1, name="mirror")]

@@ -47,6 +47,8 @@ def test_what_is_given_counts_before_a_preset():
     assert plan.where == "pooling"
     for layer in laps_of(plan):
         assert (layer.hidden, layer.initial_score) == (5, 0.5)
+    plan = keras_lap.plan(model, preset="places", detach_scores=False)
+    assert {layer.score_gain for layer in laps_of(plan)} == {1}
     # `None` is a value of this option, which a preset must not put aside.
     plan = keras_lap.plan(model, preset="labels", hidden=None)
     assert {layer.hidden for layer in laps_of(plan)} == {None}

@@ -278,7 +278,7 @@ def test_wrong_arguments():
             keras_lap.plan(model, concepts={"pool": count})
     with pytest.raises(TypeError, match=r"detach_scores.*Received: sharpness"):
         keras_lap.plan(model, sharpness=3)
-    with pytest.raises(TypeError, match=r"preset, which is for a whole plan"):
+    with pytest.raises(TypeError, match=r"preset: for a whole plan"):
         keras_lap.plan(model).set("pool", preset="places")
     with pytest.raises(ValueError, match="alpha=-1"):
         keras_lap.plan(model, alpha=-1)

@@ -4,8 +4,7 @@ import inspect
 
 import keras_lap
 from keras_lap.callbacks import GateAnneal
-from keras_lap.surgery.lap_options import LAP_DEFAULTS
-from keras_lap.surgery.rules import WHERE
+from keras_lap.surgery.lap_options import DEFAULT_WHERE, LAP_DEFAULTS
 
 
 def library_defaults():
@@ -19,7 +18,7 @@ def library_defaults():
     concepts = {"auto": "everywhere", 1: "one"}[plan["concepts"].default]
     return {
         **LAP_DEFAULTS,
-        "where": WHERE[0],
+        "where": DEFAULT_WHERE,
         "concepts": concepts,
         "anneal": inspect.signature(GateAnneal).parameters["end"].default,
     }

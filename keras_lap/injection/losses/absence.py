@@ -18,21 +18,22 @@ _KNOWN_BY = ("present", "concepts")
 
 @keras.saving.register_keras_serializable("keras_lap")
 class Absence(CrossLayerLoss):
-    """In the deepest layer an absent concept is nowhere, not even at its peak.
+    """In the last layer an absent concept is nowhere, not even at its peak.
 
-    With `z` the logits of one concept over the `P` pixels of the last of the supervised
-    layers,
+    With `z` the logits of one concept over the `P` pixels of the last layer,
 
         absent:  mean softplus(z) over the `top_fraction * P` highest pixels
 
-    averaged over the absent concepts. `Presence` and `ConceptLabels` take the mean over
-    all pixels instead, in every layer, so that an absent concept that is high at a few
-    pixels costs next to nothing there; beside them this loss makes the deepest layer
-    tell images with a concept from those without. Earlier layers see too little of an
-    image to tell, and would close. This library's own design.
+    averaged over the absent concepts. The last layer is the last one that the model
+    calls, of those that are supervised and have several concepts, if any has.
+    `Presence` and `ConceptLabels` take the mean over all pixels instead, in every
+    layer, so that an absent concept that is high at a few pixels costs next to nothing
+    there; beside them this loss makes the last layer tell images with a concept from
+    those without. Earlier layers see too little of an image to tell, and would close.
+    This library's own design.
 
-    It does not ask for anything to be found, so use it along with a loss that does, at
-    first with a tenth of that one's weight: too much of it closes the layer.
+    It does not ask for anything to be found, so use it along with a loss that does.
+    Start with a tenth of that loss's weight: too much of it closes the layer.
 
     Args:
         known_by: `"present"` for what the labels name, `"concepts"` for attributes.
@@ -40,8 +41,8 @@ class Absence(CrossLayerLoss):
         name: Name of the term in the logs.
 
     Call arguments:
-        layers: List of `SupervisedLayer` whose `knowledge` holds `(N, K)` of that name;
-            1 present, 0 absent, -1 unknown.
+        layers: List of `SupervisedLayer` whose `knowledge` holds `(N, K)` of that name,
+            of any dtype; 1 present, 0 absent, -1 unknown.
 
     Returns:
         float32 tensor `(N,)`.
@@ -55,10 +56,10 @@ class Absence(CrossLayerLoss):
     >>> from keras_lap import losses
     >>> logits = np.full((1, 4, 4, 2), -9.0)
     >>> logits[0, 1, 2, 1] = 9.0
-    >>> deepest = losses.SupervisedLayer(
+    >>> last = losses.SupervisedLayer(
     ...     logits, knowledge={"present": np.array([[1, 0]])}
     ... )
-    >>> round(float(losses.Absence()([deepest])[0]), 2)
+    >>> round(float(losses.Absence()([last])[0]), 2)
     9.0
     """
 
@@ -71,10 +72,11 @@ class Absence(CrossLayerLoss):
         self.needs = (known_by,)
 
     def call(self, layers):
-        deepest = layers[-1]
-        known = deepest.knowledge[self.known_by]
-        samples, height, width, concepts = ops.shape(deepest.logits)
-        maps = ops.reshape(deepest.logits, (samples, height * width, concepts))
+        several = [layer for layer in layers if layer.logits.shape[-1] > 1]
+        last = (several or layers)[-1]
+        known = ops.cast(last.knowledge[self.known_by], "float32")
+        samples, height, width, concepts = ops.shape(last.logits)
+        maps = ops.reshape(last.logits, (samples, height * width, concepts))
         count = pixel_count(self.top_fraction, ops.shape(maps)[1])
         bound = height_of_highest(ops.stop_gradient(maps), count)[:, None]
         peaks = mean_above(bound, maps, count, ops.softplus(maps))

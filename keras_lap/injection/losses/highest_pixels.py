@@ -16,7 +16,7 @@ def check_top_fraction(top_fraction):
 
 
 def pixel_count(fraction, pixels):
-    """At least one of a number of pixels, which may be a tensor."""
+    """How many pixels a fraction of them is, at least one; `pixels` may be a tensor."""
     if isinstance(pixels, int):
         return at_least_one(int(fraction * pixels))
     return at_least_one(ops.cast(fraction * ops.cast(pixels, widest_dtype()), "int32"))
@@ -33,9 +33,10 @@ def height_of_highest(maps, count):
 
 
 def mean_above(bound, maps, count, values):
-    """Mean of the values at the `count` highest pixels, `(N, K)`; 0 of no pixel.
+    """Mean of the values at the `count` highest pixels, `(N, K)`; 0 if `count` is 0.
 
-    Pixels that share the lowest of these heights share what is left of the count.
+    Where several pixels are as high as the lowest of them, they share what is left of
+    the count.
 
     Args:
         bound: The lowest of these heights, `(N, 1, K)`.
