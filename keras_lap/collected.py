@@ -15,11 +15,14 @@ class Collected:
         name: What the arrays are, for messages.
         advice: What to do if memory does not suffice.
         count: Number of samples, or `None`.
+        batches: Number of batches, or `None`. Where the number of samples is not known,
+            it is taken to be that of the first batch in all but the last.
     """
 
-    def __init__(self, name, advice, count=None):
+    def __init__(self, name, advice, count=None, batches=None):
         self._name = name
         self._count = count
+        self._batches = batches
         self._advice = advice
         self._array = None
         self._parts = []
@@ -43,6 +46,9 @@ class Collected:
         if self._count is None:
             # As much again is needed to join them.
             self._check_memory((self._filled + len(batch)) * bytes_each)
+            if not self._filled and self._batches:
+                others = (self._batches - 1) * len(batch)
+                self._check_memory(2 * others * bytes_each)
             self._parts.append(batch)
         else:
             if self._array is None:

@@ -169,7 +169,7 @@ def explain(
     # What comes with the data set is collected, unless it is given.
     targets = given_targets(labels, masks, source, taken)
     kept = {
-        name: Collected(name, _ADVICE, source.samples)
+        name: Collected(name, _ADVICE, source.samples, source.batch_count)
         for name in ("images", "maps", "scores", "predictions", "labels", "masks")
     }
     progress = Progress(source.batch_count, verbose)

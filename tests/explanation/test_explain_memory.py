@@ -71,6 +71,28 @@ def test_maps_that_do_not_fit_into_memory(little_memory, form):
     assert explain(model, images, concepts=[3]).maps.shape == (3, 4, 4, 1)
 
 
+def test_a_data_set_that_does_not_fit_is_refused_at_its_first_batch(little_memory):
+    passes = []
+
+    class Counted(keras.layers.Layer):
+        def call(self, inputs):
+            passes.append(inputs.shape[0])
+            return inputs
+
+    lap = LAPooling2D(2, concepts=2)
+    model = keras.Sequential([keras.Input((4, 4, 1)), Counted(), lap])
+
+    def images_of(count):
+        images = np.zeros((count, 4, 4, 1), "float32")
+        return tf.data.Dataset.from_tensor_slices(images).batch(2)
+
+    assert explain(model, images_of(4)).maps.shape == (4, 4, 4, 2)
+    passes.clear()
+    with pytest.raises(MemoryError, match=r"\(4, 4, 2\) per image"):
+        explain(model, images_of(12))
+    assert passes == [2]
+
+
 def test_files_that_do_not_fit_into_memory(little_memory, tmp_path):
     file = tmp_path / "image.png"
     Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(file)
