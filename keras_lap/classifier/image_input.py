@@ -1,5 +1,6 @@
 """What a model says of the images it takes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import keras
@@ -20,6 +21,37 @@ def data_format_of(model):
         ),
         keras.config.image_data_format(),
     )
+
+
+def check_one_input(model):
+    """Raises a `ValueError` if a model, or `None`, has a graph of several inputs."""
+    graph = graph_of(model)
+    if graph is not None and len(graph.inputs) != 1:
+        raise ValueError(
+            "Expected a model with a single input, the image. Received: "
+            f"{model.name!r} with {len(graph.inputs)} inputs. Wrap it in a model "
+            "that makes the other inputs itself."
+        )
+
+
+def check_one_array(images):
+    """Raises a `ValueError` if images are given along with a model's other inputs.
+
+    Args:
+        images: Images of any form. A list, tuple or dict is refused if it holds arrays
+            of rank 4 and others.
+    """
+    if not isinstance(images, Mapping | list | tuple):
+        return
+    parts = images.values() if isinstance(images, Mapping) else images
+    shapes = [tuple(getattr(part, "shape", ())) for part in parts]
+    ranks = {len(shape) for shape in shapes}
+    if 4 in ranks and len(ranks) > 1:
+        raise ValueError(
+            "Expected images alone, as the single input of a model. Received: "
+            f"{len(shapes)} inputs of shapes {shapes}. For a model that takes several: "
+            "wrap it in a model that makes the other inputs itself."
+        )
 
 
 @dataclass(frozen=True)
@@ -56,12 +88,7 @@ class ImageInput:
         graph = graph_of(model)
         if graph is None:
             return cls(model.name, None, data_format)
-        if len(graph.inputs) != 1:
-            raise ValueError(
-                "Expected a model with a single input, the image. Received: "
-                f"{model.name!r} with {len(graph.inputs)} inputs. Wrap it in a model "
-                "that makes the other inputs itself."
-            )
+        check_one_input(model)
         return cls(model.name, tuple(graph.inputs[0].shape), data_format)
 
     @property

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_lap.classifier.image_and_targets import image_and_targets
+from keras_lap.classifier.image_input import check_one_array
 from keras_lap.classifier.labels import standardized_labels
 from keras_lap.classifier.masks import standardized_masks
 from keras_lap.classifier.read_pixels import read_pixels
@@ -117,7 +118,8 @@ def one_array(images):
     """Images that are no files and come in no batches, as one array or tensor.
 
     Raises:
-        ValueError: If they are of several sizes, or come in a pair with labels.
+        ValueError: If they are of several sizes, or come in a pair with labels or with
+            a model's other inputs.
     """
     if ops.is_tensor(images):
         return images
@@ -128,6 +130,7 @@ def one_array(images):
             f"{len(images)}, the first of shape {tuple(images[0].shape)}. Pass labels "
             "and masks as `labels` and `masks`."
         )
+    check_one_array(images)
     try:
         return np.asarray(images)
     except ValueError as error:

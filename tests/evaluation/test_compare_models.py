@@ -121,6 +121,16 @@ class TestModels:
         with pytest.raises(ValueError, match="Received: 'third'"):
             compare(original, DATA, [Edge()], output="third")
 
+    def test_several_inputs(self, original):
+        image, age = keras.Input(IMAGES.shape[1:]), keras.Input((1,))
+        model = keras.Model([image, age], original(image) * age)
+        ages = np.ones((len(IMAGES), 1))
+        with pytest.raises(ValueError, match=r"with 2 inputs. Wrap it in a model"):
+            compare(model, {"image": [IMAGES, ages]}, [Edge()])
+        for given in ([IMAGES, ages], {"image": IMAGES, "age": ages}):
+            with pytest.raises(ValueError, match=r"images alone.*wrap it in a model"):
+                compare(original, {"image": given}, [Edge()])
+
     def test_channels_first(self, original):
         first = small_network("channels_first")
         first.set_weights(original.get_weights())

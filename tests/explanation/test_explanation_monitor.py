@@ -266,6 +266,10 @@ def test_without_tensorboard_there_are_no_summaries(x, tmp_path, monkeypatch):
             f"a tuple of 2, the first of shape ({SAMPLES}, 8, 8, 1). Pass labels",
         ),
         ({"images": [np.zeros((8, 8, 1)), np.zeros((9, 8, 1))]}, "of one size"),
+        (
+            {"images": [np.zeros((SAMPLES, 8, 8, 1)), np.zeros((SAMPLES, 2))]},
+            "wrap it in a model that makes the other inputs itself",
+        ),
         ({"every": 0}, "every"),
         ({"max_images": 1.5}, "max_images"),
         ({"combine": "sum"}, "combine"),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import keras
 
-from keras_lap.classifier.image_input import data_format_of
+from keras_lap.classifier.image_input import check_one_input, data_format_of
 from keras_lap.evaluation.check_maps import check_maps
 from keras_lap.evaluation.comparison.comparison import (
     FAILED,
@@ -99,7 +99,7 @@ def compare(
             `False`.
         targets: `"predicted"` or `"label"`, the class that maps are for.
         output: Name or index of the output to explain, of models with several.
-            Defaults to `None`: the first.
+            Defaults to `None`: the first, with a warning.
         timing_rounds: Number of rounds that are timed, 0 to leave time and memory out.
         data_format: `"channels_last"` or `"channels_first"`, the layout of the images.
             Defaults to `None`: that of the model's LAP layers, or
@@ -113,7 +113,7 @@ def compare(
         TypeError: If an explainer or a metric is nothing of the kind.
         ValueError: If names are unknown or given twice, the data have not what a metric
             that is asked for needs, labels are of classes that the model does not have,
-            or an argument does not fit.
+            the model has several inputs, or an argument does not fit.
 
     Example:
     >>> import keras
@@ -142,6 +142,8 @@ def compare(
     batch_size = standardize_count("batch_size", batch_size)
     timing_rounds = standardize_count("timing_rounds", timing_rounds, least=0)
     data_format = data_format or data_format_of(model)
+    for each in (model, original):
+        check_one_input(each)
     samples = SamplesToCompare.of(dataset, data_format)
     options = {"batch_size": batch_size, "data_format": data_format}
     if explainers is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_lap.classifier.image_and_targets import image_and_targets
+from keras_lap.classifier.image_input import check_one_array
 from keras_lap.classifier.labels import standardized_labels
 from keras_lap.classifier.masks import standardized_masks
 from keras_lap.layout import height_and_width
@@ -50,7 +51,8 @@ class SamplesToCompare:
 
         Raises:
             TypeError: If it is a path.
-            ValueError: If there is no image, or numbers or ranks do not fit.
+            ValueError: If there is no image, or another input beside it, or numbers or
+                ranks do not fit.
         """
         if isinstance(dataset, str | os.PathLike):
             raise TypeError(
@@ -154,6 +156,7 @@ def _known(sample):
             f"Expected the key 'image' in `dataset`. Received keys {list(sample)}. The "
             f"keys that are read are {[*_NAMES, 'valid']}."
         )
+    check_one_array(sample["image"])
     valid = sample.get("valid")
     if not isinstance(valid, Mapping):
         valid = dict.fromkeys(_FLAGS, valid)
