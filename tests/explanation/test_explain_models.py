@@ -204,11 +204,12 @@ def test_predictions_of_several_outputs(outputs, form, rng):
     found = found if form == "dict" else dict(zip(named, found, strict=True))
     with pytest.warns(UserWarning, match=r"first, 'kind'.*`output='age'`") as told:
         unchosen = explain(model, images, batch_size=1)
-    assert len(told) == 1
+    assert sum("several outputs" in str(each.message) for each in told) == 1
     for output, name in ((None, "kind"), ("age", "age"), (1, "age"), ("kind", "kind")):
         explanation = unchosen
         if output is not None:
-            with warnings.catch_warnings(action="error"):
+            with warnings.catch_warnings():
+                warnings.filterwarnings("error", ".*several outputs.*")
                 explanation = explain(model, images, output=output)
         expected = ops.convert_to_numpy(found[name])
         np.testing.assert_array_equal(explanation.predictions, expected)
