@@ -13,8 +13,8 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "examples"))
 
 import numpy as np
-from attributes import ATTRIBUTES, CLASS_ATTRIBUTES, told
-from digit_tools import accuracy, load_data, train, validity
+from attributes import ATTRIBUTES, half_known, told, validity_of_present
+from digit_tools import accuracy, load_data, train
 from write_rows import write_rows
 
 import keras_lap
@@ -43,11 +43,10 @@ def main(arguments=None, config="clutter"):
 def _trained(data, weight, epochs):
     """What a network has learned with a weight of `Absence`, as text."""
     split, test = data["train"], data["test"]
-    attributes = CLASS_ATTRIBUTES[split["label"]]
-    is_hidden = np.random.default_rng(0).random(attributes.shape) < 0.5
+    known, _ = half_known(split["label"])
     model = train(
         split,
-        {"label": split["label"], "concepts": np.where(is_hidden, -1, attributes)},
+        known,
         epochs,
         KnowledgeInjection(
             [ConceptLabels(), Absence("concepts")], weights=[1.0, weight]
@@ -56,11 +55,10 @@ def _trained(data, weight, epochs):
         initial_score=0.05,
     )
     maps = keras_lap.explain(model, test["image"]).maps
-    images, present = np.nonzero(CLASS_ATTRIBUTES[test["label"]])
     found = (
         accuracy(model, test),
         np.mean(told(maps, test)),
-        *validity(maps[images, ..., present], test["mask"][images]),
+        *validity_of_present(maps, test),
     )
     return [f"{value:.3f}" for value in found]
 

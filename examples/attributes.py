@@ -48,9 +48,8 @@ def main(arguments=None, config="clutter"):
     data = load_data(arguments.data_dir, config, ("train", "test"), arguments.train)
     split, test = data["train"], data["test"]
     labels, attributes = split["label"], CLASS_ATTRIBUTES[split["label"]]
-    is_hidden = np.random.default_rng(0).random(attributes.shape) < 0.5
+    known, is_hidden = half_known(labels)
     print(f"{is_hidden.sum()} of {is_hidden.size} attributes are hidden")
-    known = {"label": labels, "concepts": np.where(is_hidden, -1, attributes)}
     variants = {
         # Low scores that nothing opens let too little through to learn from.
         "labels": (labels, None, 0.95),
@@ -65,7 +64,6 @@ def main(arguments=None, config="clutter"):
             0.05,
         ),
     }
-    present = np.nonzero(CLASS_ATTRIBUTES[test["label"]])
     rows = {}
     for name, (targets, knowledge, score) in variants.items():
         model = train(
@@ -82,7 +80,7 @@ def main(arguments=None, config="clutter"):
             accuracy(model, test),
             np.mean(told(trained_on, split)[is_hidden]),
             np.mean(told(maps, test)),
-            *validity(maps[present[0], ..., present[1]], test["mask"][present[0]]),
+            *validity_of_present(maps, test),
         )
         if name == "half of the attributes":
             columns = dict(zip(ATTRIBUTES, np.moveaxis(maps, -1, 0), strict=True))
@@ -92,6 +90,20 @@ def main(arguments=None, config="clutter"):
     rows["a map that is even everywhere"] = None, None, None, even, even
     print("\nShares of digits, and of hidden and test attributes, that are told right:")
     print_table(("digits", "hidden", "of test", "pointing", "energy in mask"), rows)
+
+
+def half_known(labels):
+    """Targets with half of the attributes hidden (-1), and which are, `(N, K)`."""
+    attributes = CLASS_ATTRIBUTES[labels]
+    is_hidden = np.random.default_rng(0).random(attributes.shape) < 0.5
+    known = {"label": labels, "concepts": np.where(is_hidden, -1, attributes)}
+    return known, is_hidden
+
+
+def validity_of_present(maps, split):
+    """How well the maps of the attributes that images have lie on the digits."""
+    images, present = np.nonzero(CLASS_ATTRIBUTES[split["label"]])
+    return validity(maps[images, ..., present], split["mask"][images])
 
 
 def told(maps, split):

@@ -199,7 +199,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
             self._supervision,
             [loss.for_model(model) for loss in self.losses],
             self._terms,
-            *self._watches,
+            self._watches,
         )
         self._is_first_step = True
 

@@ -28,20 +28,14 @@ class KnowledgeStep:
         supervision: The `Supervision` of the model.
         losses: List of losses, settled for the model.
         terms: The `Terms` of the losses.
-        value_watch: The `ValueWatch` of the losses.
-        places_watch: The `PlacesWatch` of the losses.
-        label_watch: The `LabelWatch` of the losses.
+        watches: List of the `BaseWatch`es of the losses.
     """
 
-    def __init__(
-        self, supervision, losses, terms, value_watch, places_watch, label_watch
-    ):
+    def __init__(self, supervision, losses, terms, watches):
         self._supervision = supervision
         self._losses = losses
         self._terms = terms
-        self._value_watch = value_watch
-        self._places_watch = places_watch
-        self._label_watch = label_watch
+        self._watches = watches
 
     def wrap(self, is_training, step):
         """Hides from a step all of the targets but the label, and tapes the scores."""
@@ -92,9 +86,8 @@ class KnowledgeStep:
         run = _current_run.get()
         # It need not have been told what the model was called on.
         inputs, knowledge = run.inputs if x is None else x, run.knowledge
-        self._value_watch.add(knowledge)
-        self._places_watch.add(inputs, self._supervision.data_format)
-        self._label_watch.add(knowledge, y_pred)
+        for watch in self._watches:
+            watch.add(knowledge, inputs, y_pred, self._supervision.data_format)
         forward = self._supervision.forward_pass(
             run.latest_calls(), inputs, y_pred, knowledge, run.tape
         )

@@ -9,6 +9,7 @@ from keras_lap.injection.losses.highest_pixels import (
     height_of_highest,
     mean_above,
     pixel_count,
+    pixels_in_a_row,
 )
 from keras_lap.injection.losses.knowledge_loss import concept_mean
 from keras_lap.names import check_choice
@@ -75,8 +76,7 @@ class Absence(CrossLayerLoss):
         several = [layer for layer in layers if layer.logits.shape[-1] > 1]
         last = (several or layers)[-1]
         known = ops.cast(last.knowledge[self.known_by], "float32")
-        samples, height, width, concepts = ops.shape(last.logits)
-        maps = ops.reshape(last.logits, (samples, height * width, concepts))
+        maps = pixels_in_a_row(last.logits)
         count = pixel_count(self.top_fraction, ops.shape(maps)[1])
         bound = height_of_highest(ops.stop_gradient(maps), count)[:, None]
         peaks = mean_above(bound, maps, count, ops.softplus(maps))

@@ -15,6 +15,12 @@ def check_top_fraction(top_fraction):
         )
 
 
+def pixels_in_a_row(logits):
+    """Maps `(N, H, W, K)` as `(N, P, K)`."""
+    samples, height, width, concepts = ops.shape(logits)
+    return ops.reshape(logits, (samples, height * width, concepts))
+
+
 def pixel_count(fraction, pixels):
     """How many pixels a fraction of them is, at least one; `pixels` may be a tensor."""
     if isinstance(pixels, int):

@@ -9,6 +9,7 @@ from keras_lap.injection.losses.highest_pixels import (
     height_of_highest,
     mean_above,
     pixel_count,
+    pixels_in_a_row,
 )
 from keras_lap.injection.losses.knowledge_loss import KnowledgeLoss, concept_mean
 
@@ -67,8 +68,7 @@ class Presence(KnowledgeLoss):
         self.top_fraction = top_fraction
 
     def call(self, logits, present):
-        samples, height, width, concepts = ops.shape(logits)
-        maps = ops.reshape(logits, (samples, height * width, concepts))
+        maps = pixels_in_a_row(logits)
         pixels = ops.shape(maps)[1]
         top, low = pixel_count(self.top_fraction, pixels), pixels // 2
         everywhere = ops.mean(ops.softplus(maps), axis=1)
