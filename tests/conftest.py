@@ -17,6 +17,9 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="keras_lap_jax_")
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+# Without it TensorFlow has no convolutions in `channels_first` on CPUs, nor a count of
+# their memory; by itself it takes it on some CPUs alone.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # Several processes have tests to run: threads of each would wait by spinning.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 

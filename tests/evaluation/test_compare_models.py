@@ -7,6 +7,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from compare_problem import CLASSES, COUNT, DATA, IMAGES, LABELS, MASKS, small_network
 
 import keras_lap
@@ -239,3 +240,13 @@ class TestCosts:
         monkeypatch.setattr(keras.backend, "backend", lambda: "numpy")
         (cost,) = costs({"nothing": lambda: None}, rounds=1).values()
         assert math.isnan(cost.peak_mib) and "TensorFlow" in cost.reason
+
+    def test_memory_that_tensorflow_does_not_count(self, monkeypatch):
+        def refuse(device):
+            raise ValueError(f"Cannot reset memory stats for device '{device}'")
+
+        monkeypatch.setattr(tf.config.experimental, "reset_memory_stats", refuse)
+        (cost,) = costs({"nothing": lambda: None}, rounds=1).values()
+        assert math.isnan(cost.peak_mib)
+        assert "'CPU:0'. On a CPU" in cost.reason
+        assert "TF_ENABLE_ONEDNN_OPTS is 1" in cost.reason

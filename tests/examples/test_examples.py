@@ -10,9 +10,11 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_lap.datasets import ClutteredDigitsConfig
 from keras_lap.datasets.cluttered_digits import render_example
+from keras_lap.pooling_shapes import POOLING_SHAPES
 
 ROOT = pathlib.Path(__file__).parents[2]
 QUARTILES = ("lower", "median", "upper")
@@ -199,6 +201,20 @@ def test_benchmark(tmp_path):
     table = path.with_suffix(".md").read_text().splitlines()
     assert len(table) == 2 + 4
     assert len({line.count("|") for line in table}) == 1
+
+
+def test_benchmark_where_memory_is_not_counted(tmp_path, monkeypatch):
+    import bench_la_pool
+
+    def refuse(device):
+        raise ValueError(f"Cannot reset memory stats for device '{device}'")
+
+    monkeypatch.setattr(tf.config.experimental, "reset_memory_stats", refuse)
+    monkeypatch.setattr(bench_la_pool, "POOLING_SHAPES", POOLING_SHAPES[-1:])
+    path = tmp_path / "la_pool.csv"
+    bench_la_pool.main(["--batch", "1", "--rounds", "1", "--csv", str(path)])
+    assert {row["peak_mib"] for row in csv.DictReader(path.open())} == {""}
+    assert path.with_suffix(".md").read_text().count("| - / - |") == 4
 
 
 @pytest.mark.usefixtures("eager")
