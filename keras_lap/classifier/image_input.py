@@ -1,6 +1,5 @@
 """What a model says of the images it takes."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import keras
@@ -34,40 +33,22 @@ def check_one_input(model):
         )
 
 
-def check_one_array(images):
-    """Raises a `ValueError` if images are given along with a model's other inputs.
-
-    Args:
-        images: Images of any form. A list, tuple or dict is refused if it holds arrays
-            of rank 4 and others.
-    """
-    if not isinstance(images, Mapping | list | tuple):
-        return
-    parts = images.values() if isinstance(images, Mapping) else images
-    shapes = [tuple(getattr(part, "shape", ())) for part in parts]
-    ranks = {len(shape) for shape in shapes}
-    if 4 in ranks and len(ranks) > 1:
-        raise ValueError(
-            "Expected images alone, as the single input of a model. Received: "
-            f"{len(shapes)} inputs of shapes {shapes}. For a model that takes several: "
-            "wrap it in a model that makes the other inputs itself."
-        )
-
-
 @dataclass(frozen=True)
 class ImageInput:
-    """The one input of a model that takes images.
+    """The input of a model that takes images.
 
     Attributes:
         name: Name of the model.
         shape: `(N, H, W, C)` or `(N, C, H, W)`, `None` where it is open; `None` if the
             model does not say.
         data_format: `"channels_last"` or `"channels_first"`, as its LAP layers.
+        is_alone: Whether the model says that it takes nothing else.
     """
 
     name: str
     shape: tuple | None
     data_format: str
+    is_alone: bool = False
 
     @classmethod
     def of(cls, model):
@@ -75,7 +56,8 @@ class ImageInput:
 
         Raises:
             TypeError: If it is no Keras model.
-            ValueError: If it is not built, or has several inputs.
+            ValueError: If it is not built, or has several inputs of which not just one
+                is of rank 4.
         """
         check_model(model)
         if not model.built:
@@ -88,8 +70,16 @@ class ImageInput:
         graph = graph_of(model)
         if graph is None:
             return cls(model.name, None, data_format)
-        check_one_input(model)
-        return cls(model.name, tuple(graph.inputs[0].shape), data_format)
+        shapes = [tuple(tensor.shape) for tensor in graph.inputs]
+        images = [shape for shape in shapes if len(shape) == 4]
+        if len(shapes) > 1 and len(images) != 1:
+            raise ValueError(
+                "Expected a model with one input of images, of rank 4. Received: "
+                f"{model.name!r} with {len(shapes)} inputs of shapes {shapes}. Wrap it "
+                "in a model that takes one and makes the others itself."
+            )
+        shape = (images or shapes)[0]
+        return cls(model.name, shape, data_format, is_alone=len(shapes) == 1)
 
     @property
     def spatial(self):

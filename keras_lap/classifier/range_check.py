@@ -11,9 +11,9 @@ The layers near the image know about it:
 - A `Rescaling` by 1/50 or less, such as `Rescaling(1 / 255)`, in front of them is there
   for `[0, 255]`. What reaches it within `[-1, 1]` has been rescaled already.
 
-Nothing is said of models without a graph, of statistics as they are before training, of
-images that hardly vary, and of ranges that are near each other, such as `[0, 1]` and
-`[-1, 1]`.
+Nothing is said of models without a graph or with several inputs, of statistics as they
+are before training, of images that hardly vary, and of ranges that are near each other,
+such as `[0, 1]` and `[-1, 1]`.
 """
 
 import numpy as np
@@ -36,8 +36,7 @@ def range_warning(model, images):
     """What to say if images seem to have another range than a model was trained on.
 
     Args:
-        model: A built model with a single input. It is called up to its first
-            `BatchNormalization`.
+        model: A built model. It is called up to its first `BatchNormalization`.
         images: A batch of images, as the model takes them.
 
     Returns:
@@ -56,7 +55,8 @@ def range_warning(model, images):
     False
     """
     graph = graph_of(model)
-    telling = [] if graph is None else _telling_layers(graph)
+    is_read = graph is not None and len(graph.inputs) == 1
+    telling = _telling_layers(graph) if is_read else []
     if not telling:
         return None
     images = ops.convert_to_tensor(images, dtype=graph.inputs[0].dtype)

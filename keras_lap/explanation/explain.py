@@ -73,8 +73,9 @@ def explain(
     model was trained on, see `keras_lap.classifier.range_check`.
 
     Args:
-        model: A `keras.Model` with a single input, the image. In a subclassed model
-            every map is taken to extend over the whole image.
+        model: A `keras.Model` that takes images, possibly along with inputs of other
+            ranks. In a subclassed model every map is taken to extend over the whole
+            image.
         images: One of these, all images of one size:
 
             - Array or tensor `(N, H, W, C)`, in the range that the model expects, or
@@ -83,6 +84,8 @@ def explain(
               `[0, 255]`, also those of 16 bits, and resized to the model's input. If
               none of 16 bits has a value above 4095, a warning is given.
               Without a graph, as in a subclassed model, they are read in colour.
+            - All inputs of a model that takes images and something else, as for
+              `predict`: a dict, list or tuple of arrays.
             - `tf.data.Dataset`, or any other iterable of batches, of images, of
               `(images, labels)`, or with a dict of targets that may hold `"label"`,
               `"mask"`, and in `"valid"` flags of the masks that are real. Dicts with
@@ -175,7 +178,7 @@ def explain(
     progress = Progress(source.batch_count, verbose)
     reader = None
     for batch, forward in batches_with_passes(model, source):
-        seen = passes.read(batch.images, *forward(batch.images))
+        seen = passes.read(batch.images, *forward(batch.inputs))
         if reader is None:
             reader = seen.reader
             if class_names is None:

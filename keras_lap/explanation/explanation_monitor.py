@@ -8,16 +8,17 @@ import warnings
 
 import keras
 import numpy as np
-from keras import ops
+from keras import ops, tree
 
 from keras_lap.class_concepts import checked_class_concepts
 from keras_lap.classifier.labels import standardized_labels
 from keras_lap.classifier.masks import standardized_masks
+from keras_lap.classifier.model_inputs import images_of
 from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.explain import explain
 from keras_lap.explanation.gate_check import ClosedGateWarning
 from keras_lap.explanation.heat import matplotlib_module
-from keras_lap.explanation.image_source import are_batches, files_of, one_array
+from keras_lap.explanation.image_source import are_batches, arrays_given, files_of
 from keras_lap.names import check_choice, check_names
 from keras_lap.standardize_count import standardize_count
 from keras_lap.warn import warn
@@ -42,8 +43,9 @@ class ExplanationMonitor(keras.callbacks.Callback):
 
     Args:
         images: Array or tensor `(N, H, W, C)` as the model takes them, or
-            `(N, C, H, W)` if it is `channels_first`; or a list of image files, which
-            are read for each figure, as by `keras_lap.explain`.
+            `(N, C, H, W)` if it is `channels_first`; along with the model's other
+            inputs, as for `keras_lap.explain`; or a list of image files, which are read
+            for each figure.
         directory: Folder for the files, which is made if it is missing.
         every: Number of epochs from one figure to the next.
         concepts: Indices or names of the concepts to draw, as for `keras_lap.explain`,
@@ -124,16 +126,19 @@ class ExplanationMonitor(keras.callbacks.Callback):
                 "Expected an array of images, or a list of files. Received: "
                 f"{type(images).__name__}. Take the images of a batch of a data set."
             )
-        images = files or one_array(images)
-        shape = (len(files),) if files else tuple(images.shape)
+        inputs = files or arrays_given(images)
+        shape = (len(files),) if files else tuple(images_of(inputs).shape)
         if not files and (len(shape) != 4 or 0 in shape):
             raise ValueError(
                 "Expected images of rank 4, (N, H, W, C) or (N, C, H, W), not empty, "
                 f"or a list of files. Received: images.shape={shape}"
             )
-        self._images = (
-            files[: self.max_images] if files else _first(images, self.max_images)
-        )
+        if files:
+            self._images = files[: self.max_images]
+        else:
+            self._images = tree.map_structure(
+                lambda values: _first(values, self.max_images), inputs
+            )
         self._options = {
             "concepts": concepts,
             "layers": layers,

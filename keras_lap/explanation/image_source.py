@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from keras import ops
+from keras import ops, tree
 
 from keras_lap.classifier.image_and_targets import image_and_targets
-from keras_lap.classifier.image_input import check_one_array
 from keras_lap.classifier.labels import standardized_labels
 from keras_lap.classifier.masks import standardized_masks
+from keras_lap.classifier.model_inputs import are_inputs, arrays_of, images_of
 from keras_lap.classifier.read_pixels import read_pixels
 from keras_lap.classifier.stretch_warning import stretch_warning
 from keras_lap.to_numpy import to_numpy
@@ -22,14 +22,20 @@ class SourceBatch:
     """Some images, and what a data set tells of them.
 
     Attributes:
-        images: Array or tensor, as the model takes them.
+        inputs: What the model takes: images, or a dict or list with its other inputs
+            too, arrays or tensors.
         labels: Array `(n,)` or `(n, classes)`, or `None`.
         masks: Boolean array `(n, H, W)`, or `None`.
     """
 
-    images: Any
+    inputs: Any
     labels: Any = None
     masks: Any = None
+
+    @property
+    def images(self):
+        """Array or tensor of images, as the model takes them."""
+        return images_of(self.inputs)
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,9 @@ def image_source(images, taken, batch_size, verbose=False):
     """Finds out what images are given as.
 
     Args:
-        images: Array or tensor of images, a path or a list of paths, a
-            `tf.data.Dataset`, or any other iterable of batches.
+        images: Array or tensor of images, alone or along with the model's other inputs
+            in a dict, list or tuple; a path or a list of paths; a `tf.data.Dataset`, or
+            any other iterable of batches.
         taken: The `ImageInput` of the model.
         batch_size: Number of images of a batch, where they do not come in batches.
         verbose: Whether there is a progress bar for reading files, as for `Progress`.
@@ -78,7 +85,7 @@ def image_source(images, taken, batch_size, verbose=False):
         return _of_files(files, taken, batch_size, verbose)
     if are_batches(images):
         return _of_dataset(images, taken, batch_size)
-    return _of_array(images, taken, batch_size)
+    return _of_arrays(_fitting_arrays(images, taken), taken, batch_size)
 
 
 def files_of(images):
@@ -107,30 +114,26 @@ def are_batches(images):
     """Whether images that are no files come in batches, and not as an array."""
     is_array = (
         ops.is_tensor(images)
-        or isinstance(images, list | tuple)
+        or isinstance(images, Mapping | list | tuple)
         or hasattr(images, "shape")
         or not isinstance(images, Iterable)
     )
     return hasattr(images, "element_spec") or not is_array
 
 
-def one_array(images):
-    """Images that are no files and come in no batches, as one array or tensor.
+def arrays_given(images):
+    """Images that are no files and come in no batches, alone or with other inputs.
+
+    Returns:
+        An array or tensor of images, or a dict or list of all inputs of a model.
 
     Raises:
-        ValueError: If they are of several sizes, or come in a pair with labels or with
-            a model's other inputs.
+        ValueError: If images are of several sizes, or inputs of several lengths.
     """
+    if are_inputs(images):
+        return arrays_of(images)
     if ops.is_tensor(images):
         return images
-    is_pair = isinstance(images, tuple) and len(images) > 1
-    if is_pair and len(getattr(images[0], "shape", ())) == 4:
-        raise ValueError(
-            "Expected images alone, as one array. Received: a tuple of "
-            f"{len(images)}, the first of shape {tuple(images[0].shape)}. Pass labels "
-            "and masks as `labels` and `masks`."
-        )
-    check_one_array(images)
     try:
         return np.asarray(images)
     except ValueError as error:
@@ -141,12 +144,27 @@ def one_array(images):
         ) from error
 
 
-def _of_array(images, taken, batch_size, **known):
-    images = one_array(images)
+def _fitting_arrays(images, taken):
+    if taken.is_alone and are_inputs(images) and len(images) > 1:
+        parts = images.values() if isinstance(images, Mapping) else images
+        shapes = [tuple(getattr(part, "shape", ())) for part in parts]
+        raise ValueError(
+            f"Expected images alone, as the single input of {taken.name!r}. Received: "
+            f"{len(shapes)} inputs of shapes {shapes}. Pass labels and masks as "
+            "`labels` and `masks`."
+        )
+    return arrays_given(images)
+
+
+def _of_arrays(inputs, taken, batch_size, **known):
+    images = images_of(inputs)
     taken.check(images.shape)
     starts = range(0, len(images), batch_size)
     return ImageSource(
-        batches=(SourceBatch(images[start : start + batch_size]) for start in starts),
+        batches=(
+            SourceBatch(_some(inputs, slice(start, start + batch_size)))
+            for start in starts
+        ),
         samples=len(images),
         batch_count=len(starts),
         images=images,
@@ -154,9 +172,13 @@ def _of_array(images, taken, batch_size, **known):
     )
 
 
+def _some(inputs, chosen):
+    return tree.map_structure(lambda values: values[chosen], inputs)
+
+
 def _of_files(files, taken, batch_size, verbose):
     images, sizes = read_pixels(taken, files, verbose=verbose)
-    return _of_array(
+    return _of_arrays(
         taken.first(images),
         taken,
         batch_size,
@@ -172,7 +194,8 @@ def _of_dataset(dataset, taken, batch_size):
     if hasattr(dataset, "element_spec"):
         # What else has files need not give images in their order.
         files = _strings(dataset, "files")
-        if image_and_targets(dataset.element_spec)[0].shape.rank == 3:
+        inputs, _ = image_and_targets(dataset.element_spec)
+        if max(spec.shape.rank for spec in tree.flatten(inputs)) == 3:
             dataset = dataset.batch(batch_size)
         batch_count = int(dataset.cardinality())
         if batch_count == -1:
@@ -198,14 +221,14 @@ def _strings(dataset, attribute):
 
 
 def _batch(element, taken):
-    images, targets = image_and_targets(element)
-    if isinstance(images, str | os.PathLike):
+    inputs, targets = image_and_targets(element)
+    if isinstance(inputs, str | os.PathLike):
         raise ValueError(
             "Expected batches of images, or a list of files. Received: files that are "
-            f"no list, the first {os.fspath(images)!r}. Make one, as by `sorted`."
+            f"no list, the first {os.fspath(inputs)!r}. Make one, as by `sorted`."
         )
-    if not ops.is_tensor(images):
-        images = np.asarray(images)
+    inputs = _fitting_arrays(inputs, taken)
+    images = images_of(inputs)
     taken.check(images.shape)
     if not isinstance(targets, Mapping):
         targets = {"label": targets}
@@ -216,7 +239,7 @@ def _batch(element, taken):
         valid = valid.get("mask") if isinstance(valid, Mapping) else valid
         size = images.shape[taken.spatial]
         masks = standardized_masks(masks, size, labels, to_numpy(valid))
-    return SourceBatch(images, labels, masks)
+    return SourceBatch(inputs, labels, masks)
 
 
 def _is_of_outputs(labels):

@@ -44,7 +44,7 @@ class PassReader:
     """Reads forward passes, and warns of the first one of each size of images.
 
     Args:
-        model: A built model with a single input, the image.
+        model: A built model with one input of images.
         layers: Names of LAP layers, or `None` for all of them.
         combine: A key of `COMBINATIONS` in `keras_lap.explanation.combine`.
         output: Name or index of the output that predicts, by default the first.
@@ -54,7 +54,8 @@ class PassReader:
 
     Raises:
         TypeError: If `model` is no Keras model.
-        ValueError: If it is not built or has several inputs.
+        ValueError: If it is not built, or has several inputs of which not just one is
+            of rank 4.
     """
 
     def __init__(self, model, layers, combine, output=None):

@@ -21,13 +21,13 @@ def recorded_pass(model):
         model: A built model.
 
     Returns:
-        A function from a batch of images, as the model takes them, to a tuple: what the
-        model returns in inference mode, and its list of `ScoreRecord`.
+        A function from what the model takes, of a batch of images, to a tuple: what it
+        returns in inference mode, and its list of `ScoreRecord`.
     """
 
-    def forward(images):
+    def forward(inputs):
         with _without_gradients(), score_tape() as records:
-            outputs = model(images, training=False)
+            outputs = model(inputs, training=False)
         return outputs, records
 
     return forward
@@ -81,17 +81,17 @@ class _CompiledPass:
         self._names, self._calls = None, []
         self._can_be_traced = True
 
-    def __call__(self, images):
+    def __call__(self, inputs):
         if not self._can_be_traced:
-            return self._forward(images)
+            return self._forward(inputs)
         try:
-            return self._traced(images)
+            return self._traced(inputs)
         except Exception as error:
             # Layers of users raise anything when they cannot be traced.
             reason = _reason(error)
         # What is wrong with images is said as if nothing had been traced, and no
         # reason to do without for the next ones.
-        result = self._forward(images)
+        result = self._forward(inputs)
         self._can_be_traced = False
         warn(
             "The model cannot be compiled, and runs operation by operation, which "
@@ -99,8 +99,8 @@ class _CompiledPass:
         )
         return result
 
-    def _traced(self, images):
-        outputs, attention, logits = self._run(images)
+    def _traced(self, inputs):
+        outputs, attention, logits = self._run(inputs)
         if self._names is not None:
             outputs = dict(zip(self._names, outputs, strict=True))
         logits = iter(logits)
@@ -110,8 +110,8 @@ class _CompiledPass:
         ]
         return outputs, records
 
-    def _tensors(self, images):
-        outputs, records = self._forward(images)
+    def _tensors(self, inputs):
+        outputs, records = self._forward(inputs)
         if isinstance(outputs, dict):
             # JAX would sort it.
             self._names, outputs = [*outputs], [*outputs.values()]

@@ -56,7 +56,7 @@ def test_files_are_explained_as_their_pixels_are(model, write):
     explanation = explain(model, files, batch_size=2)
     np.testing.assert_array_equal(explanation.images, images)
     np.testing.assert_allclose(
-        explanation.maps, maps_of(model, images.astype("float32")), rtol=1e-6
+        explanation.maps, maps_of(model, images.astype("float32")), rtol=1e-5
     )
     assert explanation.files == [str(file) for file in files]
     for one in (files[1], str(files[1]), (str(files[1]),)):
@@ -432,9 +432,12 @@ def test_batches_of_several_sizes_are_refused():
         (
             lambda a: (a["image"], a["label"]),
             {},
-            "as one array.*a tuple of 2.*`labels`",
+            r"images alone.*\(5, 16, 16, 3\), \(5,\)\]. Pass labels and masks",
         ),
-        (lambda a: (tf.constant(a["image"]), a), {}, r"\(5, 16, 16, 3\). Pass labels"),
+        (lambda a: (tf.constant(a["image"]), a), {}, r"\(5, 16, 16, 3\), \(\)\]. Pass"),
+        (lambda a: {"image": a["image"], "age": a["label"]}, {}, "images alone.*2 inp"),
+        (lambda a: iter([({"a": a["image"], "b": 1}, 0)]), {}, "images alone.*2 inp"),
+        (lambda a: {"label": a["label"]}, {}, r"one input of images.*\[\(5,\)\]"),
     ],
 )
 def test_images_and_targets_that_do_not_fit(model, arrays, images, options, message):

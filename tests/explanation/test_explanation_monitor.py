@@ -261,14 +261,10 @@ def test_without_tensorboard_there_are_no_summaries(x, tmp_path, monkeypatch):
         ({"images": iter([np.zeros((1, 8, 8, 1))])}, "list_iterator. Take the images"),
         ({"images": np.zeros((0, 8, 8, 1))}, "not empty"),
         ({"images": ()}, "rank 4"),
-        (
-            {"images": (np.zeros((SAMPLES, 8, 8, 1)), LABELS)},
-            f"a tuple of 2, the first of shape ({SAMPLES}, 8, 8, 1). Pass labels",
-        ),
         ({"images": [np.zeros((8, 8, 1)), np.zeros((9, 8, 1))]}, "of one size"),
         (
-            {"images": [np.zeros((SAMPLES, 8, 8, 1)), np.zeros((SAMPLES, 2))]},
-            "wrap it in a model that makes the other inputs itself",
+            {"images": [np.zeros((SAMPLES, 8, 8, 1)), np.zeros((1, 2))]},
+            "inputs of as many samples each",
         ),
         ({"every": 0}, "every"),
         ({"max_images": 1.5}, "max_images"),
@@ -297,6 +293,7 @@ def test_says_at_once_what_is_wrong(arguments, reason, x, tmp_path):
         ({"labels": [5] * SAMPLES}, ValueError, "a label 5"),
         ({"images": ["missing.png"]}, FileNotFoundError, "missing.png"),
         ({"images": np.zeros((1, 9, 9, 1))}, ValueError, "(1, 9, 9, 1)"),
+        ({"images": (np.zeros((2, 8, 8, 1)), [0, 1])}, ValueError, "Pass labels"),
     ],
 )
 def test_fails_before_it_trains(

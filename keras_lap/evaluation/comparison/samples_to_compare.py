@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_lap.classifier.image_and_targets import image_and_targets
-from keras_lap.classifier.image_input import check_one_array
 from keras_lap.classifier.labels import standardized_labels
 from keras_lap.classifier.masks import standardized_masks
+from keras_lap.classifier.model_inputs import are_inputs
 from keras_lap.layout import height_and_width
 from keras_lap.to_numpy import to_numpy
 
@@ -156,7 +156,12 @@ def _known(sample):
             f"Expected the key 'image' in `dataset`. Received keys {list(sample)}. The "
             f"keys that are read are {[*_NAMES, 'valid']}."
         )
-    check_one_array(sample["image"])
+    if are_inputs(sample["image"]):
+        raise ValueError(
+            "Expected images alone, as the single input of a model. Received: images "
+            "along with other inputs. For a model that takes several: wrap it in a "
+            "model that makes the other inputs itself."
+        )
     valid = sample.get("valid")
     if not isinstance(valid, Mapping):
         valid = dict.fromkeys(_FLAGS, valid)
