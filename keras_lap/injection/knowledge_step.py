@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+from keras import ops
 
 from keras_lap.injection.image_batch import ImageBatch
 from keras_lap.injection.input_tape import InputTape
@@ -102,6 +103,9 @@ class KnowledgeStep:
             if missing:
                 continue
             counts = knowledge.counts(term.needs, sample_weight, forward.samples)
+            told = term.told(forward)
+            if told is not None:
+                counts = counts * ops.cast(told, counts.dtype)
             values = term.of_pass(forward, counts)
             loss = loss + self._terms.add(index, values, counts, run.is_training)
         return loss

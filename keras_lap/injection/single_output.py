@@ -1,14 +1,16 @@
 """Models with one output, the classes."""
 
+from keras_lap.injection.knowledge import NamesNoConcepts
+
 
 def single_output(predictions):
     """Returns the predictions of a model.
 
     Raises:
-        ValueError: If the model has several outputs.
+        NamesNoConcepts: If the model has several outputs.
     """
     if not hasattr(predictions, "shape"):
-        raise ValueError(
+        raise NamesNoConcepts(
             "Expected a model with one output, the classes, for a loss that asks which "
             "concepts the label names, or what the model predicts. Received outputs of "
             f"type {type(predictions).__name__}. With several, knowledge has to name "

@@ -74,7 +74,7 @@ def region_mean(values, weights):
     return np.mean(values * weights) / max(np.mean(weights), 1e-4)
 
 
-def masks(loss, z, mask):
+def masks(loss, z, mask, mask_known=None):
     def term(z, mask):
         if loss.mode == "outside":
             return region_mean(softplus(z), mask == 0)
@@ -85,7 +85,10 @@ def masks(loss, z, mask):
         return term
 
     mask = per_concept(mask)
-    return balanced(map(term, per_concept(z), mask), mask.any(axis=1))
+    state = mask.any(axis=1).astype(int)
+    if mask_known is not None:
+        state = np.where(mask_known == 1, state, -1)
+    return balanced(map(term, per_concept(z), mask), state)
 
 
 def exclusivity(loss, z):
@@ -257,6 +260,7 @@ KNOWLEDGE = {
     "present": states,
     "concepts": states,
     "mask": some_masks,
+    "mask_known": lambda shape, rng: rng.choice([0, 1], size=(shape[0], shape[-1])),
     "boxes": some_boxes,
     # Of all, of the last concept, and of one that there is not.
     "box_concepts": lambda shape, rng: rng.choice(

@@ -249,6 +249,32 @@ def test_knowledge_that_names_its_concepts_goes_beside_several_outputs(
         assert_close(logs[term.name], np.mean(as_float64(values)), **ALLOWED)
 
 
+def test_boxes_of_no_concept_teach_nothing_beside_several_outputs(x):
+    loss = dict.fromkeys("ab", keras.losses.SparseCategoricalCrossentropy(True))
+    model = compiled(two_outputs(), loss=loss, metrics=None)
+    y = {"label": dict.fromkeys("ab", np.zeros(SAMPLES, int)), **A_BOX}
+    y["box_concepts"] = np.full((SAMPLES, 1), -1)
+    injection = KnowledgeInjection([BoxSupervision()])
+    with pytest.warns(UserWarning, match="no sample"):
+        logs = first(fit(model, x, y, [injection]))
+    assert np.isnan(logs["box_supervision"])
+
+
+def test_boxes_that_name_their_concepts_need_no_label(x):
+    """Of layers of which nobody said which classes their concepts are."""
+    model = single_output("mse", concepts=3)
+    y = {"label": SEVERITY, **A_BOX, "box_concepts": np.zeros((SAMPLES, 1))}
+    with score_tape() as records:
+        model(x)
+    logs = first(fit(model, x, y, [KnowledgeInjection([BoxSupervision()])]))
+    known = {"boxes": y["boxes"], "box_concepts": y["box_concepts"]}
+    values = BoxSupervision()(records[0].logits, **known)
+    assert_close(logs["box_supervision"], np.mean(as_float64(values)), **ALLOWED)
+    del y["box_concepts"]
+    with pytest.raises(ValueError, match="`class_concepts` of `KnowledgeInj"):
+        fit(model, x, y, [KnowledgeInjection([BoxSupervision()])])
+
+
 def two_sets_of_concepts():
     layers_of = {"parts": 2, "classes": CLASSES}
     return sequential(
@@ -418,9 +444,10 @@ def test_warns_once_of_values_that_are_valid_and_misread(x, label, name):
     assert re.search(message, warning)
 
 
-def single_output(loss):
+def single_output(loss, concepts=1):
     inputs = keras.Input((SIZE, SIZE, 1))
-    outputs = layers.Dense(1, activation="sigmoid")(GlobalLAPooling2D()(inputs))
+    pooled = GlobalLAPooling2D(concepts=concepts)(inputs)
+    outputs = layers.Dense(1, activation="sigmoid")(pooled)
     return compiled(keras.Model(inputs, outputs), loss=loss, metrics=[])
 
 

@@ -35,6 +35,7 @@ from keras_lap.losses import (
     MaskSupervision,
     PerturbationLoss,
     Presence,
+    RightReasons,
 )
 
 pytest_plugins = ["injection_problem"]
@@ -89,7 +90,7 @@ def by_hand(term, model, x, known, present):
         small = blocks.mean(axis=(2, 4))[..., None]
         knowledge["mask"] = small * knowledge["present"][:, None, None]
         names = (*term.needs, *term.accepts)
-        knowledge = {name: knowledge[name] for name in names}
+        knowledge = {name: knowledge[name] for name in names if name in knowledge}
         values.append(as_float64(term(record.logits, **knowledge)))
     return np.mean(values, axis=0)
 
@@ -173,6 +174,45 @@ def test_masks_of_nan_are_not_known(x, label, mask):
     assert np.isfinite(logs[0]["loss"])
     for name in ("loss", "mask_supervision"):
         assert_close(logs[0][name], logs[1][name], **ALLOWED)
+
+
+def test_samples_count_in_layers_that_know_enough_of_their_masks(x, label, mask):
+    """Masks of some concepts only are none for a layer with a single one."""
+    masks = mask[..., None] * np.eye(CLASSES)[label][:, None, None]
+    some = masks.astype("float32")
+    # The first is known of one concept, the second of none.
+    some[0, ..., 1:], some[1] = np.nan, np.nan
+
+    def own(logits, mask):
+        return ops.mean(ops.softplus(logits) * (1 - mask), axis=(1, 2, 3))
+
+    terms = [MaskSupervision(), own, RightReasons()]
+    model = make_model()
+    logs = first(
+        fit(model, x, {"label": label, "mask": some}, [KnowledgeInjection(terms)])
+    )
+    with score_tape() as records:
+        model(x, training=False)
+    pool, head = (record.logits for record in records)
+    flags = ~np.isnan(some).any(axis=(1, 2))
+    union = masks.max(axis=-1, keepdims=True)
+    of_pool = MaskSupervision()(pool, mask=_at(pool, union))
+    given = {"mask": _at(head, masks), "mask_known": flags}
+    of_head = as_float64(MaskSupervision()(head, **given))
+    expected = (as_float64(of_pool) + of_head) / 2
+    expected[0] = of_head[0]
+    assert_close(logs["mask_supervision"], expected[[0, 2, 3, 4, 5]].mean(), **ALLOWED)
+    y = {"label": label, "mask": masks, "valid": {"mask": np.arange(SAMPLES) > 1}}
+    without = first(fit(make_model(), x, y, [KnowledgeInjection(terms)]))
+    for name in ("own", "right_reasons"):
+        assert_close(logs[name], without[name], **ALLOWED)
+
+
+def _at(logits, masks):
+    """Masks at the resolution of a map, `(N, H, W, K)`."""
+    side = logits.shape[1]
+    blocks = masks.reshape(SAMPLES, side, SIZE // side, side, SIZE // side, -1)
+    return blocks.mean(axis=(2, 4))
 
 
 def test_several_classes_at_a_time(x, known, rng):

@@ -202,7 +202,11 @@ def test_default_class_concepts():
 
 def test_what_there_is(rng):
     known = fitted(mask=rng.uniform(size=(3, 4, 4)))
-    assert [name for name in FITTED if name in known] == ["present", "mask"]
+    assert [name for name in FITTED if name in known] == [
+        "present",
+        "mask_known",
+        "mask",
+    ]
     assert_close(known["present"], PRESENT, 0, 0)
 
 
@@ -252,6 +256,22 @@ def test_a_mask_for_the_one_concept_of_a_layer_needs_no_label(rng, label):
     assert ("present" in known) is not isinstance(label, dict)
 
 
+def test_a_last_axis_of_one_changes_nothing_where_the_label_is_of_classes(rng):
+    mask = rng.uniform(size=(3, 8, 8)).astype("float32")
+    given, label = (mask, mask[..., None]), np.array([0, 1, 1])
+    plain, with_axis = (
+        LayerKnowledge(
+            Knowledge(label, {"mask": each}, outputs="sigmoid"),
+            even_cells((4, 4)),
+            1,
+            lambda: np.ones((1, 1), "float32"),
+        )["mask"]
+        for each in given
+    )
+    assert_close(with_axis, plain, 0, 0)
+    assert not np.any(plain[0]) and np.any(plain[1])
+
+
 def test_masks_with_concepts_are_taken_as_they_are(rng):
     mask = rng.uniform(size=(3, 8, 8, 3)).astype("float32")
     assert_close(fitted(mask=mask)["mask"], resize_area(mask, even_cells((4, 4))), 0, 0)
@@ -266,16 +286,16 @@ def test_a_single_concept_takes_the_union_of_masks(rng):
 def test_masks_that_hold_nan_are_unknown_concept_by_concept(rng):
     mask = rng.choice([0.0, 1.0], size=(3, 8, 8, 3)).astype("float32")
     mask[1, 2, 3, 0] = mask[2, ..., 1:] = np.nan
-    unknown = np.isnan(mask).any(axis=(1, 2), keepdims=True)
-    filled = np.nan_to_num(mask)
-    # Cells beyond the image are unknown as well.
-    for cells in (even_cells((4, 4)), [np.array([[0, 0.5], [1, 1.5]])] * 2):
-        expected = ops.convert_to_numpy(resize_area(filled, cells))
-        known = fitted(cells=cells, mask=mask)["mask"]
-        assert_close(known, np.where(unknown, -1, expected), 0, 0)
-        union = resize_area(filled.max(axis=-1, keepdims=True), cells)
-        expected = np.where(unknown.any(axis=-1, keepdims=True), -1, union)
-        assert_close(fitted(count=1, cells=cells, mask=mask)["mask"], expected, 0, 0)
+    known = ~np.isnan(mask).any(axis=(1, 2))
+    filled = np.where(known[:, None, None], mask, 0)
+    several, single = fitted(mask=mask), fitted(count=1, mask=mask)
+    assert_close(several["mask"], resize_area(filled, even_cells((4, 4))), 0, 0)
+    assert_close(several["mask_known"], known, 0, 0)
+    union = filled.max(axis=-1, keepdims=True)
+    assert_close(single["mask"], resize_area(union, even_cells((4, 4))), 0, 0)
+    assert_close(single["mask_known"], [[True], [False], [False]], 0, 0)
+    of_label = fitted(mask=mask[..., 0])["mask_known"]
+    assert_close(of_label, [[True] * 3, [False] * 3, [True] * 3], 0, 0)
 
 
 def test_refuses_masks_of_other_concepts_than_the_layers():

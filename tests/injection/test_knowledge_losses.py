@@ -111,12 +111,13 @@ def test_presence_can_be_satisfied_by_the_top_pixels_alone():
 def test_concepts_without_a_mask_have_no_influence(rng, mode):
     logits, loss = rng.normal(size=(2, 5, 4, 3)), MaskSupervision(mode)
     mask = rng.choice([0.0, 1.0], size=(2, 5, 4, 3))
-    mask[0, ..., 1] = mask[1] = -1
-    values = ops.convert_to_numpy(loss(logits, mask=mask))
+    known = np.array([[1, 0, 1], [0, 0, 0]])
+    given = {"mask": mask, "mask_known": known}
+    values = ops.convert_to_numpy(loss(logits, **given))
     assert_close(values[:1], loss(logits[..., ::2], mask=mask[..., ::2])[:1], 1e-6, 0)
     assert values[1] == 0
-    changed = np.where(mask < 0, 7.0, logits)
-    assert_close(loss(changed, mask=mask), values, 0, 0)
+    changed = np.where(known[:, None, None], logits, 7.0)
+    assert_close(loss(changed, **given), values, 0, 0)
 
 
 @pytest.mark.parametrize("mode", ["full", "outside"])

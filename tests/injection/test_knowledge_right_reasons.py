@@ -56,14 +56,6 @@ def test_equals_the_sum_over_pixels_outside(rng, dtype):
     assert_close(actual, expected, **allowed)
 
 
-def test_where_the_mask_is_not_known_everything_may_count(rng):
-    gradient, mask = some_gradients(rng)
-    mask[1] = -1
-    actual = RightReasons()(gradient, mask=mask)
-    mask[1] = 1
-    assert_close(actual, RightReasons()(gradient, mask=mask), 0, 0)
-
-
 def test_derivative_by_the_gradient_equals_differences(rng):
     gradient, mask = some_gradients(rng, "float64")
     found = gradients(

@@ -8,6 +8,7 @@ from keras_lap.injection.knowledge.knowledge import (
     split_targets,
 )
 from keras_lap.injection.knowledge.layer_knowledge import FITTED, LayerKnowledge
+from keras_lap.injection.knowledge.names_no_concepts import NamesNoConcepts
 from keras_lap.injection.knowledge.present_concepts import (
     default_class_concepts,
     present_concepts,
@@ -21,6 +22,7 @@ __all__ = [
     "ImageKnowledge",
     "Knowledge",
     "LayerKnowledge",
+    "NamesNoConcepts",
     "default_class_concepts",
     "even_cells",
     "holds_knowledge",

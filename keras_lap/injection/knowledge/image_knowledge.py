@@ -27,3 +27,6 @@ class ImageKnowledge(LayerKnowledge):
     def present(self):
         """Ones, `(N, 1)`."""
         return ops.ones((self._samples, 1))
+
+    def _has_labels(self):
+        return True

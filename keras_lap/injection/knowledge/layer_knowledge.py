@@ -3,9 +3,11 @@
 import functools
 
 from keras_lap.injection.knowledge.kinds import KINDS
+from keras_lap.injection.knowledge.mask import known_concepts
+from keras_lap.injection.knowledge.names_no_concepts import NamesNoConcepts
 from keras_lap.injection.knowledge.present_concepts import present_concepts
 
-FITTED = ("present", *KINDS)
+FITTED = ("present", "mask_known", *KINDS)
 
 
 class LayerKnowledge:
@@ -16,7 +18,8 @@ class LayerKnowledge:
 
     - `"present"`, `(N, K)`: 1 for the concepts that the labels name, else 0
     - `"mask"`, `(N, H, W, K)`: the covered share of each of the layer's pixels, zero
-      where no mask is valid, and -1 for a concept without one where others have theirs
+      where no mask is known
+    - `"mask_known"`, `(N, K)`: of which concepts it is known, where masks are valid
     - `"boxes"`, `(N, M, 4)`: relative to the layer's map, which they may leave
     - `"box_concepts"`, `(N, M)`: a concept's number, or -1
     - `"concepts"`, `(N, K)`: 1 present, 0 absent, -1 unknown
@@ -53,17 +56,42 @@ class LayerKnowledge:
         known = self._knowledge
         return present_concepts(known.label, self._class_concepts(), known.outputs)
 
+    @functools.cached_property
+    def mask_known(self):
+        """Flags of the concepts whose masks are known, `(N, K)`."""
+        return known_concepts(self._clean("mask"), self)
+
+    @property
+    def label_is_of_classes(self):
+        """Whether the model is compiled so that its label names classes."""
+        known = self._knowledge
+        return known.outputs is not None and hasattr(known.label, "shape")
+
     def __contains__(self, name):
         if name == "present":
-            # The labels of several outputs are a structure of tensors.
-            return hasattr(self._knowledge.label, "shape")
-        return name in self._knowledge.given
+            return self._has_labels()
+        return ("mask" if name == "mask_known" else name) in self._knowledge.given
 
     def __getitem__(self, name):
-        if name == "present":
-            return self.present
+        if name in ("present", "mask_known"):
+            return getattr(self, name)
         if name not in self._fitted:
-            kind, known = KINDS[name], self._knowledge
-            values = kind.clean(known.given[name], known.valid.get(name))
-            self._fitted[name] = kind.fit(values, self)
+            self._fitted[name] = KINDS[name].fit(self._clean(name), self)
         return self._fitted[name]
+
+    def _clean(self, name):
+        known = self._knowledge
+        return KINDS[name].clean(known.given[name], known.valid.get(name))
+
+    def _has_labels(self):
+        """Whether there are labels, which boxes that name their concepts can spare."""
+        # Those of several outputs are a structure of tensors.
+        if not hasattr(self._knowledge.label, "shape"):
+            return False
+        if "box_concepts" not in self._knowledge.given:
+            return True
+        try:
+            self._class_concepts()
+        except NamesNoConcepts:
+            return False
+        return True

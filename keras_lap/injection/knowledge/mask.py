@@ -9,24 +9,37 @@ from keras_lap.same_aspect import check_masks_aspect
 
 
 def _fit(mask, layer):
-    """The covered share of each of the layer's pixels, `(N, H, W, K)`.
-
-    It is -1 for a concept that has no mask, where masks name their concepts.
-    """
-    unknown = _has_nan(mask)
-    mask = ops.where(ops.isnan(mask), 0, ops.clip(mask, 0, 1))
-    is_of_label = mask.ndim == 3 or (mask.shape[-1] == 1 != layer.concepts)
-    mask = _with_concepts(mask)
+    """The covered share of each of the layer's pixels, `(N, H, W, K)`."""
+    unknown = _has_nan(mask)[:, None, None]
+    is_of_label = _is_of_label(mask, layer)
+    mask = _with_concepts(ops.clip(ops.where(ops.isnan(mask), 0, mask), 0, 1))
+    mask = ops.where(unknown, 0.0, mask)
     if layer.concepts == 1:
         mask = ops.max(mask, axis=-1, keepdims=True)
-        # What is not known of one of them is not known of their union.
-        unknown = ops.any(unknown, axis=-1, keepdims=True)
-    elif not is_of_label:
-        check_concepts("mask", mask.shape[-1], layer)
     mask = resize_area(mask, layer.cells)
-    if is_of_label:
-        return mask * layer.present[:, None, None, :]
-    return ops.where(unknown[:, None, None], -1.0, mask)
+    return mask * layer.present[:, None, None, :] if is_of_label else mask
+
+
+def _is_of_label(mask, layer):
+    """Whether the label says which concepts a mask is of."""
+    if mask.ndim == 3:
+        return True
+    if 1 not in (layer.concepts, mask.shape[-1]):
+        check_concepts("mask", mask.shape[-1], layer)
+    return mask.shape[-1] == 1 and (layer.concepts > 1 or layer.label_is_of_classes)
+
+
+def known_concepts(mask, layer):
+    """Flags of the layer's concepts whose masks are known, `(N, K)`.
+
+    What is not known of one of several is not known of their union.
+    """
+    known = ~_has_nan(mask)
+    if layer.concepts == 1:
+        return ops.all(known, axis=-1, keepdims=True)
+    if _is_of_label(mask, layer):
+        return ops.repeat(known, layer.concepts, axis=-1)
+    return known
 
 
 def _has_nan(mask):

@@ -3,6 +3,8 @@
 import numpy as np
 from keras import ops
 
+from keras_lap.injection.knowledge.names_no_concepts import NamesNoConcepts
+
 
 def present_concepts(label, class_concepts, outputs=None):
     """Which concepts the labels say are present.
@@ -77,7 +79,7 @@ def default_class_concepts(classes, concepts):
         return np.eye(classes, dtype="float32")
     if concepts == 1:
         return np.ones((classes, 1), dtype="float32")
-    raise ValueError(
+    raise NamesNoConcepts(
         f"Expected LAP layers with {classes} concepts, one per class, or with a "
         f"single one. Received: a layer with {concepts}. Say which class has which "
         f"concept by `class_concepts` of `KnowledgeInjection`: an array ({classes}, "

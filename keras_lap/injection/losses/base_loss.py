@@ -35,6 +35,27 @@ class BaseLoss:
         """The loss, with what it has to know of a compiled model settled."""
         return self
 
+    def told(self, forward):
+        """Which samples of a `ForwardPass` are told what the loss needs, `(N,)`.
+
+        Beside what `Knowledge.counts` leaves out. `None` stands for all.
+        """
+        return None
+
+    def is_told(self, knowledge):
+        """Which samples a layer's knowledge tells enough, flags `(N,)`.
+
+        With `"mask_known"` among what the loss takes, the mask of one concept will do,
+        and else those of all have to be known. `None` stands for all samples.
+
+        Args:
+            knowledge: Mapping as `SupervisedLayer.knowledge`.
+        """
+        if "mask" not in self.needs or "mask_known" not in knowledge:
+            return None
+        enough = ops.any if "mask_known" in self.takes else ops.all
+        return enough(knowledge["mask_known"], axis=-1)
+
     def of_pass(self, forward, counts):
         """The term of each sample in one `ForwardPass`, `(N,)`.
 

@@ -80,6 +80,12 @@ class BoxSupervision(KnowledgeLoss):
     needs = ("boxes",)
     accepts = ("present", "box_concepts")
 
+    def is_told(self, knowledge):
+        if "present" in knowledge or "box_concepts" not in knowledge:
+            return None
+        # A box of what the label names has no concept where it names nothing.
+        return ops.any(knowledge["box_concepts"] >= 0, axis=-1)
+
     def call(self, logits, boxes, present=None, box_concepts=None):
         if present is None:
             present = _no_labels(logits, box_concepts)

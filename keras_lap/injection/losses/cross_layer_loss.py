@@ -1,5 +1,7 @@
 """What the losses on several layers at a time have in common."""
 
+from keras import ops
+
 from keras_lap.injection.losses.base_loss import BaseLoss
 
 
@@ -59,6 +61,10 @@ class CrossLayerLoss(BaseLoss):
         raise NotImplementedError(
             f"{type(self).__name__} must implement `call(layers)`."
         )
+
+    def told(self, forward):
+        told = [self.is_told(layer.knowledge) for layer in forward.layers]
+        return None if None in told else ops.all(ops.stack(told), axis=0)
 
     def of_pass(self, forward, counts):
         """Mean over the calls of the model, `(N,)`."""

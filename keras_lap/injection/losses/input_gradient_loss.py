@@ -26,9 +26,9 @@ class InputGradientLoss(BaseLoss):
         needs: Names of the knowledge that `call` takes besides the gradient, as in
             `KnowledgeLoss.needs`. It is fitted to the pixels of the images and to a
             single concept, what there is to look at, which is present in all of them:
-            the mask is `(N, H, W, 1)`, the union of those of all concepts, or -1 if
-            that of one of them is not known. Samples
-            that lack one of them are left out of the term.
+            the mask is `(N, H, W, 1)`, the union of those of all concepts, and not
+            known if one of them is not. Samples that lack one of the names are left out
+            of the term.
         accepts: Names of the knowledge that `call` takes where the targets hold it.
 
     Example:
@@ -74,6 +74,9 @@ class InputGradientLoss(BaseLoss):
         raise NotImplementedError(
             f"{type(self).__name__} must implement `call(gradient, **knowledge)`."
         )
+
+    def told(self, forward):
+        return self.is_told(forward.image_knowledge)
 
     def of_pass(self, forward, counts):
         """The term of each sample, `(N,)`."""

@@ -21,10 +21,11 @@ class KnowledgeLoss(BaseLoss):
     Attributes:
         needs: Names of the knowledge that `call` takes besides the logits, out of
             `"present"`, `(N, K)`, what the labels name; `"mask"`, `(N, H, W, K)` in
-            `[0, 1]`, or -1 throughout for a concept of which it is not known;
-            `"boxes"`, `(N, M, 4)`, relative to the layer's map, and `"box_concepts"`,
-            `(N, M)`; `"concepts"`, `(N, K)`; and `"area"`, `(N, K, 2)`. Samples that
-            lack one of them are left out of the term.
+            `[0, 1]`; `"boxes"`, `(N, M, 4)`, relative to the layer's map, and
+            `"box_concepts"`, `(N, M)`; `"concepts"`, `(N, K)`; and `"area"`,
+            `(N, K, 2)`. Samples that lack one of them are left out of the term, and
+            those with masks of some concepts only from layers where one is missing,
+            unless the loss takes `"mask_known"`, `(N, K)`, flags of those that are not.
         accepts: Names of the knowledge that `call` takes where the targets hold it,
             and has a default for where they do not. It is -1, or 0 for masks, for
             samples that lack it.
@@ -63,16 +64,22 @@ class KnowledgeLoss(BaseLoss):
             f"{type(self).__name__} must implement `call(logits, **knowledge)`."
         )
 
+    def told(self, forward):
+        told = [self.is_told(layer.knowledge) for layer in forward.layers]
+        return None if None in told else ops.any(ops.stack(told), axis=0)
+
     def of_pass(self, forward, counts):
-        """Mean over the supervised calls of layers, `(N,)`."""
-        values = [
-            self(
-                stop_uncounted_gradients(layer.logits, counts),
-                **self.choose(layer.knowledge),
-            )
-            for layer in forward.layers
-        ]
-        return sum(values) / len(values)
+        """Mean over the supervised calls of layers that are told enough, `(N,)`."""
+        values, told = [], []
+        for layer in forward.layers:
+            logits = stop_uncounted_gradients(layer.logits, counts)
+            values.append(self(logits, **self.choose(layer.knowledge)))
+            told.append(self.is_told(layer.knowledge))
+        if None in told:
+            return sum(values) / len(values)
+        told = ops.stack(told)
+        total = ops.sum(ops.where(told, ops.stack(values), 0.0), axis=0)
+        return total / ops.maximum(ops.sum(ops.cast(told, "float32"), axis=0), 1.0)
 
 
 def masked_mean(values, weights):

@@ -41,8 +41,9 @@ class MaskSupervision(KnowledgeLoss):
     Call arguments:
         logits: `(N, H, W, K)`.
         mask: `(N, H, W, K)`, the share in `[0, 1]` of each pixel that the concept
-            covers; -1 throughout for a concept of which that is not known, which is
-            left out.
+            covers.
+        mask_known: `(N, K)`, flags of the concepts of which that is known; the others
+            are left out. By default all are.
 
     Returns:
         float32 tensor `(N,)`.
@@ -60,16 +61,19 @@ class MaskSupervision(KnowledgeLoss):
     """
 
     needs = ("mask",)
+    accepts = ("mask_known",)
 
     def __init__(self, mode="full", name=None):
         super().__init__(name)
         check_choice("mode", mode, ("full", "outside"))
         self.mode = mode
 
-    def call(self, logits, mask):
+    def call(self, logits, mask, mask_known=None):
         present = ops.sign(ops.max(mask, axis=(1, 2)))
+        if mask_known is not None:
+            present = ops.where(mask_known, present, -1.0)
         if self.mode == "outside":
-            outside = ops.cast(mask <= 0, logits.dtype)
+            outside = ops.cast(mask == 0, logits.dtype)
             return concept_mean(masked_mean(ops.softplus(logits), outside), present)
         term = masked_mean(ops.softplus(-logits), mask)
         term = term + masked_mean(ops.softplus(logits), 1 - mask)

@@ -38,8 +38,7 @@ class RightReasons(ClassLoss, InputGradientLoss):
 
     Call arguments:
         gradient: `d/dx sum_k log p_k`, `(N, H, W, C)`.
-        mask: `(N, H, W, 1)`, the share in `[0, 1]` of each pixel that counts, or -1
-            throughout if that is not known.
+        mask: `(N, H, W, 1)`, the share in `[0, 1]` of each pixel that counts.
 
     Returns:
         float32 tensor `(N,)`.
@@ -63,5 +62,4 @@ class RightReasons(ClassLoss, InputGradientLoss):
         return -ops.softplus(logits) - ops.softplus(-logits)
 
     def call(self, gradient, mask):
-        outside = ops.where(mask < 0, 0.0, 1 - mask)
-        return ops.sum(ops.square(outside * gradient), axis=(1, 2, 3))
+        return ops.sum(ops.square((1 - mask) * gradient), axis=(1, 2, 3))
