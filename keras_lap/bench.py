@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_lap.compiled import compiled
 from keras_lap.ops import la_pool
 from keras_lap.paired_rounds import ratio_quartiles, time_in_rounds
 from keras_lap.pooling_shapes import POOLING_SHAPES
@@ -98,21 +99,9 @@ def _run(pool, shape, gradient, x, scores):
         # Max pooling has no gradient with respect to scores.
         return [*filter(ops.is_tensor, outputs), outputs[0][0, 0, 0, 0]]
 
-    compute = _compiled(compute)
+    compute = compiled(compute, [])
     # The single number is back when all is computed.
     return lambda: ops.convert_to_numpy(compute(x, scores)[-1])
-
-
-def _compiled(compute):
-    if keras.config.backend() == "tensorflow":
-        import tensorflow as tf
-
-        return tf.function(compute, autograph=False)
-    if keras.config.backend() == "jax":
-        import jax
-
-        return jax.jit(compute)
-    return compute
 
 
 def _tensorflow_pass(forward):

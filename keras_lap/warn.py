@@ -10,8 +10,7 @@ _BETWEEN = {"keras_lap", "keras", "tensorflow", "jax", "torch", "contextlib", "o
 def warn(message, category=UserWarning):
     """Warns at the line of a user that led here, be it by `fit` and a callback.
 
-    The commands in `keras_lap.cli` are users of the library. In a thread of a user's
-    that calls the library at once, it is the line of Python's that runs the thread.
+    The commands in `keras_lap.cli` are users of the library.
 
     Args:
         message: What is wrong, and what to do.

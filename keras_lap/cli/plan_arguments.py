@@ -3,9 +3,8 @@
 import argparse
 
 from keras_lap.layers.score_head import ACTIVATIONS
-from keras_lap.surgery.lap_options import DEFAULT_WHERE
 from keras_lap.surgery.presets import PRESETS
-from keras_lap.surgery.rules import WHERE
+from keras_lap.surgery.rules import DEFAULT_WHERE, WHERE
 
 
 def add_plan_arguments(parser):

@@ -39,7 +39,7 @@ def read_data(source, taken, samples=None, data_dir=None, classes=None):
               and `boxes`.
             - Path of a folder with a folder of images per class; a folder `masks`
               beside these may hold masks in folders and files of the same names, where
-              white is inside.
+              what is not black is inside, see `keras_lap.datasets.from_folders`.
             - `tfds:NAME:SPLIT` or `tfds:NAME/CONFIG:SPLIT`, for a data set that
               `keras_lap.datasets.load` knows.
         taken: The `keras_lap.classifier.image_input.ImageInput` of the network.

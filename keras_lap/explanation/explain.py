@@ -229,7 +229,8 @@ def _files_that_fit(files, count):
     if not files or len(files) == count:
         return files or None
     warn(
-        f"The data set has {len(files)} `files`, but {count} images. They are left out."
+        f"The data set has {len(files)} `files`, but {count} images. The files are "
+        "left out of the explanation. Give each image its file, in the same order."
     )
     return None
 

@@ -11,6 +11,8 @@ from keras_lap.same_aspect import same_aspect
 
 # Pillow's names of formats that may change pixels: black ones near edges are no longer.
 _LOSSY = ("AVIF", "JPEG", "JPEG2000", "MPO", "WEBP")
+# The same for what is in a TIFF.
+_LOSSY_TIFF = ("jpeg", "webp", "jpeg2000")
 # What such changes do not reach.
 _SURELY_INSIDE = 64
 
@@ -52,8 +54,8 @@ def mask_flags(file, size):
 
     Args:
         file: Path of it. What is black or fully transparent is outside, everything else
-            inside; in formats that may not keep black, such as JPEG, what is darker
-            than half of the brightest.
+            inside; in formats that may not keep black, such as JPEG, and WebP or JPEG
+            2000 with or without loss, what is darker than half of the brightest.
         size: Height and width of the result.
 
     Returns:
@@ -69,10 +71,14 @@ def mask_flags(file, size):
             inside = np.asarray(mask) != 0
         else:
             *colours, opacity = np.moveaxis(np.asarray(mask.convert("RGBA")), -1, 0)
-            heights = np.max(colours, axis=0)
-            least = _least_inside(file, heights) if mask.format in _LOSSY else 1
-            inside = (heights >= least) & (opacity > 0)
+            heights = np.where(opacity > 0, np.max(colours, axis=0), 0)
+            least = _least_inside(file, heights) if _may_be_lossy(mask) else 1
+            inside = heights >= least
     return nearest_pixels(inside, size)
+
+
+def _may_be_lossy(mask):
+    return mask.format in _LOSSY or mask.info.get("compression") in _LOSSY_TIFF
 
 
 def _least_inside(file, heights):

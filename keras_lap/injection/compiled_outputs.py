@@ -29,9 +29,10 @@ def compiled_outputs(model):
 
     Returns:
         `"sigmoid"`, independent classes, for a binary cross-entropy of Keras;
-        `"softmax"`, one class out of several, for its other cross-entropies and the
-        Kullback-Leibler divergence; `None` for any other loss, which does not tell. Of
-        several losses the binary ones count before the others.
+        `"softmax"`, one class out of several, for its categorical cross-entropies, the
+        focal one among them, and the Kullback-Leibler divergence; `None` for any other
+        loss, which does not tell. Of several losses the binary ones count before the
+        others.
 
     Example:
 

@@ -1,5 +1,7 @@
 """Layers that see several images, of which knowledge tells one alone."""
 
+import itertools
+
 from keras_lap.layers.call_graph import Graph
 from keras_lap.layers.model_graph import graph_of
 from keras_lap.warn import warn
@@ -18,10 +20,8 @@ def warn_of_shared_layers(model, layers, losses):
     taken = {name for loss in losses for name in loss.takes}
     if graph_of(model) is None or not taken & {"mask", "boxes"}:
         return
-    if len(_images(model)) < 2:
-        return
     seen = _images_seen(model)
-    shared = [layer.name for layer in layers if len(seen.get(id(layer), ())) > 1]
+    shared = [layer.name for layer in layers if _apart(seen.get(id(layer), ()))]
     if shared:
         warn(
             f"The layers {shared} are called on several images in one pass of the "
@@ -29,6 +29,12 @@ def warn_of_shared_layers(model, layers, losses):
             "known of one image only, teach these layers by a model of that image "
             "alone, which shares them, or leave them out of `layers`."
         )
+
+
+def _apart(seen):
+    """Whether there are two calls of which neither saw what the other did."""
+    pairs = itertools.combinations(filter(None, seen), 2)
+    return any(one.isdisjoint(other) for one, other in pairs)
 
 
 def _images_seen(model):

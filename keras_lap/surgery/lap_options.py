@@ -5,7 +5,6 @@ import difflib
 from keras_lap.layers import GlobalLAPooling2D
 
 PLAN_ARGUMENTS = ("where", "skip", "image_size", "preset")
-DEFAULT_WHERE = "pooling"
 LAP_DEFAULTS = {
     "hidden": None,
     "weighting": "gaussian",
@@ -44,10 +43,12 @@ def check_options(options):
 
 def _hint(unknown, known):
     """What may have been meant by unknown options, or `""`."""
+    hint, others = "", [option for option in unknown if option not in PLAN_ARGUMENTS]
     if planned := [option for option in unknown if option in PLAN_ARGUMENTS]:
-        return f". {', '.join(planned)}: for a whole plan, give it to `keras_lap.plan`"
-    near = difflib.get_close_matches(unknown[0], [*known, *PLAN_ARGUMENTS], n=1)
-    return f". Did you mean {near[0]}?" if near else ""
+        hint = f". {', '.join(planned)}: for a whole plan, give it to `keras_lap.plan`"
+    if near := others and difflib.get_close_matches(others[0], known, n=1):
+        hint += f". Did you mean {near[0]}?"
+    return hint
 
 
 def with_score_gain(options):

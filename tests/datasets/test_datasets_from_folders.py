@@ -17,6 +17,7 @@ Image = pytest.importorskip("PIL.Image")
 import keras_lap  # noqa: E402
 from keras_lap.classifier.read_images import read_images  # noqa: E402
 from keras_lap.datasets import from_folders  # noqa: E402
+from keras_lap.files.mask_files import mask_flags  # noqa: E402
 
 HEIGHT, WIDTH = 8, 12
 SIZE = HEIGHT, WIDTH
@@ -119,6 +120,14 @@ def test_what_is_transparent_or_nearly_black_in_a_jpeg_is_outside(folder):
     masks = collect(from_folders(folder, SIZE))[1]["mask"]
     for mask in masks[2:4]:
         np.testing.assert_array_equal(mask, inside == 255)
+    # Brighter than what is seen is only what is not.
+    grey = np.stack([np.where(inside, 100, 255)] * 3 + [inside], axis=-1)
+    file = folder / "hidden.webp"
+    Image.fromarray(grey.astype("uint8")).save(file, lossless=True, exact=True)
+    np.testing.assert_array_equal(mask_flags(file, SIZE), inside == 255)
+    tiff = folder / "jpeg.tif"
+    Image.fromarray(coarse).save(tiff, compression="jpeg")
+    np.testing.assert_array_equal(mask_flags(tiff, coarse.shape), coarse == 255)
 
 
 @pytest.mark.parametrize("ending", ["jpg", "webp"])

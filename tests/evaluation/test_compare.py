@@ -284,6 +284,7 @@ class TestData:
             ({"image": IMAGES[0]}, "rank 4"),
             (DATA | {"mask": MASKS[:3]}, r"6 of each.*'mask' of shape \(3, 12, 12\)"),
             ([], "an empty one"),
+            ([IMAGES, LABELS], r"both, or.*\(6, 12, 12, 3\), \(6,\)\].*as a tuple"),
         ],
     )
     def test_bad_data(self, dataset, message):

@@ -204,13 +204,13 @@ def test_every_pass_of_a_step_has_its_masks_in_place(x, label, shared):
 
 
 def siamese(see_other):
-    """A backbone that is called twice, on two images or on one twice."""
+    """A backbone that is called twice, on two images or on one, all and in part."""
     shape = (SIZE, SIZE, 1)
     backbone = keras.Sequential(
         [keras.Input(shape), LAPooling2D(2, name="pool"), GlobalLAPooling2D()]
     )
     image, other = keras.Input(shape), keras.Input(shape)
-    seen = other if see_other else -image
+    seen = other if see_other else image * other
     features = [backbone(image), backbone(seen), layers.Flatten()(other)]
     outputs = layers.Dense(CLASSES, activation="softmax")
     return keras.Model([image, other], outputs(layers.Concatenate()(features)))

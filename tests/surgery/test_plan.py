@@ -280,6 +280,8 @@ def test_wrong_arguments():
         keras_lap.plan(model, sharpness=3)
     with pytest.raises(TypeError, match=r"preset: for a whole plan"):
         keras_lap.plan(model).set("pool", preset="places")
+    with pytest.raises(TypeError, match=r"keras_lap.plan`. Did you mean detach_scores"):
+        keras_lap.plan(model).set("pool", preset="places", detach_score=True)
     with pytest.raises(ValueError, match="alpha=-1"):
         keras_lap.plan(model, alpha=-1)
     with pytest.raises(ValueError, match=r"'pol'. Did you mean \['pool'\]"):

@@ -124,6 +124,13 @@ def _joined(elements):
             parts.setdefault(name, []).append(values)
     if not parts:
         raise ValueError("Expected a data set with images. Received: an empty one")
+    if len({values.ndim for values in parts["image"]}) > 1:
+        raise ValueError(
+            "Expected batches of images, or images. Received: both, or others, of "
+            f"shapes {[values.shape for values in parts['image']][:2]}, .... Give "
+            'labels beside images as a tuple (images, labels), or a dict of "image", '
+            '"label" and "mask".'
+        )
     if parts["image"][0].ndim == 3:
         parts = {
             name: [values[None] for values in arrays] for name, arrays in parts.items()

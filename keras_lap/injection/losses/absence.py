@@ -30,7 +30,7 @@ class Absence(CrossLayerLoss):
     `Presence` and `ConceptLabels` take the mean over all pixels instead, in every
     layer, so that an absent concept that is high at a few pixels costs next to nothing
     there; beside them this loss makes the last layer tell images with a concept from
-    those without. Earlier layers see too little of an image to tell, and would close.
+    those without. Earlier layers may see too little of an image to tell, and close.
     This library's own design.
 
     It does not ask for anything to be found, so use it along with a loss that does.

@@ -8,7 +8,12 @@ from keras_lap.surgery.rules.convolution_rule import ConvolutionRule
 from keras_lap.surgery.rules.global_pooling_rule import GlobalPoolingRule
 from keras_lap.surgery.rules.pointwise_convolution_rule import PointwiseConvolutionRule
 from keras_lap.surgery.rules.pooling_rule import PoolingRule
-from keras_lap.surgery.rules.register_rule import WHERE, register_rule, rule_for
+from keras_lap.surgery.rules.register_rule import (
+    DEFAULT_WHERE,
+    WHERE,
+    register_rule,
+    rule_for,
+)
 from keras_lap.surgery.rules.rule import Rule
 from keras_lap.surgery.rules.sampling import sampling_lap
 
@@ -20,4 +25,11 @@ for rule in (
 ):
     register_rule(rule)
 
-__all__ = ["WHERE", "Rule", "register_rule", "rule_for", "sampling_lap"]
+__all__ = [
+    "DEFAULT_WHERE",
+    "WHERE",
+    "Rule",
+    "register_rule",
+    "rule_for",
+    "sampling_lap",
+]

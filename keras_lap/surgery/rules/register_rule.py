@@ -3,7 +3,8 @@
 from keras_lap.names import check_choice
 from keras_lap.surgery.rules.rule import Rule
 
-WHERE = ("pooling", "all")
+DEFAULT_WHERE = "pooling"
+WHERE = (DEFAULT_WHERE, "all")
 
 _RULES = []
 
