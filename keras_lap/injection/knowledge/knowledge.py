@@ -19,9 +19,10 @@ class Knowledge:
             `(N, 1)`, or one-hot or multi-hot `(N, classes)`.
         given: Dict from the name of a kind of knowledge to what is known, with any of
 
-            - `"mask"`, `(N, H, W)` or `(N, H, W, K)`. Without a concept axis, or with
-              one of size 1 for a layer of several concepts, it belongs to the concepts
-              that the label makes present.
+            - `"mask"`, `(N, H, W)` or `(N, H, W, K)`. Without a concept axis it
+              belongs to the concepts that the label makes present, and so it does with
+              one of size 1 for a layer of several concepts, or where `outputs` says
+              that the label is of classes.
               Values are clipped to `[0, 1]`, so masks of 0 and 255, and any other
               integers of which those above 0 mean "inside", will do. One that holds
               NaN, of one concept or of all, is not known.
