@@ -62,12 +62,13 @@ def test_batches_are_warned_of_together():
     assert len(guesses_told(run)) == 1
 
 
-def test_compare_warns():
+def test_compare_warns_once():
     data = {"image": IMAGES, "mask": IMAGES[..., 0] > 0.5}
+    explainers = [LAP(), LAP(combine="mean", name="mean")]
     options = {"metrics": ["pointing_game"], "timing_rounds": 0, "verbose": False}
 
     def run():
-        compare(model_with(STEPS["crop"]), data, [LAP()], **options)
+        compare(model_with(STEPS["crop"]), data, explainers, **options)
 
     (told,) = guesses_told(run)
     assert told.filename == __file__
