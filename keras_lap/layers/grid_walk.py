@@ -176,12 +176,12 @@ class _Walk:
         read = _Origin(
             sources,
             axes,
-            fitting[0].grid if fitting else self._image,
+            fitting[0].grid if maps else self._image,
             _together(each.guesses for each in fitting),
         )
-        read = self._meet(operation, read)
+        read = self._meet(operation, read, operation.name if maps else None)
         for output in outputs:
-            if fitting:
+            if maps:
                 made = _made(operation, key, read, inputs[0], output)
             else:
                 size = _size_on(axes, output)
@@ -205,14 +205,14 @@ class _Walk:
         grid = None if size is None else self._image.resized(size)
         return replace(origin, axes=axes, grid=grid)
 
-    def _meet(self, operation, read):
+    def _meet(self, operation, read, name):
         """Places the calls that an operation makes; returns what is known behind."""
         is_layer = isinstance(operation, keras.Layer)
         parts = {id(part) for part in operation._flatten_layers()} if is_layer else ()
         while id(layer := self._next_layer()) in parts:
             if layer is operation:
                 return self._place(read)
-            read = self._place(read, operation.name)
+            read = self._place(read, name)
         return read
 
     def _next_layer(self):
@@ -222,7 +222,7 @@ class _Walk:
         return self._calls[len(self._places)][0]
 
     def _place(self, read, name=None):
-        """Places the next call, which a step of that name makes inside of it."""
+        """Places the next call, made inside of a step of that name that reads a map."""
         index = len(self._places)
         size = self._calls[index][1]
         is_guess = name is not None and size != read.grid.size

@@ -122,6 +122,7 @@ CUT = {
         x, ((0, 0), (3, 1), (4, 2), (0, 0)), "reflect"
     ),
     "pooled by a function": lambda x: ops.average_pool(x, (3, 4), 2, "same"),
+    "patches": lambda x: ops.image.extract_patches(x, 3, strides=2)[..., 8:10],
     "turned to another layout and back": lambda x: ops.moveaxis(
         layers.Permute((3, 1, 2))(x[:, 3:]), 1, 3
     ),
