@@ -9,6 +9,7 @@ from keras.src.ops.numpy import GetItem
 
 from keras_lap.layers.axes_behind import axes_behind
 from keras_lap.layers.grid_rules import grid_behind, grid_of_slice
+from keras_lap.layers.la_pooling2d import LAPooling2D
 from keras_lap.layers.model_graph import graph_of, tensors_read
 from keras_lap.layers.receptive_grid import ReceptiveGrid
 from keras_lap.layout import DATA_FORMATS, spatial_axes
@@ -39,11 +40,11 @@ def receptive_grids(model, image_size, calls, followed=None, data_format=None):
 
     Functional and Sequential models are walked, nested ones entered at any depth.
     Known exactly: convolutions, depthwise, separable and transposed ones among them,
-    pooling, LAP, zero padding, cropping, `CenterCrop`, `Resizing`, upsampling, also as
-    functions of `keras.ops` as far as there are such; slices by constants in order;
-    changes of layout by transposing, and reshaping that leaves rows and columns as they
-    are. Where maps merge, the first one of the result's size counts; in usual networks
-    they agree.
+    pooling, LAP, also inside of other layers, zero padding, cropping, `CenterCrop`,
+    `Resizing`, upsampling, also as functions of `keras.ops` as far as there are such;
+    slices by constants in order; changes of layout by transposing, and reshaping that
+    leaves rows and columns as they are. Where maps merge, the first one of the result's
+    size counts; in usual networks they agree.
 
     What else keeps the size of a map is trusted to keep its pixels in place, but not
     functions that move them, such as `keras.ops.flip`. These, and whatever changes the
@@ -179,7 +180,8 @@ class _Walk:
             fitting[0].grid if maps else self._image,
             _together(each.guesses for each in fitting),
         )
-        read = self._meet(operation, read, operation.name if maps else None)
+        known = self._meet(operation, read, operation.name if maps else None)
+        read = replace(_of_size(known, size), sources=known[-1].sources)
         for output in outputs:
             if maps:
                 made = _made(operation, key, read, inputs[0], output)
@@ -206,14 +208,27 @@ class _Walk:
         return replace(origin, axes=axes, grid=grid)
 
     def _meet(self, operation, read, name):
-        """Places the calls that an operation makes; returns what is known behind."""
+        """Places the calls that an operation makes; returns the maps known inside.
+
+        The first one is that which the operation reads.
+        """
         is_layer = isinstance(operation, keras.Layer)
         parts = {id(part) for part in operation._flatten_layers()} if is_layer else ()
+        known = [read]
         while id(layer := self._next_layer()) in parts:
             if layer is operation:
-                return self._place(read)
-            read = self._place(read, name)
-        return read
+                return [self._place(read)]
+            size = self._calls[len(self._places)][1]
+            given = replace(_of_size(known, size), sources=known[-1].sources)
+            placed = self._place(given, name)
+            is_pooled = isinstance(layer, LAPooling2D)
+            grid = (
+                grid_behind(layer, read.axes, placed.grid, None)
+                if is_pooled
+                else placed.grid
+            )
+            known.append(replace(placed, grid=grid))
+        return known
 
     def _next_layer(self):
         """The layer whose call is to come next, `None` behind the last."""
@@ -227,8 +242,8 @@ class _Walk:
         size = self._calls[index][1]
         is_guess = name is not None and size != read.grid.size
         guesses = read.guessed(name, size).guesses if is_guess else read.guesses
-        place = CallPlace(read.grid.resized(size), read.sources, guesses)
-        self._places.append(place)
+        read = replace(read, grid=read.grid.resized(size), guesses=guesses)
+        self._places.append(CallPlace(read.grid, read.sources, guesses))
         is_followed = index in self._followed
         return replace(read, sources=frozenset({index})) if is_followed else read
 
@@ -268,6 +283,11 @@ def _made(operation, key, read, tensor, output):
     if grid is None:
         return read.guessed(operation.name, size, axes)
     return replace(read, grid=grid)
+
+
+def _of_size(maps, size):
+    """The last of some maps that has a size, otherwise the first."""
+    return next((each for each in reversed(maps) if each.grid.size == size), maps[0])
 
 
 def _together(names):

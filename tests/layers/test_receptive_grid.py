@@ -445,6 +445,10 @@ def test_layer_with_layers_inside():
     assert [place.grid.stride[0] for place in places] == [1, 2, 4]
     assert [place.grid.offset[0] for place in places] == [1, 1.5, 2.5]
     assert [set(place.sources) for place in places] == [{IMAGE}, {0}, {1}]
+    assert not any(place.guesses for place in places)
+    model = keras.Model(inputs, behind(block(layers.Conv2D(3, 1)(x))))
+    calls = [(block.pools[0], (32, 32)), (block.pools[1], (15, 15)), (behind, (8, 8))]
+    places = receptive_grids(model, (34, 34), calls)
     assert [place.guesses for place in places] == [(), (block.name,), (block.name,)]
 
 
