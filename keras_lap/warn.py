@@ -1,10 +1,13 @@
 """Warnings of the library."""
 
+import contextlib
 import sys
 import warnings
+from contextvars import ContextVar
 
 # Packages through which a call of a user's goes on its way here.
 _BETWEEN = {"keras_lap", "keras", "tensorflow", "jax", "torch", "contextlib", "optree"}
+_said = ContextVar("said", default=None)
 
 
 def warn(message, category=UserWarning):
@@ -16,11 +19,29 @@ def warn(message, category=UserWarning):
         message: What is wrong, and what to do.
         category: Class of the warning.
     """
+    said = _said.get()
+    if said is not None:
+        if message in said:
+            return
+        said.add(message)
     # Python 3.11 has no `skip_file_prefixes`.
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and _is_between(frame):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
+
+
+@contextlib.contextmanager
+def saying_once():
+    """Within it, or within a function that it decorates, nothing is warned of twice.
+
+    Python's own filters forget what was said whenever another is put before them.
+    """
+    token = _said.set(set())
+    try:
+        yield
+    finally:
+        _said.reset(token)
 
 
 def _is_between(frame):

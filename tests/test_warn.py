@@ -3,10 +3,11 @@
 import _thread
 import functools
 import threading
+import warnings
 
 import pytest
 
-from keras_lap.warn import warn
+from keras_lap.warn import saying_once, warn
 
 LOOK = functools.partial(warn, "Look here.")
 
@@ -48,3 +49,18 @@ def test_the_outermost_line_where_all_is_library():
         _thread.start_new_thread(call, ())
         assert done.wait(10)
     assert told[0].filename == "keras.py"
+
+
+def test_what_is_said_once():
+    @saying_once()
+    def look(*messages):
+        for message in messages:
+            warn(message)
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        look("here", "there", "here")
+        look("here")
+        warn("here")
+    assert [str(each.message) for each in told] == ["here", "there", "here", "here"]
+    assert told[0].filename == __file__

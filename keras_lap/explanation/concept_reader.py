@@ -30,6 +30,7 @@ class ConceptReader:
         pooling: The LAP layers read.
         layers: Their names.
         count: Number of concepts that they have.
+        guesses: List of the `guesses` of the `CallPlace`s of their calls.
 
     Raises:
         ValueError: If no layer has concepts, some of `layers` are unknown, there are
@@ -52,6 +53,7 @@ class ConceptReader:
         self._places = receptive_grids(
             model, self._image.size, calls, self._chosen, records[0].layer.data_format
         )
+        self.guesses = [self._places[index].guesses for index in self._chosen]
 
     def indices(self, concepts, names):
         """Indices of concepts.

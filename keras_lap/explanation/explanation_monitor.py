@@ -19,6 +19,7 @@ from keras_lap.explanation.explain import explain
 from keras_lap.explanation.gate_check import ClosedGateWarning
 from keras_lap.explanation.heat import matplotlib_module
 from keras_lap.explanation.image_source import are_batches, arrays_given, files_of
+from keras_lap.layers.guess_check import GuessedPlaceWarning
 from keras_lap.names import check_choice, check_names
 from keras_lap.standardize_count import standardize_count
 from keras_lap.warn import warn
@@ -168,7 +169,7 @@ class ExplanationMonitor(keras.callbacks.Callback):
         _check_folder(self.directory)
         if self.tensorboard is not None:
             _check_folder(self.tensorboard)
-        self._has_begun = self._has_warned = False
+        self._has_begun = self._has_drawn = self._has_warned = False
 
     def on_epoch_begin(self, epoch, logs=None):
         if self._has_begun:
@@ -214,7 +215,10 @@ class ExplanationMonitor(keras.callbacks.Callback):
         with _random_state_of(self.model), warnings.catch_warnings():
             # That they are not open yet is nothing to say in each epoch.
             warnings.simplefilter("ignore", ClosedGateWarning)
+            if self._has_drawn:
+                warnings.simplefilter("ignore", GuessedPlaceWarning)
             explanation = explain(self.model, self._images, verbose=0, **self._options)
+        self._has_drawn = True
         path = self.directory / f"epoch_{epoch:04}.png"
         # A figure and its axes know each other: cleared, they are gone at once.
         explanation.plot(count=None, scale="unit", path=path).clear()

@@ -11,6 +11,7 @@ from keras_lap.classifier.predictions import predictions_of
 from keras_lap.classifier.range_check import range_warning
 from keras_lap.explanation.concept_reader import ConceptReader
 from keras_lap.explanation.gate_check import ClosedGateWarning, gate_warning
+from keras_lap.layers.guess_check import GuessedPlaceWarning, guess_warning
 from keras_lap.to_numpy import to_numpy
 from keras_lap.warn import warn
 
@@ -95,4 +96,6 @@ class PassReader:
         reader = ConceptReader(self._model, size, records, self._layers, self._combine)
         if message := gate_warning(reader.pooling):
             warn(message, ClosedGateWarning)
+        if message := guess_warning(reader.guesses):
+            warn(message, GuessedPlaceWarning)
         return reader

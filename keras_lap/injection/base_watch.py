@@ -30,7 +30,7 @@ class BaseWatch:
             count.reset_state()
         self._has_warned = False
 
-    def add(self, knowledge, inputs, predictions, data_format):
+    def add(self, knowledge, inputs, predictions, data_format, guesses):
         """Takes note of a step.
 
         Args:
@@ -38,6 +38,7 @@ class BaseWatch:
             inputs: What the model is called on, a tensor or any structure of tensors.
             predictions: What it predicts.
             data_format: The layout of the images.
+            guesses: List of the `guesses` of the `CallPlace`s of the supervised maps.
         """
         raise NotImplementedError
 

@@ -18,6 +18,7 @@ class ForwardPass:
     Args:
         calls: One list of `SupervisedLayer` per call of the model, in the order in
             which its LAP layers were called.
+        guesses: List of the `guesses` of the `CallPlace` of each of them.
         model: The model.
         inputs: What it was called on.
         data_format: The layout of the images.
@@ -27,10 +28,22 @@ class ForwardPass:
 
     Attributes:
         calls: As given.
+        guesses: As given.
     """
 
-    def __init__(self, calls, model, inputs, data_format, predictions, knowledge, tape):
+    def __init__(
+        self,
+        calls,
+        guesses,
+        model,
+        inputs,
+        data_format,
+        predictions,
+        knowledge,
+        tape,
+    ):
         self.calls = calls
+        self.guesses = guesses
         self._inputs = inputs
         self._data_format = data_format
         self._model = model

@@ -59,6 +59,8 @@ class KnowledgeInjection(keras.callbacks.Callback):
     the image, which the graph of a Functional or Sequential model says. Inputs with
     four axes are the images. A map inside of any other model, or for images that are
     not all of one size known before the data, is taken to extend over the image evenly.
+    If losses compare places, the callback warns of such images, and of steps of which
+    it is not known where they put pixels, such as a `Lambda` that crops.
 
     The compiled loss and metrics see the label alone. Pass the same callback to
     `evaluate` for a data set with such dicts; an evaluation without it is that of the

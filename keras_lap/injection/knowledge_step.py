@@ -87,11 +87,12 @@ class KnowledgeStep:
         run = _current_run.get()
         # It need not have been told what the model was called on.
         inputs, knowledge = run.inputs if x is None else x, run.knowledge
-        for watch in self._watches:
-            watch.add(knowledge, inputs, y_pred, self._supervision.data_format)
         forward = self._supervision.forward_pass(
             run.latest_calls(), inputs, y_pred, knowledge, run.tape
         )
+        data_format, guesses = self._supervision.data_format, forward.guesses
+        for watch in self._watches:
+            watch.add(knowledge, inputs, y_pred, data_format, guesses)
         for index, term in enumerate(self._losses):
             missing = knowledge.missing(term.needs)
             if missing and run.is_training:

@@ -26,7 +26,7 @@ class LabelWatch(BaseWatch):
         ]
         self._needs = {name for loss in on_layers for name in loss.needs}
 
-    def add(self, knowledge, inputs, predictions, data_format):
+    def add(self, knowledge, inputs, predictions, data_format, guesses):
         is_single = tuple(getattr(predictions, "shape", ()))[-1:] == (1,)
         if not is_single or knowledge.outputs or not self._reads_label(knowledge):
             return

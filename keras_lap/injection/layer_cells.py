@@ -22,18 +22,22 @@ def layer_cells(model, inputs, records):
         records: List of `ScoreRecord`, of any number of calls of the model.
 
     Returns:
-        One pair of arrays `(pixels, 2)` per record, as `resize_area` takes them.
+        One tuple per record: a pair of arrays `(pixels, 2)`, as `resize_area` takes
+        them, and the `guesses` of its `CallPlace`, if it has one.
     """
     maps = [tuple(ops.shape(record.attention)[1:3]) for record in records]
     data_format = records[0].layer.data_format if records else None
     image = image_size(inputs, data_format)
     if image is None or not all(isinstance(side, int) for side in sum(maps, ())):
-        return [even_cells(size) for size in maps]
+        return [(even_cells(size), ()) for size in maps]
     calls = [(record.layer, size) for record, size in zip(records, maps, strict=True)]
     passes = _count_passes(model, calls)
     calls = calls[: len(calls) // passes]
     cells = [
-        [place.grid.cells(axis, side) for axis, side in enumerate(image)]
+        (
+            [place.grid.cells(axis, side) for axis, side in enumerate(image)],
+            place.guesses,
+        )
         for place in receptive_grids(model, image, calls, data_format=data_format)
     ]
     return cells * passes

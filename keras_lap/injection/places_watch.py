@@ -1,36 +1,48 @@
-"""Watches for images in which it is not known where the pixels of layers lie."""
+"""Watches for maps of which it is not known where they lie in the image."""
 
 from keras_lap.injection.base_watch import BaseWatch
 from keras_lap.injection.image_size import image_sizes
 from keras_lap.injection.losses import CrossLayerLoss, KnowledgeLoss, PerturbationLoss
+from keras_lap.layers.guess_check import guess_warning
 
-_GUESSES = "guesses"
+_SIZES, _STEPS = "sizes", "steps"
 
 
 class PlacesWatch(BaseWatch):
-    """Counts the steps whose losses compare places that `layer_cells` has to guess.
+    """Counts the runs whose losses compare places that `layer_cells` has to guess.
+
+    It does so because of the sizes of the images, or of steps within the model.
 
     Args:
         losses: List of losses.
     """
 
     def __init__(self, losses):
-        super().__init__([_GUESSES])
+        super().__init__([_SIZES, _STEPS])
         self._placed = [loss.name for loss in losses if _compares_places(loss)]
-        self._advice = None
+        self._advice = {}
 
-    def add(self, knowledge, inputs, predictions, data_format):
-        advice = _advice(image_sizes(inputs, data_format)) if self._placed else None
-        if advice is not None:
-            self._advice = advice
-            self._counts[_GUESSES].update_state(1.0)
+    def add(self, knowledge, inputs, predictions, data_format, guesses):
+        if not self._placed:
+            return
+        advice = {
+            _SIZES: _advice(image_sizes(inputs, data_format)),
+            _STEPS: guess_warning(guesses),
+        }
+        for name, text in advice.items():
+            if text is not None:
+                self._advice[name] = text
+                self._counts[name].update_state(1.0)
 
     def message(self, name, count):
+        advice = self._advice[name]
+        if name == _STEPS:
+            return f"The losses {self._placed} compare places in the image. {advice}"
         return (
             f"The losses {self._placed} compare places in the image, of which "
             "there is not one size known before the data. So the maps of all LAP "
             "layers are taken to extend over the image evenly, which is off where "
-            f"convolutions or poolings leave borders out. {self._advice}"
+            f"convolutions or poolings leave borders out. {advice}"
         )
 
 

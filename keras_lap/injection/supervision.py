@@ -63,8 +63,8 @@ class Supervision:
         with score_tape(), _readable(self.model):
             # Following the model may call layers on placeholders.
             cells = layer_cells(self.model, inputs, records)
-        calls, met = [], []
-        for record, places in zip(records, cells, strict=True):
+        calls, met, guesses = [], [], []
+        for record, (places, guessed) in zip(records, cells, strict=True):
             layer = record.layer
             if not any(layer is one for one in self.layers):
                 continue
@@ -78,6 +78,7 @@ class Supervision:
                 functools.partial(self._matrix, layer, predictions),
             )
             calls[-1].append(SupervisedLayer(record.logits, places, known))
+            guesses.append(guessed)
         if not calls:
             names = [layer.name for layer in self.layers]
             raise ValueError(
@@ -85,7 +86,14 @@ class Supervision:
                 f"Received no scores from any of {names}."
             )
         return ForwardPass(
-            calls, self.model, inputs, self.data_format, predictions, knowledge, tape
+            calls,
+            guesses,
+            self.model,
+            inputs,
+            self.data_format,
+            predictions,
+            knowledge,
+            tape,
         )
 
     def _matrix(self, layer, predictions):

@@ -17,7 +17,7 @@ class ValueWatch(BaseWatch):
         taken = {name for loss in losses for name in loss.takes}
         super().__init__(name for name in DOUBTED if name in taken)
 
-    def add(self, knowledge, inputs, predictions, data_format):
+    def add(self, knowledge, inputs, predictions, data_format, guesses):
         for name, count in self._counts.items():
             count.update_state(knowledge.count_doubtful(name))
 

@@ -1,30 +1,44 @@
 """What single operations do to the grid of a map.
 
-There is one rule for each kind of layer, which takes the layer, the `ReceptiveGrid` of
-the map that it reads and the size of the map that it makes, and returns that map's
-grid; and one for slices.
+There is one rule for each kind of operation, which takes the operation, the
+`ReceptiveGrid` of the map that it reads and the size of the map that it makes, and
+returns that map's grid; one for padding along any axes; and one for slices.
 """
 
 from keras import layers
+from keras.src.ops import image, nn, numpy
+from keras.src.ops.einops import Rearrange
 
 from keras_lap.layers.la_pooling2d import LAPooling2D
 from keras_lap.layers.receptive_grid import ReceptiveGrid
 
 
-def grid_behind(operation, grid, size):
+def grid_behind(operation, axes, grid, size):
     """The grid of the map of a given size that an operation makes of another.
 
-    Of an operation without a rule it has the extent of the other.
+    An operation without a rule that keeps the size of the map is trusted to keep its
+    pixels in place, and so it is along axes of one pixel, which is pooled from or
+    spread over all others.
 
     Args:
         operation: A layer, or another operation of Keras.
+        axes: The axes along which both are maps.
         grid: The `ReceptiveGrid` of the map that it reads.
         size: Height and width of the map that it makes.
+
+    Returns:
+        A `ReceptiveGrid`, or `None` where it is not known.
     """
+    if isinstance(operation, layers.SpectralNormalization):
+        return grid_behind(operation.layer, axes, grid, size)
+    if isinstance(operation, numpy.Pad):
+        return _padded_along(operation, axes, grid, size)
+    if isinstance(operation, _MOVING):
+        return None if _moves_along(operation, axes) else _kept(grid, size)
     for kind, rule in _RULES.items():
         if isinstance(operation, kind):
             return rule(operation, grid, size)
-    return grid.resized(size)
+    return _kept(grid, size)
 
 
 def grid_of_slice(key, axes, grid, size):
@@ -35,10 +49,13 @@ def grid_of_slice(key, axes, grid, size):
         axes: The two axes along which `x` and the slice are maps.
         grid: The `ReceptiveGrid` of `x`.
         size: Height and width of the slice.
+
+    Returns:
+        A `ReceptiveGrid`, or `None` where it is not known.
     """
     keys = list(key) if isinstance(key, tuple | list) else [key]
     if not all(each is Ellipsis or isinstance(each, slice) for each in keys):
-        return grid.resized(size)
+        return _kept(grid, size)
     if Ellipsis not in keys:
         keys.append(Ellipsis)
     at = keys.index(Ellipsis)
@@ -51,7 +68,28 @@ def grid_of_slice(key, axes, grid, size):
         strict=True,
     )
     # Pixels in reverse order have no grid.
-    return grid.behind(size, starts, steps) if min(steps) > 0 else grid.resized(size)
+    return grid.behind(size, starts, steps) if min(steps) > 0 else None
+
+
+def _kept(grid, size):
+    pairs = zip(grid.size, size, strict=True)
+    is_kept = all(old == new or 1 in (old, new) for old, new in pairs)
+    return grid.resized(size) if is_kept else None
+
+
+def _moves_along(operation, axes):
+    """Whether an operation of a kind that moves pixels does so along given axes."""
+    moved = getattr(operation, "axis", getattr(operation, "axes", None))
+    if moved is None:
+        return True
+    moved = [moved] if isinstance(moved, int) else moved
+    return any(axis % 4 in axes for axis in moved)
+
+
+def _padded_along(operation, axes, grid, size):
+    widths = operation.pad_width
+    widths = [*widths] * 4 if len(widths) == 1 else widths
+    return grid.behind(size, [-widths[axis][0] for axis in axes], (1, 1))
 
 
 def _convolved(layer, grid, size):
@@ -77,6 +115,22 @@ def _pooled(layer, grid, size):
     return grid.behind_windows(layer.pool_size, layer.strides, layer.padding)
 
 
+def _pooled_by_op(operation, grid, size):
+    window, strides = operation.pool_size, operation.strides
+    strides = window if strides is None else strides
+    return grid.behind_windows(_pair(window), _pair(strides), operation.padding)
+
+
+def _patches(operation, grid, size):
+    geometry = operation.size, operation.strides, operation.dilation_rate
+    window, strides, dilation = map(_pair, geometry)
+    return grid.behind_windows(window, strides, operation.padding, dilation)
+
+
+def _pair(number):
+    return (number, number) if isinstance(number, int) else tuple(number)
+
+
 def _padded(layer, grid, size):
     return grid.behind(size, [-before for before, _ in layer.padding], (1, 1))
 
@@ -85,11 +139,39 @@ def _cropped(layer, grid, size):
     return grid.behind(size, [before for before, _ in layer.cropping], (1, 1))
 
 
+def _padded_image(operation, grid, size):
+    added = [new - old for old, new in zip(grid.size, size, strict=True)]
+    top = _given(operation.top_padding, operation.bottom_padding, added[0])
+    left = _given(operation.left_padding, operation.right_padding, added[1])
+    return grid.behind(size, (-top, -left), (1, 1))
+
+
+def _cropped_image(operation, grid, size):
+    removed = [old - new for old, new in zip(grid.size, size, strict=True)]
+    top = _given(operation.top_cropping, operation.bottom_cropping, removed[0])
+    left = _given(operation.left_cropping, operation.right_cropping, removed[1])
+    return grid.behind(size, (top, left), (1, 1))
+
+
+def _given(before, behind, both):
+    """How much there is before, of which one of two may be left out."""
+    return both - behind if before is None else before
+
+
 def _centre_cropped(layer, grid, size):
     if all(old >= new for old, new in zip(grid.size, size, strict=True)):
         return _centred(grid, size)
     # A smaller image is resized.
     return _centred(grid, _cropped_size(grid.size, size)).resized(size)
+
+
+def _stretched(operation, grid, size):
+    return grid.resized(size)
+
+
+def _repeated(operation, grid, size):
+    is_even = isinstance(operation.repeats, int)
+    return grid.resized(size) if is_even else _kept(grid, size)
 
 
 def _resized(layer, grid, size):
@@ -141,4 +223,35 @@ _RULES = {
     layers.Cropping2D: _cropped,
     layers.CenterCrop: _centre_cropped,
     layers.Resizing: _resized,
+    layers.UpSampling2D: _stretched,
+    layers.AdaptiveAveragePooling2D: _stretched,
+    layers.AdaptiveMaxPooling2D: _stretched,
+    nn.MaxPool: _pooled_by_op,
+    nn.AveragePool: _pooled_by_op,
+    nn.AdaptiveMaxPool: _stretched,
+    nn.AdaptiveAveragePool: _stretched,
+    nn.DepthToSpace: _stretched,
+    nn.SpaceToDepth: _stretched,
+    numpy.Repeat: _repeated,
+    image.Resize: _resized,
+    image.PadImages: _padded_image,
+    image.CropImages: _cropped_image,
+    image.ExtractPatches: _patches,
 }
+# Those that have `axis` or `axes` move pixels along these, the others along any.
+_MOVING = (
+    Rearrange,
+    image.AffineTransform,
+    image.ElasticTransform,
+    image.MapCoordinates,
+    image.PerspectiveTransform,
+    image.ScaleAndTranslate,
+    numpy.Flip,
+    numpy.Fliplr,
+    numpy.Flipud,
+    numpy.Roll,
+    numpy.Rot90,
+    numpy.Sort,
+    numpy.Take,
+    numpy.TakeAlongAxis,
+)

@@ -1,12 +1,15 @@
 """The walk through a model that finds where its feature maps lie in the image."""
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 
 import keras
 from keras import tree
 from keras.src.ops.numpy import GetItem
 
+from keras_lap.layers.axes_behind import axes_behind
 from keras_lap.layers.grid_rules import grid_behind, grid_of_slice
+from keras_lap.layers.la_pooling2d import LAPooling2D
 from keras_lap.layers.model_graph import graph_of, tensors_read
 from keras_lap.layers.receptive_grid import ReceptiveGrid
 from keras_lap.layout import DATA_FORMATS, spatial_axes
@@ -23,10 +26,13 @@ class CallPlace:
         grid: The `ReceptiveGrid` of the map that the layer reads.
         sources: Where that map comes from without a followed call in between: set of
             indices of followed calls, and `IMAGE`.
+        guesses: Tuple of the names of those steps on the way to the map of which it is
+            not known where they put pixels. They are taken to keep the map's extent.
     """
 
     grid: ReceptiveGrid
     sources: frozenset
+    guesses: tuple = ()
 
 
 def receptive_grids(model, image_size, calls, followed=None, data_format=None):
@@ -34,14 +40,18 @@ def receptive_grids(model, image_size, calls, followed=None, data_format=None):
 
     Functional and Sequential models are walked, nested ones entered at any depth.
     Known exactly: convolutions, depthwise, separable and transposed ones among them,
-    pooling, LAP, zero padding, cropping, `CenterCrop`, `Resizing`, slices by constants
-    in order, and whatever keeps the size of a map. Where maps merge, the first one of
-    the result's size counts; in usual networks they agree.
+    pooling, LAP, also inside of other layers, zero padding, cropping, `CenterCrop`,
+    `Resizing`, upsampling, also as functions of `keras.ops` as far as there are such;
+    slices by constants in order; changes of layout by transposing, and reshaping that
+    leaves rows and columns as they are. Where maps merge, the first one of the result's
+    size counts; in usual networks they agree.
 
-    Any other step, such as a layer with layers inside or an attention, is taken to keep
-    the extent of the map and to change only its size, as upsampling does. A map made
-    from something else than a map is taken to extend over the whole image, and so is
-    every map within a subclassed model.
+    What else keeps the size of a map is trusted to keep its pixels in place, but not
+    functions that move them, such as `keras.ops.flip`. These, and whatever changes the
+    size in an unknown way, such as a layer of your own that crops, are guesses: they
+    are taken to keep the extent of the map. A map made from something else than a map
+    is taken to extend over the whole image, and so is every map within a subclassed
+    model.
 
     Args:
         model: A `keras.Model`. Those of its inputs that have four axes are images of
@@ -85,11 +95,22 @@ class _Origin:
         sources: As for `CallPlace`.
         axes: The two axes along which the tensor is a map, if it is one.
         grid: The `ReceptiveGrid` of the map, or `None`.
+        guesses: As for `CallPlace`.
     """
 
     sources: frozenset
     axes: tuple[int, int]
     grid: ReceptiveGrid | None
+    guesses: tuple = ()
+
+    def guessed(self, name, size, axes=None):
+        """The map of another size behind a step of which nothing is known."""
+        return replace(
+            self,
+            axes=axes or self.axes,
+            grid=self.grid.resized(size),
+            guesses=_together([self.guesses, [name]]),
+        )
 
 
 class _Walk:
@@ -110,9 +131,9 @@ class _Walk:
             inputs = [self._begin(tensor) for tensor in graph.inputs]
             graph._run_through_graph(inputs, operation_fn=self._runner)
         met = self._followed.intersection(range(len(self._places)))
-        sources = frozenset({max(met, default=IMAGE)})
+        read = _Origin(frozenset({max(met, default=IMAGE)}), self._axes, self._image)
         while self._next_layer() is not None:
-            sources = self._place(self._image, sources)
+            read = self._place(read)
         return self._places
 
     def _begin(self, tensor):
@@ -146,23 +167,28 @@ class _Walk:
         origins = [self._origins[id(tensor)][1] for tensor in inputs]
         sources = frozenset().union(*(origin.sources for origin in origins))
         axes = self._axes_of(operation, origins)
-        grids = [
-            self._grid_on(axes, tensor, origin)
+        maps = [
+            self._along(axes, tensor, origin)
             for tensor, origin in zip(inputs, origins, strict=True)
-            if _size_on(axes, tensor) is not None
-        ] or [self._image]
+        ]
+        maps = [each for each in maps if each.grid is not None]
         size = _size_on(axes, outputs[0])
-        grid = next((grid for grid in grids if grid.size == size), grids[0])
-        sources = self._meet(operation, grid, sources)
+        fitting = [each for each in maps if each.grid.size == size] or maps
+        read = _Origin(
+            sources,
+            axes,
+            fitting[0].grid if maps else self._image,
+            _together(each.guesses for each in fitting),
+        )
+        known = self._meet(operation, read, operation.name if maps else None)
+        read = replace(_of_size(known, size), sources=known[-1].sources)
         for output in outputs:
-            size = _size_on(axes, output)
-            if size is None:
-                behind = None
-            elif key is not None:
-                behind = grid_of_slice(key, axes, grid, size)
+            if maps:
+                made = _made(operation, key, read, inputs[0], output)
             else:
-                behind = grid_behind(operation, grid, size)
-            self._remember(output, _Origin(sources, axes, behind))
+                size = _size_on(axes, output)
+                made = replace(read, grid=size and self._image.resized(size))
+            self._remember(output, made)
 
     def _axes_of(self, operation, origins):
         """The axes of the maps that an operation reads."""
@@ -173,20 +199,36 @@ class _Walk:
             (origin.axes for origin in origins if origin.grid is not None), self._axes
         )
 
-    def _grid_on(self, axes, tensor, origin):
+    def _along(self, axes, tensor, origin):
+        """What is known of a tensor that is read as a map along given axes."""
         if origin.grid is not None and origin.axes == axes:
-            return origin.grid
-        return self._image.resized(_size_on(axes, tensor))
+            return origin
+        size = _size_on(axes, tensor)
+        grid = None if size is None else self._image.resized(size)
+        return replace(origin, axes=axes, grid=grid)
 
-    def _meet(self, operation, grid, sources):
-        """Places the calls that an operation makes; returns the sources behind it."""
+    def _meet(self, operation, read, name):
+        """Places the calls that an operation makes; returns the maps known inside.
+
+        The first one is that which the operation reads.
+        """
         is_layer = isinstance(operation, keras.Layer)
         parts = {id(part) for part in operation._flatten_layers()} if is_layer else ()
+        known = [read]
         while id(layer := self._next_layer()) in parts:
-            sources = self._place(grid, sources)
             if layer is operation:
-                break
-        return sources
+                return [self._place(read)]
+            size = self._calls[len(self._places)][1]
+            given = replace(_of_size(known, size), sources=known[-1].sources)
+            placed = self._place(given, name)
+            is_pooled = isinstance(layer, LAPooling2D)
+            grid = (
+                grid_behind(layer, read.axes, placed.grid, None)
+                if is_pooled
+                else placed.grid
+            )
+            known.append(replace(placed, grid=grid))
+        return known
 
     def _next_layer(self):
         """The layer whose call is to come next, `None` behind the last."""
@@ -194,20 +236,68 @@ class _Walk:
             return None
         return self._calls[len(self._places)][0]
 
-    def _place(self, grid, sources):
+    def _place(self, read, name=None):
+        """Places the next call, made inside of a step of that name that reads a map."""
         index = len(self._places)
         size = self._calls[index][1]
-        self._places.append(CallPlace(grid.resized(size), sources))
-        return frozenset({index}) if index in self._followed else sources
+        is_guess = name is not None and size != read.grid.size
+        guesses = read.guessed(name, size).guesses if is_guess else read.guesses
+        read = replace(read, grid=read.grid.resized(size), guesses=guesses)
+        self._places.append(CallPlace(read.grid, read.sources, guesses))
+        is_followed = index in self._followed
+        return replace(read, sources=frozenset({index})) if is_followed else read
 
     def _remember(self, tensor, origin):
         # With the tensor itself, so that no other one gets its id.
         self._origins[id(tensor)] = tensor, origin
 
 
+def _made(operation, key, read, tensor, output):
+    """What is known of a tensor that an operation makes of a map.
+
+    Args:
+        operation: A layer, or another operation.
+        key: The key if it is a slice, otherwise `None`.
+        read: The `_Origin` of the map.
+        tensor: The first tensor that it reads.
+        output: What is made of it.
+    """
+    axes = axes_behind(operation, read.axes, tensor.shape, output.shape)
+    is_turned = axes is not None and axes[0] > axes[1]
+    if axes is not None and not is_turned:
+        return replace(read, axes=axes)
+    axes = axes[::-1] if is_turned else read.axes
+    size = _size_on(axes, output)
+    if len(output.shape) != 4:
+        return replace(read, grid=None, guesses=())
+    if size is None:
+        # Its size is unknown from here on.
+        had_size = _size_on(read.axes, tensor) is not None
+        return read.guessed(operation.name, read.grid.size) if had_size else read
+    if is_turned:
+        grid = None
+    elif key is not None:
+        grid = grid_of_slice(key, axes, read.grid, size)
+    else:
+        grid = grid_behind(operation, axes, read.grid, size)
+    if grid is None:
+        return read.guessed(operation.name, size, axes)
+    return replace(read, grid=grid)
+
+
+def _of_size(maps, size):
+    """The last of some maps that has a size, otherwise the first."""
+    return next((each for each in reversed(maps) if each.grid.size == size), maps[0])
+
+
+def _together(names):
+    """Names of several tuples, each once."""
+    return tuple(dict.fromkeys(itertools.chain(*names)))
+
+
 def _size_on(axes, tensor):
     """Height and width of a tensor that is a map, `None` for any other."""
-    if len(tensor.shape) != 4:
+    if len(tensor.shape) != 4 or max(axes) > 3:
         return None
     size = tuple(tensor.shape[axis] for axis in axes)
     return None if None in size else size

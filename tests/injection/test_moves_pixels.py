@@ -16,12 +16,13 @@ X = np.zeros((2, SIZE, SIZE, 1), "float32")
 TARGETS = {"label": np.array([0, 1]), "mask": np.ones((2, SIZE, SIZE))}
 
 
-def fit(augmentation, loss):
+def fit(augmentation, loss, epochs=1):
     inputs = keras.Input((SIZE, SIZE, 1))
     y = GlobalLAPooling2D(concepts=2)(augmentation(inputs))
     model = keras.Model(inputs, layers.Dense(2, activation="softmax")(y))
     model.compile("sgd", "sparse_categorical_crossentropy")
-    model.fit(X, TARGETS, verbose=0, callbacks=[KnowledgeInjection(loss)])
+    callbacks = [KnowledgeInjection(loss)]
+    model.fit(X, TARGETS, epochs=epochs, verbose=0, callbacks=callbacks)
 
 
 class Cropped(layers.Layer):
@@ -54,9 +55,16 @@ def test_warns_of_what_is_left_behind(make, loss):
     assert moving.filename == __file__
 
 
+def cut(x):
+    return x[:, 2:]
+
+
 IN_PLACE = {
     "colours": (lambda: layers.RandomContrast(0.1), MaskSupervision),
-    "labels have no place": (layers.RandomFlip, Presence),
+    "labels have no place": (
+        lambda: keras.Sequential([layers.RandomFlip(), layers.Lambda(cut)]),
+        Presence,
+    ),
     "what is cut off is known": (lambda: layers.CenterCrop(4, 4), MaskSupervision),
 }
 
@@ -64,5 +72,13 @@ IN_PLACE = {
 @pytest.mark.parametrize("make, loss", IN_PLACE.values(), ids=IN_PLACE)
 def test_is_silent_where_nothing_is_left_behind(make, loss):
     with warnings.catch_warnings():
-        warnings.filterwarnings("error", ".*move its images.*")
+        warnings.filterwarnings("error", ".*(move its images|keep its extent).*")
         fit(make(), loss())
+
+
+def test_warns_once_of_a_step_that_is_not_followed():
+    expected = r"\['mask_supervision'\] compare places.* \['cut'\].*keep its extent"
+    with pytest.warns(UserWarning, match=expected) as told:
+        fit(layers.Lambda(cut, name="cut"), MaskSupervision(), epochs=2)
+    (guessed,) = (each for each in told if "extent" in str(each.message))
+    assert guessed.filename == __file__

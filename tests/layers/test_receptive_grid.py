@@ -2,11 +2,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from keras import layers
+from keras import layers, ops
+from keras.src.ops import numpy as operations
 from tolerances import assert_close, tolerance
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D
-from keras_lap.layers.grid_walk import IMAGE, receptive_grids
+from keras_lap.layers.grid_walk import IMAGE, CallPlace, receptive_grids
 from keras_lap.layers.receptive_grid import ReceptiveGrid
 
 
@@ -107,6 +108,30 @@ CUT = {
     "resizing": layers.Resizing(40, 30),
     "resizing, cropped": layers.Resizing(11, 20, crop_to_aspect_ratio=True),
     "resizing, padded": layers.Resizing(11, 20, pad_to_aspect_ratio=True),
+    "resized by a function": lambda x: ops.image.resize(
+        x, (11, 20), crop_to_aspect_ratio=True
+    ),
+    "cropped by a function": lambda x: ops.image.crop_images(
+        x, bottom_cropping=3, target_height=20, left_cropping=2, right_cropping=1
+    ),
+    "padded by a function": lambda x: ops.image.pad_images(
+        x, bottom_padding=3, target_height=32, left_padding=2, right_padding=1
+    ),
+    "pad": lambda x: ops.pad(x, ((0, 0), (3, 1), (0, 2), (0, 0))),
+    "pad by mirroring": lambda x: ops.pad(
+        x, ((0, 0), (3, 1), (4, 2), (0, 0)), "reflect"
+    ),
+    "pooled by a function": lambda x: ops.average_pool(x, (3, 4), 2, "same"),
+    "patches": lambda x: ops.image.extract_patches(x, 3, strides=2)[..., 8:10],
+    "turned to another layout and back": lambda x: ops.moveaxis(
+        layers.Permute((3, 1, 2))(x[:, 3:]), 1, 3
+    ),
+    "turned by functions": lambda x: ops.swapaxes(
+        ops.transpose(x[:, 3:], (0, 3, 2, 1)), 1, 3
+    ),
+    "shuffled channels": lambda x: layers.Reshape((24, 24, 2))(
+        layers.Permute((1, 2, 4, 3))(ops.reshape(x[:, 3:], (-1, 24, 24, 1, 2)))
+    ),
 }
 
 
@@ -140,11 +165,97 @@ def test_slices_with_channels_first():
     assert places[0].grid == ReceptiveGrid((22, 9), (4, 0))
 
 
-def test_slices_that_are_no_map_of_the_image():
-    for key in (np.s_[:, ::-1], np.s_[:, :, :, 0:1]):
-        inputs = keras.Input((26, 21, 2))
-        grid = grid_behind(keras.Model(inputs, inputs[key]))
-        assert grid == ReceptiveGrid((26, 21))
+def cropping(x):
+    return x[:, 2:, 2:]
+
+
+class Cropping(layers.Layer):
+    def call(self, x):
+        return cropping(x)
+
+
+class Scaling(layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+
+STEP = "step"
+# What is done to a map of 24 x 24 pixels and 2 channels by a step of that name.
+GUESSES = {
+    "flip": lambda x: operations.Flip(axis=(1, 2), name=STEP)(x),
+    "flip all": lambda x: operations.Flip(name=STEP)(x),
+    "roll": lambda x: operations.Roll(2, axis=-2, name=STEP)(x),
+    "turn": lambda x: operations.Rot90(axes=(1, 2), name=STEP)(x),
+    "reversed slice": lambda x: operations.GetItem(name=STEP)(x, np.s_[:, ::-1]),
+    "chosen rows": lambda x: operations.Take(axis=1, name=STEP)(x, [3, 1, 2]),
+    "half": lambda x: operations.Split(2, axis=1, name=STEP)(x)[1],
+    "rows for columns": layers.Permute((2, 1, 3), name=STEP),
+    "rows for columns, channels first": layers.Permute((3, 2, 1), name=STEP),
+    "reshaping": layers.Reshape((12, 12, 8), name=STEP),
+    "side by side": lambda x: layers.Concatenate(axis=2, name=STEP)([x, x]),
+    "lambda": layers.Lambda(cropping, name=STEP),
+    "own layer": Cropping(name=STEP),
+    "own layer, merged": lambda x: layers.Add()([Cropping(name=STEP)(x), x[:, 2:, 2:]]),
+    "flip, merged": lambda x: x + operations.Flip(axis=1, name=STEP)(x),
+    "lambda, and more": lambda x: layers.MaxPooling2D()(
+        layers.ReLU()(layers.Lambda(cropping, name=STEP)(x))
+    ),
+}
+TRUSTED = {
+    "own layer": Scaling(),
+    "lambda": layers.Lambda(lambda x: 2 * x),
+    "reversed channels": lambda x: ops.flip(x[..., ::-1], axis=-1),
+    "chosen channels": lambda x: ops.take(x, [1, 0], axis=-1),
+    "one channel": lambda x: x[..., 0, None],
+    "half of the channels": lambda x: ops.split(x, 2, axis=-1)[0],
+    "rolled channels": lambda x: ops.roll(x, 1, axis=(3,)),
+    "pooled": lambda x: ops.mean(x, axis=(1, 2), keepdims=True),
+    "upsampling": layers.UpSampling2D(),
+    "adaptive pooling": layers.AdaptiveAveragePooling2D((5, 4)),
+    "repeated rows": lambda x: ops.repeat(x, 2, axis=1),
+    "depth to space": lambda x: ops.space_to_depth(x, 2),
+    "wrapped": layers.SpectralNormalization(layers.Conv2D(2, 3, strides=2)),
+    "squeeze and excite": lambda x: layers.Multiply()(
+        [layers.Reshape((1, 1, 2))(layers.GlobalAveragePooling2D()(x)), x]
+    ),
+    "guess in a gate": lambda x: layers.Multiply()(
+        [layers.Lambda(lambda x: x[:, :1, :1])(ops.flip(x, axis=1)), x]
+    ),
+    "noise and dropout": lambda x: layers.SpatialDropout2D(0.5)(
+        layers.GaussianNoise(0.1)(layers.RandomFlip()(x))
+    ),
+    "tokens": lambda x: layers.Reshape((24, 24, 2))(
+        layers.LayerNormalization()(layers.Reshape((576, 2))(x))
+    ),
+}
+
+
+@pytest.mark.parametrize("step", GUESSES.values(), ids=GUESSES)
+def test_guesses(step):
+    inputs = keras.Input((24, 24, 2))
+    place = place_behind(keras.Model(inputs, step(inputs)))
+    assert place.guesses == (STEP,)
+    assert place.grid == ReceptiveGrid((24, 24)).resized(place.grid.size)
+
+
+def test_size_known_to_the_data_alone_is_a_guess():
+    inputs = keras.Input((24, 24, 2))
+    doubled = layers.Lambda(
+        lambda x: tf.image.resize(x, 2 * tf.shape(x)[1:3]),
+        output_shape=(None, None, 2),
+        name=STEP,
+    )
+    end = layers.Identity()
+    model = keras.Model(inputs, end(layers.ReLU()(doubled(inputs[:, 4:]))))
+    (place,) = receptive_grids(model, (24, 24), [(end, (40, 48))])
+    grid = ReceptiveGrid((20, 24), (4, 0)).resized((40, 48))
+    assert place == CallPlace(grid, {IMAGE}, (STEP,))
+
+
+@pytest.mark.parametrize("step", TRUSTED.values(), ids=TRUSTED)
+def test_trusted(step):
+    inputs = keras.Input((24, 24, 2))
+    assert place_behind(keras.Model(inputs, step(inputs))).guesses == ()
 
 
 def test_stack_of_everything():
@@ -299,15 +410,15 @@ def test_channels_first():
     assert place.grid == ReceptiveGrid((10, 9), (0.5, 0.5), (2, 2))
 
 
-def test_change_of_layout_starts_from_the_whole_image():
+def test_change_of_layout():
     inputs = keras.Input((3, 20, 18))
-    x = layers.Permute((2, 3, 1))(inputs)
+    x = layers.Permute((2, 3, 1))(inputs[:, :, 4:])
     pooling = LAPooling2D(2, data_format="channels_last")
     model = keras.Model(inputs, pooling(x))
     (place,) = receptive_grids(
-        model, (20, 18), [(pooling, (20, 18))], data_format="channels_first"
+        model, (20, 18), [(pooling, (16, 18))], data_format="channels_first"
     )
-    assert place.grid == ReceptiveGrid((20, 18))
+    assert place == CallPlace(ReceptiveGrid((16, 18), (4, 0)), {IMAGE})
 
 
 class Block(layers.Layer):
@@ -334,6 +445,11 @@ def test_layer_with_layers_inside():
     assert [place.grid.stride[0] for place in places] == [1, 2, 4]
     assert [place.grid.offset[0] for place in places] == [1, 1.5, 2.5]
     assert [set(place.sources) for place in places] == [{IMAGE}, {0}, {1}]
+    assert not any(place.guesses for place in places)
+    model = keras.Model(inputs, behind(block(layers.Conv2D(3, 1)(x))))
+    calls = [(block.pools[0], (32, 32)), (block.pools[1], (15, 15)), (behind, (8, 8))]
+    places = receptive_grids(model, (34, 34), calls)
+    assert [place.guesses for place in places] == [(), (block.name,), (block.name,)]
 
 
 def test_subclassed_model_and_hidden_layers():

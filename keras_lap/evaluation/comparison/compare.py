@@ -26,8 +26,10 @@ from keras_lap.layers import BaseLAPooling
 from keras_lap.names import check_choice, check_names, listed
 from keras_lap.progress import Progress
 from keras_lap.standardize_count import standardize_count
+from keras_lap.warn import saying_once
 
 
+@saying_once()
 def compare(
     model: keras.Model,
     dataset,
