@@ -27,8 +27,7 @@ class ForwardPass:
         tape: The `InputTape` of the step, or `None`.
 
     Attributes:
-        calls: As given.
-        guesses: As given.
+        calls, guesses, inputs, data_format, predictions, knowledge: As given.
     """
 
     def __init__(
@@ -44,11 +43,11 @@ class ForwardPass:
     ):
         self.calls = calls
         self.guesses = guesses
-        self._inputs = inputs
-        self._data_format = data_format
+        self.inputs = inputs
+        self.data_format = data_format
         self._model = model
-        self._predictions = predictions
-        self._knowledge = knowledge
+        self.predictions = predictions
+        self.knowledge = knowledge
         self._tape = tape
 
     @property
@@ -64,11 +63,11 @@ class ForwardPass:
     @functools.cached_property
     def image_knowledge(self):
         """What is known, fitted to the images' pixels."""
-        return ImageKnowledge(self._knowledge, self._batch.size)
+        return ImageKnowledge(self.knowledge, self._batch.size)
 
     @functools.cached_property
     def _batch(self):
-        return ImageBatch(self._inputs, self._data_format)
+        return ImageBatch(self.inputs, self.data_format)
 
     @property
     def images(self):
@@ -87,8 +86,8 @@ class ForwardPass:
     @functools.cached_property
     def present_classes(self):
         """The classes that the labels name, 1 or 0, `(N, classes)`."""
-        classes = single_output(self._predictions).shape[-1]
-        known = self._knowledge
+        classes = single_output(self.predictions).shape[-1]
+        known = self.knowledge
         return present_concepts(known.label, np.eye(classes), known.outputs)
 
     def predict(self, images):
@@ -109,4 +108,4 @@ class ForwardPass:
 
     def input_gradient(self, explained):
         """Gradient of the sum of `explained(predictions)` by the images."""
-        return self._tape.gradient(explained, single_output(self._predictions))
+        return self._tape.gradient(explained, single_output(self.predictions))

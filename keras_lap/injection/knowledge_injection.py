@@ -8,16 +8,14 @@ import numpy as np
 from keras_lap.class_concepts import checked_class_concepts
 from keras_lap.injection.build_on_labels import let_models_build_on_labels
 from keras_lap.injection.knowledge_step import KnowledgeStep
-from keras_lap.injection.label_watch import LabelWatch
-from keras_lap.injection.places_watch import PlacesWatch
 from keras_lap.injection.replicas import scope_of, strategy_of
 from keras_lap.injection.standardize_losses import standardize_losses
 from keras_lap.injection.step_function import StepFunction
 from keras_lap.injection.supervision import Supervision
 from keras_lap.injection.terms import BALANCES, Terms
-from keras_lap.injection.value_watch import ValueWatch
 from keras_lap.injection.warn_of_moving_pixels import warn_of_moving_pixels
 from keras_lap.injection.warn_of_shared_layers import warn_of_shared_layers
+from keras_lap.injection.watches import watches_of
 from keras_lap.names import check_choice, listed
 from keras_lap.warn import warn
 
@@ -190,10 +188,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
             names = [loss.name for loss in self.losses]
             with scope_of(strategy):
                 self._terms = Terms(names, self.weights, self.warmup, self.balance)
-                self._watches = [
-                    watch(self.losses)
-                    for watch in (ValueWatch, PlacesWatch, LabelWatch)
-                ]
+                self._watches = watches_of(self.losses)
             self._strategy, self._functions = strategy, {}
         for watch in self._watches:
             watch.reset()
@@ -204,6 +199,10 @@ class KnowledgeInjection(keras.callbacks.Callback):
             self._watches,
         )
         self._is_first_step = True
+        self._is_in_fit = False
+
+    def on_train_begin(self, logs=None):
+        self._is_in_fit = True
 
     def on_epoch_begin(self, epoch, logs=None):
         self._terms.reset()
@@ -221,19 +220,13 @@ class KnowledgeInjection(keras.callbacks.Callback):
 
     def on_test_end(self, logs=None):
         self._warn()
+        if not self._is_in_fit:
+            _warn_of_nan(logs, [loss.name for loss in self.losses])
 
     def on_epoch_end(self, epoch, logs=None):
         self._warn()
         terms = [loss.name for loss in self.losses]
-        names = [*terms, *(f"val_{name}" for name in terms)]
-        empty = [name for name in names if np.isnan((logs or {}).get(name, 0))]
-        if empty:
-            warn(
-                f"The terms {empty} are NaN: no sample of the epoch held what they "
-                "need, or some held NaN. Look at the flags `valid`, at boxes, which "
-                "have to be shares of the image (top, left, bottom, right), at NaN in "
-                "masks, and at the validation data.",
-            )
+        _warn_of_nan(logs, [*terms, *(f"val_{name}" for name in terms)])
 
     def on_test_begin(self, logs=None):
         self._terms.reset()
@@ -314,3 +307,15 @@ def _standardize_layers(layers):
             f"Received: layers={layers!r}"
         )
     return layers
+
+
+def _warn_of_nan(logs, names):
+    """Warns of terms of these names that are NaN at the end of an epoch."""
+    empty = [name for name in names if np.isnan((logs or {}).get(name, 0))]
+    if empty:
+        warn(
+            f"The terms {empty} are NaN: no sample of the epoch held what they need, "
+            "or some held NaN. Look at the flags `valid`, at boxes, which have to be "
+            "shares of the image (top, left, bottom, right), at NaN in masks, and at "
+            "the validation data."
+        )

@@ -90,9 +90,8 @@ class KnowledgeStep:
         forward = self._supervision.forward_pass(
             run.latest_calls(), inputs, y_pred, knowledge, run.tape
         )
-        data_format, guesses = self._supervision.data_format, forward.guesses
         for watch in self._watches:
-            watch.add(knowledge, inputs, y_pred, data_format, guesses)
+            watch.add(forward)
         for index, term in enumerate(self._losses):
             missing = knowledge.missing(term.needs)
             if missing and run.is_training:

@@ -398,12 +398,35 @@ def pixels(count=1):
     return np.full((SAMPLES, count, 4), [0, 0, 20, 20])
 
 
+# Kind of knowledge, loss, values that are misread, others that are not, what is said.
 DOUBTFUL = {
-    "boxes": (BoxSupervision(), pixels(), "Received 12 values.*convert_format"),
-    "area": (AreaPrior(), pixels(CLASSES)[..., 1:3], "Received 18 values.*divide"),
+    "boxes in pixels": (
+        "boxes",
+        BoxSupervision(),
+        pixels(),
+        np.clip(pixels(), 0, 1),
+        "Received 12 values.*convert_format",
+    ),
+    "boxes of widths and heights": (
+        "boxes",
+        BoxSupervision(),
+        np.full((SAMPLES, 1, 4), [0.5, 0.2, 0.1, 0.3]),
+        np.full((SAMPLES, 1, 4), -1.0),
+        r"Received 6 boxes that end above.*convert_format",
+    ),
+    "area": (
+        "area",
+        AreaPrior(),
+        pixels(CLASSES)[..., 1:3],
+        np.ones((SAMPLES, CLASSES, 2)),
+        "Received 18 values.*divide",
+    ),
     "mask": (
+        "mask",
         MaskSupervision(),
         np.full((SAMPLES, SIZE, SIZE), -1),
+        # As resizing leaves it.
+        np.full((SAMPLES, SIZE, SIZE), -0.1),
         "Received 6 masks with negative.*NaN",
     ),
 }
@@ -424,16 +447,19 @@ def warnings_of_values(model, x, y, loss, after_a_step, **options):
 
 
 def test_warns_of_pixels_after_the_first_step(x, label):
-    loss, far, message = DOUBTFUL["boxes"]
+    _, loss, far, _, message = DOUBTFUL["boxes in pixels"]
     y = {"label": label, "boxes": far}
     (warning,) = warnings_of_values(make_model(**GRAPH), x, y, loss, True)
     assert re.search(message, warning)
 
 
-@pytest.mark.parametrize("name", DOUBTFUL)
-def test_warns_once_of_values_that_are_valid_and_misread(x, label, name):
-    loss, far, message = DOUBTFUL[name]
-    model, shares = make_model(), {"label": label, name: np.clip(far, 0, 1)}
+@pytest.mark.parametrize(
+    "name, loss, far, near, message", DOUBTFUL.values(), ids=DOUBTFUL
+)
+def test_warns_once_of_values_that_are_valid_and_misread(
+    x, label, name, loss, far, near, message
+):
+    model, shares = make_model(), {"label": label, name: near}
     unknown = {"label": label, name: far, "valid": np.zeros(SAMPLES)}
     for y in (shares, unknown):
         assert warnings_of_values(model, x, y, loss, False) == []
@@ -451,48 +477,91 @@ def single_output(loss, concepts=1):
     return compiled(keras.Model(inputs, outputs), loss=loss, metrics=[])
 
 
-def warnings_of_labels(loss, x, y, terms, **options):
+def warnings_of(text, model, x, y, terms, **options):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fit(single_output(loss), x, y, [KnowledgeInjection(terms)], **options)
-    return [str(w.message) for w in caught if "labels of 0 and 1" in str(w.message)]
+        fit(model, x, y, [KnowledgeInjection(terms)], **options)
+    return [str(w.message) for w in caught if text in str(w.message)]
 
 
 SEVERITY = np.linspace(0, 1, SAMPLES, dtype="float32")
 A_BOX = {"boxes": np.full((SAMPLES, 1, 4), [0.25, 0.25, 0.5, 0.75])}
-
-
-def test_warns_once_of_measurements_that_are_read_as_classes(x, mask):
-    for terms, known in (
-        ([MaskSupervision()], {"mask": mask}),
-        ([BoxSupervision()], A_BOX),
-        ([Presence(), MaskSupervision()], {"mask": mask[..., None]}),
-    ):
-        y = {"label": SEVERITY, **known}
-        (warning,) = warnings_of_labels("mse", x, y, terms, epochs=2)
-        assert re.search(r"Received 4 others.*\(N, H, W, K\)", warning)
-
-
-NO_MEASUREMENTS = {
-    "zeros and ones": ("mse", [0, 1, 1, 0, np.nan, 1], {}),
-    "signs": ("hinge", [-1, 1, 1, -1, 1, 1], {}),
-    "soft labels of a class": ("binary_crossentropy", SEVERITY, {}),
-    "masks with a concept": ("mse", SEVERITY, {"axis": True}),
-    "boxes with concepts": ("mse", SEVERITY, {"boxes": True}),
+LABELS_OF_A_CLASS = {
+    "measurements": ("mse", SEVERITY, 2),
+    "zeros and ones": ("mse", [0, 1, 1, 0, np.nan, 1], 0),
+    "signs": ("hinge", [-1, 1, 1, -1, 1, 1], 0),
+    "large numbers": ("mse", 100 * SEVERITY, 0),
+    "soft labels of a class": ("binary_crossentropy", SEVERITY, 0),
 }
 
 
 @pytest.mark.parametrize(
-    "loss, label, named", NO_MEASUREMENTS.values(), ids=NO_MEASUREMENTS
+    "loss, label, count", LABELS_OF_A_CLASS.values(), ids=LABELS_OF_A_CLASS
 )
-def test_does_not_warn_of_labels_that_are_not_misread(x, mask, loss, label, named):
-    y, terms = {"label": np.float32(label), "mask": mask}, [MaskSupervision()]
-    if "axis" in named:
-        y["mask"] = mask[..., None]
-    if "boxes" in named:
-        terms, y["box_concepts"] = [BoxSupervision()], np.zeros((SAMPLES, 1))
-        y |= A_BOX
-    assert warnings_of_labels(loss, x, y, terms) == []
+def test_warns_once_of_measurements_that_are_read_as_classes(x, loss, label, count):
+    y, model = np.float32(label), single_output(loss)
+    found = warnings_of("labels of 0 and 1", model, x, y, [Presence()], epochs=2)
+    assert [f"Received {count} others" in each for each in found] == [True] * bool(
+        count
+    )
+
+
+@pytest.mark.parametrize("loss", ["mse", "binary_crossentropy"])
+@pytest.mark.parametrize("axis", [False, True])
+def test_warns_once_of_masks_of_what_the_label_does_not_name(x, mask, loss, axis):
+    mask = mask[..., None] if axis else mask
+    named = np.reshape(SEVERITY > 0.5, [-1] + [1] * (mask.ndim - 1))
+    # Those of the first three do not count, of labels below 0.5.
+    for given, valid, count in (
+        (mask, 1, 0 if axis and loss == "mse" else 3),
+        (mask, SEVERITY > 0.3, 0 if axis and loss == "mse" else 1),
+        (mask, SEVERITY > 0.5, 0),
+        (
+            np.where((SEVERITY > 0.5).reshape([-1] + [1] * (mask.ndim - 1)), mask, 0),
+            1,
+            0,
+        ),
+    ):
+        y = {"label": SEVERITY, "mask": given, "valid": valid * np.ones(SAMPLES)}
+        found = warnings_of(
+            "names nothing", single_output(loss), x, y, [MaskSupervision()], epochs=2
+        )
+        assert len(found) == bool(count)
+        assert all(f"in {count} images" in each for each in found)
+
+
+def test_warns_once_of_boxes_of_what_the_label_does_not_name(x):
+    model, y = single_output("binary_crossentropy"), {"label": SEVERITY, **A_BOX}
+    for numbers, count in ((None, 3), (-1, 3), (0, 0)):
+        if numbers is not None:
+            y["box_concepts"] = np.full((SAMPLES, 1), numbers)
+        terms = [BoxSupervision()]
+        found = warnings_of("names nothing", model, x, y, terms, epochs=2)
+        assert len(found) == bool(count)
+        assert all(f"in {count} images" in each for each in found)
+
+
+def test_warns_once_of_boxes_of_concepts_that_no_layer_has(x, label):
+    y = {"label": label, **A_BOX, "box_concepts": np.arange(SAMPLES)[:, None]}
+    terms = [BoxSupervision()]
+    (found,) = warnings_of("'box_concepts'", make_model(), x, y, terms, epochs=2)
+    assert f"from 0 to {CLASSES - 1}" in found and "Received 3 above" in found
+    y["valid"] = np.arange(SAMPLES) < CLASSES
+    assert warnings_of("'box_concepts'", make_model(), x, y, terms) == []
+
+
+def test_each_warning_is_given(x, label):
+    """Also where others were before."""
+    y = {"label": label, "boxes": pixels(), "mask": np.full((SAMPLES, SIZE, SIZE), -1)}
+    terms = [BoxSupervision(), MaskSupervision()]
+    assert len(warnings_of("Expected targets", make_model(), x, y, terms)) == 2
+
+
+def test_warns_of_terms_of_nothing_in_evaluate(x, label):
+    y = {"label": label, "boxes": np.full((SAMPLES, 1, 4), -1.0)}
+    injection = KnowledgeInjection([BoxSupervision()])
+    with pytest.warns(UserWarning, match=r"\['box_supervision'\] are NaN"):
+        make_model().evaluate(x, y, callbacks=[injection], verbose=0)
 
 
 def two_sizes():

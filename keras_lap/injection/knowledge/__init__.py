@@ -1,7 +1,7 @@
 """What is known about a batch, and what that says about one LAP layer."""
 
 from keras_lap.injection.knowledge.image_knowledge import ImageKnowledge
-from keras_lap.injection.knowledge.kinds import DOUBTED, KINDS
+from keras_lap.injection.knowledge.kinds import KINDS
 from keras_lap.injection.knowledge.knowledge import (
     Knowledge,
     holds_knowledge,
@@ -16,7 +16,6 @@ from keras_lap.injection.knowledge.present_concepts import (
 from keras_lap.injection.knowledge.resize_area import even_cells, resize_area
 
 __all__ = [
-    "DOUBTED",
     "FITTED",
     "KINDS",
     "ImageKnowledge",

@@ -4,7 +4,7 @@ from keras import ops
 
 from keras_lap.injection.knowledge.check_concepts import check_concepts
 from keras_lap.injection.knowledge.kind import Kind
-from keras_lap.injection.knowledge.no_share import NO_SHARES, is_no_share
+from keras_lap.injection.knowledge.no_shares import no_shares
 
 
 def _fit(area, layer):
@@ -27,10 +27,11 @@ AREA = Kind(
     unknown=-1,
     fit=_fit,
     is_known=_is_known,
-    is_doubtful=is_no_share,
-    if_doubtful=NO_SHARES.format(
-        name="area",
-        advice="Nothing covers more than the image: divide numbers of pixels by "
-        "that of the image, and percentages by 100.",
+    doubts=(
+        no_shares(
+            "area",
+            "Nothing covers more than the image: divide numbers of pixels by that of "
+            "the image, and percentages by 100.",
+        ),
     ),
 )

@@ -2,8 +2,9 @@
 
 from keras import ops
 
+from keras_lap.injection.knowledge.doubt import Doubt
 from keras_lap.injection.knowledge.kind import Kind
-from keras_lap.injection.knowledge.no_share import NO_SHARES, is_no_share
+from keras_lap.injection.knowledge.no_shares import no_shares
 from keras_lap.ops.arguments import widest_dtype
 
 
@@ -20,10 +21,47 @@ def _fit(boxes, layer):
     return ops.cast((ops.cast(boxes, dtype) - begin) / (end - begin), "float32")
 
 
-def _is_known(boxes):
+def _exists(boxes):
+    """Flags of what is no padding, `(N, M)`."""
     top, left, bottom, right = ops.unstack(ops.clip(boxes, 0, 1), 4, axis=-1)
-    return ops.any(ops.logical_and(top < bottom, left < right), axis=-1)
+    return ops.logical_and(top < bottom, left < right)
 
+
+def _is_known(boxes):
+    return ops.any(_exists(boxes), axis=-1)
+
+
+def nameless_boxes(boxes, numbers, layer):
+    """Flags of images with boxes of what the label names, which names nothing.
+
+    Args:
+        boxes: `(N, M, 4)`.
+        numbers: `(N, M)`, concepts of the boxes, or `None` if all are the label's.
+        layer: The `LayerKnowledge`.
+    """
+    exists = _exists(boxes)
+    if numbers is not None:
+        exists = exists & (numbers < 0)
+    return ops.any(exists, axis=-1) & ~ops.any(layer.present > 0, axis=-1)
+
+
+def _is_reversed(boxes):
+    """Flags of what is no padding, and ends before it begins."""
+    top, left, bottom, right = ops.unstack(boxes, 4, axis=-1)
+    is_given = ops.all(boxes >= 0, axis=-1)
+    return is_given & ((bottom < top) | (right < left))
+
+
+_REVERSED = Doubt(
+    flags=_is_reversed,
+    message=lambda count: (
+        "Expected targets 'boxes' as top, left, bottom, right. Received "
+        f"{count} boxes that end above their top or left of their left side, which "
+        "count as padding. Boxes of centres or of widths and heights are converted by "
+        '`keras.utils.bounding_boxes.convert_format(boxes, ..., "rel_yxyx", height, '
+        "width)`; padding is -1."
+    ),
+)
 
 BOXES = Kind(
     name="boxes",
@@ -31,12 +69,14 @@ BOXES = Kind(
     unknown=-1,
     fit=_fit,
     is_known=_is_known,
-    is_doubtful=is_no_share,
-    if_doubtful=NO_SHARES.format(
-        name="boxes",
-        advice="Boxes in pixels are cut off at the edges of the image, which leaves "
-        "all of it or nothing of them: convert them to top, left, bottom, right as "
-        "shares of the image, by `keras.utils.bounding_boxes.convert_format("
-        'boxes, ..., "rel_yxyx", height, width)`.',
+    doubts=(
+        no_shares(
+            "boxes",
+            "Boxes in pixels are cut off at the edges of the image, which leaves all "
+            "of it or nothing of them: convert them to top, left, bottom, right as "
+            "shares of the image, by `keras.utils.bounding_boxes.convert_format("
+            'boxes, ..., "rel_yxyx", height, width)`.',
+        ),
+        _REVERSED,
     ),
 )

@@ -22,9 +22,7 @@ class Kind:
         check: Function `(given, image_size)` that raises a `ValueError` if values of
             this kind do not fit the images or the rest of what was given; or `None`.
             `image_size` is `(height, width)`, or `None` where that is not known.
-        is_doubtful: Function of float32 values that flags those that hardly mean what
-            they would be read as, a tensor of any shape; or `None`.
-        if_doubtful: What to say of such flags, with `{count}` for their number.
+        doubts: Tuple of the `Doubt`s of its values.
     """
 
     name: str
@@ -33,8 +31,7 @@ class Kind:
     fit: Callable
     is_known: Callable | None = None
     check: Callable | None = None
-    is_doubtful: Callable | None = None
-    if_doubtful: str | None = None
+    doubts: tuple = ()
 
     def check_values(self, values, samples):
         """Raises a `ValueError` if values cannot be of this kind, by their shape.
@@ -95,11 +92,6 @@ class Kind:
             return values
         flags = ops.reshape(ops.cast(valid, "bool"), (-1,) + (1,) * (values.ndim - 1))
         return ops.where(flags, values, self.unknown)
-
-    def count_doubtful(self, values, valid):
-        """How many flags `is_doubtful` raises for the valid values."""
-        flags = self.is_doubtful(self.clean(values, valid))
-        return ops.sum(ops.cast(flags, "float32"))
 
 
 def _matches(shape, allowed):

@@ -7,5 +7,3 @@ from keras_lap.injection.knowledge.concepts import CONCEPTS
 from keras_lap.injection.knowledge.mask import MASK
 
 KINDS = {kind.name: kind for kind in (MASK, BOXES, BOX_CONCEPTS, CONCEPTS, AREA)}
-
-DOUBTED = tuple(name for name, kind in KINDS.items() if kind.is_doubtful is not None)

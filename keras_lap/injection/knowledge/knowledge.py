@@ -81,11 +81,15 @@ class Knowledge:
         if name in self.given and KINDS[name].is_known is not None:
             yield KINDS[name].is_known(ops.cast(self.given[name], "float32"))
 
-    def count_doubtful(self, name):
-        """How much of a kind hardly means what it would be read as."""
+    def clean(self, name):
+        """What is given of a kind as float32, with what is not valid unknown."""
+        return KINDS[name].clean(self.given[name], self.valid.get(name))
+
+    def count_doubtful(self, name, doubt):
+        """How many values a `Doubt` of a kind flags, or `None` if none are given."""
         if name not in self.given:
-            return 0.0
-        return KINDS[name].count_doubtful(self.given[name], self.valid.get(name))
+            return None
+        return ops.sum(ops.cast(doubt.flags(self.clean(name)), "float32"))
 
     def check_against(self, inputs, data_format="channels_last"):
         """Raises a `ValueError` if the knowledge does not fit the images.

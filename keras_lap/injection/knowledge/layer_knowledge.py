@@ -2,8 +2,9 @@
 
 import functools
 
+from keras_lap.injection.knowledge.boxes import nameless_boxes
 from keras_lap.injection.knowledge.kinds import KINDS
-from keras_lap.injection.knowledge.mask import known_concepts
+from keras_lap.injection.knowledge.mask import known_concepts, nameless_masks
 from keras_lap.injection.knowledge.names_no_concepts import NamesNoConcepts
 from keras_lap.injection.knowledge.present_concepts import present_concepts
 
@@ -59,7 +60,7 @@ class LayerKnowledge:
     @functools.cached_property
     def mask_known(self):
         """Flags of the concepts whose masks are known, `(N, K)`."""
-        return known_concepts(self._clean("mask"), self)
+        return known_concepts(self._knowledge.clean("mask"), self)
 
     @property
     def label_is_of_classes(self):
@@ -76,12 +77,26 @@ class LayerKnowledge:
         if name in ("present", "mask_known"):
             return getattr(self, name)
         if name not in self._fitted:
-            self._fitted[name] = KINDS[name].fit(self._clean(name), self)
+            values = self._knowledge.clean(name)
+            self._fitted[name] = KINDS[name].fit(values, self)
         return self._fitted[name]
 
-    def _clean(self, name):
-        known = self._knowledge
-        return KINDS[name].clean(known.given[name], known.valid.get(name))
+    def nameless(self, name):
+        """Which masks or boxes belong to what a label does not name.
+
+        Args:
+            name: `"mask"` or `"boxes"`.
+
+        Returns:
+            Flags `(N,)`, or `None` if there can be none.
+        """
+        if name not in self or "present" not in self:
+            return None
+        if name == "mask":
+            return nameless_masks(self._knowledge.clean(name), self)
+        has_numbers = "box_concepts" in self
+        numbers = self._knowledge.clean("box_concepts") if has_numbers else None
+        return nameless_boxes(self._knowledge.clean(name), numbers, self)
 
     def _has_labels(self):
         """Whether there are labels, which boxes that name their concepts can spare."""

@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_lap.injection.knowledge.check_concepts import check_concepts
+from keras_lap.injection.knowledge.doubt import Doubt
 from keras_lap.injection.knowledge.kind import Kind
 from keras_lap.injection.knowledge.resize_area import resize_area
 from keras_lap.same_aspect import check_masks_aspect
@@ -42,6 +43,17 @@ def known_concepts(mask, layer):
     return known
 
 
+def nameless_masks(mask, layer):
+    """Flags of masks that show something of what the label names, which is nothing.
+
+    `None` where masks name their concepts.
+    """
+    if not _is_of_label(mask, layer):
+        return None
+    shows = ops.any(_with_concepts(mask) > 0, axis=(1, 2, 3))
+    return shows & ~ops.any(layer.present > 0, axis=-1)
+
+
 def _has_nan(mask):
     """Whether each mask holds NaN, `(N, K)`."""
     return ops.any(ops.isnan(_with_concepts(mask)), axis=(1, 2))
@@ -56,7 +68,8 @@ def _is_known(mask):
 
 
 def _is_negative(mask):
-    return ops.any(mask < 0, axis=(1, 2))
+    # Not those that resizing with overshoot leaves, but -1.
+    return ops.any(mask < -0.5, axis=(1, 2))
 
 
 def _check(given, image_size):
@@ -66,6 +79,15 @@ def _check(given, image_size):
     check_masks_aspect(size, image_size)
 
 
+_NEGATIVE = Doubt(
+    flags=_is_negative,
+    message=lambda count: (
+        f"Expected targets 'mask' from 0, outside, to 1. Received {count} masks with "
+        "negative values, which count as outside. Where a mask is not known, say so by "
+        "the flags 'valid', or, if it is one concept's of several, by NaN."
+    ),
+)
+
 MASK = Kind(
     name="mask",
     shapes=(("N", "H", "W"), ("N", "H", "W", "K")),
@@ -73,8 +95,5 @@ MASK = Kind(
     fit=_fit,
     is_known=_is_known,
     check=_check,
-    is_doubtful=_is_negative,
-    if_doubtful="Expected targets 'mask' from 0, outside, to 1. Received {count} masks "
-    "with negative values, which count as outside. Where a mask is not known, say so "
-    "by the flags 'valid', or, if it is one concept's of several, by NaN.",
+    doubts=(_NEGATIVE,),
 )

@@ -1,0 +1,32 @@
+"""Watches for labels that are read as classes and may be measurements."""
+
+from keras import ops
+
+from keras_lap.injection.watches.base_watch import BaseWatch
+
+
+class LabelWatch(BaseWatch):
+    """Counts labels of a single output that are read as "absent" and hardly say so.
+
+    Those are all below 0.5 but 0 and -1, which may be the other one of two classes, as
+    for a hinge loss. Nothing is counted where the model is compiled with a loss that
+    says that its outputs are classes.
+    """
+
+    def found(self, forward):
+        knowledge = forward.knowledge
+        is_single = tuple(getattr(forward.predictions, "shape", ()))[-1:] == (1,)
+        if not is_single or knowledge.outputs or not hasattr(knowledge.label, "shape"):
+            return None
+        label = ops.cast(knowledge.label, "float32")
+        misread = (label < 0.5) & (label != 0) & (label != -1)
+        return ops.sum(ops.cast(misread, "float32"))
+
+    def message(self, count):
+        return (
+            "Expected labels of 0 and 1 for a model with a single output, whose "
+            f"concepts a 1 makes present. Received {count} others below 0.5, which say "
+            "that nothing is there. If they are measurements, let knowledge name its "
+            "concepts itself, as masks (N, H, W, K) for layers of K concepts, boxes "
+            "with 'box_concepts', and 'concepts' do."
+        )

@@ -1,0 +1,30 @@
+"""Watches for boxes of concepts that no layer has."""
+
+from keras import ops
+
+from keras_lap.injection.watches.base_watch import BaseWatch
+
+
+class NumberWatch(BaseWatch):
+    """Counts the numbers in `"box_concepts"` that are too high for all layers."""
+
+    def __init__(self):
+        super().__init__()
+        self._most = None
+
+    def found(self, forward):
+        most = max(layer.logits.shape[-1] for layer in forward.layers)
+        numbers = forward.layers[-1].knowledge
+        if "box_concepts" not in numbers or most == 1:
+            return None
+        self._most = most
+        flags = forward.knowledge.clean("box_concepts") >= most
+        return ops.sum(ops.cast(flags, "float32"))
+
+    def message(self, count):
+        return (
+            f"Expected 'box_concepts' from 0 to {self._most - 1}, as no supervised "
+            f"layer has more than {self._most} concepts, or -1. Received {count} "
+            "above, whose boxes are left out. Count classes from 0, in the order of "
+            "the model."
+        )
