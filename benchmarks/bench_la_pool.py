@@ -21,8 +21,8 @@ import tensorflow as tf
 from tqdm import tqdm
 
 import keras_lap
-from keras_lap.paired_rounds import ratio_quartiles, time_in_rounds
-from keras_lap.pooling_shapes import POOLING_SHAPES
+from keras_lap.utils.paired_rounds import ratio_quartiles, time_in_rounds
+from keras_lap.utils.pooling_shapes import POOLING_SHAPES
 
 
 def _pooling(implementation):

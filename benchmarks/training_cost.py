@@ -20,7 +20,7 @@ from tqdm import tqdm
 import keras_lap
 from keras_lap import losses
 from keras_lap.callbacks import KnowledgeInjection
-from keras_lap.paired_rounds import ratio_quartiles, time_in_rounds
+from keras_lap.utils.paired_rounds import ratio_quartiles, time_in_rounds
 
 NETWORKS = ("ResNet50", "MobileNetV2")
 ORIGINAL, CONVERTED, INJECTED = "original", "converted", "with knowledge"

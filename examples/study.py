@@ -51,7 +51,7 @@ def main(arguments=None):
     from study_grid.sizes import SIZES
     from study_grid.workshop import Workshop
 
-    from keras_lap.names import check_names
+    from keras_lap.utils.names import check_names
 
     workshop = Workshop(arguments.folder, SIZES[arguments.size])
     sets = arguments.sets or workshop.sizes.sets

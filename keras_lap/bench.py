@@ -7,10 +7,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_lap.compiled import compiled
 from keras_lap.ops import la_pool
-from keras_lap.paired_rounds import ratio_quartiles, time_in_rounds
-from keras_lap.pooling_shapes import POOLING_SHAPES
+from keras_lap.utils.compiled import compiled
+from keras_lap.utils.paired_rounds import ratio_quartiles, time_in_rounds
+from keras_lap.utils.pooling_shapes import POOLING_SHAPES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +51,7 @@ def bench(shapes=POOLING_SHAPES, batch_size=8, rounds=15):
     Example:
 
     >>> from keras_lap.bench import bench
-    >>> from keras_lap.pooling_shapes import PoolingShape
+    >>> from keras_lap.utils.pooling_shapes import PoolingShape
     >>> timings = list(bench([PoolingShape("small", (8, 8, 4), 2, 2)], rounds=3))
     >>> [(timing.shape.name, timing.gradient) for timing in timings]
     [('small', False), ('small', True)]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_lap.class_concepts import checked_class_concepts, class_concept_flags
+from keras_lap.utils.class_concepts import checked_class_concepts, class_concept_flags
 
 
 def flags(given, classes, concepts, **options):

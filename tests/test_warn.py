@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 
-from keras_lap.warn import saying_once, warn
+from keras_lap.utils.warn import saying_once, warn
 
 LOOK = functools.partial(warn, "Look here.")
 

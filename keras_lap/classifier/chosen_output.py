@@ -5,8 +5,8 @@ import operator
 from keras import tree
 
 from keras_lap.layers.model_graph import graph_of
-from keras_lap.names import check_names
-from keras_lap.warn import warn
+from keras_lap.utils.names import check_names
+from keras_lap.utils.warn import warn
 
 
 def chosen_output(model, outputs, output=None):

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_lap.layers.base_la_pooling import BaseLAPooling
 from keras_lap.layers.model_graph import check_model, graph_of
-from keras_lap.layout import channel_axis
+from keras_lap.utils.layout import channel_axis
 
 
 def data_format_of(model):

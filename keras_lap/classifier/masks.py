@@ -3,8 +3,8 @@
 import numpy as np
 
 from keras_lap.classifier.labels import standardized_labels
-from keras_lap.nearest_pixels import nearest_pixels
-from keras_lap.same_aspect import check_masks_aspect
+from keras_lap.utils.nearest_pixels import nearest_pixels
+from keras_lap.utils.same_aspect import check_masks_aspect
 
 
 def standardized_masks(masks, size, labels=None, valid=None, any_aspect=False):

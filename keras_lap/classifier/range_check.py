@@ -21,7 +21,7 @@ from keras import layers, ops, tree
 from keras.src.models.functional import operation_fn
 
 from keras_lap.layers.model_graph import graph_of
-from keras_lap.to_numpy import to_numpy
+from keras_lap.utils.to_numpy import to_numpy
 
 _HIGH, _LOW = 100, 1 / 1000
 # Share of the largest value that values vary by, below which they say nothing.

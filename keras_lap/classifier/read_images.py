@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from keras_lap.collected import Collected
 from keras_lap.files.each_image import each_image, size_of
 from keras_lap.files.image_pixels import (
     check_channels,
@@ -10,7 +9,8 @@ from keras_lap.files.image_pixels import (
     is_deep,
     warn_of_shallow,
 )
-from keras_lap.progress import Progress
+from keras_lap.utils.collected import Collected
+from keras_lap.utils.progress import Progress
 
 _THEN = (
     "If the model was not trained so, read them yourself and pass an array in the "

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_lap.classifier.read_images import read_images
-from keras_lap.layout import channel_axis
+from keras_lap.utils.layout import channel_axis
 
 
 def read_pixels(taken, files, size=None, verbose=False):

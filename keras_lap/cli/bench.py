@@ -6,7 +6,7 @@ from keras_lap.bench import bench
 from keras_lap.cli.command import Command
 from keras_lap.cli.new_file import add_force_argument, new_file
 from keras_lap.cli.positive import positive
-from keras_lap.pooling_shapes import POOLING_SHAPES
+from keras_lap.utils.pooling_shapes import POOLING_SHAPES
 
 FIELDS = (
     "pooling",

@@ -7,7 +7,7 @@ from keras_lap.evaluation.comparison.named_explainers import (
     NAMED_EXPLAINERS,
 )
 from keras_lap.evaluation.explainers import Xplique
-from keras_lap.names import check_names
+from keras_lap.utils.names import check_names
 
 _XPLIQUE = "xplique:"
 _HIGHEST = "highest"

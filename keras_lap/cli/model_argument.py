@@ -5,7 +5,7 @@ import pathlib
 
 import keras
 
-from keras_lap.names import check_names
+from keras_lap.utils.names import check_names
 
 WEIGHTS = ("imagenet", "none")
 

@@ -9,7 +9,7 @@ import numpy as np
 from keras_lap.classifier.labels import standardized_labels
 from keras_lap.classifier.masks import standardized_masks
 from keras_lap.cli.read_class_folders import read_class_folders
-from keras_lap.names import check_names
+from keras_lap.utils.names import check_names
 
 KEYS = ("image", "label", "mask", "boxes")
 _TFDS = "tfds:"

@@ -4,7 +4,7 @@ import re
 
 import tensorflow_datasets as tfds
 
-from keras_lap.names import check_names
+from keras_lap.utils.names import check_names
 
 # Those with namespaces or arguments are left to TFDS.
 _NAME = re.compile(r"(\w+)(?:/([\w.-]+))?(?::[\d.*]+)?")

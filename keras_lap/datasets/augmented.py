@@ -6,8 +6,8 @@ import keras
 import tensorflow as tf
 
 from keras_lap.datasets._box_planes import boxes_around, paint_boxes
-from keras_lap.moves_pixels import moves_pixels
-from keras_lap.preprocessing_layers import MASK_BREAKING
+from keras_lap.utils.moves_pixels import moves_pixels
+from keras_lap.utils.preprocessing_layers import MASK_BREAKING
 
 _POINTWISE = (keras.layers.Normalization, keras.layers.Rescaling)
 

@@ -20,8 +20,8 @@ from keras_lap.files.image_pixels import (
     warn_of_shallow,
 )
 from keras_lap.files.mask_files import check_mask_files, mask_flags
-from keras_lap.names import check_names, listed
-from keras_lap.standardize_count import standardize_count
+from keras_lap.utils.names import check_names, listed
+from keras_lap.utils.standardize_count import standardize_count
 
 # Files that are looked into for the range of their pixels, evenly spaced.
 _LOOKED_INTO = 8

@@ -5,7 +5,7 @@ import dataclasses
 import tensorflow_datasets as tfds
 
 from keras_lap.datasets._splits import SPLITS
-from keras_lap.standardize_count import standardize_count
+from keras_lap.utils.standardize_count import standardize_count
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -4,7 +4,7 @@ import functools
 import inspect
 
 from keras_lap.datasets import targets
-from keras_lap.names import check_names
+from keras_lap.utils.names import check_names
 
 _TARGETS = {name: getattr(targets, name) for name in targets.__all__}
 

@@ -8,7 +8,7 @@ import keras
 
 from keras_lap.classifier.squashing import has_squashing_activation, is_squashing
 from keras_lap.layers.model_graph import graph_of
-from keras_lap.layout import height_and_width
+from keras_lap.utils.layout import height_and_width
 
 
 class ClassScore:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_lap.evaluation.curve import Curve
-from keras_lap.standardize_count import standardize_count
+from keras_lap.utils.standardize_count import standardize_count
 
 # About as many values are drawn at once.
 _DRAWN = 2**18

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_lap.names import check_names
+from keras_lap.utils.names import check_names
 
 _NAMED = 10
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from keras_lap.explanation.displayable import displayable
 from keras_lap.explanation.heat import grey, matplotlib_module, scaled_by_peak
-from keras_lap.names import check_choice
-from keras_lap.whole_file import path_to_write
+from keras_lap.utils.names import check_choice
+from keras_lap.utils.whole_file import path_to_write
 
 # Inches of the figure beside the images.
 _CAPTION_WIDTH = 1.2

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_lap.class_concepts import checked_class_concepts, class_concept_flags
+from keras_lap.utils.class_concepts import checked_class_concepts, class_concept_flags
 
 # How many of the concepts are printed.
 _PRINTED = 5

@@ -1,9 +1,7 @@
 """Explanations read from the forward pass."""
 
-from keras_lap.class_concepts import checked_class_concepts
 from keras_lap.classifier.labels import check_labels, standardized_labels
 from keras_lap.classifier.squashing import gives_logits
-from keras_lap.collected import Collected
 from keras_lap.explanation.batches_with_passes import batches_with_passes
 from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.explanation import Explanation
@@ -11,11 +9,13 @@ from keras_lap.explanation.given_targets import given_targets
 from keras_lap.explanation.image_source import image_source
 from keras_lap.explanation.model_concepts import model_concepts
 from keras_lap.explanation.pass_reader import PassReader
-from keras_lap.names import check_choice
-from keras_lap.progress import Progress
-from keras_lap.standardize_count import standardize_count
-from keras_lap.to_numpy import to_numpy
-from keras_lap.warn import warn
+from keras_lap.utils.class_concepts import checked_class_concepts
+from keras_lap.utils.collected import Collected
+from keras_lap.utils.names import check_choice
+from keras_lap.utils.progress import Progress
+from keras_lap.utils.standardize_count import standardize_count
+from keras_lap.utils.to_numpy import to_numpy
+from keras_lap.utils.warn import warn
 
 _ADVICE = "Ask for some of the concepts with `concepts=[...]`, or take fewer images."
 

@@ -15,7 +15,7 @@ from keras_lap.explanation.evidence import evidence, fitting_class_concepts
 from keras_lap.explanation.explanation_file import load_fields, save_fields
 from keras_lap.explanation.figure_parts import figure_captions, figure_columns
 from keras_lap.explanation.overlay import overlay
-from keras_lap.standardize_count import standardize_count
+from keras_lap.utils.standardize_count import standardize_count
 
 _ARRAYS = ("maps", "images", "scores", "predictions", "labels", "masks")
 

@@ -6,7 +6,7 @@ import zipfile
 
 import numpy as np
 
-from keras_lap.whole_file import path_to_write, whole_file
+from keras_lap.utils.whole_file import path_to_write, whole_file
 
 
 def save_fields(fields, path):

@@ -10,7 +10,6 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from keras_lap.class_concepts import checked_class_concepts
 from keras_lap.classifier.labels import standardized_labels
 from keras_lap.classifier.masks import standardized_masks
 from keras_lap.classifier.model_inputs import images_of
@@ -20,9 +19,10 @@ from keras_lap.explanation.gate_check import ClosedGateWarning
 from keras_lap.explanation.heat import matplotlib_module
 from keras_lap.explanation.image_source import are_batches, arrays_given, files_of
 from keras_lap.layers.guess_check import GuessedPlaceWarning
-from keras_lap.names import check_choice, check_names
-from keras_lap.standardize_count import standardize_count
-from keras_lap.warn import warn
+from keras_lap.utils.class_concepts import checked_class_concepts
+from keras_lap.utils.names import check_choice, check_names
+from keras_lap.utils.standardize_count import standardize_count
+from keras_lap.utils.warn import warn
 
 
 class ExplanationMonitor(keras.callbacks.Callback):

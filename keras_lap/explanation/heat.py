@@ -4,7 +4,7 @@ import importlib
 
 import numpy as np
 
-from keras_lap.from_extra import from_extra
+from keras_lap.utils.from_extra import from_extra
 
 _LUMINANCE = np.array([[0.299], [0.587], [0.114]])  # ITU-R BT.601
 

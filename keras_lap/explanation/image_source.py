@@ -14,7 +14,7 @@ from keras_lap.classifier.masks import standardized_masks
 from keras_lap.classifier.model_inputs import are_inputs, arrays_of, images_of
 from keras_lap.classifier.read_pixels import read_pixels
 from keras_lap.classifier.stretch_warning import stretch_warning
-from keras_lap.to_numpy import to_numpy
+from keras_lap.utils.to_numpy import to_numpy
 
 
 @dataclass(frozen=True)

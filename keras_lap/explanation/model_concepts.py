@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_lap.class_concepts import class_concept_flags
 from keras_lap.classifier.class_outputs import check_class_names
+from keras_lap.utils.class_concepts import class_concept_flags
 
 
 def model_concepts(seen, class_concepts=None, concept_names=None, class_names=None):

@@ -6,9 +6,9 @@ import traceback
 
 import keras
 
-from keras_lap.compiled import compiled
 from keras_lap.layers.score_tape import ScoreRecord, score_tape
-from keras_lap.warn import warn
+from keras_lap.utils.compiled import compiled
+from keras_lap.utils.warn import warn
 
 # How many characters are told of why a model cannot be compiled.
 _LENGTH = 300

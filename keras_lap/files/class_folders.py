@@ -13,8 +13,8 @@ from keras_lap.files.image_files import (
     is_hidden,
     is_image,
 )
-from keras_lap.names import check_names, listed
-from keras_lap.warn import warn
+from keras_lap.utils.names import check_names, listed
+from keras_lap.utils.warn import warn
 
 _NAMED = 5
 _KINDS = f"whose names end in one of {', '.join(ENDINGS)}"

@@ -5,8 +5,8 @@ import os
 
 import numpy as np
 
-from keras_lap.from_extra import from_extra
-from keras_lap.warn import warn
+from keras_lap.utils.from_extra import from_extra
+from keras_lap.utils.warn import warn
 
 # Pillow's names of what images have, by the number of channels.
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}

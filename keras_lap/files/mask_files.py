@@ -6,8 +6,8 @@ import numpy as np
 
 from keras_lap.files.each_image import each_image, size_of
 from keras_lap.files.image_pixels import is_deep, open_image
-from keras_lap.nearest_pixels import nearest_pixels
-from keras_lap.same_aspect import same_aspect
+from keras_lap.utils.nearest_pixels import nearest_pixels
+from keras_lap.utils.same_aspect import same_aspect
 
 # Pillow's names of formats that may change pixels: black ones near edges are no longer.
 _LOSSY = ("AVIF", "JPEG", "JPEG2000", "MPO", "WEBP")

@@ -5,9 +5,9 @@ import math
 import keras
 from keras import ops
 
-from keras_lap.are_in_order import are_in_order
 from keras_lap.layers.lap_layers import lap_layers
-from keras_lap.names import check_choice
+from keras_lap.utils.are_in_order import are_in_order
+from keras_lap.utils.names import check_choice
 
 SCHEDULES = {
     "linear": lambda progress: progress,

@@ -3,7 +3,7 @@
 import keras
 from keras import ops, tree
 
-from keras_lap.layout import channel_axis, height_and_width
+from keras_lap.utils.layout import channel_axis, height_and_width
 
 
 class ImageBatch:

@@ -2,7 +2,7 @@
 
 from keras import tree
 
-from keras_lap.layout import height_and_width
+from keras_lap.utils.layout import height_and_width
 
 
 def image_sizes(inputs, data_format="channels_last"):

@@ -5,7 +5,6 @@ import functools
 import keras
 import numpy as np
 
-from keras_lap.class_concepts import checked_class_concepts
 from keras_lap.injection.build_on_labels import let_models_build_on_labels
 from keras_lap.injection.knowledge_step import KnowledgeStep
 from keras_lap.injection.replicas import scope_of, strategy_of
@@ -16,8 +15,9 @@ from keras_lap.injection.terms import BALANCES, Terms
 from keras_lap.injection.warn_of_moving_pixels import warn_of_moving_pixels
 from keras_lap.injection.warn_of_shared_layers import warn_of_shared_layers
 from keras_lap.injection.watches import watches_of
-from keras_lap.names import check_choice, listed
-from keras_lap.warn import warn
+from keras_lap.utils.class_concepts import checked_class_concepts
+from keras_lap.utils.names import check_choice, listed
+from keras_lap.utils.warn import warn
 
 
 class KnowledgeInjection(keras.callbacks.Callback):

@@ -6,7 +6,6 @@ import functools
 import keras
 from keras import ops
 
-from keras_lap.class_concepts import class_concept_flags
 from keras_lap.injection.compiled_outputs import compiled_outputs
 from keras_lap.injection.forward_pass import ForwardPass
 from keras_lap.injection.knowledge import LayerKnowledge, default_class_concepts
@@ -17,6 +16,7 @@ from keras_lap.injection.single_output import single_output
 from keras_lap.layers import score_tape
 from keras_lap.layers.find_layers import find_layers
 from keras_lap.layers.lap_layers import lap_layers
+from keras_lap.utils.class_concepts import class_concept_flags
 
 
 class Supervision:

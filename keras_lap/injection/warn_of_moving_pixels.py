@@ -5,8 +5,8 @@ import keras
 from keras_lap.injection.losses import PerturbationLoss
 from keras_lap.layers.call_graph import Graph
 from keras_lap.layers.model_graph import graph_of
-from keras_lap.moves_pixels import moves_pixels
-from keras_lap.warn import warn
+from keras_lap.utils.moves_pixels import moves_pixels
+from keras_lap.utils.warn import warn
 
 
 def warn_of_moving_pixels(model, losses):

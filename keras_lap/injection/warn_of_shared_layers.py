@@ -4,7 +4,7 @@ import itertools
 
 from keras_lap.layers.call_graph import Graph
 from keras_lap.layers.model_graph import graph_of
-from keras_lap.warn import warn
+from keras_lap.utils.warn import warn
 
 
 def warn_of_shared_layers(model, layers, losses):

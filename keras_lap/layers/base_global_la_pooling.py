@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_lap.layers.base_la_pooling import BaseLAPooling
-from keras_lap.layout import spatial_axes
+from keras_lap.utils.layout import spatial_axes
 
 
 class BaseGlobalLAPooling(BaseLAPooling):

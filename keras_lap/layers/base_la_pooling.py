@@ -12,8 +12,6 @@ from keras_lap.layers.score_head import (
     attention_scores,
 )
 from keras_lap.layers.score_tape import ScoreRecord, record_scores
-from keras_lap.layout import channel_axis, from_channels_last, to_channels_last
-from keras_lap.names import check_choice
 from keras_lap.ops import la_pool
 from keras_lap.ops.arguments import (
     BASES,
@@ -23,7 +21,9 @@ from keras_lap.ops.arguments import (
     standardize_data_format,
 )
 from keras_lap.ops.dispatch import supports_jit
-from keras_lap.standardize_count import standardize_count
+from keras_lap.utils.layout import channel_axis, from_channels_last, to_channels_last
+from keras_lap.utils.names import check_choice
+from keras_lap.utils.standardize_count import standardize_count
 
 
 class BaseLAPooling(layers.Layer):

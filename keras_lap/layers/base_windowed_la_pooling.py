@@ -1,7 +1,6 @@
 """What the layers that pool window by window have in common."""
 
 from keras_lap.layers.base_la_pooling import BaseLAPooling
-from keras_lap.layout import to_channels_last
 from keras_lap.ops import windows
 from keras_lap.ops.arguments import (
     check_window_fits,
@@ -9,6 +8,7 @@ from keras_lap.ops.arguments import (
     standardize_pool_size,
     standardize_sizes,
 )
+from keras_lap.utils.layout import to_channels_last
 
 
 class BaseWindowedLAPooling(BaseLAPooling):

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_lap.layers.model_graph import graph_of, tensors_read
-from keras_lap.layout import sizes_and_channels
+from keras_lap.utils.layout import sizes_and_channels
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,6 @@
 """LAP layers of a model by the names that lead to them."""
 
-from keras_lap.names import check_names, listed
+from keras_lap.utils.names import check_names, listed
 
 
 def find_layers(model, addresses, layers):

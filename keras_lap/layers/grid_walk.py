@@ -12,7 +12,7 @@ from keras_lap.layers.grid_rules import grid_behind, grid_of_slice
 from keras_lap.layers.la_pooling2d import LAPooling2D
 from keras_lap.layers.model_graph import graph_of, tensors_read
 from keras_lap.layers.receptive_grid import ReceptiveGrid
-from keras_lap.layout import DATA_FORMATS, spatial_axes
+from keras_lap.utils.layout import DATA_FORMATS, spatial_axes
 
 # The place among the sources of a map that stands for the image itself.
 IMAGE = None

@@ -8,8 +8,8 @@ from types import NoneType
 import numpy as np
 from keras import backend, config
 
-from keras_lap.layout import DATA_FORMATS
-from keras_lap.names import check_choice
+from keras_lap.utils.layout import DATA_FORMATS
+from keras_lap.utils.names import check_choice
 
 WEIGHTINGS = ("gaussian", "softmax")
 GATINGS = ("score", None)

@@ -11,10 +11,10 @@ import importlib
 import keras
 from keras import backend
 
-from keras_lap.names import check_choice
 from keras_lap.ops.arguments import IMPLEMENTATIONS
 from keras_lap.ops.reference import la_pool_reference
-from keras_lap.warn import warn
+from keras_lap.utils.names import check_choice
+from keras_lap.utils.warn import warn
 
 
 @dataclasses.dataclass(frozen=True)

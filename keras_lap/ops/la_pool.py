@@ -4,8 +4,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_lap.layout import channel_axis, from_channels_last, to_channels_last
-from keras_lap.names import check_choice
 from keras_lap.ops import windows
 from keras_lap.ops.arguments import (
     BASES,
@@ -21,6 +19,8 @@ from keras_lap.ops.arguments import (
     standardize_window,
 )
 from keras_lap.ops.dispatch import implementation_for
+from keras_lap.utils.layout import channel_axis, from_channels_last, to_channels_last
+from keras_lap.utils.names import check_choice
 
 
 def la_pool(

@@ -11,12 +11,12 @@ import string
 
 import numpy as np
 
-from keras_lap.from_extra import from_extra
 from keras_lap.report.charts import comparison_charts, training_charts
 from keras_lap.report.figure_tables import figure_tables
 from keras_lap.report.gallery import gallery
-from keras_lap.standardize_count import standardize_count
-from keras_lap.whole_file import path_to_write, whole_file
+from keras_lap.utils.from_extra import from_extra
+from keras_lap.utils.standardize_count import standardize_count
+from keras_lap.utils.whole_file import path_to_write, whole_file
 
 # In the order in which they use each other; the page has them as one module.
 _SCRIPTS = (

@@ -1,6 +1,6 @@
 """Layers by the names that lead to them."""
 
-from keras_lap.names import check_names
+from keras_lap.utils.names import check_names
 
 
 class Addresses:

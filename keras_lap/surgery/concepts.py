@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_lap.standardize_count import standardize_count
+from keras_lap.utils.standardize_count import standardize_count
 
 MOST_CLASSES_EVERYWHERE = 32
 

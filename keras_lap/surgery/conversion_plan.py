@@ -3,7 +3,6 @@
 import numpy as np
 
 from keras_lap.layers.model_graph import graph_of
-from keras_lap.standardize_count import standardize_count
 from keras_lap.surgery.addresses import Addresses
 from keras_lap.surgery.concepts import automatic_concepts
 from keras_lap.surgery.estimate import Estimate
@@ -12,6 +11,7 @@ from keras_lap.surgery.place_costs import PlaceCosts
 from keras_lap.surgery.places import Place, find_places
 from keras_lap.surgery.plan_row import PlanRow
 from keras_lap.surgery.plan_table import html_table, text_table
+from keras_lap.utils.standardize_count import standardize_count
 
 
 class ConversionPlan:

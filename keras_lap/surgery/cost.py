@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from keras import layers
 
 from keras_lap.layers.base_la_pooling import BaseLAPooling
-from keras_lap.layout import sizes_and_channels
+from keras_lap.utils.layout import sizes_and_channels
 
 _CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
 _TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)

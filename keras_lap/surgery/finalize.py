@@ -4,11 +4,11 @@ from keras import Sequential, layers
 
 from keras_lap.layers import BaseLAPooling
 from keras_lap.layers.lap_layers import lap_layers
-from keras_lap.preprocessing_layers import AUGMENTATIONS
 from keras_lap.surgery.copies import copied_value, copy_operation, copy_state
 from keras_lap.surgery.read_graph import read_graph
 from keras_lap.surgery.rebuild import rebuild
-from keras_lap.warn import warn
+from keras_lap.utils.preprocessing_layers import AUGMENTATIONS
+from keras_lap.utils.warn import warn
 
 REGULARIZERS = (
     layers.ActivityRegularization,

@@ -2,11 +2,11 @@
 
 import keras
 
-from keras_lap.layout import sizes_and_channels
 from keras_lap.surgery.cost import Cost, call_cost, lap_parameters
 from keras_lap.surgery.reach import reaches, whole_image
 from keras_lap.surgery.rewrite import Lap
 from keras_lap.surgery.shapes import layout_of, shapes_at
+from keras_lap.utils.layout import sizes_and_channels
 
 
 class PlaceCosts:

@@ -2,7 +2,6 @@
 
 import numbers
 
-from keras_lap.names import check_choice
 from keras_lap.ops.arguments import standardize_sizes
 from keras_lap.surgery.concepts import standardize_concepts
 from keras_lap.surgery.conversion_plan import ConversionPlan
@@ -10,6 +9,7 @@ from keras_lap.surgery.lap_options import LAP_DEFAULTS, check_options
 from keras_lap.surgery.presets import preset_options
 from keras_lap.surgery.read_graph import read_graph
 from keras_lap.surgery.rules import DEFAULT_WHERE, WHERE
+from keras_lap.utils.names import check_choice
 
 
 def plan(

@@ -4,7 +4,7 @@
 networks by these very presets. They are this library's own.
 """
 
-from keras_lap.names import check_choice
+from keras_lap.utils.names import check_choice
 
 PRESETS = {
     # The task trains the scores, since labels alone do not say where to look.

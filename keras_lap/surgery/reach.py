@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from keras import layers
 
 from keras_lap.layers.base_windowed_la_pooling import BaseWindowedLAPooling
-from keras_lap.layout import sizes_and_channels
 from keras_lap.surgery.rules.strided_convolution import CONVOLUTIONS
+from keras_lap.utils.layout import sizes_and_channels
 
 _POOLINGS = (layers.MaxPooling2D, layers.AveragePooling2D, BaseWindowedLAPooling)
 _SHIFTS = (layers.ZeroPadding2D, layers.Cropping2D)

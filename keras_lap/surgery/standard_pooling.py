@@ -5,9 +5,9 @@ import numpy as np
 from keras import layers, ops
 
 from keras_lap.layers.score_head import attention_scores
-from keras_lap.layout import sizes_and_channels, spatial_axes
 from keras_lap.ops.reference import base_reference, la_pool_reference
 from keras_lap.ops.windows import same_depends_on_size
+from keras_lap.utils.layout import sizes_and_channels, spatial_axes
 
 _KINDS = {"max": "Max", "avg": "Average"}
 

@@ -8,7 +8,7 @@ pytest.importorskip("tensorflow_datasets")
 pytest.importorskip("sklearn")
 
 from keras_lap.datasets import augmented  # noqa: E402
-from keras_lap.moves_pixels import moves_pixels  # noqa: E402
+from keras_lap.utils.moves_pixels import moves_pixels  # noqa: E402
 
 SIZE = (24, 36)
 # Rows and columns of what two concepts cover.

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from keras_lap.datasets import ClutteredDigitsConfig
 from keras_lap.datasets.cluttered_digits import render_example
-from keras_lap.pooling_shapes import POOLING_SHAPES
+from keras_lap.utils.pooling_shapes import POOLING_SHAPES
 
 ROOT = pathlib.Path(__file__).parents[2]
 QUARTILES = ("lower", "median", "upper")

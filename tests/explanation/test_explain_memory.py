@@ -12,9 +12,9 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_lap import LAPooling2D, explain
-from keras_lap.available_memory import available_memory
 from keras_lap.classifier.read_images import read_images
-from keras_lap.collected import Collected
+from keras_lap.utils.available_memory import available_memory
+from keras_lap.utils.collected import Collected
 
 STATM = pathlib.Path("/proc/self/statm")
 
@@ -53,7 +53,7 @@ def test_known_lengths_are_allocated_once_and_unknown_ones_joined():
 @pytest.fixture
 def little_memory(monkeypatch):
     # The function hides its module.
-    module = importlib.import_module("keras_lap.collected")
+    module = importlib.import_module("keras_lap.utils.collected")
     monkeypatch.setattr(module, "available_memory", lambda: 2000)
 
 
@@ -104,7 +104,7 @@ def test_files_that_do_not_fit_into_memory(little_memory, tmp_path):
 
 
 def test_available_memory(tmp_path, monkeypatch):
-    module = importlib.import_module("keras_lap.available_memory")
+    module = importlib.import_module("keras_lap.utils.available_memory")
     meminfo, group = tmp_path / "meminfo", tmp_path / "group"
     monkeypatch.setattr(module, "_MEMORY", meminfo)
     monkeypatch.setattr(module, "_GROUP", group)

@@ -10,8 +10,8 @@ from networks import Stubborn
 from tolerances import assert_identical
 
 import keras_lap
-from keras_lap.preprocessing_layers import AUGMENTATIONS
 from keras_lap.surgery.finalize import REGULARIZERS, finalize
+from keras_lap.utils.preprocessing_layers import AUGMENTATIONS
 
 IMAGE = (16, 16, 3)
 

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_lap.names import check_names
+from keras_lap.utils.names import check_names
 
 
 def celeb_a(features, label=None, attributes=None):

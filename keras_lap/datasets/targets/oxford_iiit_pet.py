@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_lap.names import check_choice
+from keras_lap.utils.names import check_choice
 
 _ANIMAL, _BORDER = 1, 3
 

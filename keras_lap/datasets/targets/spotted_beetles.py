@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from keras_lap.datasets.spotted_beetles import ATTRIBUTES
-from keras_lap.names import check_names
+from keras_lap.utils.names import check_names
 
 
 def spotted_beetles(features, attributes=None):

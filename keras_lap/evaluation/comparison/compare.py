@@ -23,10 +23,10 @@ from keras_lap.evaluation.comparison.samples_to_compare import SamplesToCompare
 from keras_lap.evaluation.explainers import LAP, as_explainer
 from keras_lap.evaluation.explainers.explainer import CallableExplainer
 from keras_lap.layers import BaseLAPooling
-from keras_lap.names import check_choice, check_names, listed
-from keras_lap.progress import Progress
-from keras_lap.standardize_count import standardize_count
-from keras_lap.warn import saying_once
+from keras_lap.utils.names import check_choice, check_names, listed
+from keras_lap.utils.progress import Progress
+from keras_lap.utils.standardize_count import standardize_count
+from keras_lap.utils.warn import saying_once
 
 
 @saying_once()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from keras_lap.evaluation.metric_result import MetricResult
-from keras_lap.from_extra import from_extra
+from keras_lap.utils.from_extra import from_extra
 
 SAME_MODEL = "same model"
 TWO_MODELS = "LAP model against original model"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from keras_lap.paired_rounds import time_in_rounds
+from keras_lap.utils.paired_rounds import time_in_rounds
 
 
 @dataclass(frozen=True)

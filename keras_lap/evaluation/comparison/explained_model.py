@@ -8,7 +8,7 @@ from keras_lap.classifier.labels import check_labels, single_labels
 from keras_lap.evaluation.class_scores import class_scores
 from keras_lap.evaluation.predictor import Predictor
 from keras_lap.layers.model_graph import graph_of
-from keras_lap.layout import channel_axis
+from keras_lap.utils.layout import channel_axis
 
 
 class ExplainedModel:

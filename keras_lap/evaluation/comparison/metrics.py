@@ -26,7 +26,7 @@ from keras_lap.evaluation.validity import (
     iou_over_thresholds,
     pointing_game,
 )
-from keras_lap.names import check_names
+from keras_lap.utils.names import check_names
 
 STEPS = 32
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_lap.evaluation.comparison.costs import costs
-from keras_lap.warn import warn
+from keras_lap.utils.warn import warn
 
 _TIMED_IMAGES = 8
 

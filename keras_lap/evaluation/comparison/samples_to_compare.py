@@ -10,8 +10,8 @@ from keras_lap.classifier.image_and_targets import image_and_targets
 from keras_lap.classifier.labels import standardized_labels
 from keras_lap.classifier.masks import standardized_masks
 from keras_lap.classifier.model_inputs import are_inputs
-from keras_lap.layout import height_and_width
-from keras_lap.to_numpy import to_numpy
+from keras_lap.utils.layout import height_and_width
+from keras_lap.utils.to_numpy import to_numpy
 
 _NAMES = ("image", "label", "mask", "boxes")
 # What metrics call them, if the data set has them.

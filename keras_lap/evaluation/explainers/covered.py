@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_lap.layout import channel_axis, spatial_axes
+from keras_lap.utils.layout import channel_axis, spatial_axes
 
 
 def covered(image, visible, value: float | None, data_format: str) -> np.ndarray:

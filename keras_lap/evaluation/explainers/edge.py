@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_lap.evaluation.explainers.explainer import Explainer
-from keras_lap.layout import channel_axis
+from keras_lap.utils.layout import channel_axis
 
 
 class Edge(Explainer):

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from keras_lap.layout import DATA_FORMATS, height_and_width
-from keras_lap.names import check_choice
-from keras_lap.standardize_count import standardize_count
+from keras_lap.utils.layout import DATA_FORMATS, height_and_width
+from keras_lap.utils.names import check_choice
+from keras_lap.utils.standardize_count import standardize_count
 
 
 class Explainer(abc.ABC):

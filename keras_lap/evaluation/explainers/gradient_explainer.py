@@ -7,8 +7,8 @@ import numpy as np
 from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
 from keras_lap.evaluation.explainers.reduce_channels import CHANNELS, reduce_channels
 from keras_lap.evaluation.score_gradients import ScoreGradients
-from keras_lap.layout import channel_axis
-from keras_lap.names import check_choice
+from keras_lap.utils.layout import channel_axis
+from keras_lap.utils.names import check_choice
 
 
 class GradientExplainer(Explainer):

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_lap.evaluation.explainers.gradient_explainer import GradientExplainer
 from keras_lap.evaluation.explainers.mean_gradients import mean_gradients
-from keras_lap.standardize_count import standardize_count
+from keras_lap.utils.standardize_count import standardize_count
 
 
 class IntegratedGradients(GradientExplainer):

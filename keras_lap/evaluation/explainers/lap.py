@@ -4,10 +4,10 @@ import functools
 
 import numpy as np
 
-from keras_lap.class_concepts import checked_class_concepts, class_concept_flags
 from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
 from keras_lap.explanation import COMBINATIONS, concept_maps
-from keras_lap.names import check_choice
+from keras_lap.utils.class_concepts import checked_class_concepts, class_concept_flags
+from keras_lap.utils.names import check_choice
 
 
 class LAP(Explainer):

@@ -8,7 +8,7 @@ from keras_lap.evaluation.explainers.covered import covered
 from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
 from keras_lap.evaluation.explainers.resized import resized
 from keras_lap.evaluation.signed_outputs import signed_outputs
-from keras_lap.standardize_count import standardize_count
+from keras_lap.utils.standardize_count import standardize_count
 
 
 class Occlusion(Explainer):

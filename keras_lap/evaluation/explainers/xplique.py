@@ -11,8 +11,8 @@ from keras_lap.evaluation.class_score import ClassScore
 from keras_lap.evaluation.class_scores import class_scores
 from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
 from keras_lap.evaluation.raw_outputs import raw_outputs
-from keras_lap.layout import channel_axis
-from keras_lap.names import check_names
+from keras_lap.utils.layout import channel_axis
+from keras_lap.utils.names import check_names
 
 # They copy the model layer by layer from its configuration, which a model that was
 # rebuilt without its nesting and its softmax does not have.

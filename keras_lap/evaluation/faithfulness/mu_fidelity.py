@@ -6,8 +6,8 @@ from keras_lap.evaluation.faithfulness.baselines import baselines
 from keras_lap.evaluation.faithfulness.samples import Samples
 from keras_lap.evaluation.metric_result import MetricResult
 from keras_lap.evaluation.ranks import ranks
-from keras_lap.names import check_choice
-from keras_lap.standardize_count import standardize_count
+from keras_lap.utils.names import check_choice
+from keras_lap.utils.standardize_count import standardize_count
 
 
 def mu_fidelity(

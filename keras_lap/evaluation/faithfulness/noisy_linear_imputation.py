@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from keras_lap.from_extra import from_extra
+from keras_lap.utils.from_extra import from_extra
 
 
 def noisy_linear_imputation(image, missing, noise, generator) -> np.ndarray:

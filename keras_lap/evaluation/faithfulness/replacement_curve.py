@@ -7,7 +7,7 @@ import numpy as np
 from keras_lap.evaluation.curve import Curve
 from keras_lap.evaluation.faithfulness.pixel_order import pixel_order
 from keras_lap.evaluation.metric_result import MetricResult
-from keras_lap.standardize_count import standardize_count
+from keras_lap.utils.standardize_count import standardize_count
 
 
 def replacement_curve(samples, ends, step, seed, name) -> MetricResult:

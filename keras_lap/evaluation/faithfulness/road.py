@@ -9,7 +9,7 @@ from keras_lap.evaluation.faithfulness.noisy_linear_imputation import (
 from keras_lap.evaluation.faithfulness.pixel_order import pixel_order
 from keras_lap.evaluation.faithfulness.samples import MEASURES, Samples
 from keras_lap.evaluation.metric_result import MetricResult
-from keras_lap.names import check_choice
+from keras_lap.utils.names import check_choice
 
 PERCENTAGES = (10, 20, 30, 40, 50, 70, 90)
 

@@ -10,8 +10,8 @@ from keras_lap.evaluation.explainers import as_explainer
 from keras_lap.evaluation.metric_result import MetricResult
 from keras_lap.evaluation.sanity.random_weights import layers_with_weights, randomise
 from keras_lap.evaluation.sanity.similarity import SIMILARITIES, similarities
-from keras_lap.names import check_choice
-from keras_lap.standardize_count import standardize_count
+from keras_lap.utils.names import check_choice
+from keras_lap.utils.standardize_count import standardize_count
 
 ORDERS = ("cascading", "independent")
 

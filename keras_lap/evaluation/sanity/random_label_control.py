@@ -9,7 +9,7 @@ from keras_lap.evaluation.explainers import as_explainer
 from keras_lap.evaluation.explainers.explainer import CallableExplainer
 from keras_lap.evaluation.metric_result import MetricResult
 from keras_lap.evaluation.sanity.similarity import SIMILARITIES, similarities
-from keras_lap.names import check_choice
+from keras_lap.utils.names import check_choice
 
 
 def random_label_control(

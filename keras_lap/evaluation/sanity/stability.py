@@ -5,8 +5,8 @@ import numpy as np
 
 from keras_lap.evaluation.explainers import as_explainer
 from keras_lap.evaluation.metric_result import MetricResult
-from keras_lap.names import check_choice
-from keras_lap.standardize_count import standardize_count
+from keras_lap.utils.names import check_choice
+from keras_lap.utils.standardize_count import standardize_count
 
 
 def _lipschitz(moved, distance, size):

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_lap.evaluation.class_score import ClassScore
-from keras_lap.layout import channel_axis
+from keras_lap.utils.layout import channel_axis
 
 
 class BaseScoreGradients(abc.ABC):

@@ -2,11 +2,11 @@
 
 import jax
 
-from keras_lap.compiled import compiled
 from keras_lap.evaluation.score_gradients.base_score_gradients import (
     BaseScoreGradients,
     total,
 )
+from keras_lap.utils.compiled import compiled
 
 
 class ScoreGradients(BaseScoreGradients):

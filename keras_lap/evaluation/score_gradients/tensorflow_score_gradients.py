@@ -3,11 +3,11 @@
 import functools
 import warnings
 
-from keras_lap.compiled import compiled
 from keras_lap.evaluation.score_gradients.base_score_gradients import (
     BaseScoreGradients,
 )
 from keras_lap.evaluation.score_gradients.tf_explain_method import tf_explain_method
+from keras_lap.utils.compiled import compiled
 
 
 class ScoreGradients(BaseScoreGradients):

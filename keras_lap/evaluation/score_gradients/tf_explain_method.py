@@ -2,7 +2,7 @@
 
 import importlib
 
-from keras_lap.from_extra import from_extra
+from keras_lap.utils.from_extra import from_extra
 
 
 def tf_explain_method(module: str, name: str):

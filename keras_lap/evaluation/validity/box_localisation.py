@@ -6,7 +6,7 @@ from keras_lap.evaluation.check_maps import check_maps
 from keras_lap.evaluation.curve import Curve
 from keras_lap.evaluation.metric_result import MetricResult
 from keras_lap.evaluation.validity.check_thresholds import check_thresholds
-from keras_lap.from_extra import from_extra
+from keras_lap.utils.from_extra import from_extra
 
 # 0.01, 0.02, ..., 0.99
 THRESHOLDS = tuple(step / 100 for step in range(1, 100))

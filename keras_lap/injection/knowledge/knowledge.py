@@ -7,7 +7,7 @@ from keras import ops, tree
 
 from keras_lap.injection.image_size import image_size
 from keras_lap.injection.knowledge.kinds import KINDS
-from keras_lap.names import near_names
+from keras_lap.utils.names import near_names
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from keras_lap.injection.knowledge.check_concepts import check_concepts
 from keras_lap.injection.knowledge.doubt import Doubt
 from keras_lap.injection.knowledge.kind import Kind
 from keras_lap.injection.knowledge.resize_area import resize_area
-from keras_lap.same_aspect import check_masks_aspect
+from keras_lap.utils.same_aspect import check_masks_aspect
 
 
 def _fit(mask, layer):

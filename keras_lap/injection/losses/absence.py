@@ -12,7 +12,7 @@ from keras_lap.injection.losses.highest_pixels import (
     pixels_in_a_row,
 )
 from keras_lap.injection.losses.knowledge_loss import concept_mean
-from keras_lap.names import check_choice
+from keras_lap.utils.names import check_choice
 
 _KNOWN_BY = ("present", "concepts")
 

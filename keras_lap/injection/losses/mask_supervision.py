@@ -8,7 +8,7 @@ from keras_lap.injection.losses.knowledge_loss import (
     concept_mean,
     masked_mean,
 )
-from keras_lap.names import check_choice
+from keras_lap.utils.names import check_choice
 
 
 @keras.saving.register_keras_serializable("keras_lap")

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_lap.warn import warn
+from keras_lap.utils.warn import warn
 
 
 class BaseWatch:

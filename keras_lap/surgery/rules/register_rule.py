@@ -1,7 +1,7 @@
 """The rules in use."""
 
-from keras_lap.names import check_choice
 from keras_lap.surgery.rules.rule import Rule
+from keras_lap.utils.names import check_choice
 
 DEFAULT_WHERE = "pooling"
 WHERE = (DEFAULT_WHERE, "all")

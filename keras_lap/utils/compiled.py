@@ -23,7 +23,7 @@ def compiled(function, variables):
     Example:
     >>> import keras
     >>> import numpy as np
-    >>> from keras_lap.compiled import compiled
+    >>> from keras_lap.utils.compiled import compiled
     >>> scale = keras.Variable(2.0)
     >>> scaled = compiled(lambda x: x * scale, [scale])
     >>> float(scaled(np.float32(3.0)))

@@ -57,7 +57,7 @@ def class_concept_flags(class_concepts, classes, concepts, of, exactly=True):
 
     Example:
     >>> import numpy as np
-    >>> from keras_lap.class_concepts import class_concept_flags
+    >>> from keras_lap.utils.class_concepts import class_concept_flags
     >>> flags = class_concept_flags(np.array([1, 0, 1]), 3, 2, of="the model")
     >>> flags.astype(int)
     array([[0, 1],

@@ -16,7 +16,7 @@ def from_extra(extra, needed):
 
     Example:
 
-    >>> from keras_lap.from_extra import from_extra
+    >>> from keras_lap.utils.from_extra import from_extra
     >>> with from_extra("plot", "Drawing needs an easel"):
     ...     import easel
     Traceback (most recent call last):

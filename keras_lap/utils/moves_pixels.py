@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from keras_lap.preprocessing_layers import IN_PLACE
+from keras_lap.utils.preprocessing_layers import IN_PLACE
 
 
 def moves_pixels(layer):
@@ -25,7 +25,7 @@ def moves_pixels(layer):
     Example:
 
     >>> import keras
-    >>> from keras_lap.moves_pixels import moves_pixels
+    >>> from keras_lap.utils.moves_pixels import moves_pixels
     >>> moves_pixels(keras.layers.RandomContrast(0.2))
     False
     >>> moves_pixels(

@@ -4,7 +4,7 @@ import time
 
 import keras
 
-from keras_lap.names import check_choice
+from keras_lap.utils.names import check_choice
 
 _SECONDS = 3
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_lap.available_memory import available_memory
+from keras_lap.utils.available_memory import available_memory
 
 
 class Collected:

@@ -1,0 +1,1 @@
+"""Helpers of several packages, which know none of them."""
