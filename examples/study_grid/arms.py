@@ -14,8 +14,6 @@ ANNEAL_SCRATCH = 1 / 3
 LEARNED = PRESETS["labels"]
 # Scores that only what is told trains, and gates that can close.
 TAUGHT = PRESETS["places"]
-# Whose pixels see so little of the image that a gate may shut out what is needed.
-FIRST_POOLING = "pool1_pool"
 
 
 @dataclass(frozen=True)
@@ -146,34 +144,10 @@ LOSSES = tuple(
         "sufficiency + areas": 1.0,
     }.items()
 )
-LAP_FEW_MASKS = next(
-    arm for arm in KNOWLEDGE if (arm.told, arm.share) == ("masks", 0.05)
-)
-# Arms of a network that has such a pooling, each beside the one that spares it.
-SPARED = tuple(
-    (
-        arm,
-        _tuned(
-            f"{arm.name}, first pooling stays",
-            {**TAUGHT, "skip": FIRST_POOLING},
-            arm.told,
-            arm.share,
-        ),
-    )
-    for arm in (LAP_MASKS_TUNED, LAP_FEW_MASKS)
-)
 ATTRIBUTES = tuple(
     _tuned(f"LAP + {told}, tuned", TAUGHT, told, 0.2, concepts="everywhere")
     for told in ("attributes", "attributes + absence")
 )
 ARMS = {
-    arm.name: arm
-    for arm in (
-        *ACCURACY,
-        *KNOWLEDGE,
-        *ABLATIONS,
-        *LOSSES,
-        *ATTRIBUTES,
-        *(spared for _, spared in SPARED),
-    )
+    arm.name: arm for arm in (*ACCURACY, *KNOWLEDGE, *ABLATIONS, *LOSSES, *ATTRIBUTES)
 }

@@ -9,7 +9,6 @@ from study_grid.sets import SETS
 KNOWLEDGE_SET, KNOWLEDGE_FAMILY = "decoy", "ResNet50V2"
 ABLATION_SET, ABLATION_FAMILY = "decoy", "MobileNetV2"
 ATTRIBUTE_SET = "beetles"
-SPARED_FAMILY = "ResNet50V2"
 COST_SET = "clutter"
 QUESTIONS = "ABCDEF"
 
@@ -40,19 +39,15 @@ def _accuracy(sets, families, seed):
     for name in sets:
         for family in families:
             for arm in arms.ACCURACY:
-                if _has_masks(name) or arm.told is None:
+                if SETS[name].has_masks or arm.told is None:
                     yield Cell(TRAIN, name, family, seed, arm.name)
-
-
-def _has_masks(name):
-    return SETS[name].has_masks
 
 
 def _explanations(sets, families, seed):
     for name in sets:
         for family in families:
             # Without masks, labels tie concepts to classes.
-            told = arms.LAP_MASKS_TUNED if _has_masks(name) else arms.LAP_LABELS
+            told = arms.LAP_MASKS_TUNED if SETS[name].has_masks else arms.LAP_LABELS
             yield Cell(EXPLAIN, name, family, seed, told.name)
 
 
@@ -71,12 +66,6 @@ def _ablations(sets, families, seed):
     yield from _of(
         ATTRIBUTE_SET, ABLATION_FAMILY, arms.ATTRIBUTES, sets, families, seed
     )
-    for base, spared in arms.SPARED:
-        # Few masks are asked about where they are for the other questions.
-        asked = sets if base is arms.LAP_MASKS_TUNED else (KNOWLEDGE_SET,)
-        for name in filter(_has_masks, asked):
-            chosen = (arms.ORIGINAL_TUNED, base, spared)
-            yield from _of(name, SPARED_FAMILY, chosen, sets, families, seed)
 
 
 def _costs(sets, families, seed):

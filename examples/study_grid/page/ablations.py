@@ -15,10 +15,9 @@ from study_grid.cell import TRAIN
 from study_grid.grid import ABLATION_FAMILY, ABLATION_SET, ATTRIBUTE_SET
 from study_grid.page.draw_dots import Panel, draw_dots
 from study_grid.page.estimate import CONFIDENCE, differences, estimate
-from study_grid.page.first_pooling import first_pooling
 from study_grid.page.library_defaults import library_defaults
 from study_grid.page.section import Section, picture
-from study_grid.page.table import table, with_change
+from study_grid.page.table import table, text
 from study_grid.sets import SETS
 from study_grid.train_cell import QUALITY
 from study_grid.validity import COMBINATIONS, METRICS
@@ -80,7 +79,6 @@ def section(results, sizes):
                 ],
                 _attributes(results),
             ),
-            *first_pooling(results),
         ],
         figures={"ablations": _draw(found)},
     )
@@ -126,7 +124,15 @@ def _cells(found, arm, measures):
         change = None
         if arm is not BASE:
             change = estimate(_difference(found, arm, metric, of_maps))
-        yield with_change(value, change)
+        yield _with_change(value, change)
+
+
+def _with_change(value, change):
+    """A value, and in brackets the difference to another."""
+    if value is None or change is None:
+        return text(value)
+    written = text(change, signed=True, bold=bool(change.sign))
+    return f"{value.mean:.3f} ({written})"
 
 
 def _settings(arm, options, epochs):
@@ -176,7 +182,7 @@ def _fusions(found):
             change = None
             if fusion != FUSION:
                 change = estimate(differences(values, default))
-            cells.append(with_change(estimate(values), change))
+            cells.append(_with_change(estimate(values), change))
         yield [f"`{fusion}`", *cells]
 
 

@@ -32,11 +32,3 @@ def text(estimate, digits=3, signed=False, bold=False):
         return None
     written = estimate.text(digits, signed)
     return f"**{written}**" if bold else written
-
-
-def with_change(value, change):
-    """The cell of an `Estimate`, with a difference in brackets, bold if it is clear."""
-    if value is None or change is None:
-        return text(value)
-    written = text(change, signed=True, bold=bool(change.sign))
-    return f"{value.mean:.3f} ({written})"
