@@ -54,8 +54,8 @@ def from_folders(
     ```
 
     A folder `masks` beside those of the classes holds masks, in folders and files of
-    the same names, at any resolution with the aspect ratio of their images. However
-    small they become, one that is not empty stays so, see `augmented`. What is
+    the same names, at any resolution with the aspect ratio of their images. One
+    that is not empty stays so when it is resized, see `augmented`. What is
     black or fully transparent in them is outside, all else inside; in formats that may
     not keep black, such as JPEG, what is darker than half of the brightest is outside.
     An image without one has a mask that is not valid. Without a folder `masks`, targets
