@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_lap.classifier.labels import standardized_labels
-from keras_lap.utils.nearest_pixels import nearest_pixels
+from keras_lap.utils.resized_masks import resized_masks
 from keras_lap.utils.same_aspect import check_masks_aspect
 
 
@@ -12,8 +12,8 @@ def standardized_masks(masks, size, labels=None, valid=None, any_aspect=False):
 
     Args:
         masks: Array `(N, h, w)`, `(N, h, w, 1)`, or `(N, h, w, K)` with one mask per
-            concept, where values above 0.5 are inside. They may be of any resolution.
-            One that holds NaN becomes empty.
+            concept, where values above 0.5 are inside. They may be of any resolution,
+            see `keras_lap.utils.resized_masks`. One that holds NaN becomes empty.
         size: Height and width of the images.
         labels: Int array `(N,)` or `(N, 1)` of the concepts whose masks are taken, or
             `(N, classes)` of zeros and ones, where the union of those of its ones is,
@@ -42,7 +42,7 @@ def standardized_masks(masks, size, labels=None, valid=None, any_aspect=False):
         check_masks_aspect(masks.shape[1:], size)
     # As in training, where a mask that holds NaN is not known.
     known = ~np.isnan(masks).any(axis=(1, 2), keepdims=True)
-    masks = nearest_pixels((masks > 0.5) & known, size)
+    masks = resized_masks((masks > 0.5) & known, size)
     if valid is not None:
         masks = masks & np.asarray(valid, bool).reshape(-1, 1, 1)
     return masks

@@ -7,7 +7,11 @@ import numpy as np
 from keras_lap.classifier.read_pixels import read_pixels
 from keras_lap.classifier.stretch_warning import stretch_warning
 from keras_lap.files.class_folders import class_folders
-from keras_lap.files.mask_files import check_mask_files, mask_flags
+from keras_lap.files.mask_files import (
+    check_mask_files,
+    mask_flags,
+    warn_of_full_masks,
+)
 
 
 def read_class_folders(folder, taken, some, classes=None):
@@ -42,6 +46,7 @@ def read_class_folders(folder, taken, some, classes=None):
     if found.masks is not None:
         masks = [found.masks[at] for at in chosen]
         check_mask_files(masks, files, sizes)
+        warn_of_full_masks(masks)
         arrays["mask"] = _masks(masks, images.shape[1:3])
     return arrays, found.class_names
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_lap.datasets._box_planes import boxes_around, paint_boxes
 from keras_lap.utils.moves_pixels import moves_pixels
 from keras_lap.utils.preprocessing_layers import MASK_BREAKING
+from keras_lap.utils.resized_masks import are_inside
 
 _POINTWISE = (keras.layers.Normalization, keras.layers.Rescaling)
 
@@ -20,7 +21,9 @@ def augmented(layers):
 
     - `"mask"` is moved by Keras, pixel by pixel without interpolation, and has to have
       the size of the images (for `Resizing` any size). What comes in from beyond the
-      image's edge is outside of the mask, unless it mirrors the image.
+      image's edge is outside of the mask, unless it mirrors the image. Where `Resizing`
+      makes masks smaller, thin lines stay: inside is what the mask covers by at least
+      half of what it covers of any pixel.
     - `"boxes"` are moved as masks: the new box is the smallest one around the moved
       one, in whole pixels. It holds what of the old one was mirrored into the image
       (`fill_mode="reflect"`, the default of Keras), so use `"constant"` for tight
@@ -140,7 +143,10 @@ def _move(layer, image, targets):
     fill = tf.cast(getattr(layer, "fill_value", 0.0), layer.compute_dtype)
     stack = tf.concat([tf.cast(p, fill.dtype) for p in planes.values()], -1) + fill
     moved = layer({"images": image, "segmentation_masks": stack}, training=True)
-    stack, targets = moved["segmentation_masks"] - fill, dict(targets)
+    before, stack = stack - fill, moved["segmentation_masks"] - fill
+    if isinstance(layer, keras.layers.Resizing):
+        stack = _with_thin(layer, before, stack)
+    targets = dict(targets)
     if "mask" in planes:
         mask, count = tf.convert_to_tensor(known["mask"]), planes["mask"].shape[-1]
         values = stack[..., :count] if _has_concepts(mask, image) else stack[..., 0]
@@ -151,6 +157,21 @@ def _move(layer, image, targets):
         dtype = tf.convert_to_tensor(known["boxes"]).dtype
         targets["boxes"] = tf.cast(boxes_around(stack), dtype)
     return moved["images"], targets
+
+
+def _with_thin(layer, before, nearest):
+    """Planes made smaller by `Resizing`, from those before and the nearest pixels."""
+    by_area = {**layer.get_config(), "interpolation": "area", "fill_value": 0.0}
+    by_area = keras.layers.Resizing.from_config(by_area)
+    covered = tf.cast(before != 0, before.dtype)
+    shares = by_area(covered)
+    highest = tf.reduce_max(shares, axis=(-3, -2), keepdims=True)
+    is_nearest = nearest != 0
+    inside = are_inside(shares, highest, tf.cast(is_nearest, shares.dtype))
+    mean = tf.math.divide_no_nan(by_area(before), shares)
+    values = tf.where(inside, tf.where(is_nearest, nearest, mean), 0.0)
+    shrinks = tf.reduce_any(tf.shape(before)[-3:-1] > (layer.height, layer.width))
+    return tf.where(shrinks, values, nearest)
 
 
 def _mask_planes(layer, mask, image):

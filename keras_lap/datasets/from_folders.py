@@ -1,7 +1,6 @@
 """Batches to train on, from folders of images and masks."""
 
 import contextlib
-import math
 import os
 
 import numpy as np
@@ -19,12 +18,16 @@ from keras_lap.files.image_pixels import (
     pillow,
     warn_of_shallow,
 )
-from keras_lap.files.mask_files import check_mask_files, mask_flags
+from keras_lap.files.mask_files import (
+    check_mask_files,
+    mask_flags,
+    warn_of_full_masks,
+    warn_of_masks_not_empty,
+)
+from keras_lap.files.some_of import some_of
 from keras_lap.utils.names import check_names, listed
 from keras_lap.utils.standardize_count import standardize_count
 
-# Files that are looked into for the range of their pixels, evenly spaced.
-_LOOKED_INTO = 8
 _THEN = (
     "If so, bring them to 16 or 8 bits beforehand, or multiply the images by what is "
     "missing with `keras.layers.Rescaling` in `layers`."
@@ -51,7 +54,8 @@ def from_folders(
     ```
 
     A folder `masks` beside those of the classes holds masks, in folders and files of
-    the same names, at any resolution with the aspect ratio of their images. What is
+    the same names, at any resolution with the aspect ratio of their images. One
+    that is not empty stays so when it is resized, see `augmented`. What is
     black or fully transparent in them is outside, all else inside; in formats that may
     not keep black, such as JPEG, what is darker than half of the brightest is outside.
     An image without one has a mask that is not valid. Without a folder `masks`, targets
@@ -61,8 +65,9 @@ def from_folders(
     100,000 of them on a local disk. Pixels are read, resized and augmented in parallel
     when they are needed, and then not kept. They are read as by `keras_lap.explain`:
     those of 16 bits are brought to `[0, 255]`, and nothing is turned by what a camera
-    noted. A warning is given if some of 16 bits that are looked into have no value
-    above 4095.
+    noted. At most eight files of a kind are looked into at once, and a warning is given
+    if those of 16 bits have no value above 4095, if all masks cover their whole images
+    or nearly, as inverted ones do, or if masks of classes in `empty` are not empty.
 
     Args:
         folder: Path of the folder. Splits are folders of their own: keep all images of
@@ -111,10 +116,11 @@ def from_folders(
     >>> import keras, numpy as np
     >>> from keras_lap.datasets import from_folders
     >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> half = np.repeat([255, 0], 4)[:, None, None] * np.ones((1, 8, 1))
     >>> for name in ("healthy/0", "ill/0", "ill/1", "masks/ill/1"):
     ...     file = folder / f"{name}.png"
     ...     file.parent.mkdir(parents=True, exist_ok=True)
-    ...     keras.utils.save_img(file, np.full((8, 8, 1), 255.0), scale=False)
+    ...     keras.utils.save_img(file, half, scale=False)
     >>> scans = from_folders(folder, (4, 4), empty=["healthy"], channels=1)
     >>> (images, targets), = scans
     >>> images.shape, targets["label"].numpy().tolist()
@@ -135,10 +141,14 @@ def from_folders(
             f"Expected a folder {MASKS!r} in {os.fspath(folder)!r}, for `empty` to say "
             f"where masks are empty. Received: empty={empty}, and no such folder"
         )
+    is_empty = np.array([name in empty for name in found.class_names])
     augment = stretched(image_size, layers)
     sizes = each_image(found.files, size_of)
     if found.masks is not None:
         check_mask_files(found.masks, found.files, sizes)
+        warn_of_full_masks(found.masks)
+        in_pairs = zip(found.masks, found.labels, strict=True)
+        warn_of_masks_not_empty([mask for mask, at in in_pairs if is_empty[at]])
     if image_size is None and batch_size > 1:
         _check_one_size(folder, set(sizes), augment, channels)
     _warn_of_shallow(found.files)
@@ -149,7 +159,6 @@ def from_folders(
     dataset = tf.data.Dataset.from_tensor_slices((files, masks, labels))
     if shuffle:
         dataset = dataset.shuffle(len(files), seed)
-    is_empty = tf.constant([name in empty for name in found.class_names])
     height, width = sizes[0] if len(set(sizes)) == 1 else (None, None)
 
     def read(file, mask_file, label):
@@ -163,7 +172,7 @@ def from_folders(
         if found.masks is None:
             return augment(image, label)
         mask.set_shape((height, width))
-        is_known = tf.logical_or(mask_file != "", is_empty[label])
+        is_known = tf.logical_or(mask_file != "", tf.gather(is_empty, label))
         valid = {"mask": is_known}
         return augment(image, {"label": label, "mask": mask, "valid": valid})
 
@@ -196,7 +205,7 @@ def _check_one_size(folder, sizes, augment, channels):
 def _warn_of_shallow(files):
     """Looks into some of the files; broken pixels are told of later."""
     highest = [0]
-    some = files[:: math.ceil(len(files) / _LOOKED_INTO)]
+    some = some_of(files)
     for file in some:
         with contextlib.suppress(ValueError), open_image(file) as image:
             highest.append(highest_value(image))

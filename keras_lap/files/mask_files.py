@@ -1,13 +1,16 @@
-"""Files of masks: whether they fit their images, and which pixels are inside."""
+"""Files of masks: whether they fit and make sense, and which pixels are inside."""
 
+import contextlib
 import os
 
 import numpy as np
 
 from keras_lap.files.each_image import each_image, size_of
 from keras_lap.files.image_pixels import is_deep, open_image
-from keras_lap.utils.nearest_pixels import nearest_pixels
+from keras_lap.files.some_of import some_of
+from keras_lap.utils.resized_masks import resized_masks
 from keras_lap.utils.same_aspect import same_aspect
+from keras_lap.utils.warn import warn
 
 # Pillow's names of formats that may change pixels: black ones near edges are no longer.
 _LOSSY = ("AVIF", "JPEG", "JPEG2000", "MPO", "WEBP")
@@ -15,6 +18,8 @@ _LOSSY = ("AVIF", "JPEG", "JPEG2000", "MPO", "WEBP")
 _LOSSY_TIFF = ("jpeg", "webp", "jpeg2000")
 # What such changes do not reach.
 _SURELY_INSIDE = 64
+# From this share of its pixels, a mask covers its image nearly.
+_NEARLY_ALL = 0.95
 
 
 def check_mask_files(masks, images, sizes):
@@ -49,14 +54,15 @@ def check_mask_files(masks, images, sizes):
         )
 
 
-def mask_flags(file, size):
+def mask_flags(file, size=None):
     """Reads a mask.
 
     Args:
         file: Path of it. What is black or fully transparent is outside, everything else
             inside; in formats that may not keep black, such as JPEG, and WebP or JPEG
             2000 with or without loss, what is darker than half of the brightest.
-        size: Height and width of the result.
+        size: Height and width of the result, see `keras_lap.utils.resized_masks`; by default
+            its own.
 
     Returns:
         Boolean array of shape `size`.
@@ -74,7 +80,52 @@ def mask_flags(file, size):
             heights = np.where(opacity > 0, np.max(colours, axis=0), 0)
             least = _least_inside(file, heights) if _may_be_lossy(mask) else 1
             inside = heights >= least
-    return nearest_pixels(inside, size)
+    return inside if size is None else resized_masks(inside, size)
+
+
+def warn_of_full_masks(masks):
+    """Warns if masks cover their whole images or nearly, as inverted ones may.
+
+    Args:
+        masks: List of paths, or of `None` where an image has no mask. Some of them are
+            looked into.
+    """
+    covered = _covered(masks)
+    if covered and min(covered.values()) >= _NEARLY_ALL:
+        warn(
+            f"Masks cover at least {min(covered.values()):.0%} of their images: all of "
+            f"{len(covered)} looked into, such as {next(iter(covered))!r}. What is not "
+            "black is inside. If they are inverted, or have a palette whose background "
+            "is not black, save them with a background of 0; the numbers behind a "
+            "palette are `numpy.asarray(PIL.Image.open(file))`.",
+        )
+
+
+def warn_of_masks_not_empty(masks):
+    """Warns if masks are not empty, of classes that are said to have empty ones.
+
+    Args:
+        masks: As for `warn_of_full_masks`, of the images of these classes.
+    """
+    covered = _covered(masks)
+    outlined = [file for file, share in covered.items() if share > 0]
+    if outlined:
+        warn(
+            "Classes in `empty` have nothing to be outlined, but masks of theirs are "
+            f"not empty: {len(outlined)} of {len(covered)} looked into, such as "
+            f"{outlined[0]!r}. Such masks count as they are. Leave the class out of "
+            "`empty`, or the masks out of its folder.",
+        )
+
+
+def _covered(masks):
+    """Share of its pixels that is inside, of some of the masks that can be read."""
+    covered = {}
+    for mask in some_of([mask for mask in masks if mask is not None]):
+        # Others are told of when they are needed.
+        with contextlib.suppress(ValueError):
+            covered[os.fspath(mask)] = mask_flags(mask).mean()
+    return covered
 
 
 def _may_be_lossy(mask):

@@ -171,16 +171,18 @@ def test_stretched_images_are_told_of(form, there, tmp_path, capsys):
     keras.utils.save_img(file, np.zeros((SIZE, 2 * SIZE, 3)), scale=False)
     arguments = ["explain", "lap.keras", str(file), "-o", str(tmp_path / "out")]
     if form == "evaluate":
-        keras.utils.save_img(
-            folder / "masks/class 0/0.png", np.ones((SIZE, 2 * SIZE, 1))
-        )
+        for mask in folder.glob("masks/*/*.png"):
+            shape = (SIZE, SIZE * (1 + (mask.parts[-2:] == ("class 0", "0.png"))), 1)
+            keras.utils.save_img(mask, np.full(shape, 255), scale=False)
         arguments = ["evaluate", "lap.keras", str(folder), "--explainers", "Edge"]
         arguments += ["--metrics", "sparsity", "--report", str(tmp_path / "it.html")]
     else:
         value = {"size": ["8", "8"], "preprocess": ["unit"]}[form]
         arguments += [f"--{form}", *value]
     assert cli.main(arguments) == 0
-    assert "are stretched to that, the first" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "are stretched to that, the first" in told
+    assert ("Masks cover at least 100% of" in told) == (form == "evaluate")
 
 
 def test_explain_draws_the_concept_that_speaks_for_the_class(there, tmp_path):

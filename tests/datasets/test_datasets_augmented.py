@@ -9,6 +9,7 @@ pytest.importorskip("sklearn")
 
 from keras_lap.datasets import augmented  # noqa: E402
 from keras_lap.utils.moves_pixels import moves_pixels  # noqa: E402
+from keras_lap.utils.resized_masks import resized_masks  # noqa: E402
 
 SIZE = (24, 36)
 # Rows and columns of what two concepts cover.
@@ -156,6 +157,38 @@ def test_stretching_keeps_boxes_exactly_and_resizes_masks_of_any_size():
     assert after["mask"].shape == (48, 36)
     np.testing.assert_allclose(extent(after["mask"]), extent(before["mask"]), atol=1e-6)
     np.testing.assert_array_equal(after["boxes"], before["boxes"])
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "float32"])
+@pytest.mark.parametrize("size", [(3, 4), (10, 12), (8, 54), (36, 60)])
+def test_thin_masks_stay_where_images_become_smaller(size, dtype):
+    masks = np.random.default_rng(0).random((*SIZE, 3)) > 0.8
+    masks[..., :2] = False
+    masks[7, 5:30, 0] = True
+    value = {"bool": True, "uint8": 255, "float32": 0.7}[dtype]
+    targets = {"mask": (masks * value).astype(dtype)}
+    resize = augmented(layers.Resizing(*size))
+    _, found = resize(np.zeros((*SIZE, 1), "float32"), targets)
+    expected = resized_masks(np.moveaxis(masks, -1, 0), size)
+    assert expected.any(axis=(1, 2)).tolist() == [True, False, True]
+    expected = (np.moveaxis(expected, 0, -1) * value).astype(dtype)
+    assert found["mask"].dtype == dtype
+    np.testing.assert_allclose(found["mask"], expected, rtol=1e-6)
+
+
+def test_thin_masks_and_boxes_stay_where_images_are_cropped_or_padded_too():
+    image, mask = np.zeros((*SIZE, 1), "float32"), np.zeros(SIZE, "float32")
+    mask[13, 12:24] = 1
+    targets = {"mask": mask, "boxes": [[13 / 24, 1 / 3, 14 / 24, 2 / 3]]}
+    for options, rows, columns in (
+        ({"crop_to_aspect_ratio": True}, slice(3, 4), slice(2, 4)),
+        ({"pad_to_aspect_ratio": True, "fill_value": 9.0}, slice(3, 4), slice(2, 4)),
+    ):
+        _, found = augmented(layers.Resizing(6, 6, **options))(image, targets)
+        expected = np.zeros((6, 6))
+        expected[rows, columns] = 1
+        np.testing.assert_array_equal(found["mask"], expected)
+        np.testing.assert_allclose(found["boxes"], [extent(expected)], atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int32", "float32", "float64"])

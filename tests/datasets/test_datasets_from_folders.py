@@ -388,3 +388,43 @@ def test_warns_of_12_bits_stored_in_16(folder):
     with pytest.warns(UserWarning, match="into is 4095: are they of 12") as told:
         from_folders(folder, SIZE)
     assert told[0].filename == __file__
+
+
+def test_thin_masks_stay(folder):
+    for row in range(2):
+        line = np.zeros((64, 96), np.uint8)
+        line[30 + row : 32 + row, 8:48] = 255
+        Image.fromarray(line).save(folder / f"masks/ill/{row}.png")
+        Image.fromarray(line).save(folder / f"ill/{row}.png")
+    _, targets = collect(from_folders(folder, SIZE, channels=1))
+    expected = np.zeros((2, *SIZE))
+    expected[0, 3, 1:6] = expected[1, 3:5, 1:6] = 1
+    np.testing.assert_array_equal(targets["mask"][2:4], expected)
+
+
+def test_warns_of_masks_of_whole_images(folder):
+    bright = Image.fromarray(np.eye(*SIZE, dtype=np.uint8), mode="P")
+    bright.putpalette([255, 255, 255, 200, 0, 0])
+    for file in folder.glob("masks/ill/*.png"):
+        bright.save(file)
+    with pytest.warns(UserWarning, match=r"at least 100% .*all of 2 .*0\.png") as told:
+        from_folders(folder, SIZE)
+    assert [warning.filename for warning in told] == [__file__]
+    # What the warning says to do.
+    for file in folder.glob("masks/ill/*.png"):
+        Image.fromarray(np.asarray(Image.open(file))).save(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _, targets = collect(from_folders(folder, SIZE))
+    np.testing.assert_array_equal(targets["mask"][2], np.eye(*SIZE))
+
+
+def test_warns_of_outlines_where_there_are_said_to_be_none(folder):
+    with pytest.warns(UserWarning, match=r"2 of 2 .*ill.0\.png'") as told:
+        from_folders(folder, SIZE, empty=["ill"])
+    assert [warning.filename for warning in told] == [__file__]
+    for file in folder.glob("masks/ill/*.png"):
+        Image.fromarray(np.zeros(SIZE, np.uint8)).save(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        from_folders(folder, SIZE, empty=["ill"])

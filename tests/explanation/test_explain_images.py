@@ -319,6 +319,13 @@ def test_of_masks_of_every_concept_that_of_the_label_counts(form, model, arrays)
     np.testing.assert_array_equal(union, masks.max(axis=-1) > 0)
 
 
+def test_thin_masks_stay_at_the_size_of_the_images():
+    masks = np.eye(64)[:, :, None] * np.ones(64)
+    found = standardized_masks(masks, (8, 8))
+    expected = np.repeat(np.eye(8, dtype=bool), 8, axis=0)[..., None] & np.ones(8, bool)
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_of_an_unknown_label_no_mask_is_known():
     found = standardized_masks(np.ones((3, 4, 4, 2)), (4, 4), [1, -1, 0])
     assert found.any(axis=(1, 2)).tolist() == [True, False, True]
