@@ -61,8 +61,8 @@ def mask_flags(file, size=None):
         file: Path of it. What is black or fully transparent is outside, everything else
             inside; in formats that may not keep black, such as JPEG, and WebP or JPEG
             2000 with or without loss, what is darker than half of the brightest.
-        size: Height and width of the result, see `keras_lap.utils.resized_masks`; by default
-            its own.
+        size: Height and width of the result, as of `keras_lap.utils.resized_masks`; by
+            default its own.
 
     Returns:
         Boolean array of shape `size`.
