@@ -195,7 +195,7 @@ def _of_dataset(dataset, taken, batch_size):
         # What else has files need not give images in their order.
         files = _strings(dataset, "files")
         inputs, _ = image_and_targets(dataset.element_spec)
-        if max(spec.shape.rank for spec in tree.flatten(inputs)) == 3:
+        if max(spec.shape.rank or 0 for spec in tree.flatten(inputs)) == 3:
             dataset = dataset.batch(batch_size)
         batch_count = int(dataset.cardinality())
         if batch_count == -1:
