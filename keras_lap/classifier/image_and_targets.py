@@ -20,8 +20,9 @@ def image_and_targets(element):
     if isinstance(element, Mapping):
         if "image" not in element:
             raise ValueError(
-                'Expected the images of a data set of dicts under "image". '
-                f"Received: {sorted(element)}"
+                'Expected the images of a data set of dicts under "image", or inputs '
+                "of a model by name in batches (inputs, targets), where targets may "
+                f"be None. Received: {sorted(element)}"
             )
         return element["image"], element
     image, *targets = element if isinstance(element, tuple | list) else (element,)

@@ -42,13 +42,13 @@ class ImageInput:
         shape: `(N, H, W, C)` or `(N, C, H, W)`, `None` where it is open; `None` if the
             model does not say.
         data_format: `"channels_last"` or `"channels_first"`, as its LAP layers.
-        is_alone: Whether the model says that it takes nothing else.
+        count: Number of inputs of the model, `None` if it does not say.
     """
 
     name: str
     shape: tuple | None
     data_format: str
-    is_alone: bool = False
+    count: int | None = None
 
     @classmethod
     def of(cls, model):
@@ -79,7 +79,7 @@ class ImageInput:
                 "in a model that takes one and makes the others itself."
             )
         shape = (images or shapes)[0]
-        return cls(model.name, shape, data_format, is_alone=len(shapes) == 1)
+        return cls(model.name, shape, data_format, count=len(shapes))
 
     @property
     def spatial(self):

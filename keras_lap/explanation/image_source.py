@@ -82,6 +82,8 @@ def image_source(images, taken, batch_size, verbose=False):
     """
     files = files_of(images)
     if files is not None:
+        if (taken.count or 1) > 1:
+            _fitting_arrays(files, taken)
         return _of_files(files, taken, batch_size, verbose)
     if are_batches(images):
         return _of_dataset(images, taken, batch_size)
@@ -145,13 +147,22 @@ def arrays_given(images):
 
 
 def _fitting_arrays(images, taken):
-    if taken.is_alone and are_inputs(images) and len(images) > 1:
+    count = len(images) if are_inputs(images) else 1
+    if taken.count == 1 and isinstance(images, Mapping) and count == 1:
+        (images,) = images.values()
+    elif taken.count == 1 < count:
         parts = images.values() if isinstance(images, Mapping) else images
         shapes = [tuple(getattr(part, "shape", ())) for part in parts]
         raise ValueError(
             f"Expected images alone, as the single input of {taken.name!r}. Received: "
             f"{len(shapes)} inputs of shapes {shapes}. Pass labels and masks as "
             "`labels` and `masks`."
+        )
+    elif taken.count is not None and count != taken.count:
+        raise ValueError(
+            f"Expected all {taken.count} inputs of {taken.name!r}, as for `predict`: a "
+            "dict by name, or a list in order; of a data set in batches (inputs, "
+            f"targets). Received: {count}"
         )
     return arrays_given(images)
 

@@ -15,7 +15,7 @@ from keras_lap.utils.warn import warn
 # Pillow's names of formats that may change pixels: black ones near edges are no longer.
 _LOSSY = ("AVIF", "JPEG", "JPEG2000", "MPO", "WEBP")
 # The same for what is in a TIFF.
-_LOSSY_TIFF = ("jpeg", "webp", "jpeg2000")
+_LOSSY_TIFF = ("jpeg", "tiff_jpeg", "webp")
 # What such changes do not reach.
 _SURELY_INSIDE = 64
 # From this share of its pixels, a mask covers its image nearly.

@@ -41,10 +41,10 @@ def receptive_grids(model, image_size, calls, followed=None, data_format=None):
     Functional and Sequential models are walked, nested ones entered at any depth.
     Known exactly: convolutions, depthwise, separable and transposed ones among them,
     pooling, LAP, also inside of other layers, zero padding, cropping, `CenterCrop`,
-    `Resizing`, upsampling, also as functions of `keras.ops` as far as there are such;
+    `Resizing`, upsampling; pooling, padding, cropping and resizing by `keras.ops`;
     slices by constants in order; changes of layout by transposing, and reshaping that
     leaves rows and columns as they are. Where maps merge, the first one of the result's
-    size counts; in usual networks they agree.
+    size that is known counts; in usual networks they agree.
 
     What else keeps the size of a map is trusted to keep its pixels in place, but not
     functions that move them, such as `keras.ops.flip`. These, and whatever changes the
@@ -96,12 +96,15 @@ class _Origin:
         axes: The two axes along which the tensor is a map, if it is one.
         grid: The `ReceptiveGrid` of the map, or `None`.
         guesses: As for `CallPlace`.
+        is_followed: Whether the grid follows from that of the image. Otherwise the map
+            is taken to extend over the image for want of knowledge.
     """
 
     sources: frozenset
     axes: tuple[int, int]
     grid: ReceptiveGrid | None
     guesses: tuple = ()
+    is_followed: bool = True
 
     def guessed(self, name, size, axes=None):
         """The map of another size behind a step of which nothing is known."""
@@ -174,11 +177,14 @@ class _Walk:
         maps = [each for each in maps if each.grid is not None]
         size = _size_on(axes, outputs[0])
         fitting = [each for each in maps if each.grid.size == size] or maps
+        first = next((each for each in fitting if each.is_followed), None)
+        first = first or (fitting[0] if maps else None)
         read = _Origin(
             sources,
             axes,
-            fitting[0].grid if maps else self._image,
+            self._image if first is None else first.grid,
             _together(each.guesses for each in fitting),
+            first is not None and first.is_followed,
         )
         known = self._meet(operation, read, operation.name if maps else None)
         read = replace(_of_size(known, size), sources=known[-1].sources)
@@ -205,7 +211,7 @@ class _Walk:
             return origin
         size = _size_on(axes, tensor)
         grid = None if size is None else self._image.resized(size)
-        return replace(origin, axes=axes, grid=grid)
+        return replace(origin, axes=axes, grid=grid, is_followed=False)
 
     def _meet(self, operation, read, name):
         """Places the calls that an operation makes; returns the maps known inside.
@@ -268,6 +274,8 @@ def _made(operation, key, read, tensor, output):
         return replace(read, axes=axes)
     axes = axes[::-1] if is_turned else read.axes
     size = _size_on(axes, output)
+    if len(output.shape) != 4 and output.shape == tensor.shape and key is None:
+        return read
     if len(output.shape) != 4:
         return replace(read, grid=None, guesses=())
     if size is None:

@@ -19,9 +19,10 @@ def guess_warning(guesses):
         return None
     return (
         f"Where the steps {steps} of the model put the pixels of a map is not known. "
-        "They are taken to keep its extent: if they cut, pad, flip, turn or shuffle "
-        "it, the maps of the LAP layers behind them lie at wrong places in the image. "
-        "Do such steps in the data set, in front of the model, or by layers that are "
-        "followed, such as `Cropping2D`, `ZeroPadding2D`, `CenterCrop` and "
-        "`Resizing`; otherwise check the maps, by `keras_lap.explain(...).plot()`."
+        "They are taken to keep its extent, which is right for blocks that only "
+        "stride. If they cut, pad, flip, turn or shuffle it, the maps of the LAP "
+        "layers behind lie at wrong places in the image. Do such steps in the data "
+        "set, in front of the model, or by layers that are followed, such as "
+        "`Cropping2D`, `ZeroPadding2D`, `CenterCrop` and `Resizing`; otherwise check "
+        "the maps, by `keras_lap.explain(...).plot()`."
     )

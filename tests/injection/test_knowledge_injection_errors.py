@@ -545,6 +545,43 @@ def test_warns_once_of_boxes_of_concepts_that_no_layer_has(x, label):
     assert warnings_of("'box_concepts'", make_model(), x, y, terms) == []
 
 
+def test_what_is_watched_is_what_is_read(x):
+    """Boxes for a loss that reads no label, of concepts that it could not name."""
+
+    def own(logits, boxes):
+        return ops.mean(ops.sigmoid(logits), axis=(1, 2, 3))
+
+    y, model = {"label": SEVERITY, **A_BOX}, single_output("mse", concepts=3)
+    assert warnings_of("", model, x, y, [own]) == []
+
+
+def test_numbers_of_padding_are_not_read(x):
+    """As annotation tools leave them behind the boxes of an image."""
+    boxes = np.concatenate([A_BOX["boxes"], np.full((SAMPLES, 1, 4), -1.0)], axis=1)
+    for number in (0, 255):
+        numbers = np.tile([-1, number], (SAMPLES, 1))
+        y = {"label": SEVERITY, "boxes": boxes, "box_concepts": numbers}
+        terms, model = [BoxSupervision()], single_output("mse", concepts=3)
+        (found,) = warnings_of("", model, x, y, terms)
+        assert "['box_supervision'] are NaN" in found
+
+
+def test_layers_count_that_know_whose_boxes_are(x):
+    """The label names the concept of a layer with one, not those of another."""
+    inputs = keras.Input((SIZE, SIZE, 1))
+    pooled = LAPooling2D(2, name="one")(inputs)
+    pooled = GlobalLAPooling2D(concepts=5, name="five")(pooled)
+    model = keras.Model(inputs, layers.Dense(1)(pooled))
+    compiled(model, loss="mse", metrics=[])
+    y = {"label": np.full(SAMPLES, 0.7), **A_BOX}
+    y["box_concepts"] = np.full((SAMPLES, 1), -1)
+    both, one = (
+        first(fit(model, x, y, [KnowledgeInjection([BoxSupervision()], layers=names)]))
+        for names in (None, "one")
+    )
+    assert_close(both["box_supervision"], one["box_supervision"], **ALLOWED)
+
+
 def test_each_warning_is_given(x, label):
     """Also where others were before."""
     y = {"label": label, "boxes": pixels(), "mask": np.full((SAMPLES, SIZE, SIZE), -1)}

@@ -32,6 +32,7 @@ from keras_lap.losses import (
     CrossLayerLoss,
     Exclusivity,
     InputGradientLoss,
+    KnowledgeLoss,
     MaskSupervision,
     PerturbationLoss,
     Presence,
@@ -206,6 +207,28 @@ def test_samples_count_in_layers_that_know_enough_of_their_masks(x, label, mask)
     without = first(fit(make_model(), x, y, [KnowledgeInjection(terms)]))
     for name in ("own", "right_reasons"):
         assert_close(logs[name], without[name], **ALLOWED)
+
+
+def test_a_loss_may_be_nan_where_nothing_is_known(x, label, mask):
+    """In a layer, too, and not in its gradient."""
+
+    class OfKnown(KnowledgeLoss):
+        needs, accepts = ("mask",), ("mask_known",)
+
+        def call(self, logits, mask, mask_known):
+            term = ops.mean(ops.softplus(logits) * (1 - mask), axis=(1, 2))
+            return ops.sum(term * mask_known, axis=-1) / ops.sum(mask_known, axis=-1)
+
+    masks = (mask[..., None] * np.eye(CLASSES)[label][:, None, None]).astype("float32")
+    masks[0, ..., 1:] = np.nan
+    model, before = make_model(rate=0.1), make_model().get_weights()
+    history = fit(
+        model, x, {"label": label, "mask": masks}, [KnowledgeInjection(OfKnown())]
+    )
+    assert np.isfinite(history["of_known"]).all()
+    after = model.get_weights()
+    assert all(np.isfinite(weight).all() for weight in after)
+    assert any(np.any(one != other) for one, other in zip(before, after, strict=True))
 
 
 def _at(logits, masks):

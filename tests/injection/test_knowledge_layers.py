@@ -256,6 +256,14 @@ def test_a_mask_for_the_one_concept_of_a_layer_needs_no_label(rng, label):
     assert ("present" in known) is not isinstance(label, dict)
 
 
+def test_masks_that_are_not_valid_are_not_known(rng):
+    mask = rng.uniform(size=(3, 8, 8, 3)).astype("float32")
+    known = Knowledge(LABELS, {"mask": mask}, {"mask": np.array([1, 0, 1])})
+    known = LayerKnowledge(known, even_cells((4, 4)), 3, class_concepts=None)
+    assert_close(known["mask_known"], [[True] * 3, [False] * 3, [True] * 3], 0, 0)
+    assert_close(known["mask"][1], np.zeros((4, 4, 3)), 0, 0)
+
+
 def test_a_last_axis_of_one_changes_nothing_where_the_label_is_of_classes(rng):
     mask = rng.uniform(size=(3, 8, 8)).astype("float32")
     given, label = (mask, mask[..., None]), np.array([0, 1, 1])

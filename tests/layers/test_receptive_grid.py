@@ -126,6 +126,12 @@ CUT = {
     "turned to another layout and back": lambda x: ops.moveaxis(
         layers.Permute((3, 1, 2))(x[:, 3:]), 1, 3
     ),
+    "attention made of no map, in front": lambda x: (
+        ops.expand_dims(ops.mean(x[:, 3:], axis=-1), -1) * 0 + x[:, 3:]
+    ),
+    "groups of channels by hand": lambda x: ops.reshape(
+        layers.ReLU()(ops.reshape(x[:, 3:], (-1, 24, 24, 2, 1))), (-1, 24, 24, 2)
+    ),
     "turned by functions": lambda x: ops.swapaxes(
         ops.transpose(x[:, 3:], (0, 3, 2, 1)), 1, 3
     ),

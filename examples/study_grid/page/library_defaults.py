@@ -4,7 +4,8 @@ import inspect
 
 import keras_lap
 from keras_lap.callbacks import GateAnneal
-from keras_lap.surgery.lap_options import DEFAULT_WHERE, LAP_DEFAULTS
+from keras_lap.surgery.lap_options import LAP_DEFAULTS
+from keras_lap.surgery.rules import DEFAULT_WHERE
 
 
 def library_defaults():

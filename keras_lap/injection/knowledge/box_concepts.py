@@ -2,12 +2,18 @@
 
 from keras import ops
 
+from keras_lap.injection.knowledge.boxes import boxes_there
 from keras_lap.injection.knowledge.kind import Kind
 
 
 def _fit(numbers, layer):
     """The concept of the layer that each box belongs to, `(N, M)`, or -1."""
     return ops.minimum(numbers, 0) if layer.concepts == 1 else numbers
+
+
+def numbers_of_boxes(numbers, boxes):
+    """The numbers as they are, -1 for padding."""
+    return ops.where(boxes_there(boxes), numbers, -1.0)
 
 
 def _check(given, _):

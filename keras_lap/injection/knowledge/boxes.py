@@ -21,14 +21,14 @@ def _fit(boxes, layer):
     return ops.cast((ops.cast(boxes, dtype) - begin) / (end - begin), "float32")
 
 
-def _exists(boxes):
+def boxes_there(boxes):
     """Flags of what is no padding, `(N, M)`."""
     top, left, bottom, right = ops.unstack(ops.clip(boxes, 0, 1), 4, axis=-1)
     return ops.logical_and(top < bottom, left < right)
 
 
 def _is_known(boxes):
-    return ops.any(_exists(boxes), axis=-1)
+    return ops.any(boxes_there(boxes), axis=-1)
 
 
 def nameless_boxes(boxes, numbers, layer):
@@ -39,7 +39,7 @@ def nameless_boxes(boxes, numbers, layer):
         numbers: `(N, M)`, concepts of the boxes, or `None` if all are the label's.
         layer: The `LayerKnowledge`.
     """
-    exists = _exists(boxes)
+    exists = boxes_there(boxes)
     if numbers is not None:
         exists = exists & (numbers < 0)
     return ops.any(exists, axis=-1) & ~ops.any(layer.present > 0, axis=-1)

@@ -1,12 +1,15 @@
 """What is known about a batch."""
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any
 
 from keras import ops, tree
 
 from keras_lap.injection.image_size import image_size
+from keras_lap.injection.knowledge.box_concepts import numbers_of_boxes
 from keras_lap.injection.knowledge.kinds import KINDS
+from keras_lap.injection.knowledge.mask import mask_gaps
 from keras_lap.utils.names import near_names
 
 
@@ -45,6 +48,7 @@ class Knowledge:
     given: dict = field(default_factory=dict)
     valid: dict = field(default_factory=dict)
     outputs: str | None = None
+    _cleaned: dict = field(default_factory=dict, init=False, repr=False)
 
     def missing(self, needs):
         """The first name in `needs` that the batch does not hold, or `None`."""
@@ -83,7 +87,17 @@ class Knowledge:
 
     def clean(self, name):
         """What is given of a kind as float32, with what is not valid unknown."""
-        return KINDS[name].clean(self.given[name], self.valid.get(name))
+        if name not in self._cleaned:
+            values = KINDS[name].clean(self.given[name], self.valid.get(name))
+            if name == "box_concepts" and "boxes" in self.given:
+                values = numbers_of_boxes(values, self.clean("boxes"))
+            self._cleaned[name] = values
+        return self._cleaned[name]
+
+    @functools.cached_property
+    def mask_gaps(self):
+        """Which masks are not known, `(N, K)`, or `(N, 1)` for masks of the label."""
+        return mask_gaps(self.clean("mask"))
 
     def count_doubtful(self, name, doubt):
         """How many values a `Doubt` of a kind flags, or `None` if none are given."""

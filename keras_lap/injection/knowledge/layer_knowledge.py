@@ -63,6 +63,11 @@ class LayerKnowledge:
         return known_concepts(self._knowledge.clean("mask"), self)
 
     @property
+    def mask_gaps(self):
+        """Which masks are not known, as they are given."""
+        return self._knowledge.mask_gaps
+
+    @property
     def label_is_of_classes(self):
         """Whether the model is compiled so that its label names classes."""
         known = self._knowledge
@@ -90,7 +95,8 @@ class LayerKnowledge:
         Returns:
             Flags `(N,)`, or `None` if there can be none.
         """
-        if name not in self or "present" not in self:
+        has_labels = hasattr(self._knowledge.label, "shape")
+        if name not in self or not has_labels or not self._label_names_concepts():
             return None
         if name == "mask":
             return nameless_masks(self._knowledge.clean(name), self)
@@ -103,8 +109,11 @@ class LayerKnowledge:
         # Those of several outputs are a structure of tensors.
         if not hasattr(self._knowledge.label, "shape"):
             return False
-        if "box_concepts" not in self._knowledge.given:
-            return True
+        is_spared = "box_concepts" in self._knowledge.given
+        return not is_spared or self._label_names_concepts()
+
+    def _label_names_concepts(self):
+        """Whether it is known which class has which of the layer's concepts."""
         try:
             self._class_concepts()
         except NamesNoConcepts:

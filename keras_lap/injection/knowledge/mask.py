@@ -1,5 +1,7 @@
 """Masks: which pixels a concept covers."""
 
+import math
+
 from keras import ops
 
 from keras_lap.injection.knowledge.check_concepts import check_concepts
@@ -11,7 +13,7 @@ from keras_lap.utils.same_aspect import check_masks_aspect
 
 def _fit(mask, layer):
     """The covered share of each of the layer's pixels, `(N, H, W, K)`."""
-    unknown = _has_nan(mask)[:, None, None]
+    unknown = layer.mask_gaps[:, None, None]
     is_of_label = _is_of_label(mask, layer)
     mask = _with_concepts(ops.clip(ops.where(ops.isnan(mask), 0, mask), 0, 1))
     mask = ops.where(unknown, 0.0, mask)
@@ -35,7 +37,7 @@ def known_concepts(mask, layer):
 
     What is not known of one of several is not known of their union.
     """
-    known = ~_has_nan(mask)
+    known = ~layer.mask_gaps
     if layer.concepts == 1:
         return ops.all(known, axis=-1, keepdims=True)
     if _is_of_label(mask, layer):
@@ -54,8 +56,8 @@ def nameless_masks(mask, layer):
     return shows & ~ops.any(layer.present > 0, axis=-1)
 
 
-def _has_nan(mask):
-    """Whether each mask holds NaN, `(N, K)`."""
+def mask_gaps(mask):
+    """Flags of the masks that hold NaN, and so are not known, `(N, K)`."""
     return ops.any(ops.isnan(_with_concepts(mask)), axis=(1, 2))
 
 
@@ -64,7 +66,7 @@ def _with_concepts(mask):
 
 
 def _is_known(mask):
-    return ~ops.all(_has_nan(mask), axis=-1)
+    return ~ops.all(mask_gaps(mask), axis=-1)
 
 
 def _is_negative(mask):
@@ -91,7 +93,7 @@ _NEGATIVE = Doubt(
 MASK = Kind(
     name="mask",
     shapes=(("N", "H", "W"), ("N", "H", "W", "K")),
-    unknown=0,
+    unknown=math.nan,
     fit=_fit,
     is_known=_is_known,
     check=_check,

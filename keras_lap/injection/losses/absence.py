@@ -64,6 +64,8 @@ class Absence(CrossLayerLoss):
     9.0
     """
 
+    compares_places = False
+
     def __init__(self, known_by="present", top_fraction=0.05, name=None):
         super().__init__(name)
         check_choice("known_by", known_by, _KNOWN_BY)

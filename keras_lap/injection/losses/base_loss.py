@@ -18,10 +18,12 @@ class BaseLoss:
     Attributes:
         needs: Names of the knowledge without which a sample is left out of the term.
         accepts: Names of the knowledge that is taken where the targets hold it.
+        compares_places: Whether it matters where in the image maps lie.
     """
 
     needs = ()
     accepts = ()
+    compares_places = False
 
     def __init__(self, name=None):
         self.name = name or _snake_case(type(self).__name__)
@@ -42,7 +44,7 @@ class BaseLoss:
         """
         return None
 
-    def is_told(self, knowledge):
+    def told_in_layer(self, knowledge):
         """Which samples a layer's knowledge tells enough, flags `(N,)`.
 
         With `"mask_known"` among what the loss takes, the mask of one concept will do,

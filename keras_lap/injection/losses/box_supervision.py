@@ -80,7 +80,7 @@ class BoxSupervision(KnowledgeLoss):
     needs = ("boxes",)
     accepts = ("present", "box_concepts")
 
-    def is_told(self, knowledge):
+    def told_in_layer(self, knowledge):
         if "present" in knowledge or "box_concepts" not in knowledge:
             return None
         # A box of what the label names has no concept where it names nothing.

@@ -23,6 +23,8 @@ class CrossLayerLoss(BaseLoss):
             `knowledge` of each layer; samples that lack one are left out.
         accepts: Names of knowledge as in `KnowledgeLoss.accepts`; `name in
             layer.knowledge` tells whether it is there.
+        compares_places: Whether it matters where in the image maps lie, as it does
+            unless a loss says otherwise.
 
     Example:
 
@@ -41,6 +43,8 @@ class CrossLayerLoss(BaseLoss):
     >>> float(EqualAreas()(layers)[0])
     0.0
     """
+
+    compares_places = True
 
     def __call__(self, layers):
         """Evaluates the term in float32.
@@ -63,8 +67,9 @@ class CrossLayerLoss(BaseLoss):
         )
 
     def told(self, forward):
-        told = [self.is_told(layer.knowledge) for layer in forward.layers]
-        return None if None in told else ops.all(ops.stack(told), axis=0)
+        told = [self.told_in_layer(layer.knowledge) for layer in forward.layers]
+        told = [flags for flags in told if flags is not None]
+        return ops.all(ops.stack(told), axis=0) if told else None
 
     def of_pass(self, forward, counts):
         """Mean over the calls of the model, `(N,)`."""

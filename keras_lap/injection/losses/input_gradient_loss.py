@@ -76,7 +76,7 @@ class InputGradientLoss(BaseLoss):
         )
 
     def told(self, forward):
-        return self.is_told(forward.image_knowledge)
+        return self.told_in_layer(forward.image_knowledge)
 
     def of_pass(self, forward, counts):
         """The term of each sample, `(N,)`."""

@@ -25,7 +25,7 @@ class KnowledgeLoss(BaseLoss):
             `"box_concepts"`, `(N, M)`; `"concepts"`, `(N, K)`; and `"area"`,
             `(N, K, 2)`. Samples that lack one of them are left out of the term, and
             those with masks of some concepts only from layers where one is missing,
-            unless the loss takes `"mask_known"`, `(N, K)`, flags of those that are not.
+            unless the loss takes `"mask_known"`, `(N, K)`, flags of those there are.
         accepts: Names of the knowledge that `call` takes where the targets hold it,
             and has a default for where they do not. It is -1, or 0 for masks, for
             samples that lack it.
@@ -64,22 +64,33 @@ class KnowledgeLoss(BaseLoss):
             f"{type(self).__name__} must implement `call(logits, **knowledge)`."
         )
 
+    @property
+    def compares_places(self):
+        return not {"mask", "boxes"}.isdisjoint(self.takes)
+
     def told(self, forward):
-        told = [self.is_told(layer.knowledge) for layer in forward.layers]
-        return None if None in told else ops.any(ops.stack(told), axis=0)
+        told = self._told_by_layer(forward)
+        return None if told is None else ops.any(told, axis=0)
 
     def of_pass(self, forward, counts):
         """Mean over the supervised calls of layers that are told enough, `(N,)`."""
-        values, told = [], []
-        for layer in forward.layers:
-            logits = stop_uncounted_gradients(layer.logits, counts)
+        told, values = self._told_by_layer(forward), []
+        for index, layer in enumerate(forward.layers):
+            own = counts if told is None else ops.where(told[index], counts, 0.0)
+            logits = stop_uncounted_gradients(layer.logits, own)
             values.append(self(logits, **self.choose(layer.knowledge)))
-            told.append(self.is_told(layer.knowledge))
-        if None in told:
+        if told is None:
             return sum(values) / len(values)
-        told = ops.stack(told)
         total = ops.sum(ops.where(told, ops.stack(values), 0.0), axis=0)
         return total / ops.maximum(ops.sum(ops.cast(told, "float32"), axis=0), 1.0)
+
+    def _told_by_layer(self, forward):
+        """Flags `(layers, N)`, or `None` if all samples are told in all layers."""
+        told = [self.told_in_layer(layer.knowledge) for layer in forward.layers]
+        if all(flags is None for flags in told):
+            return None
+        everyone = ops.ones((forward.samples,), "bool")
+        return ops.stack([everyone if flags is None else flags for flags in told])
 
 
 def masked_mean(values, weights):

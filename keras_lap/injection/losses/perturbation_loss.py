@@ -81,6 +81,8 @@ class PerturbationLoss(ClassLoss):
     1.0
     """
 
+    compares_places = True
+
     def __init__(self, outputs="softmax", from_logits=None, blur=0.2, name=None):
         super().__init__(outputs, from_logits, name)
         if not are_in_order(0, blur, math.inf, strict=True):

@@ -10,7 +10,12 @@ class BaseWatch:
 
     The count is a variable of the steps, which run without Python once they are
     compiled, and need not wait for anybody to look at their data.
+
+    Attributes:
+        category: Class of the warning.
     """
+
+    category = UserWarning
 
     def __init__(self):
         self._count = keras.metrics.Sum()
@@ -45,4 +50,4 @@ class BaseWatch:
         count = 0 if self._has_warned else int(self._count.result())
         if count:
             self._has_warned = True
-            warn(self.message(count))
+            warn(self.message(count), self.category)

@@ -17,17 +17,21 @@ class NamelessWatch(BaseWatch):
         self._name = name
 
     def found(self, forward):
-        # What the last layer has, such as all classes, others have at most.
-        flags = forward.layers[-1].knowledge.nameless(self._name)
-        return None if flags is None else ops.sum(ops.cast(flags, "float32"))
+        # The last layer tells most: it has all classes, if any has.
+        for layer in reversed(forward.layers):
+            flags = layer.knowledge.nameless(self._name)
+            if flags is not None:
+                return ops.sum(ops.cast(flags, "float32"))
+        return None
 
     def message(self, count):
         return (
             f"Targets {self._name!r} are the label's, and in {count} images they show "
-            "something while the label names nothing, so that they count as empty. Is "
-            "what they show the other class? Folders of classes are taken in "
-            "alphabetical order; of two classes with one output, the second is what 1 "
-            "names. If labels are measurements or of something else, name the concepts "
-            "of masks and boxes, as masks (N, H, W, K) for layers of K concepts and "
-            "boxes with 'box_concepts' do."
+            "something while the label names nothing, so that they count as empty. "
+            "Where labels are not known, such as -1, leave them out by the flags "
+            "'valid'. Of two classes with one output, what they show may be the other "
+            "one: a label of 1 names it, and folders of classes are numbered in "
+            "alphabetical order. If labels are measurements or of something else, name "
+            "the concepts of masks and boxes, as masks (N, H, W, K) for layers of K "
+            "concepts and boxes with 'box_concepts' do."
         )

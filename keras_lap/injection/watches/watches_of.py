@@ -1,13 +1,13 @@
 """Which watches some losses need."""
 
 from keras_lap.injection.knowledge import KINDS
-from keras_lap.injection.losses import CrossLayerLoss, KnowledgeLoss, PerturbationLoss
-from keras_lap.injection.watches.guess_watch import GuessWatch
+from keras_lap.injection.losses import CrossLayerLoss, KnowledgeLoss
+from keras_lap.injection.watches.box_concept_watch import BoxConceptWatch
 from keras_lap.injection.watches.label_watch import LabelWatch
 from keras_lap.injection.watches.nameless_watch import NamelessWatch
-from keras_lap.injection.watches.number_watch import NumberWatch
-from keras_lap.injection.watches.size_watch import SizeWatch
+from keras_lap.injection.watches.place_watch import PlaceWatch, places_of_images
 from keras_lap.injection.watches.value_watch import ValueWatch
+from keras_lap.layers.guess_check import GuessedPlaceWarning, guess_warning
 
 _ON_LAYERS = KnowledgeLoss | CrossLayerLoss
 
@@ -28,20 +28,23 @@ def watches_of(losses):
         if kind.name in taken
         for doubt in kind.doubts
     ]
-    on_layers = [each for each in losses if isinstance(each, _ON_LAYERS)]
-    of_layers = {name for loss in on_layers for name in loss.takes}
-    watches += [NamelessWatch(name) for name in ("mask", "boxes") if name in of_layers]
+    on_layers = [each.takes for each in losses if isinstance(each, _ON_LAYERS)]
+    if any("mask" in names for names in on_layers):
+        watches.append(NamelessWatch("mask"))
+    if any({"boxes", "present"} <= set(names) for names in on_layers):
+        watches.append(NamelessWatch("boxes"))
     if "box_concepts" in taken:
-        watches.append(NumberWatch())
+        watches.append(BoxConceptWatch())
     # Boxes that a label does not name are watched for themselves.
-    if any("present" in loss.takes and "boxes" not in loss.takes for loss in on_layers):
+    if any("present" in names and "boxes" not in names for names in on_layers):
         watches.append(LabelWatch())
-    if placed := [loss.name for loss in losses if _compares_places(loss)]:
-        watches += [SizeWatch(placed), GuessWatch(placed)]
+    if placed := [loss.name for loss in losses if loss.compares_places]:
+        watches += [
+            PlaceWatch(placed, places_of_images),
+            PlaceWatch(placed, _guesses, GuessedPlaceWarning),
+        ]
     return watches
 
 
-def _compares_places(loss):
-    if isinstance(loss, KnowledgeLoss):
-        return not {"mask", "boxes"}.isdisjoint(loss.takes)
-    return isinstance(loss, CrossLayerLoss | PerturbationLoss)
+def _guesses(forward):
+    return guess_warning(forward.guesses)

@@ -5,7 +5,7 @@ from keras import ops
 from keras_lap.injection.watches.base_watch import BaseWatch
 
 
-class NumberWatch(BaseWatch):
+class BoxConceptWatch(BaseWatch):
     """Counts the numbers in `"box_concepts"` that are too high for all layers."""
 
     def __init__(self):
@@ -14,8 +14,7 @@ class NumberWatch(BaseWatch):
 
     def found(self, forward):
         most = max(layer.logits.shape[-1] for layer in forward.layers)
-        numbers = forward.layers[-1].knowledge
-        if "box_concepts" not in numbers or most == 1:
+        if "box_concepts" not in forward.knowledge.given or most == 1:
             return None
         self._most = most
         flags = forward.knowledge.clean("box_concepts") >= most

@@ -1,0 +1,63 @@
+"""Watches for maps of which it is not known where they lie in the image."""
+
+from keras_lap.injection.image_size import image_sizes
+from keras_lap.injection.watches.base_watch import BaseWatch
+
+
+class PlaceWatch(BaseWatch):
+    """Counts the runs in which places of maps are not known.
+
+    Args:
+        names: List of the names of the losses that compare places.
+        reason: Function of a `ForwardPass` that returns what is not known of its
+            places, and what to do, or `None`.
+        category: Class of the warning.
+    """
+
+    def __init__(self, names, reason, category=UserWarning):
+        super().__init__()
+        self.category = category
+        self._names = names
+        self._reason = reason
+        self._text = None
+
+    def found(self, forward):
+        text = self._reason(forward)
+        if text is None:
+            return None
+        self._text = text
+        return 1.0
+
+    def message(self, count):
+        return f"The losses {self._names} compare places in the image. {self._text}"
+
+
+def places_of_images(forward):
+    """What is not known of places since images have not one size, or `None`."""
+    advice = _advice(image_sizes(forward.inputs, forward.data_format))
+    if advice is None:
+        return None
+    return (
+        "There is not one size of images known before the data, so the maps of all LAP "
+        "layers are taken to extend over the image evenly, which is off where "
+        f"convolutions or poolings leave borders out. {advice}"
+    )
+
+
+def _advice(sizes):
+    """What to do about images of some `image_sizes`, or `None` if nothing."""
+    if not sizes:
+        return "Let the model take its images as an input with four axes."
+    if any(None in size for size in sizes):
+        return (
+            "Batch images of one size and say so in the data set, by "
+            "`tf.ensure_shape(x, (None, height, width, channels))`, or compile the "
+            "model with `run_eagerly=True`."
+        )
+    if len(sizes) > 1:
+        return (
+            f"All inputs with four axes are taken for images, here of {sorted(sizes)} "
+            "pixels: resize them to one size in the data set, or give what is no "
+            "image another number of axes."
+        )
+    return None
