@@ -8,9 +8,10 @@ import tensorflow as tf
 from keras import layers
 from lap_models import constant_model, maps_of, small_model
 
-from keras_lap import GlobalLAPooling2D, LAPooling2D, progress
+from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.explanation import explain
 from keras_lap.layers import score_tape
+from keras_lap.utils import progress
 
 
 def test_batches_and_tensors_give_the_same_maps(rng):
