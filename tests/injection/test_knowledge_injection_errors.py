@@ -552,7 +552,7 @@ def test_what_is_watched_is_what_is_read(x):
         return ops.mean(ops.sigmoid(logits), axis=(1, 2, 3))
 
     y, model = {"label": SEVERITY, **A_BOX}, single_output("mse", concepts=3)
-    assert warnings_of("", model, x, y, [own]) == []
+    assert warnings_of("argets 'boxes'", model, x, y, [own]) == []
 
 
 def test_numbers_of_padding_are_not_read(x):
@@ -562,7 +562,7 @@ def test_numbers_of_padding_are_not_read(x):
         numbers = np.tile([-1, number], (SAMPLES, 1))
         y = {"label": SEVERITY, "boxes": boxes, "box_concepts": numbers}
         terms, model = [BoxSupervision()], single_output("mse", concepts=3)
-        (found,) = warnings_of("", model, x, y, terms)
+        (found,) = warnings_of("box", model, x, y, terms)
         assert "['box_supervision'] are NaN" in found
 
 
