@@ -82,8 +82,7 @@ def image_source(images, taken, batch_size, verbose=False):
     """
     files = files_of(images)
     if files is not None:
-        if (taken.count or 1) > 1:
-            _fitting_arrays(files, taken)
+        _check_count(files, taken)
         return _of_files(files, taken, batch_size, verbose)
     if are_batches(images):
         return _of_dataset(images, taken, batch_size)
@@ -147,10 +146,18 @@ def arrays_given(images):
 
 
 def _fitting_arrays(images, taken):
+    """Images, or all inputs, as arrays, if they are as many as the model takes."""
+    _check_count(images, taken)
+    arrays = arrays_given(images)
+    return images_of(arrays) if taken.count == 1 else arrays
+
+
+def _check_count(images, taken):
+    """Raises a `ValueError` for another number of inputs than the model takes."""
     count = len(images) if are_inputs(images) else 1
-    if taken.count == 1 and isinstance(images, Mapping) and count == 1:
-        (images,) = images.values()
-    elif taken.count == 1 < count:
+    if taken.count in (None, count):
+        return
+    if taken.count == 1:
         parts = images.values() if isinstance(images, Mapping) else images
         shapes = [tuple(getattr(part, "shape", ())) for part in parts]
         raise ValueError(
@@ -158,13 +165,11 @@ def _fitting_arrays(images, taken):
             f"{len(shapes)} inputs of shapes {shapes}. Pass labels and masks as "
             "`labels` and `masks`."
         )
-    elif taken.count is not None and count != taken.count:
-        raise ValueError(
-            f"Expected all {taken.count} inputs of {taken.name!r}, as for `predict`: a "
-            "dict by name, or a list in order; of a data set in batches (inputs, "
-            f"targets). Received: {count}"
-        )
-    return arrays_given(images)
+    raise ValueError(
+        f"Expected all {taken.count} inputs of {taken.name!r}, as for `predict`: a "
+        "dict by name, or a list in order; of a data set in batches (inputs, "
+        f"targets). Received: {count}"
+    )
 
 
 def _of_arrays(inputs, taken, batch_size, **known):

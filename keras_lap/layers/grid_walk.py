@@ -177,8 +177,7 @@ class _Walk:
         maps = [each for each in maps if each.grid is not None]
         size = _size_on(axes, outputs[0])
         fitting = [each for each in maps if each.grid.size == size] or maps
-        first = next((each for each in fitting if each.is_followed), None)
-        first = first or (fitting[0] if maps else None)
+        first = max(fitting, key=lambda each: each.is_followed, default=None)
         read = _Origin(
             sources,
             axes,
@@ -272,12 +271,11 @@ def _made(operation, key, read, tensor, output):
     is_turned = axes is not None and axes[0] > axes[1]
     if axes is not None and not is_turned:
         return replace(read, axes=axes)
+    if len(output.shape) != 4:
+        is_kept = output.shape == tensor.shape and key is None
+        return read if is_kept else replace(read, grid=None, guesses=())
     axes = axes[::-1] if is_turned else read.axes
     size = _size_on(axes, output)
-    if len(output.shape) != 4 and output.shape == tensor.shape and key is None:
-        return read
-    if len(output.shape) != 4:
-        return replace(read, grid=None, guesses=())
     if size is None:
         # Its size is unknown from here on.
         had_size = _size_on(read.axes, tensor) is not None

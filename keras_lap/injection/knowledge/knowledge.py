@@ -85,6 +85,11 @@ class Knowledge:
         if name in self.given and KINDS[name].is_known is not None:
             yield KINDS[name].is_known(ops.cast(self.given[name], "float32"))
 
+    @property
+    def has_one_label(self):
+        """Whether there is a label, and not one for each of several outputs."""
+        return hasattr(self.label, "shape")
+
     def clean(self, name):
         """What is given of a kind as float32, with what is not valid unknown."""
         if name not in self._cleaned:
@@ -98,12 +103,6 @@ class Knowledge:
     def mask_gaps(self):
         """Which masks are not known, `(N, K)`, or `(N, 1)` for masks of the label."""
         return mask_gaps(self.clean("mask"))
-
-    def count_doubtful(self, name, doubt):
-        """How many values a `Doubt` of a kind flags, or `None` if none are given."""
-        if name not in self.given:
-            return None
-        return ops.sum(ops.cast(doubt.flags(self.clean(name)), "float32"))
 
     def check_against(self, inputs, data_format="channels_last"):
         """Raises a `ValueError` if the knowledge does not fit the images.

@@ -71,7 +71,7 @@ class LayerKnowledge:
     def label_is_of_classes(self):
         """Whether the model is compiled so that its label names classes."""
         known = self._knowledge
-        return known.outputs is not None and hasattr(known.label, "shape")
+        return known.outputs is not None and known.has_one_label
 
     def __contains__(self, name):
         if name == "present":
@@ -95,8 +95,7 @@ class LayerKnowledge:
         Returns:
             Flags `(N,)`, or `None` if there can be none.
         """
-        has_labels = hasattr(self._knowledge.label, "shape")
-        if name not in self or not has_labels or not self._label_names_concepts():
+        if name not in self or not self._label_names_concepts():
             return None
         if name == "mask":
             return nameless_masks(self._knowledge.clean(name), self)
@@ -106,14 +105,14 @@ class LayerKnowledge:
 
     def _has_labels(self):
         """Whether there are labels, which boxes that name their concepts can spare."""
-        # Those of several outputs are a structure of tensors.
-        if not hasattr(self._knowledge.label, "shape"):
-            return False
-        is_spared = "box_concepts" in self._knowledge.given
-        return not is_spared or self._label_names_concepts()
+        if "box_concepts" in self._knowledge.given:
+            return self._label_names_concepts()
+        return self._knowledge.has_one_label
 
     def _label_names_concepts(self):
-        """Whether it is known which class has which of the layer's concepts."""
+        """Whether there is a label whose classes are known to have concepts."""
+        if not self._knowledge.has_one_label:
+            return False
         try:
             self._class_concepts()
         except NamesNoConcepts:

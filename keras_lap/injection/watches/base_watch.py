@@ -1,6 +1,7 @@
 """What all watches over the steps of a training have in common."""
 
 import keras
+from keras import ops
 
 from keras_lap.utils.warn import warn
 
@@ -35,10 +36,10 @@ class BaseWatch:
         """Takes note of a step, a `ForwardPass`."""
         found = self.found(forward)
         if found is not None:
-            self._count.update_state(found)
+            self._count.update_state(ops.sum(ops.cast(found, "float32")))
 
     def found(self, forward):
-        """How much there is in a `ForwardPass`, or `None` if there cannot be any."""
+        """Flags of what there is in a `ForwardPass`, or `None` if there can be none."""
         raise NotImplementedError
 
     def message(self, count):

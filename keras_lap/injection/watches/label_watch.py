@@ -16,11 +16,10 @@ class LabelWatch(BaseWatch):
     def found(self, forward):
         knowledge = forward.knowledge
         is_single = tuple(getattr(forward.predictions, "shape", ()))[-1:] == (1,)
-        if not is_single or knowledge.outputs or not hasattr(knowledge.label, "shape"):
+        if not is_single or knowledge.outputs or not knowledge.has_one_label:
             return None
         label = ops.cast(knowledge.label, "float32")
-        misread = (label < 0.5) & (label != 0) & (label != -1)
-        return ops.sum(ops.cast(misread, "float32"))
+        return (label < 0.5) & (label != 0) & (label != -1)
 
     def message(self, count):
         return (

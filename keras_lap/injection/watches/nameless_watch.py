@@ -1,7 +1,5 @@
 """Watches for masks and boxes of no concept."""
 
-from keras import ops
-
 from keras_lap.injection.watches.base_watch import BaseWatch
 
 
@@ -18,11 +16,10 @@ class NamelessWatch(BaseWatch):
 
     def found(self, forward):
         # The last layer tells most: it has all classes, if any has.
-        for layer in reversed(forward.layers):
-            flags = layer.knowledge.nameless(self._name)
-            if flags is not None:
-                return ops.sum(ops.cast(flags, "float32"))
-        return None
+        told = (
+            layer.knowledge.nameless(self._name) for layer in reversed(forward.layers)
+        )
+        return next((flags for flags in told if flags is not None), None)
 
     def message(self, count):
         return (

@@ -26,7 +26,7 @@ class PlaceWatch(BaseWatch):
         if text is None:
             return None
         self._text = text
-        return 1.0
+        return True
 
     def message(self, count):
         return f"The losses {self._names} compare places in the image. {self._text}"

@@ -17,7 +17,10 @@ class ValueWatch(BaseWatch):
         self._doubt = doubt
 
     def found(self, forward):
-        return forward.knowledge.count_doubtful(self._name, self._doubt)
+        knowledge = forward.knowledge
+        if self._name not in knowledge.given:
+            return None
+        return self._doubt.flags(knowledge.clean(self._name))
 
     def message(self, count):
         return self._doubt.message(count)
