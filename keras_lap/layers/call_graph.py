@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+from keras import tree
 
 from keras_lap.layers.model_graph import graph_of, tensors_read
 from keras_lap.utils.layout import sizes_and_channels
@@ -42,6 +43,21 @@ class Call:
             for name, value in self.kwargs.items()
             if not isinstance(value, keras.KerasTensor)
         }
+
+    def make(self, tensors):
+        """What the operation makes of other tensors than its inputs.
+
+        Args:
+            tensors: List of symbolic tensors, one for each of `inputs`.
+
+        Returns:
+            Flat list of symbolic tensors.
+        """
+        new = dict(zip(map(id, self.inputs), tensors, strict=True))
+        args, kwargs = tree.map_structure(
+            lambda value: new.get(id(value), value), (self.args, self.kwargs)
+        )
+        return tree.flatten(self.operation.compute_output_spec(*args, **kwargs))
 
 
 class Graph:
@@ -127,6 +143,33 @@ class Graph:
             found.update({id(call): call for call in self.readers(current)})
             waiting.extend(self._leads_to.get(id(current), []))
         return list(found.values())
+
+    def carry(self, values, step):
+        """Carries values through one forward pass.
+
+        Nested models are entered, one that is called several times at each of its
+        calls.
+
+        Args:
+            values: List of values, one for each of the model's inputs.
+            step: Function of a `Call`, never that of a nested model, and of the list of
+                the values of its `inputs`. Returns the list of those of its `outputs`.
+
+        Returns:
+            List of the values of the model's outputs.
+        """
+        return self._carry_through(self.model, values, step)
+
+    def _carry_through(self, model, values, step):
+        found = dict(zip(map(id, model.inputs), values, strict=True))
+        for call in self.calls_in(model):
+            read = [found[id(tensor)] for tensor in call.inputs]
+            if self.contains(call.operation):
+                made = self._carry_through(call.operation, read, step)
+            else:
+                made = step(call, read)
+            found.update(zip(map(id, call.outputs), made, strict=True))
+        return [found[id(tensor)] for tensor in model.outputs]
 
     def _enter(self, model, start, path):
         """Collects a model that is called at depth `start`; returns where it ends."""
