@@ -6,8 +6,8 @@ from keras import ops
 from keras_lap.injection.image_size import image_size
 from keras_lap.injection.knowledge import even_cells
 from keras_lap.layers.call_graph import Graph
+from keras_lap.layers.functional_of import functional_of
 from keras_lap.layers.grid_walk import receptive_grids
-from keras_lap.layers.model_graph import graph_of
 
 
 def layer_cells(model, inputs, records):
@@ -46,7 +46,7 @@ def layer_cells(model, inputs, records):
 def _count_passes(model, calls):
     """How often the model was called, if it was the same each time, otherwise 1."""
     layers = {id(layer) for layer, _ in calls}
-    if len(layers) == len(calls) or graph_of(model) is None:
+    if len(layers) == len(calls) or functional_of(model) is None:
         return 1
     run = []
 

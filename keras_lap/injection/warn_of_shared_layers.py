@@ -3,7 +3,7 @@
 import itertools
 
 from keras_lap.layers.call_graph import Graph
-from keras_lap.layers.model_graph import graph_of
+from keras_lap.layers.functional_of import functional_of
 from keras_lap.utils.warn import warn
 
 
@@ -18,7 +18,7 @@ def warn_of_shared_layers(model, layers, losses):
         losses: List of losses.
     """
     taken = {name for loss in losses for name in loss.takes}
-    if graph_of(model) is None or not taken & {"mask", "boxes"}:
+    if functional_of(model) is None or not taken & {"mask", "boxes"}:
         return
     seen = _images_seen(model)
     shared = [layer.name for layer in layers if _apart(seen.get(id(layer), ()))]

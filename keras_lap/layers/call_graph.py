@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import tree
 
-from keras_lap.layers.model_graph import graph_of, tensors_read
+from keras_lap.layers.functional_of import functional_of
 from keras_lap.utils.layout import sizes_and_channels
 
 
@@ -64,7 +64,7 @@ class Graph:
     """All calls of a model and of the Functional and Sequential models inside it.
 
     Args:
-        model: A model that has a graph, by `graph_of`. It is only read.
+        model: A model that has a graph, by `functional_of`. It is only read.
 
     Attributes:
         model: The model itself.
@@ -181,12 +181,12 @@ class Graph:
         for node in _nodes(model):
             operation, arguments = node.operation, node.arguments
             args, kwargs = arguments.args, arguments.kwargs
-            inputs = tensors_read(operation, args, kwargs)
+            inputs = _tensors_read(operation, args, kwargs)
             depth = max(depths[id(tensor)] for tensor in inputs)
             call = Call(model, operation, args, kwargs, inputs, node.outputs, depth)
             own.append(call)
             self._paths.setdefault(id(operation), (*path, operation.name))
-            nested = graph_of(operation) is not None
+            nested = functional_of(operation) is not None
             inside = self._paths[id(operation)]
             end = self._enter(operation, depth, inside) if nested else depth + 1
             depths.update({id(tensor): end for tensor in node.outputs})
@@ -242,3 +242,19 @@ def _nodes(model):
         for node in by_depth[height]
         if not node.is_input
     ]
+
+
+def _tensors_read(operation, args, kwargs):
+    """The symbolic tensors that a call reads.
+
+    Those of a model that has a graph come in the order of its inputs: a dict is read by
+    their names, as Keras does.
+    """
+    functional = functional_of(operation)
+    if functional is not None:
+        given, *_ = (*args, *kwargs.values())
+        names = [tensor.name for tensor in functional.inputs]
+        if isinstance(given, dict) and given.keys() >= set(names):
+            return [given[name] for name in names]
+    flat = tree.flatten((args, kwargs))
+    return [value for value in flat if isinstance(value, keras.KerasTensor)]

@@ -8,9 +8,9 @@ from keras.src.ops.numpy import GetItem
 
 from keras_lap.layers.axes_behind import axes_behind
 from keras_lap.layers.call_graph import Graph
+from keras_lap.layers.functional_of import functional_of
 from keras_lap.layers.grid_rules import grid_behind, grid_of_slice
 from keras_lap.layers.la_pooling2d import LAPooling2D
-from keras_lap.layers.model_graph import graph_of
 from keras_lap.layers.receptive_grid import ReceptiveGrid
 from keras_lap.utils.layout import DATA_FORMATS, spatial_axes
 
@@ -128,7 +128,7 @@ class _Walk:
 
     def through(self, model):
         """The list with the `CallPlace` of each call."""
-        if graph_of(model) is not None:
+        if functional_of(model) is not None:
             inputs = [self._begin(tensor) for tensor in model.inputs]
             Graph(model).carry(inputs, self._step)
         met = self._followed.intersection(range(len(self._places)))
