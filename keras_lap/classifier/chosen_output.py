@@ -4,7 +4,7 @@ import operator
 
 from keras import tree
 
-from keras_lap.layers.functional_of import functional_of
+from keras_lap.graph.functional_of import functional_of
 from keras_lap.utils.names import check_names
 from keras_lap.utils.warn import warn
 

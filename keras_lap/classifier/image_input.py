@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from keras_lap.graph.functional_of import functional_of
 from keras_lap.layers.base_la_pooling import BaseLAPooling
-from keras_lap.layers.check_model import check_model
-from keras_lap.layers.functional_of import functional_of
+from keras_lap.utils.check_model import check_model
 from keras_lap.utils.layout import channel_axis
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from keras import layers, ops, tree
 from keras.src.models.functional import operation_fn
 
-from keras_lap.layers.functional_of import functional_of
+from keras_lap.graph.functional_of import functional_of
 from keras_lap.utils.to_numpy import to_numpy
 
 _HIGH, _LOW = 100, 1 / 1000

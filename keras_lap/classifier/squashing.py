@@ -3,7 +3,7 @@
 import keras
 
 from keras_lap.classifier.chosen_output import chosen_output
-from keras_lap.layers.functional_of import functional_of
+from keras_lap.graph.functional_of import functional_of
 
 _ACTIVATIONS = (keras.activations.softmax, keras.activations.sigmoid)
 

@@ -7,7 +7,7 @@ import itertools
 import keras
 
 from keras_lap.classifier.squashing import has_squashing_activation, is_squashing
-from keras_lap.layers.functional_of import functional_of
+from keras_lap.graph.functional_of import functional_of
 from keras_lap.utils.layout import height_and_width
 
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_lap.layers.functional_of import functional_of
+from keras_lap.graph.functional_of import functional_of
 
 
 def let_sizes_be_known(model, inputs):

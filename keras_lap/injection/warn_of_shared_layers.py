@@ -2,8 +2,8 @@
 
 import itertools
 
-from keras_lap.layers.call_graph import Graph
-from keras_lap.layers.functional_of import functional_of
+from keras_lap.graph.call_graph import Graph
+from keras_lap.graph.functional_of import functional_of
 from keras_lap.utils.warn import warn
 
 

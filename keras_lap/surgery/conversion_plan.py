@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_lap.layers.functional_of import functional_of
+from keras_lap.graph.functional_of import functional_of
 from keras_lap.surgery.addresses import Addresses
 from keras_lap.surgery.concepts import automatic_concepts
 from keras_lap.surgery.estimate import Estimate

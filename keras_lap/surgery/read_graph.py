@@ -2,9 +2,9 @@
 
 import keras
 
-from keras_lap.layers.call_graph import Graph
-from keras_lap.layers.check_model import check_model
-from keras_lap.layers.functional_of import functional_of
+from keras_lap.graph.call_graph import Graph
+from keras_lap.graph.functional_of import functional_of
+from keras_lap.utils.check_model import check_model
 
 
 def read_graph(model):

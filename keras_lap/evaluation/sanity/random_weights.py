@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_lap.layers.functional_of import functional_of
+from keras_lap.graph.functional_of import functional_of
 from keras_lap.layers.score_head import ScoreHead
 
 

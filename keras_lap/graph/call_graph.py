@@ -1,15 +1,13 @@
 """A read-only view of a model as one graph of layer calls, nested models included."""
 
 import itertools
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 from keras import tree
 
-from keras_lap.layers.functional_of import functional_of
-from keras_lap.utils.layout import sizes_and_channels
+from keras_lap.graph.functional_of import functional_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,29 +206,6 @@ class Graph:
 
     def _lead(self, tensor, tensors):
         self._leads_to.setdefault(id(tensor), []).extend(tensors)
-
-
-def spatial_sizes(calls, data_format):
-    """The size of the maps that `calls` read, per spatial axis.
-
-    Args:
-        calls: Calls that read one map each.
-        data_format: `"channels_last"` or `"channels_first"`.
-
-    Returns:
-        A pair of integers; `None` where a size is unknown or differs between calls.
-    """
-    shapes = (call.inputs[0].shape[1:] for call in calls)
-    maps = [sizes_and_channels(shape, data_format)[0] for shape in shapes]
-    return tuple(
-        sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*maps, strict=True)
-    )
-
-
-def is_map(tensor):
-    """Whether a tensor holds features at more than one place of an image."""
-    sizes = [math.inf if size is None else size for size in tensor.shape[1:]]
-    return len(sizes) == 3 and sum(size > 1 for size in sizes) > 1
 
 
 def _nodes(model):

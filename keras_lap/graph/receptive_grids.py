@@ -1,4 +1,4 @@
-"""The walk through a model that finds where its feature maps lie in the image."""
+"""Where the feature maps of a model lie in the image, layer by layer."""
 
 import itertools
 from dataclasses import dataclass, replace
@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 import keras
 from keras.src.ops.numpy import GetItem
 
-from keras_lap.layers.axes_behind import axes_behind
-from keras_lap.layers.call_graph import Graph
-from keras_lap.layers.functional_of import functional_of
-from keras_lap.layers.grid_rules import grid_behind, grid_of_slice
+from keras_lap.graph.axes_behind import axes_behind
+from keras_lap.graph.call_graph import Graph
+from keras_lap.graph.functional_of import functional_of
+from keras_lap.graph.grid_rules import grid_behind, grid_of_slice
+from keras_lap.graph.receptive_grid import ReceptiveGrid
 from keras_lap.layers.la_pooling2d import LAPooling2D
-from keras_lap.layers.receptive_grid import ReceptiveGrid
 from keras_lap.utils.layout import DATA_FORMATS, spatial_axes
 
 # The place among the sources of a map that stands for the image itself.
@@ -69,7 +69,7 @@ def receptive_grids(model, image_size, calls, followed=None, data_format=None):
 
     Example:
     >>> import keras
-    >>> from keras_lap.layers.grid_walk import receptive_grids
+    >>> from keras_lap.graph.receptive_grids import receptive_grids
     >>> model = keras.Sequential(
     ...     [
     ...         keras.Input((32, 32, 3)),
