@@ -9,7 +9,7 @@ from keras import layers
 from lap_models import maps_of, score_brightness
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D
-from keras_lap.layers.grid_walk import receptive_grids
+from keras_lap.graph.receptive_grids import receptive_grids
 
 
 def hot_pixels(size, places):

@@ -10,7 +10,7 @@ from keras import layers
 from networks import lap_names, randomise
 from tolerances import assert_close
 
-from keras_lap.layers import lap_layers
+from keras_lap import lap_layers
 from keras_lap.surgery import convert
 
 

@@ -7,8 +7,8 @@ from keras.src.ops import numpy as operations
 from tolerances import assert_close, tolerance
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D
-from keras_lap.layers.grid_walk import IMAGE, CallPlace, receptive_grids
-from keras_lap.layers.receptive_grid import ReceptiveGrid
+from keras_lap.graph.receptive_grid import ReceptiveGrid
+from keras_lap.graph.receptive_grids import IMAGE, CallPlace, receptive_grids
 
 
 def place_behind(model, **options):

@@ -9,8 +9,8 @@ from keras import layers
 from keras.src.ops import image, nn, numpy
 from keras.src.ops.einops import Rearrange
 
+from keras_lap.graph.receptive_grid import ReceptiveGrid
 from keras_lap.layers.la_pooling2d import LAPooling2D
-from keras_lap.layers.receptive_grid import ReceptiveGrid
 
 
 def grid_behind(operation, axes, grid, size):
