@@ -73,6 +73,7 @@ WINDOWS = {
 @pytest.mark.parametrize("kind", WINDOWS)
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize("strides", [1, 2, 3])
+@pytest.mark.one_in(4)
 def test_windows(kind, padding, strides):
     for size in ((26, 21), (21, 26), (25, 23)):
         layer = WINDOWS[kind](padding=padding, strides=strides)
