@@ -1,6 +1,7 @@
 """The LAP layers of a model that are supervised, and what they are told."""
 
 import contextlib
+import dataclasses
 import functools
 
 import keras
@@ -63,6 +64,8 @@ class Supervision:
         with score_tape(), _readable(self.model):
             # Following the model may call layers on placeholders.
             cells = layer_cells(self.model, inputs, records)
+        # What it works out belongs to the graph of this pass, and to no other.
+        knowledge = dataclasses.replace(knowledge)
         calls, met, guesses = [], [], []
         for record, (places, guessed) in zip(records, cells, strict=True):
             layer = record.layer
