@@ -8,7 +8,7 @@ from keras import tree
 from keras.src.ops.numpy import GetItem
 
 from keras_lap.layers.axes_behind import axes_behind
-from keras_lap.layers.grid_rules import grid_behind, grid_of_slice
+from keras_lap.layers.grid_rules import grid_behind, grid_of_slice, moves_along
 from keras_lap.layers.la_pooling2d import LAPooling2D
 from keras_lap.layers.model_graph import graph_of, tensors_read
 from keras_lap.layers.receptive_grid import ReceptiveGrid
@@ -272,8 +272,10 @@ def _made(operation, key, read, tensor, output):
     if axes is not None and not is_turned:
         return replace(read, axes=axes)
     if len(output.shape) != 4:
-        is_kept = output.shape == tensor.shape and key is None
-        return read if is_kept else replace(read, grid=None, guesses=())
+        if output.shape != tensor.shape or key is not None:
+            return replace(read, grid=None, guesses=())
+        is_moved = moves_along(operation, read.axes, len(tensor.shape))
+        return read.guessed(operation.name, read.grid.size) if is_moved else read
     axes = axes[::-1] if is_turned else read.axes
     size = _size_on(axes, output)
     if size is None:
