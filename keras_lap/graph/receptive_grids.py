@@ -9,7 +9,7 @@ from keras.src.ops.numpy import GetItem
 from keras_lap.graph.axes_behind import axes_behind
 from keras_lap.graph.call_graph import Graph
 from keras_lap.graph.functional_of import functional_of
-from keras_lap.graph.grid_rules import grid_behind, grid_of_slice
+from keras_lap.graph.grid_rules import grid_behind, grid_of_slice, moves_along
 from keras_lap.graph.receptive_grid import ReceptiveGrid
 from keras_lap.layers.la_pooling2d import LAPooling2D
 from keras_lap.utils.layout import DATA_FORMATS, spatial_axes
@@ -249,8 +249,10 @@ def _made(call, read, tensor, output):
     if axes is not None and not is_turned:
         return replace(read, axes=axes)
     if len(output.shape) != 4:
-        is_kept = output.shape == tensor.shape and not is_slice
-        return read if is_kept else replace(read, grid=None, guesses=())
+        if output.shape != tensor.shape or is_slice:
+            return replace(read, grid=None, guesses=())
+        is_moved = moves_along(operation, read.axes, len(tensor.shape))
+        return read.guessed(operation.name, read.grid.size) if is_moved else read
     axes = axes[::-1] if is_turned else read.axes
     size = _size_on(axes, output)
     if size is None:

@@ -10,7 +10,7 @@ from keras_lap.injection.image_size import image_size
 from keras_lap.injection.knowledge import even_cells
 
 
-def layer_cells(model, inputs, records):
+def layer_cells(model, inputs, records, walked):
     """Rows and columns of the image that the pixels of each layer stand for.
 
     Where `image_size` has none, the layers' maps are taken to extend over the image
@@ -20,6 +20,8 @@ def layer_cells(model, inputs, records):
         model: The model.
         inputs: What it was called on.
         records: List of `ScoreRecord`, of any number of calls of the model.
+        walked: Dict in which is kept what the model's graph tells. Steps that are not
+            compiled ask anew each time.
 
     Returns:
         One tuple per record: a pair of arrays `(pixels, 2)`, as `resize_area` takes
@@ -30,7 +32,14 @@ def layer_cells(model, inputs, records):
     image = image_size(inputs, data_format)
     if image is None or not all(isinstance(side, int) for side in sum(maps, ())):
         return [(even_cells(size), ()) for size in maps]
-    calls = [(record.layer, size) for record, size in zip(records, maps, strict=True)]
+    layers = (record.layer for record in records)
+    calls = tuple(zip(layers, maps, strict=True))
+    if (image, calls) not in walked:
+        walked[image, calls] = _cells_of_calls(model, image, calls, data_format)
+    return walked[image, calls]
+
+
+def _cells_of_calls(model, image, calls, data_format):
     passes = _count_passes(model, calls)
     calls = calls[: len(calls) // passes]
     cells = [

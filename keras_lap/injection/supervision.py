@@ -1,6 +1,7 @@
 """The LAP layers of a model that are supervised, and what they are told."""
 
 import contextlib
+import dataclasses
 import functools
 
 import keras
@@ -43,6 +44,7 @@ class Supervision:
         self.data_format = self.layers[0].data_format
         self.outputs = compiled_outputs(model)
         self._class_concepts = class_concepts
+        self._walked = {}
 
     def forward_pass(self, records, inputs, predictions, knowledge, tape):
         """What a step has computed, with the knowledge fitted to it.
@@ -62,7 +64,9 @@ class Supervision:
         """
         with score_tape(), _readable(self.model):
             # Following the model may call layers on placeholders.
-            cells = layer_cells(self.model, inputs, records)
+            cells = layer_cells(self.model, inputs, records, self._walked)
+        # What it works out belongs to the graph of this pass, and to no other.
+        knowledge = dataclasses.replace(knowledge)
         calls, met, guesses = [], [], []
         for record, (places, guessed) in zip(records, cells, strict=True):
             layer = record.layer
