@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from effort import THOROUGH
 
 from keras_lap.datasets import ClutteredDigitsConfig
 from keras_lap.datasets.cluttered_digits import render_example
@@ -75,10 +76,17 @@ EVEN = "a map that is even everywhere"
 
 
 @pytest.fixture
-def story(tmp_path, capsys):
-    """Runs an example on a small scale and returns its table, a dict of rows."""
+def story(tmp_path, capsys, request):
+    """Runs an example on a small scale and returns its table, a dict of rows.
 
-    def run(name, decoy=False, epochs=1, train=64):
+    Epochs and images are those of a thorough run, in which the network learns.
+    """
+
+    def run(name, decoy=False, epochs=1, train=32):
+        if epochs == 1 or not THOROUGH:
+            # Such a training is over before a graph would be traced.
+            request.getfixturevalue("eager")
+            epochs, train = 1, 32
         figure = tmp_path / "pictures" / "maps.png"
         options = {
             "epochs": epochs,
@@ -105,7 +113,6 @@ def story(tmp_path, capsys):
     return run
 
 
-@pytest.mark.usefixtures("eager")
 def test_labels_only(story):
     table = story("labels_only")
     assert {name: len(row) for name, row in table.items()} == {
@@ -118,13 +125,13 @@ def test_labels_only(story):
 def test_boxes(story):
     table = story("boxes", epochs=8, train=128)
     assert list(table) == ["labels", "labels, some boxes"]
-    energy = {name: row[2] for name, row in table.items()}
-    assert energy["labels, some boxes"] > 1.5 * energy["labels"]
+    if THOROUGH:
+        energy = {name: row[2] for name, row in table.items()}
+        assert energy["labels, some boxes"] > 1.5 * energy["labels"]
 
 
-@pytest.mark.usefixtures("eager")
 def test_attributes(story):
-    table = story("attributes", train=32)
+    table = story("attributes")
     labels = np.array([render_example("test", i)["label"] for i in range(64)])
     # What is right where no attribute is found: 4, 2, 4 and 3 of the digits have one.
     counts = np.array([1, 1, 2, 1, 2, 2, 1, 1, 1, 1])[labels]
@@ -138,8 +145,9 @@ def test_right_reasons(story):
     table = story("right_reasons", decoy=True, epochs=4, train=128)
     assert list(table) == ["labels", "RightReasons", "MaskSupervision"]
     assert all(len(row) == 4 for row in table.values())
-    energy = {name: row[3] for name, row in table.items()}
-    assert energy["MaskSupervision"] > 1.2 * energy["labels"]
+    if THOROUGH:
+        energy = {name: row[3] for name, row in table.items()}
+        assert energy["MaskSupervision"] > 1.2 * energy["labels"]
 
 
 def test_checkpoint_is_small_and_cheats_as_its_log_says():

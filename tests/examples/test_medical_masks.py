@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from effort import THOROUGH
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -62,13 +63,14 @@ def test_outlines_of_some_lesions_are_valid():
     assert valid[label == 1].mean() == pytest.approx(0.2, abs=0.08)
 
 
-def test_medical_masks(tmp_path, capsys):
+def test_medical_masks(tmp_path, capsys, request):
     import medical_masks
 
+    if not THOROUGH:
+        request.getfixturevalue("eager")
+    size = ["--epochs=5", "--train=192"] if THOROUGH else ["--epochs=1", "--train=48"]
     figure = tmp_path / "pictures" / "maps.png"
-    medical_masks.main(
-        ["--epochs=5", "--train=192", "--test=48", "--masks=1", f"--figure={figure}"]
-    )
+    medical_masks.main([*size, "--test=48", "--masks=1", f"--figure={figure}"])
     assert figure.read_bytes().startswith(b"\x89PNG")
     assert "lesion" in figure.with_suffix(".html").read_text()
     printed = capsys.readouterr().out
@@ -76,6 +78,8 @@ def test_medical_masks(tmp_path, capsys):
     table = {name: [float(cell) for cell in cells.split()] for name, cells in rows}
     assert [len(cells) for cells in table.values()] == [6, 6, 2]
     labels, masks, even = table.values()
-    # The tag tells, but not elsewhere.
-    assert labels[0] > labels[1] + 0.1
-    assert masks[-1] > 2 * max(labels[-1], even[-1])
+    assert all(0 <= cell <= 1 for cell in (*labels, *masks, *even))
+    if THOROUGH:
+        # The tag tells, but not elsewhere.
+        assert labels[0] > labels[1] + 0.1
+        assert masks[-1] > 2 * max(labels[-1], even[-1])

@@ -222,6 +222,7 @@ def eager_history():
 
 
 @pytest.mark.parametrize("make, options, allowed", ALIKE.values(), ids=ALIKE)
+@pytest.mark.one_in(2)
 def test_trains_alike_however_it_runs(eager_history, make, options, allowed):
     x, label, expected = eager_history
     (history,) = histories(x, label, [(make, options)], batch_size=SAMPLES)
