@@ -15,7 +15,7 @@ class GradientExplainer(Explainer):
     """What the methods share that take gradients of a class score to the image.
 
     The score is the one before the softmax, see
-    `keras_lap.evaluation.class_score.ClassScore`.
+    `keras_lap.evaluation.score_model.ScoreModel`.
 
     Args:
         channels: `"absolute_sum"`, `"absolute_max"` or `"sum"`, how the values of a

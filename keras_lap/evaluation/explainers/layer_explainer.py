@@ -13,7 +13,7 @@ class LayerExplainer(Explainer):
     """What the methods share that weight the features of a layer by gradients.
 
     The score is the one before the softmax, see
-    `keras_lap.evaluation.class_score.ClassScore`. Negative values of the weighted sum
+    `keras_lap.evaluation.score_model.ScoreModel`. Negative values of the weighted sum
     become zero, and the map is resized bilinearly to the size of the images.
 
     Args:

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_lap.evaluation.explainers.covered import covered
 from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
-from keras_lap.evaluation.signed_outputs import signed_outputs
+from keras_lap.evaluation.outputs import signed_outputs
 from keras_lap.utils.standardize_count import standardize_count
 
 
