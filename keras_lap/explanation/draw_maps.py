@@ -5,7 +5,9 @@ import os
 import numpy as np
 
 from keras_lap.explanation.displayable import displayable
-from keras_lap.explanation.heat import grey, matplotlib_module, scaled_by_peak
+from keras_lap.explanation.grey import grey
+from keras_lap.explanation.matplotlib_module import matplotlib_module
+from keras_lap.explanation.scaled_by_peak import scaled_by_peak
 from keras_lap.utils.names import check_choice
 from keras_lap.utils.whole_file import path_to_write
 

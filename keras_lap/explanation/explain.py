@@ -71,7 +71,7 @@ def explain(
     names the steps of which it is not known where they put pixels.
 
     A warning is given if the images seem to have another range than those that the
-    model was trained on, see `keras_lap.classifier.range_check`. Images beside other
+    model was trained on, see `keras_lap.classifier.range_warning`. Images beside other
     inputs are not looked into.
 
     Args:

@@ -15,9 +15,9 @@ from keras_lap.classifier.masks import standardized_masks
 from keras_lap.classifier.model_inputs import images_of
 from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.explain import explain
-from keras_lap.explanation.gate_check import ClosedGateWarning
-from keras_lap.explanation.heat import matplotlib_module
+from keras_lap.explanation.gate_warning import ClosedGateWarning
 from keras_lap.explanation.image_source import are_batches, arrays_given, files_of
+from keras_lap.explanation.matplotlib_module import matplotlib_module
 from keras_lap.layers.guess_check import GuessedPlaceWarning
 from keras_lap.utils.class_concepts import checked_class_concepts
 from keras_lap.utils.names import check_choice, check_names
