@@ -10,7 +10,7 @@ from keras_lap.injection.compiled_outputs import compiled_outputs
 from keras_lap.injection.forward_pass import ForwardPass
 from keras_lap.injection.knowledge import LayerKnowledge, default_class_concepts
 from keras_lap.injection.layer_cells import layer_cells
-from keras_lap.injection.losses import SupervisedLayer
+from keras_lap.injection.losses.supervised_layer import SupervisedLayer
 from keras_lap.injection.replaced import replaced
 from keras_lap.injection.single_output import single_output
 from keras_lap.layers import score_tape

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_lap.injection.losses import PerturbationLoss
+from keras_lap.injection.losses.perturbation_loss import PerturbationLoss
 from keras_lap.layers.call_graph import Graph
 from keras_lap.layers.model_graph import graph_of
 from keras_lap.utils.moves_pixels import moves_pixels
