@@ -19,8 +19,9 @@ class LayerExplainer(Explainer):
     Args:
         layer_name: name of the layer whose features are weighted. A layer in a nested
             model goes by its own name if that is unique, or by its path, such as
-            `"backbone/conv5"`. Defaults to `None`: the last layer with a rank-4 output
-            of more than one pixel.
+            `"backbone/conv5"`. Of a layer that is called several times the last call
+            is taken. Defaults to `None`: the last layer with a rank-4 output of more
+            than one pixel.
         **options: `name`, `batch_size` and `data_format` of an `Explainer`.
     """
 
