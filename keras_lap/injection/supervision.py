@@ -25,7 +25,7 @@ class Supervision:
     Args:
         model: A `keras.Model`.
         names: Names or paths of the LAP layers to supervise, or `None` for all.
-        class_concepts: As `checked_class_concepts` returns it, or `None`.
+        class_concepts: As `standardize_class_concepts` returns it, or `None`.
 
     Attributes:
         model: As given.

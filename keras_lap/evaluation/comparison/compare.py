@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import keras
 
 from keras_lap.classifier.image_input import check_one_input, data_format_of
-from keras_lap.evaluation.check_maps import check_maps
 from keras_lap.evaluation.comparison.comparison import (
     FAILED,
     SAME_MODEL,
@@ -22,6 +21,7 @@ from keras_lap.evaluation.comparison.record import Record
 from keras_lap.evaluation.comparison.samples_to_compare import SamplesToCompare
 from keras_lap.evaluation.explainers import LAP, as_explainer
 from keras_lap.evaluation.explainers.explainer import CallableExplainer
+from keras_lap.evaluation.standardize_maps import standardize_maps
 from keras_lap.layers import BaseLAPooling
 from keras_lap.utils.names import check_choice, check_names, listed
 from keras_lap.utils.progress import Progress
@@ -151,7 +151,7 @@ def compare(
     if explainers is None:
         explainers = _default_explainers(model)
     explainers = _named(explainers, options)
-    metrics = _checked_metrics(metrics, samples)
+    metrics = _standardize_metrics(metrics, samples)
     told_the_model = {
         name: explainer
         for name, explainer in explainers.items()
@@ -200,7 +200,7 @@ def _measure(record, subject, explainers, metrics, progress):
         maps = None
         try:
             maps_of = explainer.on(subject.model)
-            maps = check_maps(maps_of(subject.images, subject.targets))
+            maps = standardize_maps(maps_of(subject.images, subject.targets))
         except Exception as error:
             record.failure(name, FAILED, error)
         else:
@@ -247,7 +247,7 @@ def _named(explainers, options):
     return dict(zip(names, explainers, strict=True))
 
 
-def _checked_metrics(metrics, samples):
+def _standardize_metrics(metrics, samples):
     """The list of metrics to measure, of which those asked for can be."""
     if metrics is None:
         return [

@@ -4,7 +4,7 @@ import abc
 
 import numpy as np
 
-from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
+from keras_lap.evaluation.explainers.explainer import Explainer, check_classes
 from keras_lap.evaluation.explainers.resized import resized
 from keras_lap.evaluation.score_gradients import ScoreGradients
 
@@ -46,7 +46,7 @@ class LayerExplainer(Explainer):
         features_of = scores.to_features(self.layer_name, self.data_format)
 
         def maps_of(images, targets):
-            checked_classes(targets, scores.classes)
+            check_classes(targets, scores.classes)
             maps = np.empty((len(images), *self.image_size(images)), np.float32)
             for start in range(0, len(images), self.batch_size):
                 batch = slice(start, start + self.batch_size)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_lap.evaluation.explainers.covered import covered
-from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
+from keras_lap.evaluation.explainers.explainer import Explainer, check_classes
 from keras_lap.evaluation.outputs import signed_outputs
 from keras_lap.utils.standardize_count import standardize_count
 
@@ -82,7 +82,7 @@ class RISE(Explainer):
     def prepare(self, model):
         def maps_of(images, targets):
             classes = signed_outputs(model, images[:1]).shape[-1]
-            checked_classes(targets, classes)
+            check_classes(targets, classes)
             size = self.image_size(images)
             weighted, seen = np.zeros((len(images), *size)), np.zeros(size)
             for visible in self._batches_of_masks(size):

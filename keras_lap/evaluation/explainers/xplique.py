@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_lap.classifier.class_outputs import class_outputs, holds_logits
-from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
+from keras_lap.evaluation.explainers.explainer import Explainer, check_classes
 from keras_lap.evaluation.outputs import class_scores, raw_outputs
 from keras_lap.evaluation.score_model import ScoreModel
 from keras_lap.utils.layout import channel_axis
@@ -105,9 +105,8 @@ class Xplique(Explainer):
 
         def maps_of(images, targets):
             classes = class_scores(model, images[:1]).shape[-1]
-            one_hot = np.eye(classes, dtype=np.float32)[
-                checked_classes(targets, classes)
-            ]
+            check_classes(targets, classes)
+            one_hot = np.eye(classes, dtype=np.float32)[targets]
             images = np.moveaxis(images, channel_axis(self.data_format), -1)
             maps = np.asarray(method(images.astype(np.float32), one_hot))
             return maps.reshape(maps.shape[:3])
