@@ -22,7 +22,7 @@ from keras_lap.evaluation.comparison.samples_to_compare import SamplesToCompare
 from keras_lap.evaluation.explainers import LAP, as_explainer
 from keras_lap.evaluation.explainers.explainer import CallableExplainer
 from keras_lap.evaluation.standardize_maps import standardize_maps
-from keras_lap.layers import BaseLAPooling
+from keras_lap.layers.lap_layers import lap_layers
 from keras_lap.utils.names import check_choice, check_names, listed
 from keras_lap.utils.progress import Progress
 from keras_lap.utils.standardize_count import standardize_count
@@ -215,8 +215,8 @@ def _measure(record, subject, explainers, metrics, progress):
 
 
 def _default_explainers(model):
-    has_lap = any(isinstance(layer, BaseLAPooling) for layer in model._flatten_layers())
-    return [name for name in DEFAULT_EXPLAINERS if has_lap or name != LAP.__name__]
+    laps = lap_layers(model)
+    return [name for name in DEFAULT_EXPLAINERS if laps or name != LAP.__name__]
 
 
 def _explainer(explainer, options, name=None):

@@ -5,6 +5,7 @@ import numpy as np
 from keras_lap.evaluation.explainers.covered import covered
 from keras_lap.evaluation.explainers.explainer import Explainer, check_classes
 from keras_lap.evaluation.outputs import signed_outputs
+from keras_lap.layers.linear_interpolation import linear_interpolation
 from keras_lap.utils.standardize_count import standardize_count
 
 
@@ -116,5 +117,5 @@ class RISE(Explainer):
         # Centres of the pixels, in cells from the centre of the first cell.
         places = (offsets + np.arange(pixels) + 0.5) / cell
         places = places * self.cells / (self.cells + 1) - 0.5
-        places = np.clip(places, 0, self.cells - 1)[..., None]
-        return np.maximum(1 - np.abs(places - np.arange(self.cells)), 0)
+        weights = linear_interpolation(places.ravel(), self.cells)
+        return weights.reshape(*places.shape, self.cells)
