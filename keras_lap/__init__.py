@@ -12,6 +12,7 @@ if importlib.util.find_spec("keras_lap.kernels") is None:
 
 from keras_lap import callbacks, evaluation, losses
 from keras_lap.explanation import Explanation, draw_maps, explain
+from keras_lap.graph.lap_layers import lap_layers
 from keras_lap.layers import (
     GlobalLAPooling1D,
     GlobalLAPooling2D,
@@ -20,7 +21,6 @@ from keras_lap.layers import (
     LAPooling1D,
     LAPooling2D,
     LAPooling3D,
-    lap_layers,
 )
 from keras_lap.ops import la_pool, load_ops
 from keras_lap.report import report

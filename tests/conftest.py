@@ -26,6 +26,7 @@ os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 import keras
 import numpy as np
 import pytest
+from effort import THOROUGH, examples, thinned
 from hypothesis import HealthCheck, Phase, settings
 
 pytest.register_assert_rewrite("injection_problem", "layer_contract")
@@ -34,12 +35,19 @@ settings.register_profile(
     "keras_lap",
     derandomize=True,
     deadline=None,
-    max_examples=60,
+    max_examples=examples(60),
     phases=(Phase.explicit, Phase.generate, Phase.shrink),
     # A slow shared machine is no reason to fail.
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("keras_lap")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Of tests with many alike cases, some run, unless all are asked for."""
+    if not THOROUGH:
+        items[:], left_out = thinned(items)
+        config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_unconfigure():

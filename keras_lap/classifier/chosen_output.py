@@ -4,7 +4,7 @@ import operator
 
 from keras import tree
 
-from keras_lap.layers.model_graph import graph_of
+from keras_lap.graph.functional_of import functional_of
 from keras_lap.utils.names import check_names
 from keras_lap.utils.warn import warn
 
@@ -64,9 +64,9 @@ def warn_of_first_output(model, outputs, output=None):
 def _named(model, outputs):
     """Outputs by their names, in the order of the model."""
     if isinstance(outputs, dict):
-        graph = graph_of(model)
+        functional = functional_of(model)
         # Compiled by JAX, a function returns dicts sorted.
-        names = outputs if graph is None else graph.output
+        names = outputs if functional is None else functional.output
         return {
             part_name: part
             for name in names

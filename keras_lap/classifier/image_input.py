@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from keras_lap.layers.lap_layers import lap_layers
-from keras_lap.layers.model_graph import check_model, graph_of
+from keras_lap.graph.functional_of import functional_of
+from keras_lap.graph.lap_layers import lap_layers
+from keras_lap.utils.check_model import check_model
 from keras_lap.utils.layout import channel_axis
 
 
@@ -18,11 +19,11 @@ def data_format_of(model):
 
 def check_one_input(model):
     """Raises a `ValueError` if a model, or `None`, has a graph of several inputs."""
-    graph = graph_of(model)
-    if graph is not None and len(graph.inputs) != 1:
+    functional = functional_of(model)
+    if functional is not None and len(functional.inputs) != 1:
         raise ValueError(
             "Expected a model with a single input, the image. Received: "
-            f"{model.name!r} with {len(graph.inputs)} inputs. Wrap it in a model "
+            f"{model.name!r} with {len(functional.inputs)} inputs. Wrap it in a model "
             "that makes the other inputs itself."
         )
 
@@ -61,10 +62,10 @@ class ImageInput:
                 "first."
             )
         data_format = data_format_of(model)
-        graph = graph_of(model)
-        if graph is None:
+        functional = functional_of(model)
+        if functional is None:
             return cls(model.name, None, data_format)
-        shapes = [tuple(tensor.shape) for tensor in graph.inputs]
+        shapes = [tuple(tensor.shape) for tensor in functional.inputs]
         images = [shape for shape in shapes if len(shape) == 4]
         if len(shapes) > 1 and len(images) != 1:
             raise ValueError(

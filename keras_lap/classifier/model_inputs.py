@@ -46,16 +46,19 @@ def arrays_of(inputs):
 
 
 def images_of(inputs):
-    """The images among inputs: the only one of rank 4.
+    """The images among inputs: the only one of rank 4, or the only one there is.
 
     Args:
         inputs: Array or tensor of images, or inputs by name or in order.
 
     Raises:
-        ValueError: If several are of rank 4, or none is.
+        ValueError: If of several, or no, inputs not just one is of rank 4.
     """
     if not isinstance(inputs, Mapping | list):
         return inputs
+    if len(inputs) == 1:
+        (only,) = _parts(inputs)
+        return only
     found = [each for each in _parts(inputs) if len(each.shape) == 4]
     if len(found) != 1:
         raise ValueError(

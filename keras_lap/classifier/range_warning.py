@@ -20,7 +20,7 @@ import numpy as np
 from keras import layers, ops, tree
 from keras.src.models.functional import operation_fn
 
-from keras_lap.layers.model_graph import graph_of
+from keras_lap.graph.functional_of import functional_of
 from keras_lap.utils.to_numpy import to_numpy
 
 _HIGH, _LOW = 100, 1 / 1000
@@ -54,16 +54,16 @@ def range_warning(model, images):
     >>> range_warning(model, np.full((1, 4, 4, 3), 0.8)) is None
     False
     """
-    graph = graph_of(model)
-    is_read = graph is not None and len(graph.inputs) == 1
-    telling = _telling_layers(graph) if is_read else []
+    functional = functional_of(model)
+    is_read = functional is not None and len(functional.inputs) == 1
+    telling = _telling_layers(functional) if is_read else []
     if not telling:
         return None
-    images = ops.convert_to_tensor(images, dtype=graph.inputs[0].dtype)
+    images = ops.convert_to_tensor(images, dtype=functional.inputs[0].dtype)
     waiting = {id(layer) for layer in telling}
 
     def runner(operation):
-        inner = graph_of(operation)
+        inner = functional_of(operation)
 
         def run(*args, **kwargs):
             values = list(filter(ops.is_tensor, tree.flatten((args, kwargs))))
@@ -82,7 +82,7 @@ def range_warning(model, images):
 
     message = None
     try:
-        graph._run_through_graph([images], operation_fn=runner)
+        functional._run_through_graph([images], operation_fn=runner)
     except _Told as told:
         (message,) = told.args
     if not message:
@@ -99,11 +99,11 @@ class _Told(Exception):  # noqa: N818
     """Ends a forward pass that has gone far enough."""
 
 
-def _telling_layers(graph):
+def _telling_layers(functional):
     """The layers that know a range, up to the first `BatchNormalization`."""
     found = []
-    for operation in graph.operations:
-        inner = graph_of(operation)
+    for operation in functional.operations:
+        inner = functional_of(operation)
         if inner is not None:
             found += _telling_layers(inner)
         elif type(operation) in _TELLING:

@@ -3,7 +3,7 @@
 import keras
 
 from keras_lap.classifier.chosen_output import chosen_output
-from keras_lap.layers.model_graph import graph_of
+from keras_lap.graph.functional_of import functional_of
 
 _ACTIVATIONS = (keras.activations.softmax, keras.activations.sigmoid)
 
@@ -45,15 +45,15 @@ def gives_logits(model, output=None):
     >>> gives_logits(network)
     False
     """
-    graph = graph_of(model)
-    if graph is None:
+    functional = functional_of(model)
+    if functional is None:
         return None
-    return _gives_logits(chosen_output(model, graph.output, output))
+    return _gives_logits(chosen_output(model, functional.output, output))
 
 
 def _gives_logits(tensor):
     operation, node, index = tensor._keras_history
-    nested = graph_of(operation)
+    nested = functional_of(operation)
     if nested is not None:
         return _gives_logits(nested.outputs[index])
     if is_squashing(operation) or has_squashing_activation(operation):

@@ -25,7 +25,7 @@ from keras_lap.cli.read_data import check_data, read_data
 from keras_lap.cli.verbosity import verbosity
 from keras_lap.evaluation.outputs import class_scores
 from keras_lap.explanation import Explanation
-from keras_lap.layers.lap_layers import lap_layers
+from keras_lap.graph.lap_layers import lap_layers
 from keras_lap.surgery.concepts import MOST_CLASSES_EVERYWHERE
 from keras_lap.utils.names import some_of_many
 

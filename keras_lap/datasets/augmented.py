@@ -3,12 +3,13 @@
 import functools
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_lap.datasets._box_planes import boxes_around, paint_boxes
+from keras_lap.datasets._keep_thin import KeepThin
 from keras_lap.utils.moves_pixels import moves_pixels
 from keras_lap.utils.preprocessing_layers import MASK_BREAKING
-from keras_lap.utils.resized_masks import are_inside
 
 _POINTWISE = (keras.layers.Normalization, keras.layers.Rescaling)
 
@@ -21,9 +22,11 @@ def augmented(layers):
 
     - `"mask"` is moved by Keras, pixel by pixel without interpolation, and has to have
       the size of the images (for `Resizing` any size). What comes in from beyond the
-      image's edge is outside of the mask, unless it mirrors the image. Where `Resizing`
-      makes masks smaller, thin lines stay: inside is what the mask covers by at least
-      half of what it covers of any pixel.
+      image's edge is outside of the mask, unless it mirrors the image. One that holds
+      NaN, and so is not known, becomes NaN all over. Where `Resizing` makes masks
+      smaller, thin things stay, though wider than they were: inside is what the mask
+      covers by at least half of what it covers of any pixel. Where the nearest value
+      there is 0, it gets the highest one near.
     - `"boxes"` are moved as masks: the new box is the smallest one around the moved
       one, in whole pixels. It holds what of the old one was mirrored into the image
       (`fill_mode="reflect"`, the default of Keras), so use `"constant"` for tight
@@ -105,7 +108,8 @@ def _step(layer):
         return lambda image, targets: (layer(image, training=True), targets)
     if layer.data_format != "channels_last":
         raise _refusal(layer, f"in the layout {layer.data_format!r}")
-    return functools.partial(_move, layer)
+    is_resizing = isinstance(layer, keras.layers.Resizing)
+    return functools.partial(_move, layer, KeepThin(layer) if is_resizing else None)
 
 
 def _refusal(layer, reason):
@@ -126,7 +130,7 @@ def _pointwise(layer, image, targets):
     return layer(image), targets
 
 
-def _move(layer, image, targets):
+def _move(layer, keep_thin, image, targets):
     """Lets a layer move an image and, as planes of one mask, what is known of it."""
     image = tf.convert_to_tensor(image)
     known = targets if isinstance(targets, dict) else {}
@@ -141,11 +145,14 @@ def _move(layer, image, targets):
     # Layers fill masks with the value that they fill images with; so far off, what
     # they fill in is zero.
     fill = tf.cast(getattr(layer, "fill_value", 0.0), layer.compute_dtype)
-    stack = tf.concat([tf.cast(p, fill.dtype) for p in planes.values()], -1) + fill
-    moved = layer({"images": image, "segmentation_masks": stack}, training=True)
-    before, stack = stack - fill, moved["segmentation_masks"] - fill
-    if isinstance(layer, keras.layers.Resizing):
-        stack = _with_thin(layer, before, stack)
+    before = tf.concat([tf.cast(p, fill.dtype) for p in planes.values()], -1)
+    both = {"images": image, "segmentation_masks": before + fill}
+    moved = layer(both, training=True)
+    stack = moved["segmentation_masks"] - fill
+    if keep_thin is not None:
+        stack = keep_thin(before, stack)
+    gaps = tf.reduce_any(tf.math.is_nan(before), axis=(-3, -2), keepdims=True)
+    stack = tf.where(~gaps, stack, np.nan)
     targets = dict(targets)
     if "mask" in planes:
         mask, count = tf.convert_to_tensor(known["mask"]), planes["mask"].shape[-1]
@@ -157,21 +164,6 @@ def _move(layer, image, targets):
         dtype = tf.convert_to_tensor(known["boxes"]).dtype
         targets["boxes"] = tf.cast(boxes_around(stack), dtype)
     return moved["images"], targets
-
-
-def _with_thin(layer, before, nearest):
-    """Planes made smaller by `Resizing`, from those before and the nearest pixels."""
-    by_area = {**layer.get_config(), "interpolation": "area", "fill_value": 0.0}
-    by_area = keras.layers.Resizing.from_config(by_area)
-    covered = tf.cast(before != 0, before.dtype)
-    shares = by_area(covered)
-    highest = tf.reduce_max(shares, axis=(-3, -2), keepdims=True)
-    is_nearest = nearest != 0
-    inside = are_inside(shares, highest, tf.cast(is_nearest, shares.dtype))
-    mean = tf.math.divide_no_nan(by_area(before), shares)
-    values = tf.where(inside, tf.where(is_nearest, nearest, mean), 0.0)
-    shrinks = tf.reduce_any(tf.shape(before)[-3:-1] > (layer.height, layer.width))
-    return tf.where(shrinks, values, nearest)
 
 
 def _mask_planes(layer, mask, image):

@@ -66,8 +66,9 @@ def from_folders(
     when they are needed, and then not kept. They are read as by `keras_lap.explain`:
     those of 16 bits are brought to `[0, 255]`, and nothing is turned by what a camera
     noted. At most eight files of a kind are looked into at once, and a warning is given
-    if those of 16 bits have no value above 4095, if all masks cover their whole images
-    or nearly, as inverted ones do, or if masks of classes in `empty` are not empty.
+    if those of 16 bits have no value above 4095, if all masks cover at least 95% of
+    their images, as inverted ones of small things do, or if masks of classes in `empty`
+    are not empty.
 
     Args:
         folder: Path of the folder. Splits are folders of their own: keep all images of

@@ -7,7 +7,7 @@ import itertools
 import keras
 
 from keras_lap.classifier.squashing import has_squashing_activation, is_squashing
-from keras_lap.layers.model_graph import graph_of
+from keras_lap.graph.functional_of import functional_of
 from keras_lap.utils.layout import height_and_width
 
 
@@ -53,8 +53,12 @@ class ScoreModel:
     """
 
     def __init__(self, model: keras.Model):
-        graph = graph_of(model)
-        if graph is None or len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        functional = functional_of(model)
+        if (
+            functional is None
+            or len(functional.inputs) != 1
+            or len(functional.outputs) != 1
+        ):
             raise ValueError(
                 "Expected a built Functional or Sequential model with one input and "
                 f"one output. Received: model={model}. Build a Sequential model with a "
@@ -66,13 +70,13 @@ class ScoreModel:
                 "Expected a classifier with an output of shape (N, classes). "
                 f"Received: output shape {model.outputs[0].shape}"
             )
-        reference = graph.inputs[0]
+        reference = functional.inputs[0]
         inputs = keras.Input(
             batch_shape=reference.shape,
             dtype=reference.dtype if _is_float(reference.dtype) else "float32",
         )
         replay = _Replay()
-        (scores,) = replay(graph, inputs, prefix="")
+        (scores,) = replay(functional, inputs, prefix="")
         scores = replay.without_squashing(scores)
         precise = keras.backend.result_type(scores.dtype, "float32")
         scores = keras.ops.cast(scores, precise)
@@ -229,16 +233,16 @@ class _Replay:
         self._numbers = itertools.count()
         self._origins = {}
 
-    def __call__(self, graph, inputs, prefix):
-        """The flat list of the outputs of `graph`."""
+    def __call__(self, functional, inputs, prefix):
+        """The flat list of the outputs of `functional`."""
         inputs = [
             _cast(x, expected.dtype)
             for x, expected in zip(
-                keras.tree.flatten(inputs), graph.inputs, strict=True
+                keras.tree.flatten(inputs), functional.inputs, strict=True
             )
         ]
         # With lists of inputs and outputs, whatever the structure of the graph's own.
-        flat = keras.Model(graph.inputs, graph.outputs)
+        flat = keras.Model(functional.inputs, functional.outputs)
         return flat._run_through_graph(
             inputs,
             call_fn=lambda operation, *args, **kwargs: self._call(
@@ -247,7 +251,7 @@ class _Replay:
         )
 
     def _call(self, operation, path, *args, **kwargs):
-        nested = graph_of(operation)
+        nested = functional_of(operation)
         if nested is not None and not kwargs.get("training"):
             inputs = args[0] if args else kwargs["inputs"]
             outputs = keras.tree.flatten(self(nested, inputs, f"{path}/"))

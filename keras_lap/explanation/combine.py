@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_lap.layers.grid_walk import IMAGE
-from keras_lap.layers.receptive_grid import ReceptiveGrid
+from keras_lap.graph.receptive_grid import ReceptiveGrid
+from keras_lap.graph.receptive_grids import IMAGE
 from keras_lap.ops import windows
 
 

@@ -6,9 +6,9 @@ import numpy as np
 from keras import ops
 
 from keras_lap.explanation.combine import Reading, fused
-from keras_lap.layers.find_layers import find_layers
-from keras_lap.layers.grid_walk import IMAGE, receptive_grids
-from keras_lap.layers.receptive_grid import ReceptiveGrid
+from keras_lap.graph.find_layers import find_layers
+from keras_lap.graph.receptive_grid import ReceptiveGrid
+from keras_lap.graph.receptive_grids import IMAGE, receptive_grids
 from keras_lap.utils.names import check_names, listed
 from keras_lap.utils.to_numpy import to_numpy
 

@@ -67,8 +67,8 @@ def explain(
 
     Scores are placed at the centres of the receptive fields of their pixels, as far as
     the graph of the model tells them, see
-    `keras_lap.layers.grid_walk.receptive_grids`, with bilinear interpolation. A warning
-    names the steps of which it is not known where they put pixels.
+    `keras_lap.graph.receptive_grids.receptive_grids`, with bilinear interpolation. A
+    warning names the steps of which it is not known where they put pixels.
 
     A warning is given if the images seem to have another range than those that the
     model was trained on, see `keras_lap.classifier.range_warning`. Images beside other

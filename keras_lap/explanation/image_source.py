@@ -160,10 +160,10 @@ def _check_count(images, taken):
     if taken.count == 1:
         parts = images.values() if isinstance(images, Mapping) else images
         shapes = [tuple(getattr(part, "shape", ())) for part in parts]
+        others = " Pass labels and masks as `labels` and `masks`." if shapes else ""
         raise ValueError(
             f"Expected images alone, as the single input of {taken.name!r}. Received: "
-            f"{len(shapes)} inputs of shapes {shapes}. Pass labels and masks as "
-            "`labels` and `masks`."
+            f"{len(shapes)} inputs of shapes {shapes}.{others}"
         )
     raise ValueError(
         f"Expected all {taken.count} inputs of {taken.name!r}, as for `predict`: a "

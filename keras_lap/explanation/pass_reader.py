@@ -11,7 +11,7 @@ from keras_lap.classifier.predictions_of import predictions_of
 from keras_lap.classifier.range_warning import range_warning
 from keras_lap.explanation.concept_reader import ConceptReader
 from keras_lap.explanation.gate_warning import ClosedGateWarning, gate_warning
-from keras_lap.layers.guess_check import GuessedPlaceWarning, guess_warning
+from keras_lap.graph.guess_warning import GuessedPlaceWarning, guess_warning
 from keras_lap.utils.to_numpy import to_numpy
 from keras_lap.utils.warn import warn
 

@@ -91,9 +91,10 @@ def warn_of_full_masks(masks):
             looked into.
     """
     covered = _covered(masks)
-    if covered and min(covered.values()) >= _NEARLY_ALL:
+    least = min(covered.values(), default=0)
+    if least >= _NEARLY_ALL:
         warn(
-            f"Masks cover at least {min(covered.values()):.0%} of their images: all of "
+            f"Masks cover at least {int(100 * least)}% of their images: all of "
             f"{len(covered)} looked into, such as {next(iter(covered))!r}. What is not "
             "black is inside. If they are inverted, or have a palette whose background "
             "is not black, save them with a background of 0; the numbers behind a "

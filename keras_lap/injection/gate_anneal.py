@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from keras_lap.layers.lap_layers import lap_layers
+from keras_lap.graph.lap_layers import lap_layers
 from keras_lap.utils.are_in_order import are_in_order
 from keras_lap.utils.names import check_choice
 

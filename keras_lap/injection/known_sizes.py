@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_lap.layers.model_graph import graph_of
+from keras_lap.graph.functional_of import functional_of
 
 
 def let_sizes_be_known(model, inputs):
@@ -14,11 +14,11 @@ def let_sizes_be_known(model, inputs):
         model: A `keras.Model`.
         inputs: What it is going to be called on.
     """
-    graph, tensors = graph_of(model), keras.tree.flatten(inputs)
-    if keras.config.backend() != "tensorflow" or graph is None:
+    functional, tensors = functional_of(model), keras.tree.flatten(inputs)
+    if keras.config.backend() != "tensorflow" or functional is None:
         return
-    if not len(tensors) == len(graph.inputs) == 1:
+    if not len(tensors) == len(functional.inputs) == 1:
         return
     (images,) = tensors
     if images.shape.rank == 4 and None in images.shape[1:]:
-        images.set_shape((None, *graph.inputs[0].shape[1:]))
+        images.set_shape((None, *functional.inputs[0].shape[1:]))

@@ -3,14 +3,14 @@
 import keras
 from keras import ops
 
+from keras_lap.graph.call_graph import Graph
+from keras_lap.graph.functional_of import functional_of
+from keras_lap.graph.receptive_grids import receptive_grids
 from keras_lap.injection.image_size import image_size
 from keras_lap.injection.knowledge import even_cells
-from keras_lap.layers.call_graph import Graph
-from keras_lap.layers.grid_walk import receptive_grids
-from keras_lap.layers.model_graph import graph_of
 
 
-def layer_cells(model, inputs, records):
+def layer_cells(model, inputs, records, walked):
     """Rows and columns of the image that the pixels of each layer stand for.
 
     Where `image_size` has none, the layers' maps are taken to extend over the image
@@ -20,6 +20,8 @@ def layer_cells(model, inputs, records):
         model: The model.
         inputs: What it was called on.
         records: List of `ScoreRecord`, of any number of calls of the model.
+        walked: Dict in which is kept what the model's graph tells. Steps that are not
+            compiled ask anew each time.
 
     Returns:
         One tuple per record: a pair of arrays `(pixels, 2)`, as `resize_area` takes
@@ -30,7 +32,14 @@ def layer_cells(model, inputs, records):
     image = image_size(inputs, data_format)
     if image is None or not all(isinstance(side, int) for side in sum(maps, ())):
         return [(even_cells(size), ()) for size in maps]
-    calls = [(record.layer, size) for record, size in zip(records, maps, strict=True)]
+    layers = (record.layer for record in records)
+    calls = tuple(zip(layers, maps, strict=True))
+    if (image, calls) not in walked:
+        walked[image, calls] = _cells_of_calls(model, image, calls, data_format)
+    return walked[image, calls]
+
+
+def _cells_of_calls(model, image, calls, data_format):
     passes = _count_passes(model, calls)
     calls = calls[: len(calls) // passes]
     cells = [
@@ -46,25 +55,22 @@ def layer_cells(model, inputs, records):
 def _count_passes(model, calls):
     """How often the model was called, if it was the same each time, otherwise 1."""
     layers = {id(layer) for layer, _ in calls}
-    if len(layers) == len(calls) or graph_of(model) is None:
+    if len(layers) == len(calls) or functional_of(model) is None:
         return 1
-    graph, unknown = Graph(model), False
+    run = []
 
-    def count(inner):
-        nonlocal unknown
-        total = 0
-        for call in graph.calls_in(inner):
-            operation = call.operation
-            if graph.contains(operation):
-                total += count(operation)
-            elif id(operation) in layers:
-                total += 1
-            elif isinstance(operation, keras.Layer):
-                parts = operation._flatten_layers()
-                unknown |= any(id(part) in layers for part in parts)
-        return total
+    def step(call, values):
+        run.append(call.operation)
+        return call.outputs
 
-    length = count(model)
+    Graph(model).carry(model.inputs, step)
+    length = sum(id(operation) in layers for operation in run)
+    unknown = any(
+        id(part) in layers
+        for operation in run
+        if isinstance(operation, keras.Layer)
+        for part in operation._flatten_layers(include_self=False)
+    )
     # A layer with LAP layers inside may call them any number of times.
     if unknown or not length or len(calls) % length:
         return 1

@@ -3,8 +3,8 @@
 import numpy as np
 from keras import ops
 
-from keras_lap.layers.linear_interpolation import linear_interpolation
 from keras_lap.ops.arguments import widest_dtype
+from keras_lap.utils.linear_interpolation import linear_interpolation
 
 
 def place_on_image(maps, cells, size):

@@ -1,11 +1,14 @@
 """The LAP layers of a model that are supervised, and what they are told."""
 
 import contextlib
+import dataclasses
 import functools
 
 import keras
 from keras import ops
 
+from keras_lap.graph.find_layers import find_layers
+from keras_lap.graph.lap_layers import lap_layers
 from keras_lap.injection.compiled_outputs import compiled_outputs
 from keras_lap.injection.forward_pass import ForwardPass
 from keras_lap.injection.knowledge import LayerKnowledge, default_class_concepts
@@ -14,8 +17,6 @@ from keras_lap.injection.losses.supervised_layer import SupervisedLayer
 from keras_lap.injection.replaced import replaced
 from keras_lap.injection.single_output import single_output
 from keras_lap.layers import score_tape
-from keras_lap.layers.find_layers import find_layers
-from keras_lap.layers.lap_layers import lap_layers
 from keras_lap.utils.class_concepts import class_concept_flags
 
 
@@ -43,6 +44,7 @@ class Supervision:
         self.data_format = self.layers[0].data_format
         self.outputs = compiled_outputs(model)
         self._class_concepts = class_concepts
+        self._walked = {}
 
     def forward_pass(self, records, inputs, predictions, knowledge, tape):
         """What a step has computed, with the knowledge fitted to it.
@@ -62,7 +64,9 @@ class Supervision:
         """
         with score_tape(), _readable(self.model):
             # Following the model may call layers on placeholders.
-            cells = layer_cells(self.model, inputs, records)
+            cells = layer_cells(self.model, inputs, records, self._walked)
+        # What it works out belongs to the graph of this pass, and to no other.
+        knowledge = dataclasses.replace(knowledge)
         calls, met, guesses = [], [], []
         for record, (places, guessed) in zip(records, cells, strict=True):
             layer = record.layer

@@ -2,9 +2,9 @@
 
 import keras
 
+from keras_lap.graph.call_graph import Graph
+from keras_lap.graph.functional_of import functional_of
 from keras_lap.injection.losses.perturbation_loss import PerturbationLoss
-from keras_lap.layers.call_graph import Graph
-from keras_lap.layers.model_graph import graph_of
 from keras_lap.utils.moves_pixels import moves_pixels
 from keras_lap.utils.warn import warn
 
@@ -38,7 +38,7 @@ def warn_of_moving_pixels(model, losses):
 
 def _followed(model):
     """Ids of the layers that cut images where the graph says so, and maps follow."""
-    if graph_of(model) is None:
+    if functional_of(model) is None:
         return set()
     operations = (call.operation for call in Graph(model).calls)
     cuts = keras.layers.CenterCrop, keras.layers.Resizing

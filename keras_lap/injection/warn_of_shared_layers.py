@@ -2,8 +2,8 @@
 
 import itertools
 
-from keras_lap.layers.call_graph import Graph
-from keras_lap.layers.model_graph import graph_of
+from keras_lap.graph.call_graph import Graph
+from keras_lap.graph.functional_of import functional_of
 from keras_lap.utils.warn import warn
 
 
@@ -18,7 +18,7 @@ def warn_of_shared_layers(model, layers, losses):
         losses: List of losses.
     """
     taken = {name for loss in losses for name in loss.takes}
-    if graph_of(model) is None or not taken & {"mask", "boxes"}:
+    if functional_of(model) is None or not taken & {"mask", "boxes"}:
         return
     seen = _images_seen(model)
     shared = [layer.name for layer in layers if _apart(seen.get(id(layer), ()))]
@@ -44,24 +44,15 @@ def _images_seen(model):
         Dict of sets with one element for all calls that depend on the same images: the
         frozen set of the indices of these inputs.
     """
-    graph, seen = Graph(model), {}
+    images, seen = _images(model), {}
 
-    def follow(inner, inputs):
-        sources = {id(t): s for t, s in zip(inner.inputs, inputs, strict=True)}
-        for call in graph.calls_in(inner):
-            given = [sources[id(tensor)] for tensor in call.inputs]
-            if graph.contains(call.operation):
-                found = follow(call.operation, given)
-            else:
-                together = frozenset().union(*given)
-                found = [together] * len(call.outputs)
-                for layer in _layers_in(call.operation):
-                    seen.setdefault(id(layer), set()).add(together)
-            sources |= {id(t): s for t, s in zip(call.outputs, found, strict=True)}
-        return [sources[id(tensor)] for tensor in inner.outputs]
+    def step(call, sources):
+        together = frozenset().union(*sources)
+        for layer in _layers_in(call.operation):
+            seen.setdefault(id(layer), set()).add(together)
+        return [together] * len(call.outputs)
 
-    images = _images(model)
-    follow(model, [images & {index} for index in range(len(model.inputs))])
+    Graph(model).carry([images & {index} for index in range(len(model.inputs))], step)
     return seen
 
 

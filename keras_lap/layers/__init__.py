@@ -7,7 +7,6 @@ from keras_lap.layers.global_la_pooling3d import GlobalLAPooling3D
 from keras_lap.layers.la_pooling1d import LAPooling1D
 from keras_lap.layers.la_pooling2d import LAPooling2D
 from keras_lap.layers.la_pooling3d import LAPooling3D
-from keras_lap.layers.lap_layers import lap_layers
 from keras_lap.layers.score_tape import ScoreRecord, score_tape
 
 LAPooling = LAPooling2D
@@ -22,6 +21,5 @@ __all__ = [
     "LAPooling2D",
     "LAPooling3D",
     "ScoreRecord",
-    "lap_layers",
     "score_tape",
 ]

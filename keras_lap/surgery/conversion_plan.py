@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_lap.layers.model_graph import graph_of
+from keras_lap.graph.functional_of import functional_of
 from keras_lap.surgery.addresses import Addresses
 from keras_lap.surgery.concepts import automatic_concepts
 from keras_lap.surgery.estimate import Estimate
@@ -45,7 +45,7 @@ class ConversionPlan:
 
     def __init__(self, graph, where, options, image_size):
         self.model = graph.model
-        self._planned = graph_of(graph.model)
+        self._planned = functional_of(graph.model)
         self.where = where
         self.image_size = image_size
         self.graph = graph
@@ -58,7 +58,7 @@ class ConversionPlan:
     @property
     def is_current(self):
         """Whether the model still has the graph that was planned for."""
-        return graph_of(self.model) is self._planned
+        return functional_of(self.model) is self._planned
 
     @property
     def places(self):

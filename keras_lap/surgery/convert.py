@@ -1,6 +1,6 @@
 """Turns a trained model into one with LAP layers that computes the same."""
 
-from keras_lap.layers.lap_layers import lap_layers
+from keras_lap.graph.lap_layers import lap_layers
 from keras_lap.surgery.compile_state import check_compiled, copy_compile_state
 from keras_lap.surgery.conversion_plan import ConversionPlan
 from keras_lap.surgery.plan import plan as make_plan

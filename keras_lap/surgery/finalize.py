@@ -2,8 +2,8 @@
 
 from keras import Sequential, layers
 
+from keras_lap.graph.lap_layers import lap_layers
 from keras_lap.layers import BaseLAPooling
-from keras_lap.layers.lap_layers import lap_layers
 from keras_lap.surgery.copies import copied_value, copy_operation, copy_state
 from keras_lap.surgery.read_graph import read_graph
 from keras_lap.surgery.rebuild import rebuild

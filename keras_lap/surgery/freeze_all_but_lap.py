@@ -1,7 +1,7 @@
 """The first phase of fine-tuning: nothing learns but the LAP layers."""
 
 from keras_lap.layers import BaseLAPooling
-from keras_lap.layers.model_graph import check_model
+from keras_lap.utils.check_model import check_model
 
 
 def freeze_all_but_lap(model):

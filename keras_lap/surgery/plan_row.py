@@ -22,7 +22,7 @@ class PlanRow:
             far as Keras knows the sizes of the maps on the way.
         receptive_field: Height and width, in pixels of the image, of what each of
             these pixels sees; `None` if Keras does not know the size of the map or of
-            one before it.
+            one before it. This and `stage` are those of the first of several calls.
         concepts: Number of concepts of the LAP layer.
         detach_scores: Whether knowledge alone trains its scores, and not the task;
             `None` where features stand for scores.

@@ -3,7 +3,7 @@
 import html
 import textwrap
 
-from keras_lap.layers.lap_layers import lap_layers
+from keras_lap.graph.lap_layers import lap_layers
 
 _TITLES = (
     "layer",

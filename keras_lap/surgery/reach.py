@@ -54,73 +54,44 @@ class Reach:
         return Reach(stride, tuple(field + (k - 1) * step for field, k, step in axes))
 
 
-def reaches(graph, shapes, layout):
-    """Follows the maps of a graph from the image on.
+def reach_behind(operation, maps, made, layout):
+    """The reach of what an operation makes of maps.
 
     Where maps merge, the widest receptive field counts. What is no map, such as the
-    result of a global pooling, has no place in the image and is not followed: a
-    squeeze-excite gate, which lets every pixel see the whole image, does not count.
+    result of a global pooling, has no place in the image: a squeeze-excite gate, which
+    lets every pixel see the whole image, does not count.
 
     Args:
-        graph: A `Graph`.
-        shapes: Shapes of its tensors, by `shapes_at`.
-        layout: That of maps behind operations without `data_format`, by `layout_of`.
+        operation: A layer or operation.
+        maps: Pairs of the shape and the `Reach` of the maps that it reads.
+        made: Shape of what it makes of them.
+        layout: That of maps if the operation has no `data_format`.
 
     Returns:
-        Dict from ids of tensors to `Reach`, for those that are maps.
+        A `Reach`, or `None` for what is no map.
     """
-    found = {}
-    images = {id(tensor): Reach() for tensor in _images(graph)}
-    _follow(graph, graph.model, images, shapes, layout, found)
-    return found
+    layout = getattr(operation, "data_format", None) or layout
+    if not maps or not _stays_map(operation, maps[0][0], made, layout):
+        return None
+    is_shift = isinstance(operation, _SHIFTS)
+    ratio = (1.0, 1.0) if is_shift else _ratio(maps[0][0], made, layout)
+    reach = _merged([reach for _, reach in maps]).behind(operation, ratio)
+    return replace(reach, field=None) if None in made else reach
 
 
-def whole_image(graph, shapes, layout, tensor):
+def whole_image(image, made, layout):
     """The reach of a map that was made of something else than maps.
 
     Args:
-        graph: A `Graph`.
-        shapes: Shapes of its tensors, by `shapes_at`.
-        layout: Where the channels of images and maps lie, by `layout_of`.
-        tensor: The map.
+        image: Shape of the image, or `None` if there is none.
+        made: Shape of the map; of what is none, the field is unknown.
+        layout: Where the channels of images and maps lie.
     """
-    images = _images(graph)
-    if not images:
+    if image is None:
         return Reach()
-    made = shapes[id(tensor)]
-    if None in made:
+    if None in made or len(made) != len(image):
         return Reach(field=None)
-    image = shapes[id(images[0])]
     return Reach(_ratio(image, made, layout), tuple(map(float, _sizes(image, layout))))
-
-
-def _images(graph):
-    return [tensor for tensor in graph.model.inputs if len(tensor.shape) == 4]
-
-
-def _follow(graph, model, read, shapes, layout, found):
-    """Follows the maps of one model, given the reach of its inputs."""
-    found.update({key: reach for key, reach in read.items() if key not in found})
-    for call in graph.calls_in(model):
-        maps = [tensor for tensor in call.inputs if id(tensor) in found]
-        if graph.contains(call.operation):
-            inner = zip(call.operation.inputs, call.inputs, strict=True)
-            handed = {id(i): found[id(o)] for i, o in inner if id(o) in found}
-            _follow(graph, call.operation, handed, shapes, layout, found)
-            outer = zip(call.operation.outputs, call.outputs, strict=True)
-            found.update({id(o): found[id(i)] for i, o in outer if id(i) in found})
-        elif maps:
-            reach = _merged([found[id(tensor)] for tensor in maps])
-            before = shapes[id(maps[0])]
-            for tensor in call.outputs:
-                after = shapes[id(tensor)]
-                own = getattr(call.operation, "data_format", None) or layout
-                if _stays_map(call.operation, before, after, own):
-                    shifts = isinstance(call.operation, _SHIFTS)
-                    ratio = (1.0, 1.0) if shifts else _ratio(before, after, own)
-                    made = reach.behind(call.operation, ratio)
-                    is_known = None not in after
-                    found[id(tensor)] = made if is_known else replace(made, field=None)
 
 
 def _merged(found):

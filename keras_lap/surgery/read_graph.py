@@ -2,8 +2,9 @@
 
 import keras
 
-from keras_lap.layers.call_graph import Graph
-from keras_lap.layers.model_graph import check_model, graph_of
+from keras_lap.graph.call_graph import Graph
+from keras_lap.graph.functional_of import functional_of
+from keras_lap.utils.check_model import check_model
 
 
 def read_graph(model):
@@ -20,7 +21,7 @@ def read_graph(model):
         ValueError: If it is a subclassed model, or Sequential and not built.
     """
     check_model(model)
-    if graph_of(model) is not None:
+    if functional_of(model) is not None:
         return Graph(model)
     received = f"Received: {model.name!r} of class {type(model).__name__}"
     if isinstance(model, keras.Sequential):

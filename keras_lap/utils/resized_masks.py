@@ -9,11 +9,12 @@ _ROUNDING = 1e-3
 
 
 def resized_masks(masks, size):
-    """Resizes masks so that what is inside keeps its area, and thin lines stay.
+    """Resizes masks so that large things keep their area, and thin ones stay.
 
-    Inside are the new pixels that the mask covers by at least half of what it covers of
-    any of them; by exactly half, those whose nearest pixel is inside. Masks that shrink
-    along no axis get the nearest pixels.
+    Thin things become wider, as wide as one of the new pixels at least. Inside are the
+    new pixels that the mask covers by at least half of what it covers of any of them;
+    by exactly half, those whose nearest pixel is inside. Masks that shrink along no
+    axis get the nearest pixels.
 
     Args:
         masks: Boolean array `(..., h, w)`.

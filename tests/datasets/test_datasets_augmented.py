@@ -191,6 +191,30 @@ def test_thin_masks_and_boxes_stay_where_images_are_cropped_or_padded_too():
         np.testing.assert_allclose(found["boxes"], [extent(expected)], atol=1e-6)
 
 
+class Noted(layers.Resizing):
+    """A layer of one's own, with an argument of its own."""
+
+    def __init__(self, note, **options):
+        super().__init__(**options)
+        self.note = note
+
+    def get_config(self):
+        return {**super().get_config(), "note": self.note}
+
+
+def test_thin_masks_stay_in_layers_of_ones_own_and_in_half_precision():
+    mask = np.zeros((1, 12, 12), bool)
+    mask[..., 3:9] = True
+    (expected,) = resized_masks(mask, (12, 6))
+    for layer in (
+        Noted("of mine", height=12, width=6),
+        layers.Resizing(12, 6, dtype="mixed_bfloat16"),
+    ):
+        image = np.zeros((12, 12, 1), "float32")
+        _, found = augmented(layer)(image, {"mask": mask[0]})
+        np.testing.assert_array_equal(found["mask"], expected)
+
+
 @pytest.mark.parametrize("dtype", ["bool", "int32", "float32", "float64"])
 def test_masks_keep_their_type_and_values(dtype):
     image, before = scene()
@@ -202,6 +226,22 @@ def test_masks_keep_their_type_and_values(dtype):
         values = np.unique(after["mask"]).astype("float64")
         np.testing.assert_allclose(values, [0, value], atol=1e-5)
         assert values[0] == 0
+    codes = np.random.default_rng(0).choice([0, 1, 3], (6, 9, 2))
+    before = (np.kron(codes, np.ones((4, 4, 1))) * value).astype(dtype)
+    for size in ((5, 7), (13, 20), (30, 12)):
+        _, after = augmented(layers.Resizing(*size))(image, {"mask": before})
+        assert after["mask"].dtype == dtype
+        assert np.isin(after["mask"], before.astype("float32")).all()
+
+
+@pytest.mark.parametrize("name", ["rotation", "center crop", "resizing, cropped"])
+def test_masks_that_are_not_known_stay_so(name):
+    image, before = scene()
+    before["mask"] = before["mask"].astype("float32")
+    before["mask"][0, 0, 1] = np.nan
+    _, after = augmented(MOVING[name]())(image, before)
+    is_gap = np.isnan(after["mask"])
+    assert is_gap[..., 1].all() and not is_gap[..., 0].any()
 
 
 def test_a_box_holds_the_pixels_it_touches_and_survives_invalid_neighbours():

@@ -11,9 +11,9 @@ from lap_models import constant_model, maps_of, score_brightness, slow_flow_step
 from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.explanation import combine
 from keras_lap.explanation.combine import Reading
+from keras_lap.graph.receptive_grid import ReceptiveGrid
+from keras_lap.graph.receptive_grids import IMAGE
 from keras_lap.layers import score_tape
-from keras_lap.layers.grid_walk import IMAGE
-from keras_lap.layers.receptive_grid import ReceptiveGrid
 
 
 @pytest.mark.parametrize(

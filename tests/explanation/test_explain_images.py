@@ -444,7 +444,9 @@ def test_batches_of_several_sizes_are_refused():
         (lambda a: (tf.constant(a["image"]), a), {}, r"\(5, 16, 16, 3\), \(\)\]. Pass"),
         (lambda a: {"image": a["image"], "age": a["label"]}, {}, "images alone.*2 inp"),
         (lambda a: iter([({"a": a["image"], "b": 1}, 0)]), {}, "images alone.*2 inp"),
-        (lambda a: {"label": a["label"]}, {}, r"one input of images.*\[\(5,\)\]"),
+        (lambda a: {"label": a["label"]}, {}, r"rank 4.*shape=\(5,\)"),
+        (lambda a: {"image": a["image"][0]}, {}, r"a batch axis with `images\[None\]`"),
+        (lambda a: {}, {}, r"images alone.*0 inputs of shapes \[\]\.$"),
     ],
 )
 def test_images_and_targets_that_do_not_fit(model, arrays, images, options, message):

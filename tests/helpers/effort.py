@@ -1,11 +1,35 @@
-"""How much is tried on a backend."""
+"""How much is tried: a part by default, all of it with KERAS_LAP_THOROUGH=1."""
+
+import os
+import random
 
 import keras
 
+THOROUGH = os.environ.get("KERAS_LAP_THOROUGH", "0") != "0"
+# JAX compiles every operation anew for every shape, which a property has many of.
+_FEWER_ON_JAX = 5 if keras.config.backend() == "jax" else 1
+
 
 def examples(count):
-    """Number of examples of a property, fewer on JAX.
+    """How many examples of a property are tried, where `count` are thorough."""
+    share = _FEWER_ON_JAX * (1 if THOROUGH else 4)
+    return max(count // share, min(count, 4))
 
-    JAX compiles every operation anew for every shape, which a property has many of.
+
+def thinned(items):
+    """Tests without those that the mark `one_in(n)` leaves out, and these.
+
+    Of the cases of one test every n-th is kept, or of so many on JAX; which, is drawn
+    at random, always the same, so that no argument keeps a single value.
     """
-    return max(count // 20, 4) if keras.config.backend() == "jax" else count
+    families = {}
+    for item in items:
+        mark = item.get_closest_marker("one_in")
+        if mark is not None:
+            family = (item.nodeid.partition("[")[0], mark.args[0] * _FEWER_ON_JAX)
+            families.setdefault(family, []).append(item)
+    left_out = set()
+    for (name, share), family in families.items():
+        kept = random.Random(name).sample(family, -(-len(family) // share))
+        left_out |= set(family) - set(kept)
+    return [item for item in items if item not in left_out], list(left_out)

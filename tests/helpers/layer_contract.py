@@ -70,6 +70,7 @@ class LAPoolingContract:
             assert getattr(copy, name) == value
 
     @every_configuration
+    @pytest.mark.one_in(3)
     def test_copy_from_its_configuration_computes_the_same(self, rng, options):
         layer, x = self.case.built(rng, **options)
         copy = type(layer).from_config(layer.get_config())
@@ -98,6 +99,7 @@ class LAPoolingContract:
         assert_close(ops.reshape(y, expected.shape), expected, **allowed)
 
     @every_configuration
+    @pytest.mark.one_in(2)
     def test_output_shape_is_the_computed_one(self, rng, options):
         layer, x = self.case.built(rng, **options)
         assert layer.compute_output_shape(x.shape) == tuple(layer(x).shape)
@@ -126,6 +128,7 @@ class LAPoolingContract:
 
     @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
     @every_configuration
+    @pytest.mark.one_in(5)
     def test_mixed_precision(self, rng, dtype, options):
         layer, x = self.case.built(rng, **options)
         mixed = self.case.make(**options, dtype=f"mixed_{dtype}")
@@ -186,6 +189,7 @@ class LAPoolingContract:
         assert layer.count_params() == trainable + fixed
 
     @every_configuration
+    @pytest.mark.one_in(3)
     def test_gradient_reaches_every_trainable_weight(self, rng, options):
         layer, x = self.case.built(rng, **options)
         upstream = rng.normal(size=layer.compute_output_shape(x.shape))
@@ -299,6 +303,7 @@ class LAPoolingContract:
 
     @pytest.mark.parametrize("activation", ["sigmoid", "ramp"])
     @pytest.mark.parametrize("initial_score", [0.05, 0.5, 0.95])
+    @pytest.mark.one_in(2)
     def test_scores_start_at_the_initial_score(self, rng, activation, initial_score):
         layer = self.case.make(
             concepts=3, score_activation=activation, initial_score=initial_score

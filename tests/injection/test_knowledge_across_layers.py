@@ -30,8 +30,8 @@ from tolerances import assert_close, tolerance
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.callbacks import KnowledgeInjection
+from keras_lap.graph.receptive_grid import ReceptiveGrid
 from keras_lap.layers import score_tape
-from keras_lap.layers.receptive_grid import ReceptiveGrid
 from keras_lap.losses import (
     Consistency,
     CrossLayerLoss,

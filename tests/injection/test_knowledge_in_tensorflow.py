@@ -23,6 +23,17 @@ def test_sizes_not_known_in_a_graph_are_not_checked():
     assert check(np.zeros((2, 8, 6, 3)), np.zeros((1, 6, 8)))
 
 
+@pytest.mark.parametrize(
+    "name, advice",
+    [("boxes", r"pad it in the data set, by `to_tensor\(-1\)`"), ("mask", "one size")],
+)
+def test_ragged_tensors_are_refused_with_what_to_do(name, advice):
+    ragged = tf.RaggedTensor.from_row_lengths(tf.zeros((3, 4)), [2, 1])
+    known = Knowledge(np.array([2, 0]), {name: ragged})
+    with pytest.raises(ValueError, match=f"'{name}'.*a ragged tensor: .*{advice}"):
+        known.check_against(np.zeros((2, 8, 6, 3)))
+
+
 def test_one_graph_resizes_maps_of_all_sizes(rng):
     @tf.function(
         input_signature=[

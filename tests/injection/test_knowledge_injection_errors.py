@@ -398,6 +398,13 @@ def pixels(count=1):
     return np.full((SAMPLES, count, 4), [0, 0, 20, 20])
 
 
+def masks_of_no_doubt():
+    """As resizing leaves them, and one that is not known."""
+    masks = np.full((SAMPLES, SIZE, SIZE), -0.1)
+    masks[0], masks[0, 3, 2] = -1, np.nan
+    return masks
+
+
 # Kind of knowledge, loss, values that are misread, others that are not, what is said.
 DOUBTFUL = {
     "boxes in pixels": (
@@ -425,8 +432,7 @@ DOUBTFUL = {
         "mask",
         MaskSupervision(),
         np.full((SAMPLES, SIZE, SIZE), -1),
-        # As resizing leaves it.
-        np.full((SAMPLES, SIZE, SIZE), -0.1),
+        masks_of_no_doubt(),
         "Received 6 masks with negative.*NaN",
     ),
 }
@@ -511,9 +517,11 @@ def test_warns_once_of_measurements_that_are_read_as_classes(x, loss, label, cou
 def test_warns_once_of_masks_of_what_the_label_does_not_name(x, mask, loss, axis):
     mask = mask[..., None] if axis else mask
     named = np.reshape(SEVERITY > 0.5, [-1] + [1] * (mask.ndim - 1))
+    known_but_one = mask.copy()
+    known_but_one[0, 3, 2] = np.nan
     # Those of the first three do not count, of labels below 0.5.
     for given, valid, count in (
-        (mask, 1, 0 if axis and loss == "mse" else 3),
+        (known_but_one, 1, 0 if axis and loss == "mse" else 2),
         (mask, SEVERITY > 0.3, 0 if axis and loss == "mse" else 1),
         (named * mask, 1, 0),
     ):

@@ -219,3 +219,24 @@ def test_each_loss_reads_the_forward_pass_before_it(x, targets):
         losses.append(logs["total"] if kind is TwoLosses else 2 * logs["loss"])
     assert_close(terms[1], terms[0], **ALLOWED)
     assert_close(losses[1], losses[0], **ALLOWED)
+
+
+class LossesOfTwoGraphs(keras.Sequential):
+    """Computes a loss in a function of its own, and another one outside of it."""
+
+    def test_step(self, data):
+        def loss(x, y):
+            return self.compute_loss(y=y, y_pred=self(x, training=False))
+
+        inside = tf.function(loss, autograph=False)(*data)
+        return {"inside": inside, "outside": loss(*data)}
+
+
+def test_no_loss_reads_what_another_one_has_computed_in_its_graph(x, mask):
+    layer = GlobalLAPooling2D(concepts=1)
+    model = LossesOfTwoGraphs([keras.Input((SIZE, SIZE, 1)), layer])
+    compiled(model, loss="mse", metrics=None)
+    options = {"callbacks": [KnowledgeInjection([MaskSupervision()])], "verbose": 0}
+    targets = {"label": np.ones((SAMPLES, 1)), "mask": mask}
+    logs = model.evaluate(x, targets, return_dict=True, **options)
+    assert_close(logs["inside"], logs["outside"], **ALLOWED)

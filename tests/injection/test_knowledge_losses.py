@@ -88,6 +88,13 @@ def test_survives_serialisation(rng, loss):
     assert_close(copy(logits, **knowledge), loss(logits, **knowledge), 0, 0)
 
 
+def test_a_loss_may_say_otherwise_whether_it_compares_places():
+    for kind, compares in ((MaskSupervision, True), (Presence, False)):
+        loss, other = kind(), kind()
+        other.compares_places = not compares
+        assert (loss.compares_places, other.compares_places) == (compares, not compares)
+
+
 def test_unknown_concepts_have_no_influence(rng):
     logits = rng.normal(size=(2, 5, 4, 3))
     present = np.array([[1, -1, 0], [-1, -1, -1]])

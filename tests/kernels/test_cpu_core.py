@@ -13,6 +13,7 @@ import oracle
 import pytest
 from cases import Case, cases, gradient_tolerances, random_upstream
 from compiler import COMPILER, NO_COMPILER
+from effort import examples
 from hypothesis import given, settings
 from tolerances import DTYPES, assert_close, tolerance
 
@@ -34,10 +35,14 @@ def level_flags(level):
     return "-DKERAS_LAP_CLONES=__attribute__((flatten))", f"-march={level}"
 
 
-# What the loader chooses here; the ops are tested with all clones.
-WIDEST = ()
+# The vectors that the loader chooses from, the widest of this processor first; the ops
+# are tested with all clones.
+LEVELS = []
 if all(f"avx512{part}" in PROCESSOR for part in ("f", "bw", "cd", "dq", "vl")):
-    WIDEST = ("-DKERAS_LAP_CLONES_FOR_AVX512", *level_flags("x86-64-v4"))
+    LEVELS.append(("-DKERAS_LAP_CLONES_FOR_AVX512", *level_flags("x86-64-v4")))
+if "avx2" in PROCESSOR:
+    LEVELS.append(level_flags("x86-64-v3"))
+LEVELS.append(level_flags("x86-64") if PROCESSOR else ())
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason=str(NO_COMPILER))
 
@@ -196,7 +201,7 @@ def pointer(array):
 @pytest.fixture(scope="session")
 def core(tmp_path_factory):
     path = tmp_path_factory.mktemp("cpu_core") / "core.so"
-    return Core(compile_native(path, "cpu_core_shim.cc", *FLAGS, *WIDEST, "-shared"))
+    return Core(compile_native(path, "cpu_core_shim.cc", *FLAGS, *LEVELS[0], "-shared"))
 
 
 EVERYTHING = {
@@ -226,7 +231,7 @@ def assert_equals_the_oracle(outputs, case, upstream):
         assert outputs["dgate"] == 0
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(case=cases(**EVERYTHING))
 def test_equals_the_oracle(core, case):
     upstream = random_upstream(case)
@@ -245,7 +250,7 @@ def assert_same_bits(actual, expected):
         assert actual[name].tobytes() == expected[name].tobytes(), name
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(case=cases(**EVERYTHING, max_batch=4))
 def test_ranges_in_any_order_give_the_same_bits(core, case):
     upstream = random_upstream(case)
@@ -281,17 +286,12 @@ def simple_case(**changes):
     )
 
 
-# The vector widths that the loader chooses from, besides this processor's own.
-@pytest.mark.parametrize("level", ["x86-64", "x86-64-v3"])
+@pytest.mark.parametrize("level", LEVELS[1:], ids=" ".join)
 def test_narrower_vectors_give_the_same_results(tmp_path, level):
-    if platform.machine() != "x86_64":
-        pytest.skip(f"vectors of x86-64, not of {platform.machine()}")
-    if level == "x86-64-v3" and "avx2" not in PROCESSOR:
-        pytest.skip("this processor lacks AVX2")
-    flags = (*FLAGS, *level_flags(level), "-shared")
+    flags = (*FLAGS, *level, "-shared")
     core = Core(compile_native(tmp_path / "core.so", "cpu_core_shim.cc", *flags))
 
-    @settings(max_examples=40)
+    @settings(max_examples=examples(40))
     @given(case=cases(**EVERYTHING))
     def equals_the_oracle(case):
         upstream = random_upstream(case)
@@ -306,9 +306,11 @@ def test_sanitizers_find_nothing_in_random_problems(tmp_path):
         *("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
     )
     fuzz = compile_native(tmp_path / "fuzz", "fuzz_cpu_core.cc", *flags)
-    run = subprocess.run([fuzz, "500"], capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [fuzz, str(examples(500))], capture_output=True, text=True, check=False
+    )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "500 problems" in run.stdout
+    assert f"{examples(500)} problems" in run.stdout
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from cases import cases, random_upstream
 from compiler import COMPILER, NO_COMPILER
+from effort import examples
 from hypothesis import given, settings
 from op_calls import assert_equal_the_oracle, attributes_of, both_passes, inputs_of
 from tolerances import DTYPES, assert_identical
@@ -59,7 +60,7 @@ ATTRIBUTES = {"pool_size": (2, 2), "base": "avg"}
 
 
 @mode_cases
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     case=cases(
         dtypes=DTYPES,
@@ -76,7 +77,7 @@ def test_equals_the_oracle(library_ops, mode, case):
     assert_equal_the_oracle(results, case, upstream)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(case=cases(dtypes=DTYPES, data_formats=("channels_last",), ranks=(2,)))
 def test_all_modes_agree_to_the_last_bit(library_ops, case):
     inputs = inputs_of(case, random_upstream(case))
@@ -248,6 +249,7 @@ def test_refuses_outputs_that_cannot_be_addressed(library_ops):
 
 @mode_cases
 @pytest.mark.parametrize("refused", REFUSED.values(), ids=REFUSED)
+@pytest.mark.one_in(4)
 def test_refuses(library_ops, mode, refused):
     with pytest.raises((tf.errors.InvalidArgumentError, ValueError)) as caught:
         mode(refused.call(library_ops), refused.inputs())

@@ -7,6 +7,7 @@ import oracle
 import pytest
 import triton_interpreter
 from cases import Case, cases, gradient_tolerances, random_upstream
+from effort import examples
 from hypothesis import given, settings
 from tolerances import assert_close, tolerance
 
@@ -66,7 +67,7 @@ def assert_equals_the_oracle(case):
         assert_close(gradients[gradient], value, **tolerances[name])
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(
     cases(
         dtypes=DTYPES,

@@ -32,6 +32,7 @@ IMAGES = LAYER_CASES["LAPooling2D"]
 
 @every_layer
 @every_configuration
+@pytest.mark.one_in(6)
 def test_sizes_unknown_to_the_graph_change_nothing(rng, case, options):
     layer, x = case.built(rng, **options)
     unknown = in_layout_of(layer, np.empty((0, *[0] * case.rank, CHANNELS)))
@@ -66,6 +67,7 @@ def test_gradients_flow_through_the_records_inside_a_graph(rng):
     ids=str,
 )
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.one_in(3)
 def test_fit(rng, how, data_format):
     layer = IMAGES.make(concepts=2, hidden=3, base="avg", data_format=data_format)
     model = IMAGES.classifier(layer)
@@ -74,6 +76,7 @@ def test_fit(rng, how, data_format):
 
 
 @every_layer
+@pytest.mark.one_in(3)
 def test_fit_under_xla(rng, case):
     layer = case.make(base="max")
     model = case.classifier(layer)
@@ -83,6 +86,7 @@ def test_fit_under_xla(rng, case):
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 @pytest.mark.parametrize("jit_compile", [True, False])
+@pytest.mark.one_in(2)
 def test_fit_in_mixed_precision(rng, policy, jit_compile):
     keras.config.set_dtype_policy(policy)
     try:

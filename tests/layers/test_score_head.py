@@ -25,6 +25,7 @@ def x(rng):
 @pytest.mark.parametrize("initial_score", [0.01, 0.05, 0.5, 0.9])
 @pytest.mark.parametrize("hidden", [None, 8])
 @pytest.mark.parametrize("gain", [1.0, 10.0])
+@pytest.mark.one_in(4)
 def test_every_concept_starts_at_the_initial_score(
     x, activation, initial_score, hidden, gain
 ):

@@ -67,6 +67,7 @@ def test_equals_the_oracle(case):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("base", ["max", "avg", "first"])
 @pytest.mark.parametrize("padding", ["valid", "same", ((2, 1), (0, 1), (1, 1))])
+@pytest.mark.one_in(6)
 def test_every_base_for_every_rank_and_dtype(rank, dtype, base, padding):
     case = Case(
         batch=2,
@@ -186,6 +187,7 @@ def pool_real_pixels(reduce, x, geometry):
 @geometry_cases
 @weighting_cases
 @gating_cases
+@pytest.mark.one_in(3)
 def test_zero_alpha_is_average_pooling(rng, geometry, weighting, gating):
     x, scores = features_and_scores(rng)
     y = la_pool(x, scores, 0.0, **geometry, weighting=weighting, gating=gating)
@@ -242,6 +244,7 @@ def test_large_alpha_on_features_is_max_pooling_of_keras(rng, padding, weighting
 @geometry_cases
 @weighting_cases
 @pytest.mark.parametrize("alpha", [0.0, 2.0, 1e3])
+@pytest.mark.one_in(4)
 def test_constant_scores_average(rng, geometry, weighting, alpha):
     x, _ = features_and_scores(rng)
     scores = np.full((2, 7, 5, 1), 0.7)
@@ -255,6 +258,7 @@ def test_constant_scores_average(rng, geometry, weighting, alpha):
 @weighting_cases
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.one_in(8)
 def test_a_score_of_zero_passes_nothing(rng, geometry, weighting, dtype, groups):
     x, scores = (
         ops.cast(array, dtype) for array in features_and_scores(rng, groups=groups)
@@ -287,6 +291,7 @@ def test_a_feature_that_is_not_finite_shows_in_its_windows_at_any_gate(
 @geometry_cases
 @gating_cases
 @weighting_cases
+@pytest.mark.one_in(3)
 def test_large_features_do_not_overflow(rng, geometry, gating, weighting):
     x, scores = features_and_scores(rng, "float32")
     x, scale = 1.9 + x / 100, np.float32(2.0**127)
@@ -321,6 +326,7 @@ def keras_pooling(x, base, geometry):
 
 @geometry_cases
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.one_in(3)
 def test_closed_max_base_is_max_pooling_to_the_last_bit(rng, geometry, dtype):
     x, scores = (ops.cast(array, dtype) for array in features_and_scores(rng))
     y = la_pool(x, scores, 2.0, **geometry, base="max", base_gate=0.0)
@@ -351,6 +357,7 @@ def test_first_base_is_what_a_strided_convolution_samples(rng, dtype):
 
 @geometry_cases
 @pytest.mark.parametrize("base", ["max", "avg", "first"])
+@pytest.mark.one_in(3)
 def test_open_base_gate_is_attention(rng, geometry, base):
     x, scores = features_and_scores(rng, "float32")
     y = la_pool(x, scores, 2.0, **geometry, base=base, base_gate=1.0)
@@ -447,6 +454,7 @@ one_window_cases = pytest.mark.parametrize(
 @pytest.mark.parametrize(
     "compiled", [lambda function: function, autodiff.jitted], ids=["plain", "jitted"]
 )
+@pytest.mark.one_in(4)
 def test_the_first_of_tied_pixels_takes_the_gradient(
     rng, window, first, later, compiled
 ):
@@ -487,6 +495,7 @@ def test_the_first_of_tied_features_takes_the_gradient_of_the_max_base(window):
 @one_window_cases
 @weighting_cases
 @gating_cases
+@pytest.mark.one_in(3)
 def test_gradients_at_constant_scores(rng, window, weighting, gating):
     score, alpha = 0.4, 3.0
     x, dy = rng.normal(size=(1, 2, 3, 4)), rng.normal(size=(1, 1, 1, 4))
@@ -535,6 +544,7 @@ OPTIONS = [
     ],
     ids=str,
 )
+@pytest.mark.one_in(4)
 def test_second_derivatives_equal_differences_of_the_first(rng, arguments):
     values = {
         "x": rng.normal(size=(2, 4, 3, 2)),

@@ -3,6 +3,7 @@
 import keras
 import pytest
 from cases import Case, cases, random_upstream
+from effort import examples
 from hypothesis import given, settings
 from test_la_pool import (
     GEOMETRIES,
@@ -23,7 +24,7 @@ implementations = pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 
 
 @implementations
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(cases(max_window=3))
 def test_sizes_unknown_to_the_graph_change_nothing(implementation, case):
     tensors = case.tensors()

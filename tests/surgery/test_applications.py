@@ -126,6 +126,7 @@ def poolings(model):
         ),
     ],
 )
+@pytest.mark.one_in(3)
 def test_families(name, size, laps, kinds, stays, rng):
     images = applications.random_images(2, size, rng)
     classifier = applications.build(name, size)

@@ -6,7 +6,7 @@ import pytest
 from keras import layers, optimizers
 from tolerances import assert_close, assert_identical
 
-from keras_lap.layers import lap_layers
+from keras_lap import lap_layers
 from keras_lap.surgery import convert
 
 

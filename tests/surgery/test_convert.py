@@ -10,7 +10,7 @@ from converted_models import RandomGraph, random_inputs, small_model
 from keras import layers, ops
 from networks import lap_names, randomise
 
-from keras_lap.layers import LAPooling2D, lap_layers
+from keras_lap import LAPooling2D, lap_layers
 from keras_lap.surgery import convert
 
 

@@ -8,7 +8,7 @@ from keras import layers, ops
 from networks import Stubborn, classifier, randomise
 from tolerances import assert_close
 
-from keras_lap.layers import lap_layers
+from keras_lap import lap_layers
 from keras_lap.surgery import convert, finalize, to_standard
 
 

@@ -7,7 +7,7 @@ from keras import layers
 from networks import classifier, lap_names
 
 import keras_lap
-from keras_lap.layers import LAPooling2D, lap_layers
+from keras_lap import LAPooling2D, lap_layers
 from keras_lap.surgery import convert
 from keras_lap.surgery.presets import PRESETS
 

@@ -6,7 +6,8 @@ from converted_models import assert_same_function, random_inputs, small_model
 from keras import layers, ops
 from networks import classifier, lap_names, randomise
 
-from keras_lap.layers import lap_layers, score_tape
+from keras_lap import lap_layers
+from keras_lap.layers import score_tape
 from keras_lap.surgery import convert
 
 

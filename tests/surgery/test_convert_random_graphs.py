@@ -4,17 +4,19 @@ import keras
 import numpy as np
 import pytest
 from converted_models import TOLERANCE, RandomGraph, assert_same_function
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
 from networks import lap_names, randomise
 from tolerances import assert_close
 
-from keras_lap.layers import lap_layers
+from keras_lap import lap_layers
 from keras_lap.surgery import convert
 
 
 @pytest.mark.parametrize("seed", range(12))
+@pytest.mark.one_in(3)
 def test_random_graphs(seed, rng):
     model = randomise(RandomGraph(seed).model(), rng)
     for where in ("pooling", "all"):
@@ -47,7 +49,7 @@ def strided_convolutions(draw):
     }
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     strided_convolutions(),
     st.tuples(st.integers(7, 14), st.integers(7, 14)),

@@ -64,6 +64,7 @@ def small_model(*extra):
     "configuration", [name for name, c in CONFIGURATIONS.items() if c.get("base")]
 )
 @pytest.mark.parametrize("case", LAYER_CASES.values(), ids=LAYER_CASES)
+@pytest.mark.one_in(4)
 def test_open_gates_are_folded(case, configuration, rng):
     layer, x = case.built(rng, **CONFIGURATIONS[configuration])
     layer.gate.assign(1)

@@ -10,7 +10,6 @@ from networks import classifier, lap_names
 from tolerances import assert_close
 
 import keras_lap
-from keras_lap.layers.call_graph import spatial_sizes
 from keras_lap.surgery import (
     LeftAloneError,
     Own,
@@ -19,6 +18,7 @@ from keras_lap.surgery import (
     register_rule,
     sampling_lap,
 )
+from keras_lap.surgery.spatial_sizes import spatial_sizes
 
 
 def small_model(classes=5, size=(24, 24)):

@@ -147,6 +147,44 @@ def test_a_dict_is_handed_to_a_nested_model_by_name(struct, more):
     assert reaches_of(plan)["inner/pool"] == (2, (3, 4))
 
 
+def blocks_in_a_row(is_shared):
+    """Two blocks that halve maps of any size, or one of them called twice."""
+
+    def block(name):
+        open_map = keras.Input((None, None, 8))
+        x = layers.Conv2D(8, 3, padding="same")(open_map)
+        return keras.Model(open_map, layers.MaxPooling2D(name="pool")(x), name=name)
+
+    first = block("first")
+    second = first if is_shared else block("second")
+    inputs = keras.Input((64, 64, 3))
+    x = second(first(layers.Conv2D(8, 1)(inputs)))
+    x = layers.MaxPooling2D(name="last")(x)
+    x = layers.GlobalAveragePooling2D(name="head")(x)
+    return keras.Model(inputs, layers.Dense(3)(x))
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_every_run_of_a_nested_model_counts(is_shared):
+    plan = keras_lap.plan(blocks_in_a_row(is_shared))
+    found = reaches_of(plan)
+    assert found.pop("second/pool", None) == (None if is_shared else (1, (8, 8)))
+    # In steps of its stride a block sees 2 more by its convolution, 1 by its pooling.
+    assert found == {
+        "first/pool": (0, (3, 3)),
+        "last": (2, (10, 10)),
+        "head": (3, (14, 14)),
+    }
+    estimate = plan.estimate()
+    convolutions = 8 * 3 * 64**2 + 8 * 8 * 9 * (64**2 + 32**2)
+    assert estimate.before.multiply_adds == convolutions + 8 * 3
+    # Maps after the first convolution and in the blocks, `last`, `head` and the logits.
+    numbers = 8 * (2 * 64**2 + 2 * 32**2 + 16**2 + 8**2 + 1) + 3
+    assert estimate.before.activation_bytes == 4 * numbers
+    again = keras_lap.plan(keras_lap.convert(plan.model, plan))
+    assert again.estimate().before == estimate.after
+
+
 # Channels first.
 
 

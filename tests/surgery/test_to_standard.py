@@ -44,6 +44,7 @@ def float32_tolerance(x, terms):
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 @pytest.mark.parametrize("case", LAYER_CASES.values(), ids=LAYER_CASES)
+@pytest.mark.one_in(6)
 def test_layers(case, configuration, rng):
     layer, x = case.built(rng, **CONFIGURATIONS[configuration])
     for gate in with_gates(layer):
@@ -65,6 +66,7 @@ WINDOWS = [
 
 @pytest.mark.parametrize("base", ["max", "avg", "first"])
 @pytest.mark.parametrize("windows", WINDOWS, ids=str)
+@pytest.mark.one_in(4)
 def test_maps_of_unknown_size(windows, base, rng):
     layer = keras_lap.LAPooling2D(**windows, base=base, initial_score=0.5)
     first = layer.data_format == "channels_first"
@@ -335,6 +337,7 @@ def test_runs_in_litert(trained, tmp_path):
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.one_in(3)
 def test_every_rank_is_built_into_litert(rank, tmp_path, rng):
     windowed = LAYER_CASES[f"LAPooling{rank}D"]
     overall = LAYER_CASES[f"GlobalLAPooling{rank}D"]

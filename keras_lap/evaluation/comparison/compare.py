@@ -22,7 +22,7 @@ from keras_lap.evaluation.comparison.samples_to_compare import SamplesToCompare
 from keras_lap.evaluation.explainers import LAP, as_explainer
 from keras_lap.evaluation.explainers.explainer import CallableExplainer
 from keras_lap.evaluation.standardize_maps import standardize_maps
-from keras_lap.layers.lap_layers import lap_layers
+from keras_lap.graph.lap_layers import lap_layers
 from keras_lap.utils.names import check_choice, check_names, listed
 from keras_lap.utils.progress import Progress
 from keras_lap.utils.standardize_count import standardize_count

@@ -7,7 +7,7 @@ from keras_lap.classifier.chosen_output import chosen_output, warn_of_first_outp
 from keras_lap.classifier.labels import check_labels, single_labels
 from keras_lap.evaluation.outputs import class_scores
 from keras_lap.evaluation.predictor import Predictor
-from keras_lap.layers.model_graph import graph_of
+from keras_lap.graph.functional_of import functional_of
 from keras_lap.utils.layout import channel_axis
 
 
@@ -81,15 +81,15 @@ class ExplainedModel:
 
 
 def _with_one_output(model, output):
-    graph = graph_of(model)
-    is_single = graph is None or isinstance(graph.output, keras.KerasTensor)
+    functional = functional_of(model)
+    is_single = functional is None or isinstance(functional.output, keras.KerasTensor)
     if output is None and is_single:
         return model
-    if graph is None:
+    if functional is None:
         raise ValueError(
             "Expected a built Functional or Sequential model, to choose an output of. "
             f"Received: model={model}, {output=}"
         )
-    warn_of_first_output(model, graph.output, output)
-    inputs = graph.inputs[0] if len(graph.inputs) == 1 else graph.inputs
-    return keras.Model(inputs, chosen_output(model, graph.output, output))
+    warn_of_first_output(model, functional.output, output)
+    inputs = functional.inputs[0] if len(functional.inputs) == 1 else functional.inputs
+    return keras.Model(inputs, chosen_output(model, functional.output, output))

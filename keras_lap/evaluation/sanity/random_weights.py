@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_lap.layers.model_graph import graph_of
+from keras_lap.graph.functional_of import functional_of
 from keras_lap.layers.score_head import ScoreHead
 
 
@@ -65,8 +65,8 @@ def _collect(layer, path, groups, seen):
     if id(layer) in seen:
         return
     seen.add(id(layer))
-    graph = graph_of(layer)
-    inside = layer._layers if graph is None else graph.operations
+    functional = functional_of(layer)
+    inside = layer._layers if functional is None else functional.operations
     inside = [inner for inner in inside if isinstance(inner, keras.Layer)]
     if isinstance(layer, ScoreHead):
         weights = [weight for inner in inside for weight in _own_weights(inner)]

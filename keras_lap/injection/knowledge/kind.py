@@ -23,6 +23,7 @@ class Kind:
             this kind do not fit the images or the rest of what was given; or `None`.
             `image_size` is `(height, width)`, or `None` where that is not known.
         doubts: Tuple of the `Doubt`s of its values.
+        if_ragged: What to do about a ragged tensor of them, in words.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Kind:
     is_known: Callable | None = None
     check: Callable | None = None
     doubts: tuple = ()
+    if_ragged: str = "pad it in the data set, by `to_tensor(-1)`"
 
     def check_values(self, values, samples):
         """Raises a `ValueError` if values cannot be of this kind, by their shape.
@@ -52,8 +54,7 @@ class Kind:
         if hasattr(values, "ragged_rank"):
             raise ValueError(
                 f"Expected targets {self.name!r} of as many rows for each image. "
-                "Received a ragged tensor: pad it in the data set, by "
-                f"`to_tensor({self.unknown})`."
+                f"Received a ragged tensor: {self.if_ragged}."
             )
         if not hasattr(values, "shape"):
             raise ValueError(

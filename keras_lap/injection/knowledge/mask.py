@@ -52,7 +52,7 @@ def nameless_masks(mask, layer):
     """
     if not _is_of_label(mask, layer):
         return None
-    shows = ops.any(_with_concepts(mask) > 0, axis=(1, 2, 3))
+    shows = _is_known(mask) & ops.any(_with_concepts(mask) > 0, axis=(1, 2, 3))
     return shows & ~ops.any(layer.present > 0, axis=-1)
 
 
@@ -70,8 +70,9 @@ def _is_known(mask):
 
 
 def _is_negative(mask):
+    mask = _with_concepts(mask)
     # Not those that resizing with overshoot leaves, but -1.
-    return ops.any(mask < -0.5, axis=(1, 2))
+    return ops.any(mask < -0.5, axis=(1, 2)) & ~mask_gaps(mask)
 
 
 def _check(given, image_size):
@@ -98,4 +99,5 @@ MASK = Kind(
     is_known=_is_known,
     check=_check,
     doubts=(_NEGATIVE,),
+    if_ragged="resize masks, and their images, to one size in the data set",
 )

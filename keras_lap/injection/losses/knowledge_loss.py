@@ -1,5 +1,7 @@
 """What the losses on single layers have in common."""
 
+import functools
+
 from keras import ops
 
 from keras_lap.injection.losses.base_loss import BaseLoss, in_float32
@@ -23,12 +25,15 @@ class KnowledgeLoss(BaseLoss):
             `"present"`, `(N, K)`, what the labels name; `"mask"`, `(N, H, W, K)` in
             `[0, 1]`; `"boxes"`, `(N, M, 4)`, relative to the layer's map, and
             `"box_concepts"`, `(N, M)`; `"concepts"`, `(N, K)`; and `"area"`,
-            `(N, K, 2)`. Samples that lack one of them are left out of the term, and
-            those with masks of some concepts only from layers where one is missing,
-            unless the loss takes `"mask_known"`, `(N, K)`, flags of those there are.
+            `(N, K, 2)`. Samples that lack one of them are left out of the term. So is a
+            sample with masks of some concepts only, in layers where one is missing,
+            unless the loss takes `"mask_known"`, `(N, K)`, flags of the concepts whose
+            masks are known.
         accepts: Names of the knowledge that `call` takes where the targets hold it,
-            and has a default for where they do not. It is -1, or 0 for masks, for
-            samples that lack it.
+            and has a default for where they do not. For samples that lack it, it is -1;
+            for those without a mask, `"mask"` and `"mask_known"` are 0.
+        compares_places: Whether it matters where in the image maps lie, as it does for
+            a loss that takes masks or boxes unless it says otherwise.
 
     Example:
 
@@ -64,7 +69,8 @@ class KnowledgeLoss(BaseLoss):
             f"{type(self).__name__} must implement `call(logits, **knowledge)`."
         )
 
-    @property
+    # Unlike a property it may be set.
+    @functools.cached_property
     def compares_places(self):
         return not {"mask", "boxes"}.isdisjoint(self.takes)
 

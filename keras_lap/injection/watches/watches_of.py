@@ -1,5 +1,6 @@
 """Which watches some losses need."""
 
+from keras_lap.graph.guess_warning import GuessedPlaceWarning, guess_warning
 from keras_lap.injection.knowledge import KINDS
 from keras_lap.injection.losses.cross_layer_loss import CrossLayerLoss
 from keras_lap.injection.losses.knowledge_loss import KnowledgeLoss
@@ -8,7 +9,6 @@ from keras_lap.injection.watches.label_watch import LabelWatch
 from keras_lap.injection.watches.nameless_watch import NamelessWatch
 from keras_lap.injection.watches.place_watch import PlaceWatch, places_of_images
 from keras_lap.injection.watches.value_watch import ValueWatch
-from keras_lap.layers.guess_check import GuessedPlaceWarning, guess_warning
 
 _ON_LAYERS = KnowledgeLoss | CrossLayerLoss
 

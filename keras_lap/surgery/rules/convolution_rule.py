@@ -1,6 +1,5 @@
 """Strided convolutions with a larger kernel."""
 
-from keras_lap.layers.call_graph import spatial_sizes
 from keras_lap.ops.windows import (
     output_sizes,
     same_depends_on_size,
@@ -10,6 +9,7 @@ from keras_lap.surgery.rewrite import LeftAloneError, Own, Rewrite, Zeros
 from keras_lap.surgery.rules.rule import Rule
 from keras_lap.surgery.rules.sampling import sampling_lap
 from keras_lap.surgery.rules.strided_convolution import is_strided_convolution
+from keras_lap.surgery.spatial_sizes import spatial_sizes
 
 
 class ConvolutionRule(Rule):

@@ -1,11 +1,11 @@
 """Strided 1x1 convolutions."""
 
-from keras_lap.layers.call_graph import spatial_sizes
 from keras_lap.surgery.rewrite import Own, Rewrite
 from keras_lap.surgery.rules.register_rule import rule_for
 from keras_lap.surgery.rules.rule import Rule
 from keras_lap.surgery.rules.sampling import sampling_lap
 from keras_lap.surgery.rules.strided_convolution import is_strided_convolution
+from keras_lap.surgery.spatial_sizes import spatial_sizes
 
 
 class PointwiseConvolutionRule(Rule):

@@ -5,7 +5,7 @@ import pytest
 from keras import layers
 
 from keras_lap import LAPooling2D, lap_layers
-from keras_lap.layers.find_layers import find_layers
+from keras_lap.graph.find_layers import find_layers
 
 
 class Block(layers.Layer):

@@ -1,14 +1,13 @@
 """A read-only view of a model as one graph of layer calls, nested models included."""
 
 import itertools
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+from keras import tree
 
-from keras_lap.layers.model_graph import graph_of, tensors_read
-from keras_lap.utils.layout import sizes_and_channels
+from keras_lap.graph.functional_of import functional_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +42,27 @@ class Call:
             if not isinstance(value, keras.KerasTensor)
         }
 
+    def make(self, tensors):
+        """What the operation makes of other tensors than its inputs.
+
+        Args:
+            tensors: List of symbolic tensors, one for each of `inputs`.
+
+        Returns:
+            Flat list of symbolic tensors.
+        """
+        new = dict(zip(map(id, self.inputs), tensors, strict=True))
+        args, kwargs = tree.map_structure(
+            lambda value: new.get(id(value), value), (self.args, self.kwargs)
+        )
+        return tree.flatten(self.operation.compute_output_spec(*args, **kwargs))
+
 
 class Graph:
     """All calls of a model and of the Functional and Sequential models inside it.
 
     Args:
-        model: A model that has a graph, by `graph_of`. It is only read.
+        model: A model that has a graph, by `functional_of`. It is only read.
 
     Attributes:
         model: The model itself.
@@ -128,6 +142,33 @@ class Graph:
             waiting.extend(self._leads_to.get(id(current), []))
         return list(found.values())
 
+    def carry(self, values, step):
+        """Carries values through one forward pass.
+
+        Nested models are entered, one that is called several times at each of its
+        calls.
+
+        Args:
+            values: List of values, one for each of the model's inputs.
+            step: Function of a `Call`, never that of a nested model, and of the list of
+                the values of its `inputs`. Returns the list of those of its `outputs`.
+
+        Returns:
+            List of the values of the model's outputs.
+        """
+        return self._carry_through(self.model, values, step)
+
+    def _carry_through(self, model, values, step):
+        found = dict(zip(map(id, model.inputs), values, strict=True))
+        for call in self.calls_in(model):
+            read = [found[id(tensor)] for tensor in call.inputs]
+            if self.contains(call.operation):
+                made = self._carry_through(call.operation, read, step)
+            else:
+                made = step(call, read)
+            found.update(zip(map(id, call.outputs), made, strict=True))
+        return [found[id(tensor)] for tensor in model.outputs]
+
     def _enter(self, model, start, path):
         """Collects a model that is called at depth `start`; returns where it ends."""
         if self.contains(model):
@@ -138,12 +179,12 @@ class Graph:
         for node in _nodes(model):
             operation, arguments = node.operation, node.arguments
             args, kwargs = arguments.args, arguments.kwargs
-            inputs = tensors_read(operation, args, kwargs)
+            inputs = _tensors_read(operation, args, kwargs)
             depth = max(depths[id(tensor)] for tensor in inputs)
             call = Call(model, operation, args, kwargs, inputs, node.outputs, depth)
             own.append(call)
             self._paths.setdefault(id(operation), (*path, operation.name))
-            nested = graph_of(operation) is not None
+            nested = functional_of(operation) is not None
             inside = self._paths[id(operation)]
             end = self._enter(operation, depth, inside) if nested else depth + 1
             depths.update({id(tensor): end for tensor in node.outputs})
@@ -167,29 +208,6 @@ class Graph:
         self._leads_to.setdefault(id(tensor), []).extend(tensors)
 
 
-def spatial_sizes(calls, data_format):
-    """The size of the maps that `calls` read, per spatial axis.
-
-    Args:
-        calls: Calls that read one map each.
-        data_format: `"channels_last"` or `"channels_first"`.
-
-    Returns:
-        A pair of integers; `None` where a size is unknown or differs between calls.
-    """
-    shapes = (call.inputs[0].shape[1:] for call in calls)
-    maps = [sizes_and_channels(shape, data_format)[0] for shape in shapes]
-    return tuple(
-        sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*maps, strict=True)
-    )
-
-
-def is_map(tensor):
-    """Whether a tensor holds features at more than one place of an image."""
-    sizes = [math.inf if size is None else size for size in tensor.shape[1:]]
-    return len(sizes) == 3 and sum(size > 1 for size in sizes) > 1
-
-
 def _nodes(model):
     """The nodes of a model's own graph, each after those it depends on."""
     by_depth = keras.Function(model.inputs, model.outputs)._nodes_by_depth
@@ -199,3 +217,19 @@ def _nodes(model):
         for node in by_depth[height]
         if not node.is_input
     ]
+
+
+def _tensors_read(operation, args, kwargs):
+    """The symbolic tensors that a call reads.
+
+    Those of a model that has a graph come in the order of its inputs: a dict is read by
+    their names, as Keras does.
+    """
+    functional = functional_of(operation)
+    if functional is not None:
+        given, *_ = (*args, *kwargs.values())
+        names = [tensor.name for tensor in functional.inputs]
+        if isinstance(given, dict) and given.keys() >= set(names):
+            return [given[name] for name in names]
+    flat = tree.flatten((args, kwargs))
+    return [value for value in flat if isinstance(value, keras.KerasTensor)]

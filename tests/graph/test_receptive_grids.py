@@ -7,8 +7,8 @@ from keras.src.ops import numpy as operations
 from tolerances import assert_close, tolerance
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D
-from keras_lap.layers.grid_walk import IMAGE, CallPlace, receptive_grids
-from keras_lap.layers.receptive_grid import ReceptiveGrid
+from keras_lap.graph.receptive_grid import ReceptiveGrid
+from keras_lap.graph.receptive_grids import IMAGE, CallPlace, receptive_grids
 
 
 def place_behind(model, **options):
@@ -73,6 +73,7 @@ WINDOWS = {
 @pytest.mark.parametrize("kind", WINDOWS)
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize("strides", [1, 2, 3])
+@pytest.mark.one_in(4)
 def test_windows(kind, padding, strides):
     for size in ((26, 21), (21, 26), (25, 23)):
         layer = WINDOWS[kind](padding=padding, strides=strides)
@@ -185,9 +186,16 @@ class Scaling(layers.Layer):
         return 2 * x
 
 
+def by_groups(x, step):
+    """What a step makes of a map whose channels have two axes."""
+    return ops.reshape(step(ops.reshape(x, (-1, 24, 24, 2, 1))), (-1, 24, 24, 2))
+
+
 STEP = "step"
 # What is done to a map of 24 x 24 pixels and 2 channels by a step of that name.
 GUESSES = {
+    "flip of groups": lambda x: by_groups(x, operations.Flip(axis=1, name=STEP)),
+    "roll of groups": lambda x: by_groups(x, operations.Roll(2, axis=-3, name=STEP)),
     "flip": lambda x: operations.Flip(axis=(1, 2), name=STEP)(x),
     "flip all": lambda x: operations.Flip(name=STEP)(x),
     "roll": lambda x: operations.Roll(2, axis=-2, name=STEP)(x),
@@ -208,6 +216,7 @@ GUESSES = {
     ),
 }
 TRUSTED = {
+    "rolled groups": lambda x: by_groups(x, operations.Roll(1, axis=-2)),
     "own layer": Scaling(),
     "lambda": layers.Lambda(lambda x: 2 * x),
     "reversed channels": lambda x: ops.flip(x[..., ::-1], axis=-1),

@@ -12,7 +12,7 @@ import keras_lap
 from keras_lap.evaluation import compare
 from keras_lap.evaluation.explainers import LAP
 from keras_lap.explanation.concept_maps import concept_maps
-from keras_lap.layers.guess_check import GuessedPlaceWarning
+from keras_lap.graph.guess_warning import GuessedPlaceWarning
 
 IMAGES = np.random.default_rng(0).random((2, 12, 12, 1)).astype("float32")
 

@@ -1,4 +1,4 @@
-"""Whether it is known where maps lie in the image."""
+"""What is said where it is not known where maps lie in the image."""
 
 
 class GuessedPlaceWarning(UserWarning):

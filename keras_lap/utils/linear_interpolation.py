@@ -19,7 +19,7 @@ def linear_interpolation(index, count, xp=np):
     Example:
 
     >>> import numpy as np
-    >>> from keras_lap.layers.linear_interpolation import linear_interpolation
+    >>> from keras_lap.utils.linear_interpolation import linear_interpolation
     >>> linear_interpolation(np.array([-3.0, 0.25, 1.0]), 2)
     array([[1.  , 0.  ],
            [0.75, 0.25],

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_lap.layers.linear_interpolation import linear_interpolation
 from keras_lap.ops import windows
+from keras_lap.utils.linear_interpolation import linear_interpolation
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class ReceptiveGrid:
 
     Example:
     >>> import numpy as np
-    >>> from keras_lap.layers.receptive_grid import ReceptiveGrid
+    >>> from keras_lap.graph.receptive_grid import ReceptiveGrid
     >>> image = ReceptiveGrid((4, 4))
     >>> halved = image.resized((2, 2))
     >>> halved.offset, halved.stride

@@ -2,15 +2,16 @@
 
 There is one rule for each kind of operation, which takes the operation, the
 `ReceptiveGrid` of the map that it reads and the size of the map that it makes, and
-returns that map's grid; one for padding along any axes; and one for slices.
+returns that map's grid; one for padding along any axes; one for slices; and one that
+tells which operations move pixels.
 """
 
 from keras import layers
 from keras.src.ops import image, nn, numpy
 from keras.src.ops.einops import Rearrange
 
+from keras_lap.graph.receptive_grid import ReceptiveGrid
 from keras_lap.layers.la_pooling2d import LAPooling2D
-from keras_lap.layers.receptive_grid import ReceptiveGrid
 
 
 def grid_behind(operation, axes, grid, size):
@@ -33,8 +34,8 @@ def grid_behind(operation, axes, grid, size):
         return grid_behind(operation.layer, axes, grid, size)
     if isinstance(operation, numpy.Pad):
         return _padded_along(operation, axes, grid, size)
-    if isinstance(operation, _MOVING):
-        return None if _moves_along(operation, axes) else _kept(grid, size)
+    if moves_along(operation, axes, rank=4):
+        return None
     for kind, rule in _RULES.items():
         if isinstance(operation, kind):
             return rule(operation, grid, size)
@@ -71,19 +72,21 @@ def grid_of_slice(key, axes, grid, size):
     return grid.behind(size, starts, steps) if min(steps) > 0 else None
 
 
-def _kept(grid, size):
-    pairs = zip(grid.size, size, strict=True)
-    is_kept = all(old == new or 1 in (old, new) for old, new in pairs)
-    return grid.resized(size) if is_kept else None
-
-
-def _moves_along(operation, axes):
-    """Whether an operation of a kind that moves pixels does so along given axes."""
+def moves_along(operation, axes, rank):
+    """Whether an operation moves what is in a tensor of a rank along given axes."""
+    if not isinstance(operation, _MOVING):
+        return False
     moved = getattr(operation, "axis", getattr(operation, "axes", None))
     if moved is None:
         return True
     moved = [moved] if isinstance(moved, int) else moved
-    return any(axis % 4 in axes for axis in moved)
+    return any(axis % rank in axes for axis in moved)
+
+
+def _kept(grid, size):
+    pairs = zip(grid.size, size, strict=True)
+    is_kept = all(old == new or 1 in (old, new) for old, new in pairs)
+    return grid.resized(size) if is_kept else None
 
 
 def _padded_along(operation, axes, grid, size):

@@ -23,7 +23,7 @@ def find_layers(model, addresses, layers):
     Example:
 
     >>> import keras, keras_lap
-    >>> from keras_lap.layers.find_layers import find_layers
+    >>> from keras_lap.graph.find_layers import find_layers
     >>> pool = keras_lap.LAPooling2D(2, name="pool")
     >>> backbone = keras.Sequential([keras.Input((8, 8, 3)), pool], name="backbone")
     >>> model = keras.Sequential([keras.Input((8, 8, 3)), backbone])

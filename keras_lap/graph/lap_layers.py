@@ -2,9 +2,10 @@
 
 import keras
 
+from keras_lap.graph.call_graph import Graph
+from keras_lap.graph.functional_of import functional_of
 from keras_lap.layers.base_la_pooling import BaseLAPooling
-from keras_lap.layers.call_graph import Graph
-from keras_lap.layers.model_graph import check_model, graph_of
+from keras_lap.utils.check_model import check_model
 
 
 def lap_layers(model):
@@ -35,7 +36,7 @@ def lap_layers(model):
     check_model(model)
     found = {}
     operations = [model]
-    if graph_of(model) is not None:
+    if functional_of(model) is not None:
         graph = Graph(model)
         operations = [
             call.operation

@@ -1,17 +1,17 @@
-"""The walk through a model that finds where its feature maps lie in the image."""
+"""Where the feature maps of a model lie in the image, layer by layer."""
 
 import itertools
 from dataclasses import dataclass, replace
 
 import keras
-from keras import tree
 from keras.src.ops.numpy import GetItem
 
-from keras_lap.layers.axes_behind import axes_behind
-from keras_lap.layers.grid_rules import grid_behind, grid_of_slice
+from keras_lap.graph.axes_behind import axes_behind
+from keras_lap.graph.call_graph import Graph
+from keras_lap.graph.functional_of import functional_of
+from keras_lap.graph.grid_rules import grid_behind, grid_of_slice, moves_along
+from keras_lap.graph.receptive_grid import ReceptiveGrid
 from keras_lap.layers.la_pooling2d import LAPooling2D
-from keras_lap.layers.model_graph import graph_of, tensors_read
-from keras_lap.layers.receptive_grid import ReceptiveGrid
 from keras_lap.utils.layout import DATA_FORMATS, spatial_axes
 
 # The place among the sources of a map that stands for the image itself.
@@ -69,7 +69,7 @@ def receptive_grids(model, image_size, calls, followed=None, data_format=None):
 
     Example:
     >>> import keras
-    >>> from keras_lap.layers.grid_walk import receptive_grids
+    >>> from keras_lap.graph.receptive_grids import receptive_grids
     >>> model = keras.Sequential(
     ...     [
     ...         keras.Input((32, 32, 3)),
@@ -125,14 +125,12 @@ class _Walk:
         self._calls = calls
         self._followed = set(followed)
         self._places = []
-        self._origins = {}
 
     def through(self, model):
         """The list with the `CallPlace` of each call."""
-        graph = graph_of(model)
-        if graph is not None:
-            inputs = [self._begin(tensor) for tensor in graph.inputs]
-            graph._run_through_graph(inputs, operation_fn=self._runner)
+        if functional_of(model) is not None:
+            inputs = [self._begin(tensor) for tensor in model.inputs]
+            Graph(model).carry(inputs, self._step)
         met = self._followed.intersection(range(len(self._places)))
         read = _Origin(frozenset({max(met, default=IMAGE)}), self._axes, self._image)
         while self._next_layer() is not None:
@@ -140,40 +138,22 @@ class _Walk:
         return self._places
 
     def _begin(self, tensor):
-        """What goes through the model in the place of one of its inputs."""
+        """A tensor in the place of an input of the model, and its `_Origin`."""
         shape, sources, grid = list(tensor.shape), frozenset(), None
         if len(shape) == 4:
             sources, grid = frozenset({IMAGE}), self._image
             for axis, size in zip(self._axes, grid.size, strict=True):
                 shape[axis] = size
         placeholder = keras.KerasTensor(shape, dtype=tensor.dtype)
-        self._remember(placeholder, _Origin(sources, self._axes, grid))
-        return placeholder
+        return placeholder, _Origin(sources, self._axes, grid)
 
-    def _runner(self, operation):
-        """What the walk does where a forward pass would call `operation`."""
-        graph = graph_of(operation)
-
-        def run(*args, **kwargs):
-            inputs = tensors_read(operation, args, kwargs)
-            if graph is not None:
-                return graph._run_through_graph(inputs, operation_fn=self._runner)
-            outputs = operation.compute_output_spec(*args, **kwargs)
-            is_slice = isinstance(operation, GetItem)
-            key = _key_of(*args, **kwargs) if is_slice else None
-            self._step(operation, key, inputs, tree.flatten(outputs))
-            return outputs
-
-        return run
-
-    def _step(self, operation, key, inputs, outputs):
-        origins = [self._origins[id(tensor)][1] for tensor in inputs]
+    def _step(self, call, values):
+        """Pairs of what a call makes of tensors and their `_Origin`s."""
+        tensors, origins = zip(*values, strict=True)
+        operation, outputs = call.operation, call.make(tensors)
         sources = frozenset().union(*(origin.sources for origin in origins))
         axes = self._axes_of(operation, origins)
-        maps = [
-            self._along(axes, tensor, origin)
-            for tensor, origin in zip(inputs, origins, strict=True)
-        ]
+        maps = [self._along(axes, tensor, origin) for tensor, origin in values]
         maps = [each for each in maps if each.grid is not None]
         size = _size_on(axes, outputs[0])
         fitting = [each for each in maps if each.grid.size == size] or maps
@@ -187,13 +167,13 @@ class _Walk:
         )
         known = self._meet(operation, read, operation.name if maps else None)
         read = replace(_of_size(known, size), sources=known[-1].sources)
-        for output in outputs:
-            if maps:
-                made = _made(operation, key, read, inputs[0], output)
-            else:
-                size = _size_on(axes, output)
-                made = replace(read, grid=size and self._image.resized(size))
-            self._remember(output, made)
+        if maps:
+            made = [_made(call, read, tensors[0], output) for output in outputs]
+        else:
+            sizes = [_size_on(axes, output) for output in outputs]
+            grids = [size and self._image.resized(size) for size in sizes]
+            made = [replace(read, grid=grid) for grid in grids]
+        return zip(outputs, made, strict=True)
 
     def _axes_of(self, operation, origins):
         """The axes of the maps that an operation reads."""
@@ -252,28 +232,27 @@ class _Walk:
         is_followed = index in self._followed
         return replace(read, sources=frozenset({index})) if is_followed else read
 
-    def _remember(self, tensor, origin):
-        # With the tensor itself, so that no other one gets its id.
-        self._origins[id(tensor)] = tensor, origin
 
-
-def _made(operation, key, read, tensor, output):
+def _made(call, read, tensor, output):
     """What is known of a tensor that an operation makes of a map.
 
     Args:
-        operation: A layer, or another operation.
-        key: The key if it is a slice, otherwise `None`.
+        call: The `Call`.
         read: The `_Origin` of the map.
         tensor: The first tensor that it reads.
         output: What is made of it.
     """
+    operation = call.operation
+    is_slice = isinstance(operation, GetItem)
     axes = axes_behind(operation, read.axes, tensor.shape, output.shape)
     is_turned = axes is not None and axes[0] > axes[1]
     if axes is not None and not is_turned:
         return replace(read, axes=axes)
     if len(output.shape) != 4:
-        is_kept = output.shape == tensor.shape and key is None
-        return read if is_kept else replace(read, grid=None, guesses=())
+        if output.shape != tensor.shape or is_slice:
+            return replace(read, grid=None, guesses=())
+        is_moved = moves_along(operation, read.axes, len(tensor.shape))
+        return read.guessed(operation.name, read.grid.size) if is_moved else read
     axes = axes[::-1] if is_turned else read.axes
     size = _size_on(axes, output)
     if size is None:
@@ -282,8 +261,8 @@ def _made(operation, key, read, tensor, output):
         return read.guessed(operation.name, read.grid.size) if had_size else read
     if is_turned:
         grid = None
-    elif key is not None:
-        grid = grid_of_slice(key, axes, read.grid, size)
+    elif is_slice:
+        grid = grid_of_slice(_key_of(*call.args, **call.kwargs), axes, read.grid, size)
     else:
         grid = grid_behind(operation, axes, read.grid, size)
     if grid is None:

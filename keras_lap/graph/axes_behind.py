@@ -24,7 +24,7 @@ def axes_behind(operation, axes, before, after):
 
     Example:
     >>> from keras import layers
-    >>> from keras_lap.layers.axes_behind import axes_behind
+    >>> from keras_lap.graph.axes_behind import axes_behind
     >>> to_channels_first = layers.Permute((3, 1, 2))
     >>> axes_behind(to_channels_first, (1, 2), (None, 8, 6, 4), (None, 4, 8, 6))
     (2, 3)

@@ -1,0 +1,97 @@
+"""What the calls of a graph read and make in one forward pass."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import config, layers
+
+from keras_lap.surgery.cost import call_cost
+from keras_lap.surgery.reach import Reach, reach_behind, whole_image
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One run of a call, for one image. Sizes that Keras does not know are `None`.
+
+    Attributes:
+        call: The `Call`.
+        read: Shape, without a batch axis, of the first tensor that it reads.
+        made: List of the shapes of its outputs.
+        reach: The `Reach` of the first tensor that it reads. A map that was made of
+            something else than maps has seen the whole image.
+    """
+
+    call: Any
+    read: tuple
+    made: list
+    reach: Reach
+
+    @property
+    def cost(self):
+        """Its `Cost`, parameters aside."""
+        dtype = self.call.outputs[0].dtype
+        return call_cost(self.call.operation, self.read, self.made, dtype)
+
+
+def runs_by_call(graph, image_size):
+    """Sends the shape of an image through a graph.
+
+    Args:
+        graph: A `Graph`.
+        image_size: Height and width of the image where the model leaves them open.
+
+    Returns:
+        Dict from ids of calls to lists of `Run`. A call in a nested model has one for
+        each time that the model is run, calls of nested models themselves have none.
+    """
+    found, layout = {}, _layout_of(graph)
+    inputs = [_sized(tensor, image_size) for tensor in graph.model.inputs]
+    image = next((_shape(tensor) for tensor in inputs if len(tensor.shape) == 4), None)
+    is_sized = all(_is_known(tensor) for tensor in graph.model.inputs)
+
+    def step(call, values):
+        tensors, reaches = zip(*values, strict=True)
+        stays = is_sized and all(_is_known(tensor) for tensor in call.outputs)
+        outputs = call.outputs if stays else call.make(tensors)
+        read, made = list(map(_shape, tensors)), list(map(_shape, outputs))
+        reach = reaches[0] or whole_image(image, read[0], layout)
+        found.setdefault(id(call), []).append(Run(call, read[0], made, reach))
+        maps = [pair for pair in zip(read, reaches, strict=True) if pair[1]]
+        behind = [reach_behind(call.operation, maps, shape, layout) for shape in made]
+        return zip(outputs, behind, strict=True)
+
+    graph.carry(
+        [(each, Reach() if len(each.shape) == 4 else None) for each in inputs], step
+    )
+    return found
+
+
+def _layout_of(graph):
+    """The `data_format` of the first operation that has one, else Keras' own."""
+    operations = (call.operation for call in graph.calls)
+    # A `Flatten` has Keras' own wherever the channels of what it reads lie.
+    formats = (
+        getattr(operation, "data_format", None)
+        for operation in operations
+        if not isinstance(operation, layers.Flatten)
+    )
+    return next(filter(None, formats), config.image_data_format())
+
+
+def _sized(tensor, image_size):
+    """The input tensor with its unknown sizes filled in."""
+    shape = list(tensor.shape)
+    open_axes = [axis for axis in range(1, len(shape)) if shape[axis] is None]
+    sizes = image_size if len(open_axes) == 2 else (image_size[0],) * len(open_axes)
+    for axis, size in zip(open_axes, sizes, strict=True):
+        shape[axis] = size
+    return keras.KerasTensor(shape, dtype=tensor.dtype)
+
+
+def _shape(tensor):
+    return tuple(tensor.shape[1:])
+
+
+def _is_known(tensor):
+    return None not in tensor.shape[1:]
