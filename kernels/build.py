@@ -4,7 +4,6 @@ Runs as a module of the installed package, as a script, and inside an installati
 where nothing but the standard library is at hand.
 """
 
-import argparse
 import concurrent.futures
 import contextlib
 import dataclasses
@@ -81,14 +80,13 @@ class Compiler:
     version: str
 
 
-def build(directory=LIBRARIES, *, jobs=None, force=False, report=print):
+def build(directory=LIBRARIES, *, force=False, report=print):
     """Builds the library unless an up-to-date one is there.
 
     A failed attempt leaves an older library as it was, and its reason in the directory.
 
     Args:
         directory: Where the library and its record go.
-        jobs: Files compiled at a time; by default one per processor, 4 at most.
         force: Whether to compile although nothing changed.
         report: Function called with each line of progress.
 
@@ -100,7 +98,7 @@ def build(directory=LIBRARIES, *, jobs=None, force=False, report=print):
     """
     directory = Path(directory)
     try:
-        path = _build(directory, jobs, force, report)
+        path = _build(directory, force, report)
     except NoTensorFlowError:
         raise
     except BuildError as error:
@@ -196,7 +194,7 @@ def sources_digest():
     return digest.hexdigest()
 
 
-def _build(directory, jobs, force, report):
+def _build(directory, force, report):
     if sys.platform != "linux":
         raise BuildError(
             "Expected Linux: the fused op is not built elsewhere, where the pooling "
@@ -212,7 +210,7 @@ def _build(directory, jobs, force, report):
         return target
     report(f"Building for TensorFlow {tensorflow.version} with {compiler.version}")
     with _scratch(directory) as scratch:
-        objects, xla = _compile_all(tensorflow, compiler, scratch, jobs, report)
+        objects, xla = _compile_all(tensorflow, compiler, scratch, report)
         library, xla = _link(tensorflow, compiler, objects, xla, scratch)
         _run([sys.executable, "-c", LOAD, library, *_search_paths()], "The new library")
         record = {
@@ -232,11 +230,10 @@ def _build(directory, jobs, force, report):
     return target
 
 
-def _compile_all(tensorflow, compiler, scratch, jobs, report):
+def _compile_all(tensorflow, compiler, scratch, report):
     """Compiles every source; returns objects by source, and why XLA is left out."""
     files, objects, xla = sources(), {}, None
-    jobs = jobs or min(4, os.cpu_count() or 1)
-    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+    with concurrent.futures.ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         running = {
             pool.submit(_compile, tensorflow, compiler, path, scratch): path
             for path in files
@@ -364,19 +361,8 @@ def _now():
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def main(arguments=None):
-    """Builds from the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(description="Build the fused op.")
-    parser.add_argument("--force", action="store_true", help="although up to date")
-    parser.add_argument("--jobs", type=int, help="files compiled at a time")
-    options = parser.parse_args(arguments)
-    try:
-        build(jobs=options.jobs, force=options.force)
-    except BuildError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        build()
+    except BuildError as error:
+        sys.exit(str(error))

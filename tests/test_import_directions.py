@@ -57,7 +57,7 @@ def test_evaluation_knows_explanation_by_its_interface_alone():
 
 def test_modules_beside_the_packages_are_few():
     names = {path.stem for path in PACKAGE.glob("*.py")}
-    assert names == {"__init__", "bench", "callbacks", "doctor", "losses"}
+    assert names == {"__init__", "callbacks", "losses"}
 
 
 def test_utils_know_no_package():

@@ -6,21 +6,15 @@ import keras
 import numpy as np
 
 from keras_lap.graph.functional_of import functional_of
-from keras_lap.layers.base_la_pooling import BaseLAPooling
+from keras_lap.graph.lap_layers import lap_layers
 from keras_lap.utils.check_model import check_model
 from keras_lap.utils.layout import channel_axis
 
 
 def data_format_of(model):
     """The layout of a model's LAP layers, or Keras' own if it has none."""
-    return next(
-        (
-            layer.data_format
-            for layer in model._flatten_layers()
-            if isinstance(layer, BaseLAPooling)
-        ),
-        keras.config.image_data_format(),
-    )
+    formats = [layer.data_format for layer in lap_layers(model)]
+    return formats[0] if formats else keras.config.image_data_format()
 
 
 def check_one_input(model):

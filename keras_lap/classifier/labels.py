@@ -6,7 +6,7 @@ import numpy as np
 _ROUNDING = 1e-2
 
 
-def standardized_labels(labels, predictions=None):
+def standardize_labels(labels, predictions=None):
     """Labels as integers.
 
     Args:
@@ -39,11 +39,11 @@ def standardized_labels(labels, predictions=None):
 
 
 def single_labels(labels):
-    """Labels as classes where each image has exactly one, as `standardized_labels`."""
+    """Labels as classes where each image has exactly one, as `standardize_labels`."""
     if labels is None or labels.ndim == 1:
         return labels
     # Zeros and ones are probabilities too, which tell that classes exclude each other.
-    return standardized_labels(labels, predictions=labels)
+    return standardize_labels(labels, predictions=labels)
 
 
 def check_labels(labels, predictions):

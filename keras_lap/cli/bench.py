@@ -2,10 +2,10 @@
 
 import csv
 
-from keras_lap.bench import bench
 from keras_lap.cli.command import Command
 from keras_lap.cli.new_file import add_force_argument, new_file
 from keras_lap.cli.positive import positive
+from keras_lap.cli.time_pooling import time_pooling
 from keras_lap.utils.pooling_shapes import POOLING_SHAPES
 
 FIELDS = (
@@ -22,7 +22,7 @@ _TITLES = ("pooling", "pass", "max pool, ms", "la_pool, ms", "ratio", "quartiles
 
 
 class Bench(Command):
-    """Prints what `keras_lap.bench` measures."""
+    """Prints what `la_pool` costs here, next to max pooling."""
 
     name = "bench"
     summary = "time la_pool against max pooling on this machine"
@@ -64,7 +64,7 @@ def _print_timings(options):
     print(_LINE(*_TITLES))
     rows = []
     shapes = POOLING_SHAPES[: options.shapes]
-    for timing in bench(shapes, options.batch, options.rounds):
+    for timing in time_pooling(shapes, options.batch, options.rounds):
         name = "forward, backward" if timing.gradient else "forward"
         milliseconds = 1e3 * timing.max_pooling, 1e3 * timing.la_pool
         lower, median, upper = timing.ratio

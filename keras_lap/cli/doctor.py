@@ -1,11 +1,22 @@
 """`keras-lap doctor`."""
 
+import importlib.metadata
+import platform
+import sys
+
+import keras
+import numpy as np
+
 from keras_lap.cli.command import Command
-from keras_lap.doctor import doctor
+from keras_lap.kernels import library
+from keras_lap.kernels.build import read_record
+from keras_lap.ops import la_pool, which
+
+_PACKAGES = ("keras-lap", "keras", "numpy", "tensorflow", "torch", "jax", "triton")
 
 
 class Doctor(Command):
-    """Prints what `keras_lap.doctor` finds."""
+    """Prints what this installation has, what runs, and why."""
 
     name = "doctor"
     summary = "tell which implementation of the pooling runs where, and why"
@@ -16,5 +27,71 @@ class Doctor(Command):
         """There are none."""
 
     def run(self, options):
-        for what, state in doctor():
+        for what, state in _states():
             print(f"{what + ':':<15} {state}")
+
+
+def _states():
+    """Pairs of strings: what, and its state. Tries the pooling on a small input."""
+    choice = which()
+    return [
+        ("Python", f"{platform.python_version()}, {sys.executable}"),
+        ("machine", f"{platform.system()} {platform.machine()}"),
+        *((name, _version(name)) for name in _PACKAGES),
+        ("Keras backend", keras.config.backend()),
+        ("devices", ", ".join(_devices())),
+        ("TensorFlow op", _library()),
+        ("la_pool", str(choice)),
+        ("la_pool in 3D", str(which(rank=3))),
+        ("trial", _trial(choice.implementation)),
+    ]
+
+
+def _version(package):
+    # TensorFlow goes by several names.
+    for name in (package, f"{package}-cpu"):
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "not installed"
+
+
+def _devices():
+    if keras.config.backend() == "torch":
+        # Keras does not list those of torch.
+        import torch
+
+        gpus = range(torch.cuda.device_count())
+        return ["cpu", *map(torch.cuda.get_device_name, gpus)]
+    return keras.distribution.list_devices()
+
+
+def _library():
+    found = library.find()
+    if found.path is None:
+        return found.reason
+    record = read_record(found.path)
+    state = f"{found.path}, built by {record.get('compiler', 'an unknown compiler')}"
+    if found.xla_reason:
+        state += f"; XLA cannot compile it: {found.xla_reason}"
+    return state
+
+
+def _trial(implementation):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 9, 9, 8)).astype("float32")
+    scores = rng.random((2, 9, 9, 1)).astype("float32")
+    try:
+        results = [
+            keras.ops.convert_to_numpy(
+                la_pool(x, scores, 2.0, 3, 2, implementation=implementation)
+            )
+            for implementation in (implementation, "reference")
+        ]
+    except Exception as error:  # Whatever it is, the user asked to be told.
+        return f"failed: {error}"
+    if implementation == "reference":
+        return "the reference runs"
+    difference = np.abs(results[0] - results[1]).max()
+    return f"{implementation} differs from the reference by at most {difference:.1e}"

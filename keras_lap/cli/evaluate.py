@@ -23,10 +23,11 @@ from keras_lap.cli.positive import positive
 from keras_lap.cli.preprocessing import add_preprocessing_argument, preprocessing
 from keras_lap.cli.read_data import check_data, read_data
 from keras_lap.cli.verbosity import verbosity
-from keras_lap.evaluation.class_scores import class_scores
+from keras_lap.evaluation.outputs import class_scores
 from keras_lap.explanation import Explanation
 from keras_lap.graph.lap_layers import lap_layers
 from keras_lap.surgery.concepts import MOST_CLASSES_EVERYWHERE
+from keras_lap.utils.names import some_of_many
 
 # That many classes are named in a line.
 _NAMED = 20
@@ -201,9 +202,8 @@ def _evaluate(options, path):
 def _print_data(data):
     """Which name is which class, and how many images have a mask."""
     if data.class_names is not None:
-        named = [f"class {at}: {name}" for at, name in enumerate(data.class_names)]
-        more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
-        print(f"{', '.join(named[:_NAMED])}{more}", flush=True)
+        named = (f"class {at}: {name}" for at, name in enumerate(data.class_names))
+        print(some_of_many(named, _NAMED), flush=True)
     if "mask" in data.arrays:
         has_mask = data.arrays["mask"].any(axis=(1, 2))
         print(f"masks for {has_mask.sum()} of {len(has_mask)} images", flush=True)

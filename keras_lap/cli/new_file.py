@@ -3,8 +3,9 @@
 import contextlib
 import os
 import pathlib
-import shutil
-import tempfile
+
+from keras_lap.utils.folder_beside import folder_beside
+from keras_lap.utils.whole_file import whole_file
 
 
 def add_force_argument(parser):
@@ -26,8 +27,7 @@ def new_file(path, force=False):
         force: Whether it may be there already.
 
     Yields:
-        Path to write to, with the same ending. It takes the place of the file if
-        nothing fails, and is gone otherwise.
+        Path to write to, as of `whole_file`.
 
     Raises:
         FileExistsError: If it is there already.
@@ -38,9 +38,9 @@ def new_file(path, force=False):
         raise IsADirectoryError(f"Expected a file to write. Received a folder: {path}")
     if path.exists() and not force:
         raise _exists(path)
-    with _folder_beside(path) as folder:
-        yield folder / path.name
-        os.replace(folder / path.name, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as new:
+        yield new
 
 
 @contextlib.contextmanager
@@ -64,7 +64,8 @@ def new_folder(path, force=False):
         raise NotADirectoryError(f"Expected a folder. Received a file: {path}")
     if path.exists() and any(path.iterdir()) and not force:
         raise _exists(path)
-    with _folder_beside(path) as folder:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with folder_beside(path) as folder:
         yield folder
         path.mkdir(exist_ok=True)
         for file in folder.iterdir():
@@ -73,14 +74,3 @@ def new_folder(path, force=False):
 
 def _exists(path):
     return FileExistsError(f"{path} exists already; --force overwrites it")
-
-
-@contextlib.contextmanager
-def _folder_beside(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # On the same file system, where renaming takes no time and cannot stop half-way.
-    folder = tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        yield pathlib.Path(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_lap.classifier.labels import standardized_labels
-from keras_lap.classifier.masks import standardized_masks
+from keras_lap.classifier.labels import standardize_labels
+from keras_lap.classifier.standardize_masks import standardize_masks
 from keras_lap.cli.read_class_folders import read_class_folders
 from keras_lap.utils.names import check_names
 
@@ -135,10 +135,10 @@ def _of_tfds(source, taken, samples, data_dir):
 def _data(arrays, taken, class_names):
     """Checks the arrays, and brings masks to the size of their images."""
     taken.check(arrays["image"].shape)
-    arrays = {**arrays, "label": standardized_labels(arrays["label"])}
+    arrays = {**arrays, "label": standardize_labels(arrays["label"])}
     if "mask" in arrays:
         size = arrays["image"].shape[taken.spatial]
-        masks = standardized_masks(arrays["mask"], size, arrays["label"])
+        masks = standardize_masks(arrays["mask"], size, arrays["label"])
         arrays = {**arrays, "mask": masks}
     return Data(arrays, class_names)
 

@@ -8,16 +8,16 @@ Importing this package registers the builders of `ClutteredDigits`, `CrowdedDigi
 afterwards.
 """
 
-try:
+from keras_lap.utils.from_extra import from_extra
+
+with from_extra(
+    "datasets",
+    "keras_lap.datasets needs TensorFlow (extra cpu or gpu), TensorFlow Datasets and "
+    "scikit-learn",
+):
     import sklearn  # noqa: F401
     import tensorflow  # noqa: F401
     import tensorflow_datasets  # noqa: F401
-except ImportError as error:
-    raise ImportError(
-        "keras_lap.datasets needs TensorFlow, TensorFlow Datasets and scikit-learn, "
-        f"but importing them failed: {error}. Beside TensorFlow, install them with "
-        'pip install "keras-lap[datasets]".'
-    ) from error
 
 from keras_lap.datasets.augmented import augmented
 from keras_lap.datasets.cluttered_digits import ClutteredDigits, ClutteredDigitsConfig

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from keras_lap.utils.names import check_choice
+from keras_lap.utils.standardize_count import standardize_count
+
 SPLITS = ("train", "validation", "test")
 
 
@@ -18,10 +21,8 @@ def example_rng(seed: int, split: str, index: int) -> np.random.Generator:
         there are.
 
     Raises:
-        ValueError: If there is no such split, or if the index is negative.
+        ValueError: If there is no such split, or the index is no integer of at least 0.
     """
-    if split not in SPLITS:
-        raise ValueError(f"split must be one of {SPLITS}, but it is {split!r}.")
-    if index < 0:
-        raise ValueError(f"index must be at least 0, but it is {index}.")
+    check_choice("split", split, SPLITS)
+    index = standardize_count("index", index, least=0)
     return np.random.default_rng((seed, SPLITS.index(split), index))

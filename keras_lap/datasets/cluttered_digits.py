@@ -13,6 +13,7 @@ from keras_lap.datasets._rendered_builder import RenderedBuilder
 from keras_lap.datasets._scene import draw_scene
 from keras_lap.datasets._splits import SPLITS, example_rng
 from keras_lap.datasets.sized_config import SizedConfig
+from keras_lap.utils.names import check_choice
 
 _SEED = 64
 _SHIFTED = "_shifted"
@@ -80,13 +81,9 @@ def render_example(split: str, index: int, *, decoy: bool = False) -> dict[str, 
         the `tfds.features.BBox` of the patch.
 
     Raises:
-        ValueError: If there is no such split, or if the index is negative.
+        ValueError: If there is no such split, or the index is no integer of at least 0.
     """
-    if split not in split_names(decoy):
-        raise ValueError(
-            f"split must be one of {split_names(decoy)} when decoy is {decoy}, but it "
-            f"is {split!r}."
-        )
+    check_choice("split", split, split_names(decoy))
     source = split.removesuffix(_SHIFTED)
     rng = example_rng(_SEED, source, index)
     digits = digits_of(source)

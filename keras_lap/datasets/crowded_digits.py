@@ -46,7 +46,7 @@ def render_example(split: str, index: int) -> dict[str, Any]:
         the digit that each box is of, in ascending order, padded with -1.
 
     Raises:
-        ValueError: If there is no such split, or if the index is negative.
+        ValueError: If there is no such split, or the index is no integer of at least 0.
     """
     crowd = draw_crowd(example_rng(_SEED, split, index), digits_of(split))
     present = np.flatnonzero(crowd.samples >= 0)

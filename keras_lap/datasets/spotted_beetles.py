@@ -64,7 +64,7 @@ def render_example(split: str, index: int) -> dict[str, Any]:
         in the order of `ATTRIBUTES`.
 
     Raises:
-        ValueError: If there is no such split, or if the index is negative.
+        ValueError: If there is no such split, or the index is no integer of at least 0.
     """
     rng = example_rng(_SEED, split, index)
     label = int(rng.integers(len(SPECIES)))

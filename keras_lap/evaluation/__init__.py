@@ -1,8 +1,7 @@
 """How good maps are: metrics, explainers to compare with, and the comparison."""
 
 from keras_lap.evaluation import explainers
-from keras_lap.evaluation.comparison import compare
-from keras_lap.evaluation.comparison.comparison import Comparison
+from keras_lap.evaluation.comparison import Comparison, compare
 from keras_lap.evaluation.conciseness import complexity, sparsity
 from keras_lap.evaluation.curve import Curve
 from keras_lap.evaluation.faithfulness import (

@@ -14,42 +14,19 @@ def grad_cam(
     batch_size: int = 32,
     data_format: str | None = None,
 ) -> np.ndarray:
-    r"""Grad-CAM maps of a classifier.
-
-    With the features $A$ of one layer ($Z$ pixels, channels $c$) and the score $s$ of
-    the asked class, the map is
-
-    $$ \mathrm{ReLU}\Big(\sum_c \Big(\frac{1}{Z} \sum_p
-       \frac{\partial s}{\partial A_{pc}}\Big) A_{pc}\Big) $$
-
-    resized bilinearly to the size of the images. The score is the one **before** the
-    softmax, as the paper has it: behind a softmax that is sure of its answer the
-    gradient vanishes. If the model ends in a softmax or a sigmoid, as a layer, as an
-    operation of `keras.ops` or as the `activation` of its last layer, it is taken off;
-    any other output is taken as the score.
-
-    On TensorFlow the features and gradients are taken by tf-explain. Its own defaults,
-    guided gradients and no ReLU, are not Grad-CAM and are not used. On JAX and torch
-    nothing but Keras is needed.
+    """Maps of a classifier by `keras_lap.evaluation.explainers.GradCAM`.
 
     The model runs in inference mode and is not changed.
 
-    Source: Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via
-    Gradient-based Localization", ICCV 2017.
-
     Args:
         model: a built Functional or Sequential model with one image input and one
-            output of shape `(N, classes)`. Functional and Sequential models nested in
-            it, at any depth, are looked into.
+            output of shape `(N, classes)`, others nested in it or not.
         images: array of shape `(N, H, W, C)`, or `(N, C, H, W)` with
             `"channels_first"`, in the range that the model expects.
         class_indices: int array of shape `(N,)`, the class that each map is for, or
             one int for all images.
-        layer_name: name of the layer whose features are weighted. A layer in a nested
-            model goes by its own name if that is unique, or by its path, such as
-            `"backbone/conv5"`. Of a layer that is called several times the last call
-            is taken. Defaults to `None`: the last layer with a rank-4 output of more
-            than one pixel.
+        layer_name: name or path of the layer whose features are weighted. Defaults to
+            `None`: the last layer with a rank-4 output of more than one pixel.
         batch_size: int, number of images per forward and backward pass. Defaults to
             `32`.
         data_format: `"channels_last"` or `"channels_first"`, the layout of the images

@@ -11,7 +11,7 @@ from keras_lap.classifier.chosen_output import chosen_output
 from keras_lap.classifier.class_outputs import class_outputs, holds_logits
 from keras_lap.classifier.image_input import data_format_of
 from keras_lap.classifier.squashing import gives_logits
-from keras_lap.evaluation.predict_batch import predict_batch
+from keras_lap.evaluation.outputs import predict_batch
 from keras_lap.utils.layout import DATA_FORMATS, channel_axis
 from keras_lap.utils.names import check_choice
 from keras_lap.utils.standardize_count import standardize_count

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_lap.evaluation.check_maps import check_maps
-from keras_lap.evaluation.check_masks import check_masks
 from keras_lap.evaluation.metric_result import MetricResult
+from keras_lap.evaluation.standardize_maps import standardize_maps
+from keras_lap.evaluation.standardize_masks_of_maps import standardize_masks_of_maps
 
 
 def score_maps(
@@ -37,8 +37,8 @@ def score_maps(
     >>> score_maps(lambda map_, mask: map_[mask].mean(), maps, masks).values
     array([ 1., nan])
     """
-    maps = check_maps(maps)
-    masks = check_masks(masks, maps)
+    maps = standardize_maps(maps)
+    masks = standardize_masks_of_maps(masks, maps)
 
     def value(index):
         if not masks[index].any():

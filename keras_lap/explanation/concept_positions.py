@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_lap.utils.names import check_names
+from keras_lap.utils.names import check_names, some_of_many
 
 _NAMED = 10
 
@@ -60,13 +60,11 @@ def _position(explanation, concept):
         return explanation.concept_names.index(concept)
     concepts = explanation.concepts
     if concept not in concepts:
-        more = ", ..." * (len(concepts) > _NAMED)
         single = ", or take `of(0)` if the model has a single one for all classes"
         raise ValueError(
             "Expected concepts that were asked for, which are "
-            f"[{', '.join(map(str, concepts[:_NAMED]))}{more}]. "
-            f"Received: {concept!r}. Ask for more with "
-            f"`explain(..., concepts=[...])`{single * (concepts == [0])}."
+            f"[{some_of_many(concepts, _NAMED)}]. Received: {concept!r}. Ask for more "
+            f"with `explain(..., concepts=[...])`{single * (concepts == [0])}."
         )
     return concepts.index(concept)
 

@@ -5,7 +5,9 @@ import os
 import numpy as np
 
 from keras_lap.explanation.displayable import displayable
-from keras_lap.explanation.heat import grey, matplotlib_module, scaled_by_peak
+from keras_lap.explanation.grey import grey
+from keras_lap.explanation.matplotlib_module import matplotlib_module
+from keras_lap.explanation.scaled_by_peak import scaled_by_peak
 from keras_lap.utils.names import check_choice
 from keras_lap.utils.whole_file import path_to_write
 
@@ -79,7 +81,7 @@ def draw_maps(
     figure_class = matplotlib_module("matplotlib.figure").Figure
     if isinstance(path, str | os.PathLike):
         path = path_to_write(path)
-    images = _checked_images(images)
+    images = _standardize_images(images)
     if not isinstance(columns, dict):
         raise ValueError(
             'Expected `columns` to be a dict from names to maps, as {"LAP": maps}. '
@@ -87,7 +89,8 @@ def draw_maps(
         )
     check_choice("scale", scale, ("own", "unit"))
     columns = {
-        name: _checked_maps(name, maps, images, scale) for name, maps in columns.items()
+        name: _standardize_maps(name, maps, images, scale)
+        for name, maps in columns.items()
     }
     if not columns:
         raise ValueError("Expected at least one set of maps. Received: columns={}")
@@ -96,7 +99,7 @@ def draw_maps(
             f"Expected one caption per image, {len(images)}. "
             f"Received: {len(captions)} captions"
         )
-    masks = None if masks is None else _checked_masks(masks, images)
+    masks = None if masks is None else _standardize_masks(masks, images)
     if not 0 <= opacity <= 1:
         raise ValueError(f"Expected an opacity from 0 to 1. Received: {opacity=}")
     if not cell_width > 0:
@@ -147,7 +150,7 @@ def draw_maps(
     return figure
 
 
-def _checked_images(images):
+def _standardize_images(images):
     images = displayable(images)
     if not images.size:
         raise ValueError(
@@ -157,7 +160,7 @@ def _checked_images(images):
     return images / 255
 
 
-def _checked_maps(name, maps, images, scale):
+def _standardize_maps(name, maps, images, scale):
     maps = np.asarray(maps)
     if maps.shape == (*images.shape[:3], 1):
         maps = maps[..., 0]
@@ -181,7 +184,7 @@ def _checked_maps(name, maps, images, scale):
     return maps.astype(np.float64)
 
 
-def _checked_masks(masks, images):
+def _standardize_masks(masks, images):
     masks = np.asarray(masks)
     if masks.shape != images.shape[:3] or not np.isin(masks, (0, 1)).all():
         raise ValueError(

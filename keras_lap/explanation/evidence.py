@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_lap.utils.class_concepts import checked_class_concepts, class_concept_flags
+from keras_lap.utils.class_concepts import (
+    class_concept_flags,
+    standardize_class_concepts,
+)
 
 # How many of the concepts are printed.
 _PRINTED = 5
@@ -183,7 +186,7 @@ def fitting_class_concepts(class_concepts, explanation):
     """Flags of which concepts speak for which class, if they fit an explanation.
 
     Args:
-        class_concepts: As for `checked_class_concepts`.
+        class_concepts: As for `standardize_class_concepts`.
         explanation: The `Explanation`.
 
     Returns:
@@ -194,7 +197,7 @@ def fitting_class_concepts(class_concepts, explanation):
     """
     outputs = explanation.outputs
     return class_concept_flags(
-        checked_class_concepts(class_concepts),
+        standardize_class_concepts(class_concepts),
         classes=None if outputs is None else outputs.shape[-1],
         concepts=max(explanation.concepts, default=-1) + 1,
         of="the explanation, which may be of some of the model's concepts",

@@ -1,6 +1,6 @@
 """Explanations read from the forward pass."""
 
-from keras_lap.classifier.labels import check_labels, standardized_labels
+from keras_lap.classifier.labels import check_labels, standardize_labels
 from keras_lap.classifier.squashing import gives_logits
 from keras_lap.explanation.batches_with_passes import batches_with_passes
 from keras_lap.explanation.combine import COMBINATIONS
@@ -9,7 +9,7 @@ from keras_lap.explanation.given_targets import given_targets
 from keras_lap.explanation.image_source import image_source
 from keras_lap.explanation.model_concepts import model_concepts
 from keras_lap.explanation.pass_reader import PassReader
-from keras_lap.utils.class_concepts import checked_class_concepts
+from keras_lap.utils.class_concepts import standardize_class_concepts
 from keras_lap.utils.collected import Collected
 from keras_lap.utils.names import check_choice
 from keras_lap.utils.progress import Progress
@@ -71,7 +71,7 @@ def explain(
     warning names the steps of which it is not known where they put pixels.
 
     A warning is given if the images seem to have another range than those that the
-    model was trained on, see `keras_lap.classifier.range_check`. Images beside other
+    model was trained on, see `keras_lap.classifier.range_warning`. Images beside other
     inputs are not looked into.
 
     Args:
@@ -165,7 +165,7 @@ def explain(
     check_choice("combine", combine, tuple(COMBINATIONS))
     batch_size = standardize_count("batch_size", batch_size)
     if class_concepts is not None:
-        class_concepts = checked_class_concepts(class_concepts)
+        class_concepts = standardize_class_concepts(class_concepts)
     passes = PassReader(model, layers, combine, output)
     taken = passes.taken
     source = image_source(images, taken, batch_size, verbose)
@@ -212,7 +212,7 @@ def explain(
     arrays = {name: collected.array() for name, collected in kept.items()} | targets
     if source.images is not None:
         arrays["images"] = taken.last(to_numpy(source.images))
-    arrays["labels"] = standardized_labels(arrays["labels"], arrays["predictions"])
+    arrays["labels"] = standardize_labels(arrays["labels"], arrays["predictions"])
     return Explanation(
         **arrays,
         from_logits=gives_logits(model, output),

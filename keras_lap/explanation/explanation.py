@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_lap.classifier.class_outputs import class_outputs, holds_logits
-from keras_lap.classifier.labels import standardized_labels
+from keras_lap.classifier.labels import standardize_labels
 from keras_lap.explanation.check_fields import check_fields
 from keras_lap.explanation.concept_positions import position_for_each
 from keras_lap.explanation.draw_maps import draw_maps
@@ -112,7 +112,7 @@ class Explanation:
             "images": _of_numpy(np.asarray(self.images)),
             "scores": np.asarray(scores, np.float32),
             "predictions": _as_array(self.predictions, np.float32),
-            "labels": standardized_labels(self.labels),
+            "labels": standardize_labels(self.labels),
             "masks": _as_array(self.masks, bool),
         }.items():
             self._set(name, _read_only(array))

@@ -10,16 +10,16 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from keras_lap.classifier.labels import standardized_labels
-from keras_lap.classifier.masks import standardized_masks
+from keras_lap.classifier.labels import standardize_labels
 from keras_lap.classifier.model_inputs import images_of
+from keras_lap.classifier.standardize_masks import standardize_masks
 from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.explain import explain
-from keras_lap.explanation.gate_check import ClosedGateWarning
-from keras_lap.explanation.heat import matplotlib_module
+from keras_lap.explanation.gate_warning import ClosedGateWarning
 from keras_lap.explanation.image_source import are_batches, arrays_given, files_of
+from keras_lap.explanation.matplotlib_module import matplotlib_module
 from keras_lap.graph.guess_warning import GuessedPlaceWarning
-from keras_lap.utils.class_concepts import checked_class_concepts
+from keras_lap.utils.class_concepts import standardize_class_concepts
 from keras_lap.utils.names import check_choice, check_names
 from keras_lap.utils.standardize_count import standardize_count
 from keras_lap.utils.warn import warn
@@ -267,14 +267,14 @@ def _check_options(
 ):
     """Raises a `ValueError` for what is wrong whatever the model is."""
     if class_concepts is not None:
-        checked_class_concepts(class_concepts)
+        standardize_class_concepts(class_concepts)
     if concepts is not None and concept_names is not None:
         wanted = concepts if isinstance(concepts, list | tuple) else [concepts]
         names = [name for name in wanted if isinstance(name, str)]
         check_names("the names of concepts", names, list(concept_names))
-    labels = standardized_labels(labels)
+    labels = standardize_labels(labels)
     if masks is not None:
-        standardized_masks(masks, masks.shape[1:3], labels)
+        standardize_masks(masks, masks.shape[1:3], labels)
     if labels is None or class_names is None:
         return
     classes = len(class_names)

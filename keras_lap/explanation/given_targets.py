@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_lap.classifier.labels import standardized_labels
-from keras_lap.classifier.masks import standardized_masks
+from keras_lap.classifier.labels import standardize_labels
+from keras_lap.classifier.standardize_masks import standardize_masks
 
 
 def given_targets(labels, masks, source, taken):
@@ -11,7 +11,7 @@ def given_targets(labels, masks, source, taken):
 
     Args:
         labels: Array `(N,)` or `(N, classes)`, or `None`.
-        masks: Array as of `standardized_masks`, or `None`.
+        masks: Array as of `standardize_masks`, or `None`.
         source: The `ImageSource` of the images.
         taken: The `ImageInput` of the model.
 
@@ -34,7 +34,7 @@ def given_targets(labels, masks, source, taken):
                 f"Expected `{name}` of {source.samples} images. "
                 f"Received: {name}.shape={values.shape}"
             )
-    standardized_labels(given.get("labels"))
+    standardize_labels(given.get("labels"))
     if "masks" in given:
         if source.images is None:
             raise ValueError(
@@ -44,7 +44,7 @@ def given_targets(labels, masks, source, taken):
         size = source.images.shape[taken.spatial]
         # Files were stretched to the model's size.
         stretched = source.files is not None
-        given["masks"] = standardized_masks(
+        given["masks"] = standardize_masks(
             given["masks"], size, labels, any_aspect=stretched
         )
     return given

@@ -9,10 +9,10 @@ import numpy as np
 from keras import ops, tree
 
 from keras_lap.classifier.image_and_targets import image_and_targets
-from keras_lap.classifier.labels import standardized_labels
-from keras_lap.classifier.masks import standardized_masks
+from keras_lap.classifier.labels import standardize_labels
 from keras_lap.classifier.model_inputs import are_inputs, arrays_of, images_of
 from keras_lap.classifier.read_pixels import read_pixels
+from keras_lap.classifier.standardize_masks import standardize_masks
 from keras_lap.classifier.stretch_warning import stretch_warning
 from keras_lap.utils.to_numpy import to_numpy
 
@@ -249,12 +249,12 @@ def _batch(element, taken):
     if not isinstance(targets, Mapping):
         targets = {"label": targets}
     labels, masks = targets.get("label"), to_numpy(targets.get("mask"))
-    labels = None if _is_of_outputs(labels) else standardized_labels(to_numpy(labels))
+    labels = None if _is_of_outputs(labels) else standardize_labels(to_numpy(labels))
     if masks is not None:
         valid = targets.get("valid")
         valid = valid.get("mask") if isinstance(valid, Mapping) else valid
         size = images.shape[taken.spatial]
-        masks = standardized_masks(masks, size, labels, to_numpy(valid))
+        masks = standardize_masks(masks, size, labels, to_numpy(valid))
     return SourceBatch(inputs, labels, masks)
 
 

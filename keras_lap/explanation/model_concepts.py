@@ -11,9 +11,9 @@ def model_concepts(seen, class_concepts=None, concept_names=None, class_names=No
 
     Args:
         seen: A `ReadPass` of the model.
-        class_concepts: As `checked_class_concepts` returns it. By default concept `k`
-            speaks for class `k` where there are as many of both, and a single one for
-            class 1 of a single output.
+        class_concepts: As `standardize_class_concepts` returns it. By default concept
+            `k` speaks for class `k` where there are as many of both, and a single one
+            for class 1 of a single output.
         concept_names: List of their names. By default that of a class for the concept
             that speaks for it, if it speaks for no other and is its only one, and
             otherwise `"concept 3"`.

@@ -3,7 +3,9 @@
 import numpy as np
 
 from keras_lap.explanation.displayable import displayable
-from keras_lap.explanation.heat import grey, matplotlib_module, scaled_by_peak
+from keras_lap.explanation.grey import grey
+from keras_lap.explanation.matplotlib_module import matplotlib_module
+from keras_lap.explanation.scaled_by_peak import scaled_by_peak
 
 
 def overlay(images, maps, *, opacity: float = 0.5, colormap: str = "inferno"):

@@ -13,7 +13,7 @@ from keras_lap.files.image_files import (
     is_hidden,
     is_image,
 )
-from keras_lap.utils.names import check_names, listed
+from keras_lap.utils.names import check_names, listed, some_of_many
 from keras_lap.utils.warn import warn
 
 _NAMED = 5
@@ -152,12 +152,8 @@ def _warn_of_others(paths, folder):
 
 
 def _warn_of_left_out(paths, folder, why, rule):
-    names = [str(path.relative_to(folder)) for path in paths]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    warn(
-        f"{len(names)} in {str(folder)!r} {why} and are left out: "
-        f"{', '.join(names[:_NAMED])}{more}. {rule}",
-    )
+    some = some_of_many((path.relative_to(folder) for path in paths), _NAMED)
+    warn(f"{len(paths)} in {str(folder)!r} {why} and are left out: {some}. {rule}")
 
 
 def _masks(folder, class_names, images):

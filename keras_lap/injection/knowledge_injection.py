@@ -15,7 +15,7 @@ from keras_lap.injection.terms import BALANCES, Terms
 from keras_lap.injection.warn_of_moving_pixels import warn_of_moving_pixels
 from keras_lap.injection.warn_of_shared_layers import warn_of_shared_layers
 from keras_lap.injection.watches import watches_of
-from keras_lap.utils.class_concepts import checked_class_concepts
+from keras_lap.utils.class_concepts import standardize_class_concepts
 from keras_lap.utils.names import check_choice, listed
 from keras_lap.utils.warn import warn
 
@@ -172,7 +172,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
         self.layers = _standardize_layers(layers)
         self.class_concepts = None
         if class_concepts is not None:
-            self.class_concepts = checked_class_concepts(class_concepts)
+            self.class_concepts = standardize_class_concepts(class_concepts)
         self._strategy = None
         self._terms = None
         self._functions = {}

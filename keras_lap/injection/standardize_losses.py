@@ -3,7 +3,8 @@
 import keras
 
 from keras_lap.injection.knowledge import FITTED
-from keras_lap.injection.losses import BaseLoss, FunctionLoss
+from keras_lap.injection.losses.base_loss import BaseLoss
+from keras_lap.injection.losses.function_loss import FunctionLoss
 
 
 def standardize_losses(losses):

@@ -13,7 +13,7 @@ from keras_lap.injection.compiled_outputs import compiled_outputs
 from keras_lap.injection.forward_pass import ForwardPass
 from keras_lap.injection.knowledge import LayerKnowledge, default_class_concepts
 from keras_lap.injection.layer_cells import layer_cells
-from keras_lap.injection.losses import SupervisedLayer
+from keras_lap.injection.losses.supervised_layer import SupervisedLayer
 from keras_lap.injection.replaced import replaced
 from keras_lap.injection.single_output import single_output
 from keras_lap.layers import score_tape
@@ -26,7 +26,7 @@ class Supervision:
     Args:
         model: A `keras.Model`.
         names: Names or paths of the LAP layers to supervise, or `None` for all.
-        class_concepts: As `checked_class_concepts` returns it, or `None`.
+        class_concepts: As `standardize_class_concepts` returns it, or `None`.
 
     Attributes:
         model: As given.

@@ -4,7 +4,7 @@ import keras
 
 from keras_lap.graph.call_graph import Graph
 from keras_lap.graph.functional_of import functional_of
-from keras_lap.injection.losses import PerturbationLoss
+from keras_lap.injection.losses.perturbation_loss import PerturbationLoss
 from keras_lap.utils.moves_pixels import moves_pixels
 from keras_lap.utils.warn import warn
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from keras_lap.explanation.heat import scaled_by_peak
+from keras_lap.explanation.scaled_by_peak import scaled_by_peak
 from keras_lap.report.encoded import encoded
 from keras_lap.report.finite import finite
 from keras_lap.report.shrunk import shrunk

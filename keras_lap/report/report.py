@@ -115,7 +115,7 @@ def report(
             "`report(explanations, path)`."
         )
     path = path_to_write(path)
-    explanations = _checked_explanations(explanations)
+    explanations = _standardize_explanations(explanations)
     samples = standardize_count("samples", samples)
     _check_history(history)
     title = "Explanations" if title is None else str(title)
@@ -157,7 +157,7 @@ def _colours(count=33):
     return colours.round(4).tolist()
 
 
-def _checked_explanations(explanations):
+def _standardize_explanations(explanations):
     if not isinstance(explanations, dict):
         explanations = {getattr(explanations, "combine", None) or "map": explanations}
     if not explanations:

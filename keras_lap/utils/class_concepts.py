@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def checked_class_concepts(class_concepts):
+def standardize_class_concepts(class_concepts):
     """What says which concepts speak for which class, as an array of one of two forms.
 
     Args:
@@ -43,7 +43,7 @@ def class_concept_flags(class_concepts, classes, concepts, of, exactly=True):
     may be described in either way.
 
     Args:
-        class_concepts: As `checked_class_concepts` returns it.
+        class_concepts: As `standardize_class_concepts` returns it.
         classes: Number of classes, or `None` if that is not known.
         concepts: Number of concepts.
         of: Whose these are, for messages.

@@ -38,8 +38,8 @@ class Collected:
         if self._filled and batch.shape[1:] != self._shape:
             raise ValueError(
                 f"Expected {self._name} of one shape, {self._shape} as those before. "
-                f"Received: {batch.shape[1:]}. Explain images of different sizes one "
-                "after the other, or resize them."
+                f"Received: {batch.shape[1:]}. Resize them, or take those of each size "
+                "by themselves."
             )
         self._shape = batch.shape[1:]
         bytes_each = batch[:1].nbytes

@@ -27,15 +27,27 @@ def check_names(what, given, names):
     """
     for name in given:
         if name not in names:
-            hint = near_names(name, names) or f"The names are {_some(names)}."
+            some = some_of_many(map(repr, names), 20)
+            hint = near_names(name, names) or f"The names are [{some}]."
             raise ValueError(f"Expected {what}. Received: {name!r}. {hint}")
 
 
-def _some(names, count=20):
-    """The first names, and how many more there are."""
-    names = list(names)
-    more = f" and {len(names) - count} more" if len(names) > count else ""
-    return f"{names[:count]}{more}"
+def some_of_many(names, most):
+    """The first names with commas between them, and how many more there are.
+
+    Args:
+        names: Any objects, written by `str`.
+        most: How many are named at most.
+
+    Example:
+
+    >>> from keras_lap.utils.names import some_of_many
+    >>> some_of_many(range(100), 3)
+    '0, 1, 2 and 97 more'
+    """
+    names = list(map(str, names))
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def check_choice(name, value, choices):

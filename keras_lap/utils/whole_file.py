@@ -4,6 +4,8 @@ import contextlib
 import os
 import pathlib
 
+from keras_lap.utils.folder_beside import folder_beside
+
 
 def path_to_write(path):
     """The path of a file, if there is a folder for it.
@@ -34,12 +36,12 @@ def whole_file(path):
         path: The `pathlib.Path` of the file, which is replaced if it is there.
 
     Yields:
-        Path to write to. It takes the place of the file if nothing fails, and is gone
-        otherwise.
+        Path to write to, of the same name. It takes the place of the file if nothing
+        fails, and is gone otherwise.
+
+    Raises:
+        OSError: If nothing can be written there, before anything else is done.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield beside
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with folder_beside(path) as folder:
+        yield folder / path.name
+        os.replace(folder / path.name, path)

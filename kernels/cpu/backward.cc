@@ -350,21 +350,18 @@ void SumPartials(const Pooling& pooling, const double* partials, ComputeType<T>*
   *dgate = pooling.base == Base::kNone ? U{0} : static_cast<U>(gate_sum);
 }
 
-template void Backward(const Pooling&, const float*, const float*, const float*,
-                       const float*, const float*, float*, float*, double*, int64_t,
-                       int64_t);
-template void Backward(const Pooling&, const double*, const double*, const double*,
-                       const double*, const double*, double*, double*, double*, int64_t,
-                       int64_t);
-template void Backward(const Pooling&, const Half*, const float*, const float*,
-                       const float*, const Half*, Half*, float*, double*, int64_t,
-                       int64_t);
-template void Backward(const Pooling&, const BFloat16*, const float*, const float*,
-                       const float*, const BFloat16*, BFloat16*, float*, double*,
-                       int64_t, int64_t);
-template void SumPartials<float>(const Pooling&, const double*, float*, float*);
-template void SumPartials<double>(const Pooling&, const double*, double*, double*);
-template void SumPartials<Half>(const Pooling&, const double*, float*, float*);
-template void SumPartials<BFloat16>(const Pooling&, const double*, float*, float*);
+#define KERAS_LAP_INSTANTIATE(T)                                                     \
+  template void Backward(const Pooling&, const T*, const ComputeType<T>*,            \
+                         const ComputeType<T>*, const ComputeType<T>*, const T*, T*, \
+                         ComputeType<T>*, double*, int64_t, int64_t);                \
+  template void SumPartials<T>(const Pooling&, const double*, ComputeType<T>*,       \
+                               ComputeType<T>*)
+
+KERAS_LAP_INSTANTIATE(float);
+KERAS_LAP_INSTANTIATE(double);
+KERAS_LAP_INSTANTIATE(Half);
+KERAS_LAP_INSTANTIATE(BFloat16);
+
+#undef KERAS_LAP_INSTANTIATE
 
 }  // namespace keras_lap::cpu

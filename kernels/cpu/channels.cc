@@ -275,40 +275,21 @@ KERAS_LAP_CLONES void FindWinners(const T* dy, const Tap<T>* taps, int64_t count
   });
 }
 
-template void SumPixels(Sum, const Tap<float>*, int64_t, const Run&, int64_t, float,
-                        const Ahead&, float*);
-template void Dots(const float*, int64_t, const Tap<float>*, int64_t, const Run&,
-                   int64_t, const Ahead&, float*, int64_t);
-template void Products(const float*, int64_t, const Tap<float>*, int64_t, const Run&,
-                       int64_t, const Ahead&, float*, int64_t);
-template void FindWinners(const float*, const Tap<float>*, int64_t, int64_t, int32_t*,
-                          float*);
+#define KERAS_LAP_INSTANTIATE(T)                                                     \
+  template void SumPixels(Sum, const Tap<T>*, int64_t, const Run&, int64_t,          \
+                          ComputeType<T>, const Ahead&, T*);                         \
+  template void Dots(const T*, int64_t, const Tap<T>*, int64_t, const Run&, int64_t, \
+                     const Ahead&, ComputeType<T>*, int64_t);                        \
+  template void Products(const T*, int64_t, const Tap<T>*, int64_t, const Run&,      \
+                         int64_t, const Ahead&, ComputeType<T>*, int64_t);           \
+  template void FindWinners(const T*, const Tap<T>*, int64_t, int64_t,               \
+                            IndexType<ComputeType<T>>*, ComputeType<T>*)
 
-template void SumPixels(Sum, const Tap<double>*, int64_t, const Run&, int64_t, double,
-                        const Ahead&, double*);
-template void Dots(const double*, int64_t, const Tap<double>*, int64_t, const Run&,
-                   int64_t, const Ahead&, double*, int64_t);
-template void Products(const double*, int64_t, const Tap<double>*, int64_t, const Run&,
-                       int64_t, const Ahead&, double*, int64_t);
-template void FindWinners(const double*, const Tap<double>*, int64_t, int64_t, int64_t*,
-                          double*);
+KERAS_LAP_INSTANTIATE(float);
+KERAS_LAP_INSTANTIATE(double);
+KERAS_LAP_INSTANTIATE(Half);
+KERAS_LAP_INSTANTIATE(BFloat16);
 
-template void SumPixels(Sum, const Tap<Half>*, int64_t, const Run&, int64_t, float,
-                        const Ahead&, Half*);
-template void Dots(const Half*, int64_t, const Tap<Half>*, int64_t, const Run&, int64_t,
-                   const Ahead&, float*, int64_t);
-template void Products(const Half*, int64_t, const Tap<Half>*, int64_t, const Run&,
-                       int64_t, const Ahead&, float*, int64_t);
-template void FindWinners(const Half*, const Tap<Half>*, int64_t, int64_t, int32_t*,
-                          float*);
-
-template void SumPixels(Sum, const Tap<BFloat16>*, int64_t, const Run&, int64_t, float,
-                        const Ahead&, BFloat16*);
-template void Dots(const BFloat16*, int64_t, const Tap<BFloat16>*, int64_t, const Run&,
-                   int64_t, const Ahead&, float*, int64_t);
-template void Products(const BFloat16*, int64_t, const Tap<BFloat16>*, int64_t,
-                       const Run&, int64_t, const Ahead&, float*, int64_t);
-template void FindWinners(const BFloat16*, const Tap<BFloat16>*, int64_t, int64_t,
-                          int32_t*, float*);
+#undef KERAS_LAP_INSTANTIATE
 
 }  // namespace keras_lap::cpu

@@ -13,8 +13,8 @@ import pytest
 from keras import layers, ops
 
 import keras_lap
-from keras_lap import cli, doctor
-from keras_lap.cli import build, plan
+from keras_lap import cli
+from keras_lap.cli import build, doctor, plan
 from keras_lap.cli.main import COMMANDS
 from keras_lap.kernels.build import BuildError
 from keras_lap.ops import which

@@ -235,9 +235,9 @@ def test_training_on_it(builder):
 
 
 def test_bad_examples():
-    with pytest.raises(ValueError, match=r"split must be one of .* but it is 'tset'"):
+    with pytest.raises(ValueError, match=r"`split` to be one of .*='tset'"):
         render_example("tset", 0)
-    with pytest.raises(ValueError, match="index must be at least 0, but it is -1"):
+    with pytest.raises(ValueError, match=r"at least 0\. Received: index=-1"):
         render_example("train", -1)
 
 

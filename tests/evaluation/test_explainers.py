@@ -20,7 +20,6 @@ from explainer_problem import (
 )
 
 from keras_lap.evaluation import grad_cam
-from keras_lap.evaluation.class_score import ClassScore
 from keras_lap.evaluation.explainers import (
     CenterGaussian,
     Edge,
@@ -35,6 +34,7 @@ from keras_lap.evaluation.explainers import (
     as_explainer,
     as_xplique,
 )
+from keras_lap.evaluation.score_model import ScoreModel
 
 pytest_plugins = ["explainer_problem"]
 pytestmark = pytest.mark.usefixtures("eager")
@@ -266,10 +266,10 @@ class TestInterface:
         x = keras.layers.Flatten()(image)
         scores = keras.layers.Dense(3)(x)
         given = keras.layers.Softmax()(inputs=scores)
-        score = ClassScore(keras.Model(image, given)).of_all
+        score = ScoreModel(keras.Model(image, given)).of_all
         assert_close(score(IMAGES), keras.Model(image, scores)(IMAGES))
         dense = keras.layers.Dense(3, activation="softmax")
-        score = ClassScore(keras.Model(image, dense(inputs=x))).of_all
+        score = ScoreModel(keras.Model(image, dense(inputs=x))).of_all
         plain = keras.layers.Dense(3)
         logits = keras.Model(image, plain(x))
         plain.set_weights(dense.get_weights())

@@ -13,13 +13,13 @@ from explainer_problem import (
     weights_of,
 )
 
-from keras_lap.evaluation.class_score import ClassScore
 from keras_lap.evaluation.explainers import (
     IntegratedGradients,
     Occlusion,
     SmoothGrad,
     VanillaGradients,
 )
+from keras_lap.evaluation.score_model import ScoreModel
 
 pytest_plugins = ["explainer_problem"]
 pytestmark = pytest.mark.usefixtures("eager")
@@ -86,7 +86,7 @@ class TestGradients:
         from tf_explain.core.integrated_gradients import IntegratedGradients as Theirs
 
         steps = 3
-        score = ClassScore(network)
+        score = ScoreModel(network)
         path = Theirs.generate_interpolations(IMAGES, steps).astype(np.float32)
         gradients = Theirs.get_integrated_gradients.python_function(
             path, score.of(np.repeat(LABELS, steps)), 0, steps

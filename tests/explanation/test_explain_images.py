@@ -12,8 +12,8 @@ from lap_models import maps_of, small_model
 from PIL import Image
 
 from keras_lap import LAPooling2D, explain
-from keras_lap.classifier.masks import standardized_masks
 from keras_lap.classifier.read_images import read_images
+from keras_lap.classifier.standardize_masks import standardize_masks
 from keras_lap.evaluation import energy_in_mask
 
 # Images that are as they should be are never warned of.
@@ -321,13 +321,13 @@ def test_of_masks_of_every_concept_that_of_the_label_counts(form, model, arrays)
 
 def test_thin_masks_stay_at_the_size_of_the_images():
     masks = np.eye(64)[:, :, None] * np.ones(64)
-    found = standardized_masks(masks, (8, 8))
+    found = standardize_masks(masks, (8, 8))
     expected = np.repeat(np.eye(8, dtype=bool), 8, axis=0)[..., None] & np.ones(8, bool)
     np.testing.assert_array_equal(found, expected)
 
 
 def test_of_an_unknown_label_no_mask_is_known():
-    found = standardized_masks(np.ones((3, 4, 4, 2)), (4, 4), [1, -1, 0])
+    found = standardize_masks(np.ones((3, 4, 4, 2)), (4, 4), [1, -1, 0])
     assert found.any(axis=(1, 2)).tolist() == [True, False, True]
 
 
@@ -342,7 +342,7 @@ def test_which_masks_labels_of_every_form_take(form, count, concepts):
     labels = {"index": present.argmax(-1), "column": present.argmax(-1)[:, None]}
     pairs = zip(masks, present, strict=True)
     expected = [mask[..., np.flatnonzero(row)].any(axis=-1) for mask, row in pairs]
-    found = standardized_masks(masks, (4, 4), labels.get(form, present))
+    found = standardize_masks(masks, (4, 4), labels.get(form, present))
     np.testing.assert_array_equal(found, expected)
     assert (found != masks.any(axis=-1)).any()
 
@@ -350,7 +350,7 @@ def test_which_masks_labels_of_every_form_take(form, count, concepts):
 @pytest.mark.parametrize("labels", [[0, 2], [[1, 0, 0], [0, 1, 1]]])
 def test_a_label_needs_a_mask(labels):
     with pytest.raises(ValueError, match=r"from 0 to 1,.*Received: labels from 0 to 2"):
-        standardized_masks(np.ones((2, 4, 4, 2)), (4, 4), labels)
+        standardize_masks(np.ones((2, 4, 4, 2)), (4, 4), labels)
 
 
 def test_data_set_of_inputs_by_name(model, arrays):

@@ -10,7 +10,7 @@ from lap_models import maps_of, slow_flow_step, small_model
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D, convert, explain
 from keras_lap.classifier.squashing import gives_logits
-from keras_lap.evaluation.class_scores import class_scores
+from keras_lap.evaluation.outputs import class_scores
 from keras_lap.graph.receptive_grid import ReceptiveGrid
 from keras_lap.layers import score_tape
 

@@ -19,9 +19,14 @@ from tolerances import PRECISIONS, assert_close
 from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.callbacks import KnowledgeInjection
 from keras_lap.injection.knowledge import default_class_concepts
-from keras_lap.injection.losses import FunctionLoss
 from keras_lap.layers import score_tape
-from keras_lap.losses import AreaPrior, Exclusivity, MaskSupervision, Presence
+from keras_lap.losses import (
+    AreaPrior,
+    Exclusivity,
+    FunctionLoss,
+    MaskSupervision,
+    Presence,
+)
 
 SIZE, CLASSES, BATCH = 8, 3, 2
 RATE, FACTORS = 0.01, [0.5, 2.0]

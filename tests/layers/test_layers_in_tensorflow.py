@@ -141,7 +141,7 @@ TRAIN_ON_TWO_DEVICES = """
 import contextlib, sys
 import keras, numpy as np, tensorflow as tf
 import keras_lap
-from keras_lap.evaluation.raw_outputs import raw_outputs
+from keras_lap.evaluation.outputs import raw_outputs
 
 # A layer that is not built yet leaves TensorFlow's devices open to configuration.
 keras_lap.LAPooling2D(2)

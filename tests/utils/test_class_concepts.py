@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
-from keras_lap.utils.class_concepts import checked_class_concepts, class_concept_flags
+from keras_lap.utils.class_concepts import (
+    class_concept_flags,
+    standardize_class_concepts,
+)
 
 
 def flags(given, classes, concepts, **options):
-    given = checked_class_concepts(given)
+    given = standardize_class_concepts(given)
     return class_concept_flags(given, classes, concepts, of="the model", **options)
 
 
@@ -60,7 +63,7 @@ def test_a_single_output_for_two_classes(one, two):
 )
 def test_other_things_are_refused(given):
     with pytest.raises(ValueError, match=r"zeros and ones, or ints.*Received"):
-        checked_class_concepts(given)
+        standardize_class_concepts(given)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import keras
 
 from keras_lap.classifier.image_input import check_one_input, data_format_of
-from keras_lap.evaluation.check_maps import check_maps
 from keras_lap.evaluation.comparison.comparison import (
     FAILED,
     SAME_MODEL,
@@ -22,7 +21,8 @@ from keras_lap.evaluation.comparison.record import Record
 from keras_lap.evaluation.comparison.samples_to_compare import SamplesToCompare
 from keras_lap.evaluation.explainers import LAP, as_explainer
 from keras_lap.evaluation.explainers.explainer import CallableExplainer
-from keras_lap.layers import BaseLAPooling
+from keras_lap.evaluation.standardize_maps import standardize_maps
+from keras_lap.graph.lap_layers import lap_layers
 from keras_lap.utils.names import check_choice, check_names, listed
 from keras_lap.utils.progress import Progress
 from keras_lap.utils.standardize_count import standardize_count
@@ -151,7 +151,7 @@ def compare(
     if explainers is None:
         explainers = _default_explainers(model)
     explainers = _named(explainers, options)
-    metrics = _checked_metrics(metrics, samples)
+    metrics = _standardize_metrics(metrics, samples)
     told_the_model = {
         name: explainer
         for name, explainer in explainers.items()
@@ -200,7 +200,7 @@ def _measure(record, subject, explainers, metrics, progress):
         maps = None
         try:
             maps_of = explainer.on(subject.model)
-            maps = check_maps(maps_of(subject.images, subject.targets))
+            maps = standardize_maps(maps_of(subject.images, subject.targets))
         except Exception as error:
             record.failure(name, FAILED, error)
         else:
@@ -215,8 +215,8 @@ def _measure(record, subject, explainers, metrics, progress):
 
 
 def _default_explainers(model):
-    has_lap = any(isinstance(layer, BaseLAPooling) for layer in model._flatten_layers())
-    return [name for name in DEFAULT_EXPLAINERS if has_lap or name != LAP.__name__]
+    laps = lap_layers(model)
+    return [name for name in DEFAULT_EXPLAINERS if laps or name != LAP.__name__]
 
 
 def _explainer(explainer, options, name=None):
@@ -247,7 +247,7 @@ def _named(explainers, options):
     return dict(zip(names, explainers, strict=True))
 
 
-def _checked_metrics(metrics, samples):
+def _standardize_metrics(metrics, samples):
     """The list of metrics to measure, of which those asked for can be."""
     if metrics is None:
         return [

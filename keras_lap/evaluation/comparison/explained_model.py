@@ -5,7 +5,7 @@ import numpy as np
 
 from keras_lap.classifier.chosen_output import chosen_output, warn_of_first_output
 from keras_lap.classifier.labels import check_labels, single_labels
-from keras_lap.evaluation.class_scores import class_scores
+from keras_lap.evaluation.outputs import class_scores
 from keras_lap.evaluation.predictor import Predictor
 from keras_lap.graph.functional_of import functional_of
 from keras_lap.utils.layout import channel_axis

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_lap.classifier.image_and_targets import image_and_targets
-from keras_lap.classifier.labels import standardized_labels
-from keras_lap.classifier.masks import standardized_masks
+from keras_lap.classifier.labels import standardize_labels
 from keras_lap.classifier.model_inputs import are_inputs
+from keras_lap.classifier.standardize_masks import standardize_masks
 from keras_lap.utils.layout import height_and_width
 from keras_lap.utils.to_numpy import to_numpy
 
@@ -76,11 +76,11 @@ class SamplesToCompare:
                     f"Expected {len(images)} of each, as many as images. "
                     f"Received: {name!r} of shape {values.shape}"
                 )
-        labels = standardized_labels(given.get("label"))
+        labels = standardize_labels(given.get("label"))
         masks = given.get("mask")
         if masks is not None:
             size = height_and_width(images.shape, data_format)
-            masks = standardized_masks(masks, size, labels, given.get(_FLAGS["mask"]))
+            masks = standardize_masks(masks, size, labels, given.get(_FLAGS["mask"]))
         boxes = given.get("boxes")
         if boxes is not None and _FLAGS["boxes"] in given:
             flags = given[_FLAGS["boxes"]].astype(bool)

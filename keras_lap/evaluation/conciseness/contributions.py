@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from keras_lap.evaluation.check_maps import check_maps
+from keras_lap.evaluation.standardize_maps import standardize_maps
 
 
 def contributions(maps) -> Iterator[np.ndarray]:
@@ -25,7 +25,7 @@ def contributions(maps) -> Iterator[np.ndarray]:
     >>> next(contributions([[[3.0, -1.0]]]))
     array([0.75, 0.25])
     """
-    for map_ in check_maps(maps):
+    for map_ in standardize_maps(maps):
         sizes = np.abs(map_.astype(np.float64)).ravel()
         peak = sizes.max()
         if peak == 0:

@@ -76,7 +76,7 @@ class Explainer(abc.ABC):
         maps_of = self.prepare(model)
 
         def explained(images, targets):
-            images, targets = _checked(images, targets)
+            images, targets = _standardize(images, targets)
             size = self.image_size(images)
             if not len(images):
                 return np.zeros((0, *size), np.float32)
@@ -156,22 +156,17 @@ def as_explainer(explainer, name: str | None = None, **options) -> Explainer:
     return CallableExplainer(explainer, name, **options)
 
 
-def checked_classes(targets: np.ndarray, classes: int) -> np.ndarray:
-    """The targets, if the model has such classes.
-
-    Raises:
-        ValueError: If a target is negative, or not below `classes`.
-    """
+def check_classes(targets: np.ndarray, classes: int):
+    """Raises a `ValueError` if a target is negative, or not below `classes`."""
     outside = (targets < 0) | (targets >= classes)
     if outside.any():
         raise ValueError(
             f"Expected class indices from 0 to {classes - 1}, the outputs of the "
             f"model. Received: {np.unique(targets[outside]).tolist()}"
         )
-    return targets
 
 
-def _checked(images, targets):
+def _standardize(images, targets):
     images = np.asarray(images)
     if images.ndim != 4:
         raise ValueError(

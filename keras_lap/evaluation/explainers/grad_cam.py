@@ -6,10 +6,22 @@ from keras_lap.evaluation.explainers.layer_explainer import LayerExplainer
 
 
 class GradCAM(LayerExplainer):
-    """Grad-CAM as in the paper; on TensorFlow with the gradients of tf-explain.
+    r"""Grad-CAM as in the paper.
 
-    `keras_lap.evaluation.grad_cam` says what it computes: it starts from the score
-    before the softmax, and the channels of the layer are weighted and added up.
+    With the features $A$ of one layer ($Z$ pixels, channels $c$) and the score $s$ of
+    the asked class before the softmax, the map is
+
+    $$ \mathrm{ReLU}\Big(\sum_c \Big(\frac{1}{Z} \sum_p
+       \frac{\partial s}{\partial A_{pc}}\Big) A_{pc}\Big) $$
+
+    resized bilinearly to the size of the images.
+
+    On TensorFlow the features and gradients are taken by tf-explain. Its own defaults,
+    guided gradients and no ReLU, are not Grad-CAM and are not used. On JAX and torch
+    nothing but Keras is needed.
+
+    Source: Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via
+    Gradient-based Localization", ICCV 2017.
 
     Args:
         layer_name: name of the layer whose features are weighted, see

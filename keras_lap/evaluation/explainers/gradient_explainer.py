@@ -4,7 +4,7 @@ import abc
 
 import numpy as np
 
-from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
+from keras_lap.evaluation.explainers.explainer import Explainer, check_classes
 from keras_lap.evaluation.explainers.reduce_channels import CHANNELS, reduce_channels
 from keras_lap.evaluation.score_gradients import ScoreGradients
 from keras_lap.utils.layout import channel_axis
@@ -15,7 +15,7 @@ class GradientExplainer(Explainer):
     """What the methods share that take gradients of a class score to the image.
 
     The score is the one before the softmax, see
-    `keras_lap.evaluation.class_score.ClassScore`.
+    `keras_lap.evaluation.score_model.ScoreModel`.
 
     Args:
         channels: `"absolute_sum"`, `"absolute_max"` or `"sum"`, how the values of a
@@ -53,7 +53,7 @@ class GradientExplainer(Explainer):
         images_per_pass = max(1, self.batch_size // self.gradients_per_image)
 
         def maps_of(images, targets):
-            checked_classes(targets, scores.classes)
+            check_classes(targets, scores.classes)
             maps = np.empty((len(images), *self.image_size(images)), np.float32)
             generator = np.random.default_rng(self.seed)
             for start in range(0, len(images), images_per_pass):

@@ -4,9 +4,12 @@ import functools
 
 import numpy as np
 
-from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
+from keras_lap.evaluation.explainers.explainer import Explainer, check_classes
 from keras_lap.explanation import COMBINATIONS, concept_maps
-from keras_lap.utils.class_concepts import checked_class_concepts, class_concept_flags
+from keras_lap.utils.class_concepts import (
+    class_concept_flags,
+    standardize_class_concepts,
+)
 from keras_lap.utils.names import check_choice
 
 
@@ -60,7 +63,7 @@ class LAP(Explainer):
         check_choice("combine", combine, tuple(COMBINATIONS))
         self.combine = combine
         self.layers = layers
-        self.class_concepts = _checked_class_concepts(class_concepts)
+        self.class_concepts = _standardize_class_concepts(class_concepts)
 
     def prepare(self, model):
         read = concept_maps(model, self.layers, self.combine)
@@ -89,7 +92,8 @@ class LAP(Explainer):
             speaks = class_concept_flags(
                 self.class_concepts, classes, count, of="the model"
             )
-            chosen = speaks[checked_classes(targets, len(speaks))]
+            check_classes(targets, len(speaks))
+            chosen = speaks[targets]
             is_single = (np.count_nonzero(chosen, axis=1) == 1).all()
             return chosen.argmax(axis=1) if is_single else chosen
         if count == 1:
@@ -101,11 +105,12 @@ class LAP(Explainer):
                 "speak for which class by `LAP(class_concepts=[...])`, or take "
                 '`LAP(class_concepts="highest")`.'
             )
-        return checked_classes(targets, count)
+        check_classes(targets, count)
+        return targets
 
 
-def _checked_class_concepts(class_concepts):
+def _standardize_class_concepts(class_concepts):
     if class_concepts is None or isinstance(class_concepts, str):
         check_choice("class_concepts", class_concepts, (None, "highest"))
         return class_concepts
-    return checked_class_concepts(class_concepts)
+    return standardize_class_concepts(class_concepts)

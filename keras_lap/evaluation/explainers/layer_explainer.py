@@ -4,7 +4,7 @@ import abc
 
 import numpy as np
 
-from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
+from keras_lap.evaluation.explainers.explainer import Explainer, check_classes
 from keras_lap.evaluation.explainers.resized import resized
 from keras_lap.evaluation.score_gradients import ScoreGradients
 
@@ -13,14 +13,15 @@ class LayerExplainer(Explainer):
     """What the methods share that weight the features of a layer by gradients.
 
     The score is the one before the softmax, see
-    `keras_lap.evaluation.class_score.ClassScore`. Negative values of the weighted sum
+    `keras_lap.evaluation.score_model.ScoreModel`. Negative values of the weighted sum
     become zero, and the map is resized bilinearly to the size of the images.
 
     Args:
         layer_name: name of the layer whose features are weighted. A layer in a nested
             model goes by its own name if that is unique, or by its path, such as
-            `"backbone/conv5"`. Defaults to `None`: the last layer with a rank-4 output
-            of more than one pixel.
+            `"backbone/conv5"`. Of a layer that is called several times the last call
+            is taken. Defaults to `None`: the last layer with a rank-4 output of more
+            than one pixel.
         **options: `name`, `batch_size` and `data_format` of an `Explainer`.
     """
 
@@ -45,7 +46,7 @@ class LayerExplainer(Explainer):
         features_of = scores.to_features(self.layer_name, self.data_format)
 
         def maps_of(images, targets):
-            checked_classes(targets, scores.classes)
+            check_classes(targets, scores.classes)
             maps = np.empty((len(images), *self.image_size(images)), np.float32)
             for start in range(0, len(images), self.batch_size):
                 batch = slice(start, start + self.batch_size)

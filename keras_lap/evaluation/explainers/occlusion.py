@@ -5,9 +5,9 @@ import math
 import numpy as np
 
 from keras_lap.evaluation.explainers.covered import covered
-from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
+from keras_lap.evaluation.explainers.explainer import Explainer, check_classes
 from keras_lap.evaluation.explainers.resized import resized
-from keras_lap.evaluation.signed_outputs import signed_outputs
+from keras_lap.evaluation.outputs import signed_outputs
 from keras_lap.utils.standardize_count import standardize_count
 
 
@@ -70,7 +70,7 @@ class Occlusion(Explainer):
                 np.arange(width) // patch_size,
             )
             clear = signed_outputs(model, images, self.batch_size)
-            checked_classes(targets, clear.shape[-1])
+            check_classes(targets, clear.shape[-1])
             falls = np.empty((len(images), rows * columns), np.float32)
             for start in range(0, rows * columns, self.batch_size):
                 batch = slice(start, start + self.batch_size)

@@ -3,8 +3,9 @@
 import numpy as np
 
 from keras_lap.evaluation.explainers.covered import covered
-from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
-from keras_lap.evaluation.signed_outputs import signed_outputs
+from keras_lap.evaluation.explainers.explainer import Explainer, check_classes
+from keras_lap.evaluation.outputs import signed_outputs
+from keras_lap.utils.linear_interpolation import linear_interpolation
 from keras_lap.utils.standardize_count import standardize_count
 
 
@@ -82,7 +83,7 @@ class RISE(Explainer):
     def prepare(self, model):
         def maps_of(images, targets):
             classes = signed_outputs(model, images[:1]).shape[-1]
-            checked_classes(targets, classes)
+            check_classes(targets, classes)
             size = self.image_size(images)
             weighted, seen = np.zeros((len(images), *size)), np.zeros(size)
             for visible in self._batches_of_masks(size):
@@ -116,5 +117,5 @@ class RISE(Explainer):
         # Centres of the pixels, in cells from the centre of the first cell.
         places = (offsets + np.arange(pixels) + 0.5) / cell
         places = places * self.cells / (self.cells + 1) - 0.5
-        places = np.clip(places, 0, self.cells - 1)[..., None]
-        return np.maximum(1 - np.abs(places - np.arange(self.cells)), 0)
+        weights = linear_interpolation(places.ravel(), self.cells)
+        return weights.reshape(*places.shape, self.cells)

@@ -7,10 +7,9 @@ import keras
 import numpy as np
 
 from keras_lap.classifier.class_outputs import class_outputs, holds_logits
-from keras_lap.evaluation.class_score import ClassScore
-from keras_lap.evaluation.class_scores import class_scores
-from keras_lap.evaluation.explainers.explainer import Explainer, checked_classes
-from keras_lap.evaluation.raw_outputs import raw_outputs
+from keras_lap.evaluation.explainers.explainer import Explainer, check_classes
+from keras_lap.evaluation.outputs import class_scores, raw_outputs
+from keras_lap.evaluation.score_model import ScoreModel
 from keras_lap.utils.layout import channel_axis
 from keras_lap.utils.names import check_names
 
@@ -25,7 +24,7 @@ class Xplique(Explainer):
     Methods that only call the model, such as `"Rise"`, `"Lime"`, `"KernelShap"` and
     `"Occlusion"`, explain its output, the probability. Those that take gradients, such
     as `"GradCAMPP"` and `"Saliency"`, explain the score before the softmax, see
-    `keras_lap.evaluation.class_score.ClassScore`; nested models do not stop them.
+    `keras_lap.evaluation.score_model.ScoreModel`; nested models do not stop them.
     xplique reduces the channels of a gradient to their mean, of `"Saliency"` to their
     maximum, unless it is told a `reducer`.
 
@@ -106,9 +105,8 @@ class Xplique(Explainer):
 
         def maps_of(images, targets):
             classes = class_scores(model, images[:1]).shape[-1]
-            one_hot = np.eye(classes, dtype=np.float32)[
-                checked_classes(targets, classes)
-            ]
+            check_classes(targets, classes)
+            one_hot = np.eye(classes, dtype=np.float32)[targets]
             images = np.moveaxis(images, channel_axis(self.data_format), -1)
             maps = np.asarray(method(images.astype(np.float32), one_hot))
             return maps.reshape(maps.shape[:3])
@@ -137,7 +135,7 @@ class Xplique(Explainer):
                 f"takes gradients. Received: {self.data_format!r} for {self.method}. "
                 "Use a method that only calls the model, such as Rise."
             )
-        score = ClassScore(model)
+        score = ScoreModel(model)
         known = inspect.signature(method_class).parameters
         options = dict(self.options)
         if "operator" in known:

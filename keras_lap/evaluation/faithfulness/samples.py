@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_lap.evaluation.check_maps import check_maps
 from keras_lap.evaluation.predictor import Predictor
+from keras_lap.evaluation.standardize_maps import standardize_maps
 
 
 class Samples:
@@ -40,9 +40,11 @@ class Samples:
     def __init__(self, predict, images, maps, targets, batch_size):
         predictor = predict if isinstance(predict, Predictor) else Predictor(predict)
         self._predictor, self._batch_size = predictor, batch_size
-        self._images = _checked_images(np.asarray(images))
-        self._maps = _checked_maps(check_maps(maps), self._images)
-        self.targets = _checked_targets(np.asarray(targets), len(self))
+        self._images = np.asarray(images)
+        _check_images(self._images)
+        self._maps = standardize_maps(maps)
+        _check_maps(self._maps, self._images)
+        self.targets = _standardize_targets(targets, len(self))
         self.dtype = np.result_type(self._images.dtype, "float32")
 
     def __len__(self):
@@ -102,7 +104,7 @@ class Samples:
         return target
 
 
-def _checked_images(images):
+def _check_images(images):
     received = f"Received: images of dtype {images.dtype} and shape {images.shape}"
     if images.ndim != 4 or 0 in images.shape or images.dtype.kind not in "uif":
         raise ValueError(
@@ -116,20 +118,19 @@ def _checked_images(images):
             "Expected finite images. Received: NaN or infinite values in "
             f"{len(broken)} of {len(images)} images, the first at index {broken[0]}"
         )
-    return images
 
 
-def _checked_maps(maps, images):
+def _check_maps(maps, images):
     if maps.shape != images.shape[:3]:
         raise ValueError(
             f"Expected maps of shape {images.shape[:3]}, one number per pixel of each "
             f"image. Received: maps.shape={maps.shape}. Resize the maps to the size of "
             "the images."
         )
-    return maps
 
 
-def _checked_targets(targets, count):
+def _standardize_targets(targets, count):
+    targets = np.asarray(targets)
     if targets.shape not in ((), (count,)) or targets.dtype.kind not in "ui":
         raise ValueError(
             f"Expected targets of shape ({count},), the index of one class per image. "

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_lap.evaluation.class_score import ClassScore
+from keras_lap.evaluation.score_model import ScoreModel
 from keras_lap.utils.layout import channel_axis
 
 
@@ -15,11 +15,11 @@ class BaseScoreGradients(abc.ABC):
     """Gradients of the scores that a model gives to the classes asked for.
 
     The score is the one before the softmax, see
-    `keras_lap.evaluation.class_score.ClassScore`. What is compiled is freed with the
+    `keras_lap.evaluation.score_model.ScoreModel`. What is compiled is freed with the
     functions that the methods return.
 
     Args:
-        model: A classifier, as `ClassScore` takes it.
+        model: A classifier, as `ScoreModel` takes it.
 
     Attributes:
         classes: Number of classes.
@@ -39,7 +39,7 @@ class BaseScoreGradients(abc.ABC):
     """
 
     def __init__(self, model: keras.Model):
-        self._score = ClassScore(model)
+        self._score = ScoreModel(model)
         self.classes = self._score.classes
 
     def to_images(self) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
@@ -69,7 +69,7 @@ class BaseScoreGradients(abc.ABC):
         """A function to the features of a layer, and gradients with respect to them.
 
         Args:
-            layer_name: The layer, as in `ClassScore.features`.
+            layer_name: The layer, as in `ScoreModel.features`.
             data_format: `"channels_last"` or `"channels_first"`, of the features.
 
         Returns:

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from keras_lap.evaluation.check_maps import check_maps
 from keras_lap.evaluation.curve import Curve
 from keras_lap.evaluation.metric_result import MetricResult
-from keras_lap.evaluation.validity.check_thresholds import check_thresholds
+from keras_lap.evaluation.standardize_maps import standardize_maps
+from keras_lap.evaluation.validity.standardize_thresholds import standardize_thresholds
 from keras_lap.utils.from_extra import from_extra
 
 # 0.01, 0.02, ..., 0.99
@@ -73,10 +73,10 @@ def box_localisation(maps, boxes, thresholds=THRESHOLDS, iou=0.5) -> MetricResul
     (array([[1., 0.]]), 1.0)
     """
     components = _connected_components()
-    maps = check_maps(maps)
-    boxes = _checked_boxes(boxes, maps)
-    thresholds = check_thresholds(thresholds)
-    least = check_thresholds(np.atleast_1d(iou), "iou")
+    maps = standardize_maps(maps)
+    boxes = _standardize_boxes(boxes, maps)
+    thresholds = standardize_thresholds(thresholds)
+    least = standardize_thresholds(np.atleast_1d(iou), "iou")
     best = np.full((len(maps), len(thresholds)), np.nan)
     for line, map_, of_image in zip(best, maps, boxes, strict=True):
         known = of_image[(of_image[:, :2] < of_image[:, 2:]).all(axis=1)]
@@ -99,7 +99,7 @@ def _connected_components():
     return connectedComponentsWithStats
 
 
-def _checked_boxes(boxes, maps):
+def _standardize_boxes(boxes, maps):
     boxes = np.asarray(boxes, dtype=np.float64)
     if boxes.ndim != 3 or boxes.shape[-1] != 4 or len(boxes) != len(maps):
         raise ValueError(

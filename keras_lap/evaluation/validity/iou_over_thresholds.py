@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from keras_lap.evaluation.check_maps import check_maps
-from keras_lap.evaluation.check_masks import check_masks
 from keras_lap.evaluation.curve import Curve
 from keras_lap.evaluation.metric_result import MetricResult
-from keras_lap.evaluation.validity.check_thresholds import check_thresholds
+from keras_lap.evaluation.standardize_maps import standardize_maps
+from keras_lap.evaluation.standardize_masks_of_maps import standardize_masks_of_maps
+from keras_lap.evaluation.validity.standardize_thresholds import standardize_thresholds
 
 # 0.05, 0.1, ..., 0.95
 THRESHOLDS = tuple(step / 20 for step in range(1, 20))
@@ -61,9 +61,9 @@ def iou_over_thresholds(maps, masks, thresholds=THRESHOLDS) -> MetricResult:
     >>> round(result.mean, 3)
     0.722
     """
-    maps = check_maps(maps)
-    masks = check_masks(masks, maps)
-    thresholds = check_thresholds(thresholds)
+    maps = standardize_maps(maps)
+    masks = standardize_masks_of_maps(masks, maps)
+    thresholds = standardize_thresholds(thresholds)
     lines = np.full((len(maps), len(thresholds)), np.nan)
     for line, map_, mask in zip(lines, maps, masks, strict=True):
         if mask.any():

@@ -75,8 +75,8 @@ class BaseLoss:
         names = [*self.needs, *(name for name in self.accepts if name in knowledge)]
         return {name: knowledge[name] for name in names}
 
-    def check(self, values):
-        """Returns what `call` gave, if it is one value per sample.
+    def per_sample(self, values):
+        """What `call` gave, if it is one value per sample.
 
         Raises:
             ValueError: If it is not.

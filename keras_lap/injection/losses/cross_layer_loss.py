@@ -58,7 +58,7 @@ class CrossLayerLoss(BaseLoss):
         Raises:
             ValueError: If `call` returns anything but one value per sample.
         """
-        return self.check(self.call([layer.in_float32() for layer in layers]))
+        return self.per_sample(self.call([layer.in_float32() for layer in layers]))
 
     def call(self, layers):
         """Per-sample loss; the part that subclasses write."""

@@ -61,7 +61,7 @@ class InputGradientLoss(BaseLoss):
             ValueError: If `call` returns anything but one value per sample.
         """
         gradient = ops.cast(gradient, "float32")
-        return self.check(self.call(gradient, **in_float32(knowledge)))
+        return self.per_sample(self.call(gradient, **in_float32(knowledge)))
 
     def explained(self, predictions):
         """What the gradient is taken of, a float tensor; summed over all its axes."""

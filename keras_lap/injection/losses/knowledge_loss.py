@@ -61,7 +61,7 @@ class KnowledgeLoss(BaseLoss):
             ValueError: If `call` returns anything but one value per sample.
         """
         logits = ops.cast(logits, "float32")
-        return self.check(self.call(logits, **in_float32(knowledge)))
+        return self.per_sample(self.call(logits, **in_float32(knowledge)))
 
     def call(self, logits, **knowledge):
         """Per-sample loss; the part that subclasses write."""

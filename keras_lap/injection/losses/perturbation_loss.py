@@ -148,7 +148,7 @@ class PerturbationLoss(ClassLoss):
 
     def _of_logits(self, logits, present):
         logits, present = (ops.cast(tensor, "float32") for tensor in (logits, present))
-        return self.check(self.call(logits, present))
+        return self.per_sample(self.call(logits, present))
 
     def get_config(self):
         return {**super().get_config(), "blur": self.blur}

@@ -2,7 +2,8 @@
 
 from keras_lap.graph.guess_warning import GuessedPlaceWarning, guess_warning
 from keras_lap.injection.knowledge import KINDS
-from keras_lap.injection.losses import CrossLayerLoss, KnowledgeLoss
+from keras_lap.injection.losses.cross_layer_loss import CrossLayerLoss
+from keras_lap.injection.losses.knowledge_loss import KnowledgeLoss
 from keras_lap.injection.watches.box_concept_watch import BoxConceptWatch
 from keras_lap.injection.watches.label_watch import LabelWatch
 from keras_lap.injection.watches.nameless_watch import NamelessWatch

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def check_thresholds(thresholds, name: str = "thresholds") -> np.ndarray:
+def standardize_thresholds(thresholds, name: str = "thresholds") -> np.ndarray:
     """Thresholds as a float64 array, if they are shares of a maximum.
 
     Args:
@@ -17,8 +17,10 @@ def check_thresholds(thresholds, name: str = "thresholds") -> np.ndarray:
         ValueError: If they are anything else, or none.
 
     Example:
-    >>> from keras_lap.evaluation.validity.check_thresholds import check_thresholds
-    >>> check_thresholds([0.25, 0.5])
+    >>> from keras_lap.evaluation.validity.standardize_thresholds import (
+    ...     standardize_thresholds,
+    ... )
+    >>> standardize_thresholds([0.25, 0.5])
     array([0.25, 0.5 ])
     """
     values = np.asarray(thresholds, dtype=np.float64)

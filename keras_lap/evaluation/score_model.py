@@ -11,8 +11,8 @@ from keras_lap.graph.functional_of import functional_of
 from keras_lap.utils.layout import height_and_width
 
 
-class ClassScore:
-    """The score that a model gives to the class that is asked for in each image.
+class ScoreModel:
+    """A model of the score that another gives to the class asked for in each image.
 
     It is the score **before** the softmax: behind a softmax that is sure of its answer
     every gradient vanishes. If the model ends in a softmax or a sigmoid, as a layer, as
@@ -41,11 +41,11 @@ class ClassScore:
     Example:
     >>> import keras
     >>> import numpy as np
-    >>> from keras_lap.evaluation.class_score import ClassScore
+    >>> from keras_lap.evaluation.score_model import ScoreModel
     >>> model = keras.Sequential(
     ...     [keras.Input((2, 1, 1)), keras.layers.Flatten(), keras.layers.Softmax()]
     ... )
-    >>> score = ClassScore(model)
+    >>> score = ScoreModel(model)
     >>> images = np.array([[3.0, 5.0], [7.0, 9.0]]).reshape(2, 2, 1, 1)
     >>> keras.ops.convert_to_numpy(score.of([1, 0])(images))
     array([[5.],

@@ -3,12 +3,12 @@
 import numpy as np
 
 
-def check_masks(masks, maps: np.ndarray) -> np.ndarray:
+def standardize_masks_of_maps(masks, maps: np.ndarray) -> np.ndarray:
     """Masks as boolean array, if they are masks of the images that the maps are of.
 
     Args:
         masks: array of shape `(N, H, W)`, boolean or of zeros and ones.
-        maps: array of shape `(N, H, W)`, as `check_maps` returns it.
+        maps: array of shape `(N, H, W)`, as `standardize_maps` returns it.
 
     Returns:
         Boolean array of shape `(N, H, W)`.
@@ -19,8 +19,10 @@ def check_masks(masks, maps: np.ndarray) -> np.ndarray:
 
     Example:
     >>> import numpy as np
-    >>> from keras_lap.evaluation.check_masks import check_masks
-    >>> check_masks([[[0, 1]]], maps=np.ones((1, 1, 2)))
+    >>> from keras_lap.evaluation.standardize_masks_of_maps import (
+    ...     standardize_masks_of_maps,
+    ... )
+    >>> standardize_masks_of_maps([[[0, 1]]], maps=np.ones((1, 1, 2)))
     array([[[False,  True]]])
     """
     masks = np.asarray(masks)

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def check_maps(maps) -> np.ndarray:
+def standardize_maps(maps) -> np.ndarray:
     """Maps as an array, if they are maps that a metric can be computed from.
 
     Args:
@@ -16,8 +16,8 @@ def check_maps(maps) -> np.ndarray:
         ValueError: If the shape does not fit or a map is not finite.
 
     Example:
-    >>> from keras_lap.evaluation.check_maps import check_maps
-    >>> check_maps([[[0.0, 1.0]]]).shape
+    >>> from keras_lap.evaluation.standardize_maps import standardize_maps
+    >>> standardize_maps([[[0.0, 1.0]]]).shape
     (1, 1, 2)
     """
     maps = np.asarray(maps)

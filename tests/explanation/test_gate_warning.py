@@ -10,7 +10,7 @@ from converted_models import small_model
 
 import keras_lap
 from keras_lap.evaluation.explainers import LAP
-from keras_lap.explanation.gate_check import gate_warning
+from keras_lap.explanation.gate_warning import gate_warning
 
 IMAGES = np.random.default_rng(0).random((2, 24, 24, 3)).astype("float32")
 

@@ -32,7 +32,7 @@ class Timing:
     ratio: tuple[float, float, float]
 
 
-def bench(shapes=POOLING_SHAPES, batch_size=8, rounds=15):
+def time_pooling(shapes=POOLING_SHAPES, batch_size=8, rounds=15):
     """Times `la_pool` and `keras.ops.max_pool` in turn, on the device that Keras takes.
 
     Both are compiled as the backend does it in `fit` (`tf.function`, `jax.jit`; torch
@@ -50,9 +50,10 @@ def bench(shapes=POOLING_SHAPES, batch_size=8, rounds=15):
 
     Example:
 
-    >>> from keras_lap.bench import bench
+    >>> from keras_lap.cli.time_pooling import time_pooling
     >>> from keras_lap.utils.pooling_shapes import PoolingShape
-    >>> timings = list(bench([PoolingShape("small", (8, 8, 4), 2, 2)], rounds=3))
+    >>> shapes = [PoolingShape("small", (8, 8, 4), 2, 2)]
+    >>> timings = list(time_pooling(shapes, rounds=3))
     >>> [(timing.shape.name, timing.gradient) for timing in timings]
     [('small', False), ('small', True)]
     """

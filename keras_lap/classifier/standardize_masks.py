@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from keras_lap.classifier.labels import standardized_labels
+from keras_lap.classifier.labels import standardize_labels
 from keras_lap.utils.resized_masks import resized_masks
 from keras_lap.utils.same_aspect import check_masks_aspect
 
 
-def standardized_masks(masks, size, labels=None, valid=None, any_aspect=False):
+def standardize_masks(masks, size, labels=None, valid=None, any_aspect=False):
     """Masks as flags of the pixels of their images.
 
     Args:
@@ -53,7 +53,7 @@ def _of_labels(masks, labels):
     concepts = masks.shape[-1]
     if concepts == 1 or labels is None:
         return masks.max(axis=-1)
-    labels = standardized_labels(labels)
+    labels = standardize_labels(labels)
     if len(labels) != len(masks):
         raise ValueError(
             f"Expected labels of {len(masks)} images, as many as masks. Received: "

@@ -45,7 +45,7 @@ def range_warning(model, images):
     Example:
 
     >>> import keras, numpy as np
-    >>> from keras_lap.classifier.range_check import range_warning
+    >>> from keras_lap.classifier.range_warning import range_warning
     >>> model = keras.Sequential(
     ...     [keras.Input((4, 4, 3)), keras.layers.Rescaling(1 / 255)]
     ... )
