@@ -18,8 +18,8 @@ MODULES = [
 
 NEEDS = {
     "keras_lap.ops.fused_torch": "torch",
-    "keras_lap.injection.input_tape.torch_input_tape": "torch",
-    "keras_lap.injection.input_tape.jax_input_tape": "jax",
+    "keras_lap.injection.step.input_tape.torch_input_tape": "torch",
+    "keras_lap.injection.step.input_tape.jax_input_tape": "jax",
     "keras_lap.evaluation.score_gradients.torch_score_gradients": "torch",
     "keras_lap.evaluation.score_gradients.jax_score_gradients": "jax",
 }

@@ -5,16 +5,16 @@ import functools
 import keras
 import numpy as np
 
-from keras_lap.injection.build_on_labels import let_models_build_on_labels
-from keras_lap.injection.knowledge_step import KnowledgeStep
-from keras_lap.injection.replicas import scope_of, strategy_of
-from keras_lap.injection.standardize_losses import standardize_losses
-from keras_lap.injection.step_function import StepFunction
-from keras_lap.injection.supervision import Supervision
-from keras_lap.injection.terms import BALANCES, Terms
-from keras_lap.injection.warn_of_moving_pixels import warn_of_moving_pixels
-from keras_lap.injection.warn_of_shared_layers import warn_of_shared_layers
+from keras_lap.injection.losses.standardize_losses import standardize_losses
+from keras_lap.injection.step.build_on_labels import let_models_build_on_labels
+from keras_lap.injection.step.knowledge_step import KnowledgeStep
+from keras_lap.injection.step.replicas import scope_of, strategy_of
+from keras_lap.injection.step.step_function import StepFunction
+from keras_lap.injection.step.supervision import Supervision
+from keras_lap.injection.step.terms import BALANCES, Terms
 from keras_lap.injection.watches import watches_of
+from keras_lap.injection.watches.warn_of_moving_pixels import warn_of_moving_pixels
+from keras_lap.injection.watches.warn_of_shared_layers import warn_of_shared_layers
 from keras_lap.utils.class_concepts import standardize_class_concepts
 from keras_lap.utils.names import check_choice, listed
 from keras_lap.utils.warn import warn

@@ -9,7 +9,7 @@ from tolerances import tolerance
 import keras_lap
 from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.injection.knowledge import default_class_concepts
-from keras_lap.injection.step_function import StepFunction
+from keras_lap.injection.step.step_function import StepFunction
 from keras_lap.layers import score_tape
 from keras_lap.losses import KnowledgeLoss
 

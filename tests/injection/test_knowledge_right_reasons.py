@@ -25,8 +25,8 @@ from tolerances import assert_close, tolerance
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.callbacks import KnowledgeInjection
-from keras_lap.injection.image_batch import ImageBatch
-from keras_lap.injection.input_tape import InputTape
+from keras_lap.injection.step.image_batch import ImageBatch
+from keras_lap.injection.step.input_tape import InputTape
 from keras_lap.losses import InputGradientLoss, MaskSupervision, RightReasons
 
 pytest_plugins = ["injection_problem"]

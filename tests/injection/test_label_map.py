@@ -9,8 +9,8 @@ from keras import ops
 from numeric_gradients import directional_derivative
 from tolerances import assert_close
 
-from keras_lap.injection.gaussian_blur import gaussian_blur
-from keras_lap.injection.label_map import label_map
+from keras_lap.injection.losses.gaussian_blur import gaussian_blur
+from keras_lap.injection.places.label_map import label_map
 from keras_lap.losses import (
     Necessity,
     Sufficiency,

@@ -6,10 +6,10 @@ from typing import Any
 
 from keras import ops, tree
 
-from keras_lap.injection.image_size import image_size
 from keras_lap.injection.knowledge.box_concepts import numbers_of_boxes
 from keras_lap.injection.knowledge.kinds import KINDS
 from keras_lap.injection.knowledge.mask import mask_gaps
+from keras_lap.injection.places.image_size import image_size
 from keras_lap.utils.names import near_names
 
 

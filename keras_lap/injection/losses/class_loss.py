@@ -4,9 +4,9 @@ import copy
 
 from keras import tree
 
-from keras_lap.injection.compiled_outputs import compiled_outputs
 from keras_lap.injection.losses.base_loss import BaseLoss
 from keras_lap.injection.losses.class_logits import OUTPUTS, class_logits
+from keras_lap.injection.losses.compiled_outputs import compiled_outputs
 from keras_lap.utils.names import check_choice
 from keras_lap.utils.warn import warn
 

@@ -1,6 +1,6 @@
 """Watches for maps of which it is not known where they lie in the image."""
 
-from keras_lap.injection.image_size import image_sizes
+from keras_lap.injection.places.image_size import image_sizes
 from keras_lap.injection.watches.base_watch import BaseWatch
 
 

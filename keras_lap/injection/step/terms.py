@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_lap.injection.replicas import mean_over_replicas, share_of_replica
+from keras_lap.injection.step.replicas import mean_over_replicas, share_of_replica
 
 BALANCES = (None, "uncertainty")
 # By how much a term must fall for its logarithm to notice, near zero.

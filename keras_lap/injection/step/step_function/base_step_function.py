@@ -3,7 +3,7 @@
 import contextlib
 import functools
 
-from keras_lap.injection.replaced import replaced
+from keras_lap.injection.step.replaced import replaced
 
 
 class BaseStepFunction:

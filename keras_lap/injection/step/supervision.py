@@ -9,13 +9,13 @@ from keras import ops
 
 from keras_lap.graph.find_layers import find_layers
 from keras_lap.graph.lap_layers import lap_layers
-from keras_lap.injection.compiled_outputs import compiled_outputs
-from keras_lap.injection.forward_pass import ForwardPass
 from keras_lap.injection.knowledge import LayerKnowledge, default_class_concepts
-from keras_lap.injection.layer_cells import layer_cells
+from keras_lap.injection.losses.compiled_outputs import compiled_outputs
 from keras_lap.injection.losses.supervised_layer import SupervisedLayer
-from keras_lap.injection.replaced import replaced
-from keras_lap.injection.single_output import single_output
+from keras_lap.injection.places.layer_cells import layer_cells
+from keras_lap.injection.step.forward_pass import ForwardPass
+from keras_lap.injection.step.replaced import replaced
+from keras_lap.injection.step.single_output import single_output
 from keras_lap.layers import score_tape
 from keras_lap.utils.class_concepts import class_concept_flags
 

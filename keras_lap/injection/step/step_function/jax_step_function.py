@@ -4,8 +4,8 @@ import contextlib
 
 import keras
 
-from keras_lap.injection.replaced import replaced
-from keras_lap.injection.step_function.base_step_function import BaseStepFunction
+from keras_lap.injection.step.replaced import replaced
+from keras_lap.injection.step.step_function.base_step_function import BaseStepFunction
 
 
 class StepFunction(BaseStepFunction):

@@ -5,10 +5,10 @@ import functools
 import numpy as np
 from keras import ops
 
-from keras_lap.injection.image_batch import ImageBatch
 from keras_lap.injection.knowledge import ImageKnowledge, present_concepts
-from keras_lap.injection.label_map import label_map
-from keras_lap.injection.single_output import single_output
+from keras_lap.injection.places.label_map import label_map
+from keras_lap.injection.step.image_batch import ImageBatch
+from keras_lap.injection.step.single_output import single_output
 from keras_lap.layers import score_tape
 
 

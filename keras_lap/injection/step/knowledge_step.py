@@ -8,12 +8,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_lap.injection.image_batch import ImageBatch
-from keras_lap.injection.input_tape import InputTape
 from keras_lap.injection.knowledge import Knowledge, split_targets
-from keras_lap.injection.known_sizes import let_sizes_be_known
 from keras_lap.injection.losses.input_gradient_loss import InputGradientLoss
-from keras_lap.injection.weight_of_label import weight_of_label
+from keras_lap.injection.step.image_batch import ImageBatch
+from keras_lap.injection.step.input_tape import InputTape
+from keras_lap.injection.step.known_sizes import let_sizes_be_known
+from keras_lap.injection.step.weight_of_label import weight_of_label
 from keras_lap.layers import score_tape
 
 # Replicas run their steps in threads of their own.

@@ -5,9 +5,9 @@ import functools
 import keras
 
 from keras_lap.injection.knowledge import holds_knowledge, split_targets
-from keras_lap.injection.replaced import replaced
-from keras_lap.injection.replicas import has_several_workers
-from keras_lap.injection.weight_of_label import weight_of_label
+from keras_lap.injection.step.replaced import replaced
+from keras_lap.injection.step.replicas import has_several_workers
+from keras_lap.injection.step.weight_of_label import weight_of_label
 
 
 @functools.cache

@@ -2,8 +2,8 @@
 
 from keras import ops
 
-from keras_lap.injection.replicas import in_graph, strategy_of
-from keras_lap.injection.step_function.base_step_function import BaseStepFunction
+from keras_lap.injection.step.replicas import in_graph, strategy_of
+from keras_lap.injection.step.step_function.base_step_function import BaseStepFunction
 
 
 class StepFunction(BaseStepFunction):

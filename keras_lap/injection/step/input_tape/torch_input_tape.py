@@ -3,7 +3,7 @@
 import torch
 from keras import ops
 
-from keras_lap.injection.input_tape.base_input_tape import BaseInputTape
+from keras_lap.injection.step.input_tape.base_input_tape import BaseInputTape
 
 
 class InputTape(BaseInputTape):

@@ -3,8 +3,8 @@
 import jax
 from keras import ops
 
-from keras_lap.injection.input_tape.base_input_tape import BaseInputTape
-from keras_lap.injection.single_output import single_output
+from keras_lap.injection.step.input_tape.base_input_tape import BaseInputTape
+from keras_lap.injection.step.single_output import single_output
 from keras_lap.layers import score_tape
 
 

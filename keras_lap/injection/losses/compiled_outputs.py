@@ -37,7 +37,7 @@ def compiled_outputs(model):
     Example:
 
     >>> import keras
-    >>> from keras_lap.injection.compiled_outputs import compiled_outputs
+    >>> from keras_lap.injection.losses.compiled_outputs import compiled_outputs
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     >>> model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True))
     >>> compiled_outputs(model)

@@ -20,7 +20,7 @@ def gaussian_blur(images, share):
     Example:
 
     >>> import numpy as np
-    >>> from keras_lap.injection.gaussian_blur import gaussian_blur
+    >>> from keras_lap.injection.losses.gaussian_blur import gaussian_blur
     >>> image = np.zeros((1, 3, 3, 1))
     >>> image[0, 1, 1] = 1
     >>> blurred = np.array(gaussian_blur(image, 1 / 3))[0, ..., 0]

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_lap.injection.input_tape.base_input_tape import BaseInputTape
+from keras_lap.injection.step.input_tape.base_input_tape import BaseInputTape
 
 
 class InputTape(BaseInputTape):

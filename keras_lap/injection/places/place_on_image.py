@@ -25,7 +25,7 @@ def place_on_image(maps, cells, size):
     Example:
 
     >>> import numpy as np
-    >>> from keras_lap.injection.place_on_image import place_on_image
+    >>> from keras_lap.injection.places.place_on_image import place_on_image
     >>> halves = np.array([[0.0, 0.5], [0.5, 1.0]])
     >>> maps = np.array([[0.0, 1.0], [0.0, 1.0]]).reshape(1, 2, 2, 1)
     >>> np.array(place_on_image(maps, (halves, halves), (4, 4)))[0, 0, :, 0]

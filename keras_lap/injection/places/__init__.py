@@ -1,0 +1,1 @@
+"""Where maps, masks and labels lie on each other."""
