@@ -16,8 +16,7 @@ BACKEND_TESTS := $(addprefix tests/,$(addprefix ops/test_,la_pool.py la_pool_sym
     dispatch.py) cli/test_cli.py $(addprefix layers/test_,la_pooling.py \
     global_la_pooling.py layers_reload.py score_head.py score_tape.py) \
     $(addprefix injection/test_,gate_anneal.py $(addprefix knowledge,.py _losses.py \
-    _right_reasons.py _injection.py _injection_errors.py _injection_models.py \
-    _injection_state.py _absence.py)) \
+    _right_reasons.py _injection.py _injection_state.py _absence.py)) \
     evaluation/test_explainers_on_backends.py explanation/test_recorded_pass.py \
     surgery/test_convert_on_backends.py)
 JAX_TESTS := $(addprefix tests/injection/test_knowledge_, \
@@ -26,9 +25,10 @@ JAX_TESTS := $(addprefix tests/injection/test_knowledge_, \
 # What runs eagerly, and what is the same operations of Keras on every backend, and
 # takes minutes to compile on JAX, as do the study's cells.
 TORCH_TESTS := $(addprefix tests/,ops/test_torch_la_pool.py $(addprefix injection/test_, \
-    $(addprefix knowledge,_layers.py _across_layers.py _purpose.py _injection_kinds.py \
-    _injection_warmup.py)) explanation/test_explain_models.py \
-    explanation/test_explain_combinations.py evaluation/test_compare_metrics.py \
+    $(addprefix knowledge,_layers.py _across_layers.py _purpose.py _injection_errors.py \
+    _injection_kinds.py _injection_models.py _injection_warmup.py)) \
+    $(addprefix explanation/test_explain_,models.py combinations.py) \
+    evaluation/test_compare_metrics.py \
     examples/test_study_grid.py examples/test_study.py)
 # JAX compiles every operation anew for every shape: with these it takes minutes. What
 # is refused, and how, depends on no backend.
