@@ -35,8 +35,7 @@ TORCH_TESTS := $(addprefix tests/,ops/test_torch_la_pool.py $(addprefix injectio
 TOO_SLOW_ON_JAX := every_rank or second_derivatives or zero_alpha or small_alpha or \
     large_alpha or constant_scores or stops_the_gradient or 1D or 3D or refuses or \
     same_with_xla or all_kinds_of_data or output_sizes or masks_are_unions or \
-    a_score_of_zero or closed_form or for_many_batches or does_not_name or \
-    no_layer_has or read_as_classes or (derived_twice and 30.0)
+    a_score_of_zero or closed_form or for_many_batches or (derived_twice and 30.0)
 # Where the demo leaves its figure and its network, and how many images are evaluated.
 DEMO := results/quickstart
 SAMPLES ?= 100
@@ -49,7 +48,7 @@ CXX_FILES = $(shell find kernels tests -name '*.cc' -o -name '*.h' -not -name '*
 # Fewer of TensorFlow's notes; errors reach Python anyway.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo report study test test-tensorflow test-jax test-torch parity lint bench \
+.PHONY: demo report study test test-thorough test-tensorflow test-jax test-torch parity lint bench \
     backbone notebooks library clean
 
 demo: library
@@ -69,6 +68,10 @@ study: library
 	$(BIN)/python examples/study.py --data-dir data --docs docs $(STUDY)
 
 test: test-tensorflow test-jax test-torch
+
+# All cases of all tests, and trainings long enough to learn: an hour or more.
+test-thorough: export KERAS_LAP_THOROUGH := 1
+test-thorough: test
 
 test-tensorflow: library
 	$(BIN)/python $(PYTEST)

@@ -43,8 +43,9 @@ settings.register_profile(
 settings.load_profile("keras_lap")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    """Of tests with many alike cases, some run, unless all are asked for."""
+    """Of the cases of a test that are left, some run, unless all are asked for."""
     if not THOROUGH:
         items[:], left_out = thinned(items)
         config.hook.pytest_deselected(items=left_out)

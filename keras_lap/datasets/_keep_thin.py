@@ -7,6 +7,8 @@ from keras_lap.utils.resized_masks import are_inside
 
 # By so many pixels, Keras cuts out and pads otherwise than in the very middle.
 _OFF_CENTRE = 1
+# Of a pixel's edges, in old pixels.
+_ROUNDING = 1e-6
 
 
 class KeepThin:
@@ -60,9 +62,10 @@ class KeepThin:
         for at, axis in enumerate((-3, -2)):
             new, old, scale = self._size[at], sides[at], scales[at]
             begin = old / 2 + (tf.range(new, dtype="float64") - new / 2) * scale
-            count = tf.cast(tf.math.ceil(scale), "int32") + 1
-            covered = tf.cast(tf.floor(begin), "int32")[:, None]
-            covered += tf.range(-off, count + off)
+            first = tf.cast(tf.floor(begin + _ROUNDING), "int32") - off
+            last = tf.cast(tf.math.ceil(begin + scale - _ROUNDING), "int32") - 1 + off
+            count = tf.reduce_max(last - first) + 1
+            covered = tf.minimum(first[:, None] + tf.range(count), last[:, None])
             covered = tf.clip_by_value(covered, 0, old - 1)
             masks = tf.reduce_max(tf.gather(masks, covered, axis=axis), axis=axis)
         return masks

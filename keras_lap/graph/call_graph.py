@@ -231,5 +231,6 @@ def _tensors_read(operation, args, kwargs):
         names = [tensor.name for tensor in functional.inputs]
         if isinstance(given, dict) and given.keys() >= set(names):
             return [given[name] for name in names]
+        args, kwargs = given, {}  # Beside it are at most masks of the same tensors.
     flat = tree.flatten((args, kwargs))
     return [value for value in flat if isinstance(value, keras.KerasTensor)]

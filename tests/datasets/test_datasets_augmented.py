@@ -215,6 +215,15 @@ def test_thin_masks_stay_in_layers_of_ones_own_and_in_half_precision():
         np.testing.assert_array_equal(found["mask"], expected)
 
 
+def test_thin_lines_of_two_codes_keep_their_own():
+    mask = np.zeros((16, 16), "uint8")
+    # Neither is what the nearest pixels see.
+    mask[:, 0], mask[:, 4] = 1, 3
+    image = np.zeros((16, 16, 1), "float32")
+    _, found = augmented(layers.Resizing(4, 4))(image, {"mask": mask})
+    np.testing.assert_array_equal(found["mask"], [[1, 3, 0, 0]] * 4)
+
+
 @pytest.mark.parametrize("dtype", ["bool", "int32", "float32", "float64"])
 def test_masks_keep_their_type_and_values(dtype):
     image, before = scene()

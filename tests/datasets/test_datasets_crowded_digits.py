@@ -212,7 +212,6 @@ def test_targets(builder):
 
 
 @pytest.mark.usefixtures("eager")
-@pytest.mark.usefixtures("eager")
 def test_training_on_it(builder):
     model = keras.Sequential(
         [

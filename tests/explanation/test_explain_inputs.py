@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers, ops
 
-from keras_lap import GlobalLAPooling2D, LAPooling2D, explain
+from keras_lap import GlobalLAPooling2D, LAPooling2D, convert, explain
 from keras_lap.callbacks import ExplanationMonitor
 
 COUNT = 18
@@ -102,3 +102,16 @@ def test_inputs_that_do_not_fit(model, inputs):
         explain(model, {**inputs, "label": inputs["age"]})
     with pytest.raises(ValueError, match=r"one input of images.*\[\(18,\), \(18,\)\]"):
         explain(model, {"scan": inputs["age"], "age": inputs["age"]})
+
+
+def test_masked_words_beside_an_image():
+    """Keras hands a nested model the mask of what it reads, beside that."""
+    scan, words = keras.Input((8, 8, 3)), keras.Input((4,))
+    known = layers.Embedding(7, 3, mask_zero=True)(words)
+    total = keras.Sequential([keras.Input((4, 3)), layers.Flatten()])(known)
+    pooled = layers.GlobalAveragePooling2D()(layers.MaxPooling2D(2)(scan))
+    x = layers.Concatenate()([pooled, total])
+    model = convert(keras.Model([scan, words], layers.Dense(2, "softmax")(x)))
+    images = np.random.default_rng(0).random((2, 8, 8, 3))
+    explanation = explain(model, [images, np.array([[1, 2, 0, 0], [3, 4, 5, 0]])])
+    assert explanation.maps.shape == (2, 8, 8, 2)
