@@ -91,6 +91,7 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize("line", EXAMPLES)
+@pytest.mark.one_in(2)
 def test_examples_of_help(line, there, capsys):
     name, *arguments = shlex.split(line)
     assert name == "keras-lap"

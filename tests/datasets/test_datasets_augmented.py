@@ -79,6 +79,7 @@ MOVING = {
     ("name", "batch"),
     [*((name, None) for name in MOVING), ("flip", 8), ("rotation", 8), ("zoom", 8)],
 )
+@pytest.mark.one_in(3)
 def test_a_square_stays_in_its_mask_and_its_box(name, batch):
     draws = draw([MOVING[name]()], batch=batch)
     assert len(draws) == DRAWS

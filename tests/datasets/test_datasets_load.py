@@ -220,6 +220,7 @@ FITS = {
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.one_in(4)
 def test_training_on_it(name, random_data, tmp_path):
     classes, losses = FITS[name]
     network = keras.Sequential(

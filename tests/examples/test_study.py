@@ -103,6 +103,7 @@ def rows_of(workshop, kind, name, arm):
         "ablation: sufficiency + areas",
     ],
 )
+@pytest.mark.one_in(2)
 def test_networks_are_told(workshop, arm):
     from study_grid.cell import TRAIN
 

@@ -151,6 +151,7 @@ MODELS = {
 
 
 @pytest.mark.parametrize("make, count", MODELS.values(), ids=MODELS)
+@pytest.mark.one_in(2)
 def test_all_kinds_of_models(x, label, mask, targets, make, count):
     model, term = compiled(make()), MaskSupervision()
     logs = first(fit(model, x, targets, [KnowledgeInjection([term])]))

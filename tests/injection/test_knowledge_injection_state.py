@@ -161,6 +161,7 @@ def test_an_error_in_the_data_leaves_the_model_as_it_was(x, label, targets):
         "on_epoch_end",
     ],
 )
+@pytest.mark.one_in(3)
 def test_an_error_in_another_callback_leaves_the_model_as_it_was(
     x, label, targets, hook
 ):

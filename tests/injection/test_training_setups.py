@@ -372,7 +372,7 @@ def assert_same_logs(history, logs, allowed):
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
 @pytest.mark.parametrize("kind, execution, numerics, known, data, step", list(table()))
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 def test_trains_as_the_loop_by_hand(kind, execution, numerics, known, data, step):
     policy, options = NUMERICS[numerics]
     own, is_validated, is_evaluated = STEPS[step]

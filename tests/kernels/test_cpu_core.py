@@ -13,7 +13,7 @@ import oracle
 import pytest
 from cases import Case, cases, gradient_tolerances, random_upstream
 from compiler import COMPILER, NO_COMPILER
-from effort import examples
+from effort import THOROUGH, examples
 from hypothesis import given, settings
 from tolerances import DTYPES, assert_close, tolerance
 
@@ -286,6 +286,9 @@ def simple_case(**changes):
     )
 
 
+@pytest.mark.skipif(
+    not THOROUGH, reason="compiled for a minute, for old processors: make test-thorough"
+)
 @pytest.mark.parametrize("level", LEVELS[1:], ids=" ".join)
 def test_narrower_vectors_give_the_same_results(tmp_path, level):
     flags = (*FLAGS, *level, "-shared")

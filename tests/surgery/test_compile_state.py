@@ -73,6 +73,7 @@ OPTIMIZERS = {
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.one_in(3)
 def test_training_goes_on(name):
     model = compiled_model(OPTIMIZERS[name]())
     train(model, 4)
