@@ -330,6 +330,7 @@ def test_families():
 
 @pytest.mark.usefixtures("tiny_family")
 @pytest.mark.parametrize("name", ["caltech_birds2011", "imagenet2012"])
+@pytest.mark.one_in(2)
 def test_sets_that_are_downloaded(tmp_path, monkeypatch, name):
     pytest.importorskip("tensorflow_datasets", reason="the sets are built by TFDS")
     from drawn_examples import drawn_examples

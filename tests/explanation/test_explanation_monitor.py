@@ -191,6 +191,7 @@ def test_few_images_are_kept_and_the_others_are_not(x, tmp_path):
     ],
     ids=["with knowledge", "mixed precision, compiled"],
 )
+@pytest.mark.one_in(2)
 def test_training_is_the_same_to_the_last_bit(policy, injected, options, x, tmp_path):
     default = keras.config.dtype_policy()
     try:
