@@ -330,6 +330,7 @@ def test_an_error_while_training_is_told_once(fit, x, tmp_path, monkeypatch):
     assert drawn(tmp_path) == ["epoch_0000.png", "epoch_0003.png"]
 
 
+@pytest.mark.thorough
 def test_nothing_of_an_epoch_is_kept(model, x, tmp_path):
     from matplotlib.figure import Figure
 

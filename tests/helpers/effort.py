@@ -17,18 +17,19 @@ def examples(count):
 
 
 def thinned(items):
-    """Tests without those that the mark `one_in(n)` leaves out, and these.
+    """Tests without those that `thorough` and `one_in(n)` leave out, and these.
 
-    Of the cases of one test every n-th is kept, or of so many on JAX; which, is drawn
-    at random, always the same, so that no argument keeps a single value.
+    Of the cases of one test every n-th is kept, on JAX of five times as many. Which, is
+    drawn at random, always the same, so that no argument keeps a single value.
     """
-    families = {}
+    families, left_out = {}, set()
     for item in items:
+        if item.get_closest_marker("thorough") is not None:
+            left_out.add(item)
         mark = item.get_closest_marker("one_in")
         if mark is not None:
             family = (item.nodeid.partition("[")[0], mark.args[0] * _FEWER_ON_JAX)
             families.setdefault(family, []).append(item)
-    left_out = set()
     for (name, share), family in families.items():
         kept = random.Random(name).sample(family, -(-len(family) // share))
         left_out |= set(family) - set(kept)

@@ -48,6 +48,7 @@ def test_two_replicas_train_as_one(in_one_process):
     assert_same(two, one)
 
 
+@pytest.mark.thorough
 def test_two_workers_train_as_one(tmp_path, in_one_process):
     workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
     paths = [tmp_path / f"{index}.npz" for index in range(2)]

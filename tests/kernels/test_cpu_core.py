@@ -13,7 +13,7 @@ import oracle
 import pytest
 from cases import Case, cases, gradient_tolerances, random_upstream
 from compiler import COMPILER, NO_COMPILER
-from effort import THOROUGH, examples
+from effort import examples
 from hypothesis import given, settings
 from tolerances import DTYPES, assert_close, tolerance
 
@@ -286,9 +286,7 @@ def simple_case(**changes):
     )
 
 
-@pytest.mark.skipif(
-    not THOROUGH, reason="compiled for a minute, for old processors: make test-thorough"
-)
+@pytest.mark.thorough
 @pytest.mark.parametrize("level", LEVELS[1:], ids=" ".join)
 def test_narrower_vectors_give_the_same_results(tmp_path, level):
     flags = (*FLAGS, *level, "-shared")
@@ -303,6 +301,7 @@ def test_narrower_vectors_give_the_same_results(tmp_path, level):
     equals_the_oracle()
 
 
+@pytest.mark.thorough
 def test_sanitizers_find_nothing_in_random_problems(tmp_path):
     flags = (
         *("-O0", "-std=c++17", "-fopenmp-simd", *WARNINGS, "-DKERAS_LAP_CLONES="),

@@ -309,6 +309,7 @@ print(digest.hexdigest())
 """
 
 
+@pytest.mark.thorough
 def test_the_number_of_threads_changes_nothing(library_ops):
     digests = {
         subprocess.run(

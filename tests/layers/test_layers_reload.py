@@ -8,6 +8,7 @@ from tolerances import assert_identical
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3], ids="{}D".format)
+@pytest.mark.one_in(3)
 def test_reloads_bit_identical_in_a_fresh_process(rng, call_in_fresh_process, rank):
     """The windowed and the global layer of a rank, in all configurations."""
     cases = [LAYER_CASES[f"{kind}LAPooling{rank}D"] for kind in ("", "Global")]

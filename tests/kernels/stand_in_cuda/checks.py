@@ -142,6 +142,7 @@ IN_EVERY_MODE = (
         *((name, mode) for name in IN_EVERY_MODE for mode in (graph, xla)),
     ],
 )
+@pytest.mark.one_in(3)
 def test_runs_the_planned_kernels(ops, stand_in, name, mode):
     case = CASES[name]
     upstream = random_upstream(case)
