@@ -35,7 +35,8 @@ TORCH_TESTS := $(addprefix tests/,ops/test_torch_la_pool.py $(addprefix injectio
 TOO_SLOW_ON_JAX := every_rank or second_derivatives or zero_alpha or small_alpha or \
     large_alpha or constant_scores or stops_the_gradient or 1D or 3D or refuses or \
     same_with_xla or all_kinds_of_data or output_sizes or masks_are_unions or \
-    a_score_of_zero or closed_form or for_many_batches or (derived_twice and 30.0)
+    a_score_of_zero or closed_form or for_many_batches or outside_of_the_mask or \
+    usual_layers or (absence and run_eagerly) or (derived_twice and 30.0)
 # Where the demo leaves its figure and its network, and how many images are evaluated.
 DEMO := results/quickstart
 SAMPLES ?= 100
