@@ -19,9 +19,8 @@ BACKEND_TESTS := $(addprefix tests/,$(addprefix ops/test_,la_pool.py la_pool_sym
     _right_reasons.py _injection.py _injection_state.py _absence.py)) \
     evaluation/test_explainers_on_backends.py explanation/test_recorded_pass.py \
     surgery/test_convert_on_backends.py)
-JAX_TESTS := $(addprefix tests/injection/test_knowledge_, \
-    injection_kinds.py::test_every_kind_of_knowledge_has_its_term \
-    across_layers.py::test_is_a_term_in_training)
+JAX_TESTS := \
+    tests/injection/test_knowledge_injection_kinds.py::test_every_kind_of_knowledge_has_its_term
 # What runs eagerly, and what is the same operations of Keras on every backend, and
 # takes minutes to compile on JAX, as do the study's cells.
 TORCH_TESTS := $(addprefix tests/,ops/test_torch_la_pool.py $(addprefix injection/test_, \
@@ -36,7 +35,7 @@ TOO_SLOW_ON_JAX := every_rank or second_derivatives or zero_alpha or small_alpha
     large_alpha or constant_scores or stops_the_gradient or 1D or 3D or refuses or \
     same_with_xla or all_kinds_of_data or output_sizes or masks_are_unions or \
     a_score_of_zero or closed_form or for_many_batches or outside_of_the_mask or \
-    usual_layers or (absence and run_eagerly) or (derived_twice and 30.0)
+    usual_layers or is_a_term or (derived_twice and 30.0)
 # Where the demo leaves its figure and its network, and how many images are evaluated.
 DEMO := results/quickstart
 SAMPLES ?= 100
