@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import pathlib
+import sys
 import time
 
 import keras
@@ -188,8 +189,9 @@ def save(model, figure, data_dir):
     save_without_optimizer(model, path)
     print(f"Network written to {path}. `make report` evaluates it, as this does:")
     folder = f" --data-dir {data_dir}" if data_dir else ""
+    command = os.path.relpath(pathlib.Path(sys.executable).with_name("keras-lap"))
     print(
-        f"  keras-lap evaluate {path} tfds:cluttered_digits/decoy:test{folder} "
+        f"  {command} evaluate {path} tfds:cluttered_digits/decoy:test{folder} "
         f"--original {os.path.relpath(CHECKPOINT)} --samples 100 "
         f"--report {figure.with_suffix('.html')}"
     )

@@ -98,7 +98,7 @@ class KnowledgeStep:
                 raise ValueError(
                     f"Expected targets with {missing} for the loss {term.name!r}: pass "
                     f'y as a dict such as {{"label": ..., "{missing}": ...}}. '
-                    "Received targets without."
+                    f"Received targets without {missing}."
                 )
             if missing:
                 continue
