@@ -48,8 +48,8 @@ CXX_FILES = $(shell find kernels tests -name '*.cc' -o -name '*.h' -not -name '*
 # Fewer of TensorFlow's notes; errors reach Python anyway.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo report study test test-thorough test-tensorflow test-jax test-torch parity lint bench \
-    backbone notebooks library clean
+.PHONY: demo report study test test-thorough test-tensorflow test-jax test-torch parity \
+    lint bench backbone notebooks library clean
 
 demo: library
 	$(BIN)/python examples/quickstart.py --data-dir data
