@@ -542,8 +542,11 @@ def test_weights_of_zero_change_nothing(policy, options):
 
 
 @pytest.mark.parametrize("data, steps", [("generator", 1), ("PyDataset", 3)])
-def test_traces_no_more_than_keras_does(data, steps):
-    """Over three epochs of training and validation with a smaller last batch."""
+def test_traces_less_than_keras_does(data, steps):
+    """Over three epochs of training and validation with a smaller last batch.
+
+    Keras makes variables of the optimizer and of metrics while it traces, and so twice.
+    """
     problem = Problem.draw(7, functional, "masks", seed=0)
     traced, counts = TracedLoss(), []
 
@@ -558,7 +561,13 @@ def test_traces_no_more_than_keras_does(data, steps):
         problem.known = known
         counts.append(0)
         model = make(functional)
-        model.compile("sgd", loss, jit_compile=False, steps_per_execution=steps)
+        model.compile(
+            "adam",
+            loss,
+            metrics=["accuracy"],
+            jit_compile=False,
+            steps_per_execution=steps,
+        )
         model.fit(
             **as_fit_takes_it(data, problem),
             validation_data=problem.data,
@@ -568,7 +577,8 @@ def test_traces_no_more_than_keras_does(data, steps):
             verbose=0,
             callbacks=callbacks,
         )
-    assert 0 < counts[1] <= counts[0]
-    assert traced.calls <= counts[0]
+    assert 0 < counts[1] < counts[0]
+    assert traced.calls < counts[0]
     if steps == 1:
+        # One in training, and one in validation.
         assert traced.calls == 2

@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_lap.injection.step.build_before_tracing import build_before_tracing
 from keras_lap.injection.step.replicas import in_graph, strategy_of
 from keras_lap.injection.step.step_function.base_step_function import BaseStepFunction
 
@@ -22,9 +23,13 @@ class StepFunction(BaseStepFunction):
 
     def __call__(self, iterator):
         self.make_way()
+        specs = getattr(iterator, "element_spec", None)
         # Specifications of dicts are no keys.
-        kind = repr(getattr(iterator, "element_spec", None))
+        kind = repr(specs)
         if kind not in self._by_kind:
+            if specs is not None:
+                is_training = self._step_name == "train_step"
+                build_before_tracing(self._model, specs, is_training)
             if self._by_kind:
                 self._make_function()
             self.has_run = False
