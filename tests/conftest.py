@@ -1,5 +1,6 @@
 """Set-up shared by all tests: quiet logs, fixed seeds, the hypothesis profile."""
 
+import gc
 import importlib
 import os
 import shutil
@@ -49,6 +50,12 @@ def pytest_collection_modifyitems(config, items):
     if not THOROUGH:
         items[:], left_out = thinned(items)
         config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_collection_finish():
+    """Modules and cases stay: collections of garbage need not look through them."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure():

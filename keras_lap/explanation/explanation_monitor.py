@@ -15,10 +15,10 @@ from keras_lap.classifier.model_inputs import images_of
 from keras_lap.classifier.standardize_masks import standardize_masks
 from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.explain import explain
-from keras_lap.explanation.gate_warning import ClosedGateWarning
 from keras_lap.explanation.image_source import are_batches, arrays_given, files_of
 from keras_lap.explanation.matplotlib_module import matplotlib_module
 from keras_lap.graph.guess_warning import GuessedPlaceWarning
+from keras_lap.layers.gate_warning import ClosedGateWarning
 from keras_lap.utils.class_concepts import standardize_class_concepts
 from keras_lap.utils.names import check_choice, check_names
 from keras_lap.utils.standardize_count import standardize_count

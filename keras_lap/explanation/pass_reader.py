@@ -10,8 +10,8 @@ from keras_lap.classifier.image_input import ImageInput, check_finite
 from keras_lap.classifier.predictions_of import predictions_of
 from keras_lap.classifier.range_warning import range_warning
 from keras_lap.explanation.concept_reader import ConceptReader
-from keras_lap.explanation.gate_warning import ClosedGateWarning, gate_warning
 from keras_lap.graph.guess_warning import GuessedPlaceWarning, guess_warning
+from keras_lap.layers.gate_warning import ClosedGateWarning, gate_warning
 from keras_lap.utils.to_numpy import to_numpy
 from keras_lap.utils.warn import warn
 

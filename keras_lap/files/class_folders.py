@@ -77,9 +77,14 @@ def class_folders(folder, class_names=None):
     _warn_of_others([path for path, _ in inside if not is_image(path)], folder)
     found = [(path, label) for path, label in inside if is_image(path)]
     if not found:
+        deeper = [name for name in class_names if images_below(folder / name)]
+        hint = (
+            f". Images lie deeper in {deeper[0]!r}: if that is a split with folders of "
+            f"classes, pass {str(folder / deeper[0])!r}."
+        )
         raise FileNotFoundError(
             f"Expected images, {_KINDS}, in folders of classes in {str(folder)!r}. "
-            f"Received: none in its folders {class_names}"
+            f"Received: none in its folders {class_names}" + (hint if deeper else "")
         )
     empty = {*range(len(class_names))} - {label for _, label in found}
     if empty and not are_named:

@@ -6,8 +6,10 @@ import keras
 from keras import ops
 
 from keras_lap.graph.lap_layers import lap_layers
+from keras_lap.layers.gate_warning import ClosedGateWarning
 from keras_lap.utils.are_in_order import are_in_order
 from keras_lap.utils.names import check_choice
+from keras_lap.utils.warn import warn
 
 SCHEDULES = {
     "linear": lambda progress: progress,
@@ -30,7 +32,8 @@ class GateAnneal(keras.callbacks.Callback):
 
     Epochs are those of `fit`: in a loop of `fit(epochs=1)` each one is the first, and
     the gate never gets further than `value(1)`. Pass the loop's own count, as
-    `fit(epochs=n + 1, initial_epoch=n)`.
+    `fit(epochs=n + 1, initial_epoch=n)`. A `fit` of several epochs that ends before
+    the gate is open is warned of as it begins.
 
     Args:
         start: Epoch, counted from zero and possibly fractional, until which the
@@ -92,9 +95,11 @@ class GateAnneal(keras.callbacks.Callback):
                 f"layers that are not built yet: {unbuilt}"
             )
         self._gates = [layer.gate for layer in layers]
-        self._written = None
+        self._written = self._epoch = None
 
     def on_epoch_begin(self, epoch, logs=None):
+        if self._epoch is None:
+            self._warn_of_early_end(epoch)
         self._epoch = epoch
         self._write(epoch)
 
@@ -123,6 +128,20 @@ class GateAnneal(keras.callbacks.Callback):
             return 0.0
         progress = (epoch - self.start) / (self.end - self.start)
         return SCHEDULES[self.schedule](progress)
+
+    def _warn_of_early_end(self, epoch):
+        last = self.params["epochs"]
+        reached = self.value(last)
+        # A loop of fits of one epoch each goes on.
+        if reached < 1 and last - epoch > 1:
+            warn(
+                f"GateAnneal opens the gates by epoch {self.end:g}, and `fit` ends "
+                f"after epoch {last}, where they are at {reached:.3g} of 1. As far as "
+                "a gate is closed, the base pooling decides, and maps show what the "
+                f"scores would let through. Give an `end` of at most {last}, or train "
+                "for more epochs.",
+                ClosedGateWarning,
+            )
 
     def _write(self, epoch):
         value = self.value(epoch)

@@ -15,6 +15,7 @@ from keras_lap.injection.step.terms import BALANCES, Terms
 from keras_lap.injection.watches import watches_of
 from keras_lap.injection.watches.warn_of_moving_pixels import warn_of_moving_pixels
 from keras_lap.injection.watches.warn_of_shared_layers import warn_of_shared_layers
+from keras_lap.layers.gate_warning import ClosedGateWarning, gate_warning, gates_of
 from keras_lap.utils.class_concepts import standardize_class_concepts
 from keras_lap.utils.names import check_choice, listed
 from keras_lap.utils.warn import warn
@@ -32,8 +33,8 @@ class KnowledgeInjection(keras.callbacks.Callback):
       and 255 will do, and negative ones are warned of; one that holds NaN, of one
       concept or of all, is not known. Without a concept axis a mask
       belongs to the concepts that the label makes present. With one of size `K`, that
-      of the layer, it names its concepts itself. Nothing tells the channels
-      of an RGB picture from the masks of three concepts: pass one of them.
+      of the layer, it names its concepts itself. Of a picture in RGB, whose channels
+      look like the masks of three concepts, pass one channel.
     - `"boxes"`, `(N, M, 4)`: top, left, bottom, right as shares of the image, padded
       with -1 (`"rel_yxyx"` of `keras.utils.bounding_boxes`). What is outside of
       `[0, 1]` is cut off, and what has no area then is padding.
@@ -200,6 +201,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
         )
         self._is_first_step = True
         self._is_in_fit = False
+        self._empty = set()
 
     def on_train_begin(self, logs=None):
         self._is_in_fit = True
@@ -221,12 +223,18 @@ class KnowledgeInjection(keras.callbacks.Callback):
     def on_test_end(self, logs=None):
         self._warn()
         if not self._is_in_fit:
-            _warn_of_nan(logs, [loss.name for loss in self.losses])
+            self._warn_of_nan(logs, [loss.name for loss in self.losses])
 
     def on_epoch_end(self, epoch, logs=None):
         self._warn()
         terms = [loss.name for loss in self.losses]
-        _warn_of_nan(logs, [*terms, *(f"val_{name}" for name in terms)])
+        self._warn_of_nan(logs, [*terms, *(f"val_{name}" for name in terms)])
+
+    def on_train_end(self, logs=None):
+        layers = self._supervision.layers
+        # Where a gate has begun to open, another `fit` may go on.
+        if 0 in gates_of(layers):
+            warn(gate_warning(layers), ClosedGateWarning)
 
     def on_test_begin(self, logs=None):
         self._terms.reset()
@@ -269,6 +277,18 @@ class KnowledgeInjection(keras.callbacks.Callback):
         for watch in self._watches:
             watch.warn()
 
+    def _warn_of_nan(self, logs, names):
+        """Warns of terms of these names that are NaN, once of each."""
+        empty = [name for name in names if np.isnan((logs or {}).get(name, 0))]
+        if not self._empty.issuperset(empty):
+            self._empty.update(empty)
+            warn(
+                f"The terms {empty} are NaN: no sample of the epoch held what they "
+                "need, or some held NaN. Look at the flags `valid`, at boxes, which "
+                "have to be shares of the image (top, left, bottom, right), at NaN in "
+                "masks, and at the validation data."
+            )
+
     def _check_step(self, kind):
         """Raises a `ValueError` if the last step was not one with knowledge."""
         if self._functions[kind].is_awaited:
@@ -307,15 +327,3 @@ def _standardize_layers(layers):
             f"Received: layers={layers!r}"
         )
     return layers
-
-
-def _warn_of_nan(logs, names):
-    """Warns of terms of these names that are NaN at the end of an epoch."""
-    empty = [name for name in names if np.isnan((logs or {}).get(name, 0))]
-    if empty:
-        warn(
-            f"The terms {empty} are NaN: no sample of the epoch held what they need, "
-            "or some held NaN. Look at the flags `valid`, at boxes, which have to be "
-            "shares of the image (top, left, bottom, right), at NaN in masks, and at "
-            "the validation data."
-        )

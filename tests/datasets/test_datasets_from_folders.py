@@ -90,6 +90,17 @@ def test_labels_alone_in_the_order_that_is_said(folder):
     assert labels.dtype == np.int64
 
 
+def test_folders_of_splits(folder):
+    (folder / "split/train").mkdir(parents=True)
+    for name in ("healthy", "ill", "masks"):
+        (folder / name).rename(folder / "split/train" / name)
+    with (
+        pytest.warns(UserWarning, match="below those of the classes"),
+        pytest.raises(FileNotFoundError, match=r"pass '.*split.*train'"),
+    ):
+        from_folders(folder / "split")
+
+
 def test_16_bits_and_palettes(folder):
     deep = np.arange(96, dtype=np.uint16).reshape(SIZE) * 600
     Image.fromarray(deep).save(folder / "ill/0.png")

@@ -10,7 +10,7 @@ from converted_models import small_model
 
 import keras_lap
 from keras_lap.evaluation.explainers import LAP
-from keras_lap.explanation.gate_warning import gate_warning
+from keras_lap.layers.gate_warning import gate_warning
 
 IMAGES = np.random.default_rng(0).random((2, 24, 24, 3)).astype("float32")
 
@@ -34,7 +34,7 @@ def test_gates_that_are_not_open(converted, explain):
         return explain.explain(converted, IMAGES, 0)
 
     open_gates(converted, 1.0, 0.25, 0.5)
-    said = re.escape("2 of the 3 LAP layers read are not open: the lowest is 0.25")
+    said = re.escape("2 of the 3 LAP layers are not open: the lowest is 0.25")
     with pytest.warns(UserWarning, match=said) as caught:
         explained()
     (told,) = (each for each in caught if "gates" in str(each.message))

@@ -1,6 +1,7 @@
 """`GateAnneal` moves the gates of LAP layers along its schedule."""
 
 import math
+import warnings
 
 import keras
 import numpy as np
@@ -161,6 +162,17 @@ def test_a_loop_of_single_epochs_has_to_count_them(model):
         assert gates(model) == [0.5, 0.5]
     record_fit(model, anneal, initial_epoch=1, epochs=2)
     assert gates(model) == [1, 1]
+
+
+@pytest.mark.parametrize("end, reached", [(4, "0.5"), (2.5, "0.8"), (2, None)])
+def test_warns_of_a_training_that_ends_before_the_gate_is_open(model, end, reached):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit(model, [GateAnneal(0, end, "linear")], epochs=2)
+    said = [str(each.message) for each in caught if "gates" in str(each.message)]
+    assert len(said) == (reached is not None)
+    for message in said:
+        assert f"after epoch 2, where they are at {reached} of 1" in message
 
 
 @several_steps

@@ -398,6 +398,14 @@ def pixels(count=1):
     return np.full((SAMPLES, count, 4), [0, 0, 20, 20])
 
 
+def masks_of_three(*shown):
+    """Of three concepts, which are the same where as much is shown of each."""
+    masks = np.zeros((SAMPLES, SIZE, SIZE, 3))
+    for concept, size in enumerate(shown):
+        masks[1:, :size, :size, concept] = 1
+    return masks
+
+
 def masks_of_no_doubt():
     """As resizing leaves them, and one that is not known."""
     masks = np.full((SAMPLES, SIZE, SIZE), -0.1)
@@ -434,6 +442,13 @@ DOUBTFUL = {
         np.full((SAMPLES, SIZE, SIZE), -1),
         masks_of_no_doubt(),
         "Received 6 masks with negative.*NaN",
+    ),
+    "mask in RGB": (
+        "mask",
+        MaskSupervision(),
+        masks_of_three(4, 4, 4),
+        masks_of_three(4, 4, 3),
+        r"Received 5 whose three channels are the same.*\[\.\.\., 0\]",
     ),
 }
 
@@ -602,6 +617,24 @@ def test_warns_of_terms_of_nothing_in_evaluate(x, label):
     injection = KnowledgeInjection([BoxSupervision()])
     with pytest.warns(UserWarning, match=r"\['box_supervision'\] are NaN"):
         make_model().evaluate(x, y, callbacks=[injection], verbose=0)
+
+
+def test_terms_that_validation_does_not_have_are_named_once(x, label):
+    y, terms = {"label": label, "mask": np.ones((SAMPLES, 8, 8))}, [MaskSupervision()]
+    validation = {"validation_data": (x, label), "epochs": 2}
+    (found,) = warnings_of("NaN", make_model(), x, y, terms, **validation)
+    assert "['val_mask_supervision']" in found
+
+
+@pytest.mark.parametrize("gate, warns", [(0, True), (0.1, False)])
+def test_warns_of_gates_that_have_not_begun_to_open(x, label, gate, warns):
+    pooling = GlobalLAPooling2D(concepts=CLASSES, base="avg")
+    images, classes = keras.Input((SIZE, SIZE, 1)), layers.Dense(CLASSES)
+    model = keras.Sequential([images, pooling, classes])
+    pooling.gate.assign(gate)
+    compiled(model)
+    found = warnings_of("GateAnneal", model, x, label, [Presence()])
+    assert len(found) == warns
 
 
 def two_sizes():
