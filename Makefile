@@ -47,6 +47,8 @@ PYTEST = -m pytest --numprocesses $(JOBS) --dist loadfile
 CXX_FILES = $(shell find kernels tests -name '*.cc' -o -name '*.h' -not -name '*_ptx.h')
 # Fewer of TensorFlow's notes; errors reach Python anyway.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
+# Modules are compiled once, and not by each of the processes.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo report study test test-thorough test-tensorflow test-jax test-torch parity \
     lint bench backbone notebooks library clean
