@@ -42,7 +42,7 @@ SAMPLES ?= 100
 # Tests at once; each process holds a TensorFlow of its own, of up to 4 GB. A third one
 # uses what two that wait for others leave of two cores.
 JOBS ?= $(if $(shell awk '/MemAvailable/ && $$2 > 14e6' /proc/meminfo 2>/dev/null),3,2)
-PYTEST = -m pytest --numprocesses $(JOBS) --dist loadfile
+PYTEST = -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 # All but generated ones.
 CXX_FILES = $(shell find kernels tests -name '*.cc' -o -name '*.h' -not -name '*_ptx.h')
 # Fewer of TensorFlow's notes; errors reach Python anyway.
@@ -69,7 +69,10 @@ $(DEMO).keras:
 study: library
 	$(BIN)/python examples/study.py --data-dir data --docs docs $(STUDY)
 
-test: test-tensorflow test-jax test-torch
+# The compiler and pip take turns at two cores.
+test:
+	$(MAKE) --jobs 2 library $(BACKENDS_READY)
+	$(MAKE) test-tensorflow test-jax test-torch
 
 # All cases of all tests, and trainings long enough to learn: an hour or more.
 test-thorough: export KERAS_LAP_THOROUGH := 1

@@ -1,5 +1,6 @@
 """Set-up shared by all tests: quiet logs, fixed seeds, the hypothesis profile."""
 
+import collections
 import gc
 import importlib
 import os
@@ -24,7 +25,6 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # Several processes have tests to run: threads of each would wait by spinning.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
-import keras
 import numpy as np
 import pytest
 from effort import THOROUGH, examples, thinned
@@ -46,10 +46,16 @@ settings.load_profile("keras_lap")
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    """Of the cases of a test that are left, some run, unless all are asked for."""
+    """Of the cases of a test that are left, some run, unless all are asked for.
+
+    Files of few tests, which take the longest, come first: begun as the last, one of
+    them would keep one process at work, and the others waiting.
+    """
     if not THOROUGH:
         items[:], left_out = thinned(items)
         config.hook.pytest_deselected(items=left_out)
+    counts = collections.Counter(item.path for item in items)
+    items.sort(key=lambda item: counts[item.path])
 
 
 def pytest_collection_finish():
@@ -65,6 +71,9 @@ def pytest_unconfigure():
 @pytest.fixture(autouse=True)
 def seeds():
     """The same random numbers for every test, whichever tests ran before."""
+    # Not above: the process that hands out the tests needs none of it.
+    import keras
+
     keras.utils.set_random_seed(0)
 
 
