@@ -8,6 +8,10 @@ ON_TORCH = keras.config.backend() == "torch"
 traced = pytest.mark.skipif(
     ON_TORCH, reason="on torch Keras traces nothing: every step runs in Python"
 )
+on_tensorflow = pytest.mark.skipif(
+    keras.config.backend() != "tensorflow",
+    reason="only TensorFlow has graphs besides eager and compiled steps",
+)
 several_steps = pytest.mark.skipif(
     ON_TORCH, reason="on torch Keras has no `steps_per_execution`"
 )
