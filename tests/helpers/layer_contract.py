@@ -247,6 +247,8 @@ class LAPoolingContract:
     @pytest.mark.parametrize("of_record", [False, True])
     @pytest.mark.one_in(1)
     def test_gradient_checkpointing_changes_nothing(self, rng, of_record):
+        if keras.config.backend() == "jax" and not self.case.windows:
+            pytest.skip("JAX compiles for long what it does for layers with windows")
         options = {"hidden": 3, "base": "avg"}
         layer, x = self.case.built(rng, **options)
         with keras.RematScope("full"):
