@@ -59,7 +59,7 @@ class Recorder(keras.callbacks.Callback):
 
 
 class Crash(keras.callbacks.Callback):
-    """Ends the training of which no callback hears the end."""
+    """Ends the training in its midst, of which no callback hears."""
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch

@@ -163,15 +163,9 @@ def test_saved_models_compute_the_same_in_a_fresh_process(rng, tmp_path):
             save(model, folder / "model")
             np.save(folder / "x.npy", x)
             expected[folder] = model(x)
-    command = [
-        sys.executable,
-        "-c",
-        CALL_SAVED_MODELS,
-        tmp_path,
-        which().implementation,
-    ]
+    arguments = [CALL_SAVED_MODELS, tmp_path, which().implementation]
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
-    subprocess.run(command, check=True, env=environment)
+    subprocess.run([sys.executable, "-c", *arguments], check=True, env=environment)
     for folder, y in expected.items():
         assert_identical(np.load(folder / "y.npy"), y)
 
