@@ -14,7 +14,7 @@ PARITY_PINNED := 'quantus~=0.6.0' 'tf-keras~=2.21.0' 'xplique~=2.0.2'
 PARITY_TESTS = $(wildcard tests/*/test_*parity.py)
 BACKEND_TESTS := $(addprefix tests/,$(addprefix ops/test_,la_pool.py la_pool_symbolic.py \
     dispatch.py) cli/test_cli.py $(addprefix layers/test_,la_pooling.py \
-    global_la_pooling.py layers_reload.py score_head.py score_tape.py) \
+    global_la_pooling.py score_head.py score_tape.py) \
     $(addprefix injection/test_,gate_anneal.py $(addprefix knowledge,.py _losses.py \
     _right_reasons.py _injection.py _injection_state.py _absence.py)) \
     evaluation/test_explainers_on_backends.py explanation/test_recorded_pass.py \
@@ -34,8 +34,8 @@ TORCH_TESTS := $(addprefix tests/,ops/test_torch_la_pool.py $(addprefix injectio
 TOO_SLOW_ON_JAX := every_rank or second_derivatives or zero_alpha or small_alpha or \
     large_alpha or constant_scores or stops_the_gradient or 1D or 3D or refuses or \
     same_with_xla or all_kinds_of_data or output_sizes or masks_are_unions or \
-    a_score_of_zero or closed_form or for_many_batches or outside_of_the_mask or \
-    usual_layers or is_a_term or (derived_twice and 30.0)
+    a_score_of_zero or closed_form or for_many_batches or usual_layers or \
+    is_a_term or (derived_twice and 30.0)
 # Where the demo leaves its figure and its network, and how many images are evaluated.
 DEMO := results/quickstart
 SAMPLES ?= 100

@@ -1,6 +1,4 @@
 import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -235,7 +233,7 @@ def test_training_on_it(name, random_data, tmp_path):
     )
     model = keras_lap.convert(network, concepts=classes)
     kind = "binary" if name == "celeb_a" else "sparse_categorical"
-    model.compile("sgd", f"{kind}_crossentropy", jit_compile=False)
+    model.compile("sgd", f"{kind}_crossentropy", run_eagerly=True)
     shift = keras.layers.RandomTranslation(0.1, 0.1, fill_mode="constant")
     dataset = load(
         name, "train", (16, 16), 4, layers=[shift], shuffle=6, data_dir=tmp_path
@@ -245,11 +243,6 @@ def test_training_on_it(name, random_data, tmp_path):
     for loss in losses:
         assert np.isfinite(history[loss.name]).all()
         assert history[loss.name][0] > 0
-
-
-def test_the_package_does_not_load_it():
-    code = "import sys, keras_lap; assert 'tensorflow_datasets' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_refuses_what_would_not_be_heeded():

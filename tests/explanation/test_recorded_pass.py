@@ -7,6 +7,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+from backend_limits import slow_on_jax
 from keras import ops
 from tolerances import assert_close, layer_tolerance
 
@@ -53,7 +54,9 @@ def arrays(outputs, records):
     ]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "dtype", ["float32", pytest.param("mixed_bfloat16", marks=slow_on_jax)]
+)
 def test_both_kinds_tell_the_same(dtype):
     network = model(dtype)
     step, compiled = recorded_pass(network), compiled_pass(network)

@@ -239,12 +239,16 @@ class LAPoolingContract:
         layer = self.case.make(concepts=2, hidden=3, base="max")
         model = self.case.classifier(layer)
         layer.gate.assign(0.5)
-        assert_training_moves_every_weight(model, rng)
+        # On JAX each operation of an eager step is compiled.
+        eager = keras.config.backend() != "jax"
+        assert_training_moves_every_weight(model, rng, run_eagerly=eager)
         assert float(layer.gate) == 0.5
 
     @pytest.mark.parametrize("of_record", [False, True])
     @pytest.mark.one_in(1)
     def test_gradient_checkpointing_changes_nothing(self, rng, of_record):
+        if keras.config.backend() == "jax" and not self.case.windows:
+            pytest.skip("JAX compiles for long what it does for layers with windows")
         options = {"hidden": 3, "base": "avg"}
         layer, x = self.case.built(rng, **options)
         with keras.RematScope("full"):

@@ -1,4 +1,4 @@
-"""Trains on replicas, and saves history, weights and gate.
+"""Trains on replicas, saves history, weights and gate, and reads what was trained.
 
 Arguments are the files to write: the first for one device and the second for two, or a
 single one for a worker, which finds the others by the environment variable `TF_CONFIG`.
@@ -13,8 +13,9 @@ import tensorflow as tf
 from effort import THOROUGH
 from keras import layers
 
-from keras_lap import LAPooling2D
+from keras_lap import LAPooling2D, explain
 from keras_lap.callbacks import GateAnneal, KnowledgeInjection
+from keras_lap.evaluation.outputs import raw_outputs
 from keras_lap.losses import MaskSupervision, Presence, RightReasons
 
 SAMPLES, SIZE, CLASSES = 18, 8, 3
@@ -28,15 +29,20 @@ def main(*paths):
         replicas = two_replicas()  # TensorFlow must not have used the devices yet.
         strategies = [None, replicas]
     for strategy, path in zip(strategies, paths, strict=True):
-        found = {
-            f"{known} {name}": values
-            for known in KNOWN
-            for name, values in fit(strategy, known).items()
-        }
+        found = {}
+        for known in KNOWN:
+            model, history = fit(strategy, known)
+            weights = {f"weight {i}": w for i, w in enumerate(model.get_weights())}
+            values = history | weights
+            found |= {f"{known} {name}": value for name, value in values.items()}
         np.savez(path, **found)
+    if len(paths) > 1:
+        read(model, replicas)
 
 
 def two_replicas():
+    # A layer that is not built yet leaves TensorFlow's devices open to configuration.
+    LAPooling2D(2)
     cpu = tf.config.list_physical_devices("CPU")[0]
     devices = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(cpu, devices)
@@ -71,7 +77,7 @@ def make_injection(known):
 
 
 def fit(strategy, known):
-    """History, weights and gate of a model trained for two epochs."""
+    """A model trained for two epochs, on one device eagerly, and its history."""
     keras.utils.set_random_seed(0)
     with contextlib.nullcontext() if strategy is None else strategy.scope():
         model = keras.Sequential(
@@ -87,6 +93,7 @@ def fit(strategy, known):
             "sparse_categorical_crossentropy",
             metrics=["accuracy"],
             jit_compile=False,
+            run_eagerly=strategy is None,
         )
     data = make_data(known)
     history = model.fit(
@@ -96,8 +103,18 @@ def fit(strategy, known):
         validation_data=data,
         callbacks=[make_injection(known), GateAnneal(end=2)],
     ).history
-    weights = {f"weight {i}": w for i, w in enumerate(model.get_weights())}
-    return {**history, **weights}
+    return model, history
+
+
+def read(model, replicas):
+    """The model of the replicas is read as any other, each image once."""
+    x = np.random.default_rng(1).normal(size=(6, SIZE, SIZE, 1)).astype("float32")
+    outputs, maps = model.predict(x, verbose=0), explain(model, x, verbose=0).maps
+    np.testing.assert_allclose(raw_outputs(model, x, 4), outputs, rtol=1e-5)
+    with replicas.scope():
+        again = explain(model, x, batch_size=1, verbose=0)
+    np.testing.assert_allclose(again.maps, maps, rtol=1e-5)
+    np.testing.assert_allclose(again.predictions, outputs, rtol=1e-5)
 
 
 if __name__ == "__main__":

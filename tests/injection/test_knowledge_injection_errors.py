@@ -296,23 +296,26 @@ OF_ANOTHER_SET = {
 def test_hints_at_layers_where_they_have_several_sets_of_concepts(
     x, label, loss, known, class_concepts
 ):
-    y = {"label": label, **known}
-    refused, fitting = (
-        KnowledgeInjection([loss], layers=names, class_concepts=class_concepts)
-        for names in (None, "classes")
-    )
+    refused = KnowledgeInjection([loss], class_concepts=class_concepts)
     with pytest.raises(ValueError, match=r"(?s)Expected.*`layers`"):
-        fit(compiled(two_sets_of_concepts()), x, y, [refused])
-    fit(compiled(two_sets_of_concepts()), x, y, [fitting])
+        fit(compiled(two_sets_of_concepts()), x, {"label": label, **known}, [refused])
 
 
-@pytest.mark.parametrize("valid", [None, {"mask": None}], ids=str)
-def test_flags_of_none_are_none(x, targets, valid):
-    expected, given = (
+def test_layers_of_one_set_of_concepts_take_what_names_them(x, label):
+    losses = [loss for loss, *_ in list(OF_ANOTHER_SET.values())[:3]]
+    y = {"label": label, "concepts": np.ones((SAMPLES, CLASSES))}
+    for class_concepts in (None, np.eye(CLASSES)):
+        options = {"layers": "classes", "class_concepts": class_concepts}
+        injection = KnowledgeInjection(losses, **options)
+        fit(compiled(two_sets_of_concepts()), x, y, [injection])
+
+
+def test_flags_of_none_are_none(x, targets):
+    expected, *given = (
         fit(make_model(), x, y, [KnowledgeInjection([MaskSupervision()])])
-        for y in (targets, {**targets, "valid": valid})
+        for y in (targets, *[{**targets, "valid": v} for v in (None, {"mask": None})])
     )
-    assert given == expected
+    assert given == [expected] * 2
 
 
 class WithoutLabels(keras.Sequential):
@@ -527,8 +530,9 @@ def test_warns_once_of_measurements_that_are_read_as_classes(x, loss, label, cou
     )
 
 
-@pytest.mark.parametrize("loss", ["mse", "binary_crossentropy"])
-@pytest.mark.parametrize("axis", [False, True])
+@pytest.mark.parametrize(
+    "loss, axis", [("mse", False), ("mse", True), ("binary_crossentropy", True)]
+)
 def test_warns_once_of_masks_of_what_the_label_does_not_name(x, mask, loss, axis):
     mask = mask[..., None] if axis else mask
     named = np.reshape(SEVERITY > 0.5, [-1] + [1] * (mask.ndim - 1))
@@ -654,21 +658,22 @@ def no_images():
 UNPLACED = {
     "two sizes": (
         two_sizes,
+        EAGER,
         lambda x: [x, x[:, :8, :8]],
         r"\[\(8, 8\), \(16, 16\)\] pixels: resize them to one size",
     ),
     "no images": (
         no_images,
+        GRAPH,
         lambda x: x.reshape(SAMPLES, -1),
         "Let the model take its images as an input with four axes",
     ),
 }
 
 
-@pytest.mark.parametrize("step", [EAGER, GRAPH], ids=["eager", "compiled"])
-@pytest.mark.parametrize("make, inputs, advice", UNPLACED.values(), ids=UNPLACED)
+@pytest.mark.parametrize("make, step, inputs, advice", UNPLACED.values(), ids=UNPLACED)
 def test_warns_once_per_fit_of_images_of_no_one_size(
-    x, targets, make, inputs, advice, step
+    x, targets, make, step, inputs, advice
 ):
     model = compiled(make(), loss="mse", metrics=[], **step)
     targets = {**targets, "label": np.eye(CLASSES)[targets["label"]]}

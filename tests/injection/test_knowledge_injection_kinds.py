@@ -6,10 +6,11 @@ import math
 import keras
 import numpy as np
 import pytest
-from backend_limits import COMPILED
+from backend_limits import suffices_on_tensorflow
 from injection_problem import (
     ALLOWED,
     CLASSES,
+    GRAPH,
     SAMPLES,
     SIZE,
     as_float64,
@@ -18,6 +19,7 @@ from injection_problem import (
     fit,
     make_model,
     own_losses,
+    scored,
 )
 from keras import layers, ops
 from tolerances import assert_close
@@ -26,9 +28,11 @@ from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.callbacks import KnowledgeInjection
 from keras_lap.layers import score_tape
 from keras_lap.losses import (
+    Absence,
     AreaPrior,
     BoxSupervision,
     ConceptLabels,
+    Consistency,
     CrossLayerLoss,
     Exclusivity,
     InputGradientLoss,
@@ -37,6 +41,7 @@ from keras_lap.losses import (
     PerturbationLoss,
     Presence,
     RightReasons,
+    SupervisedLayer,
 )
 
 pytest_plugins = ["injection_problem"]
@@ -84,7 +89,7 @@ def by_hand(term, model, x, known, present):
         "area": np.full((SAMPLES, 1, 2), -1),
     }
     of_all = {**known, "present": present}
-    values = []
+    supervised = []
     for record, knowledge in zip(records, (of_one, of_all), strict=True):
         side = record.logits.shape[1]
         blocks = known["mask"].reshape(SAMPLES, side, SIZE // side, side, SIZE // side)
@@ -92,21 +97,26 @@ def by_hand(term, model, x, known, present):
         knowledge["mask"] = small * knowledge["present"][:, None, None]
         names = (*term.needs, *term.accepts)
         knowledge = {name: knowledge[name] for name in names if name in knowledge}
-        values.append(as_float64(term(record.logits, **knowledge)))
-    return np.mean(values, axis=0)
+        supervised.append(SupervisedLayer(record.logits, knowledge=knowledge))
+    if isinstance(term, CrossLayerLoss):
+        return as_float64(term(supervised))
+    values = [term(layer.logits, **layer.knowledge) for layer in supervised]
+    return np.mean([as_float64(value) for value in values], axis=0)
 
 
 def one_hot(label):
     return np.eye(CLASSES)[label]
 
 
-@pytest.mark.parametrize("options", [{}, COMPILED], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, pytest.param(GRAPH, marks=suffices_on_tensorflow)], ids=str
+)
 def test_every_kind_of_knowledge_has_its_term(x, label, known, options):
-    model = make_model(**options)
+    model, terms = scored(make_model(**options)), [*TERMS, Absence(), Consistency()]
     targets = {"label": label, **known}
-    logs = first(fit(model, x, targets, [KnowledgeInjection(TERMS, weights=0.5)]))
+    logs = first(fit(model, x, targets, [KnowledgeInjection(terms, weights=0.5)]))
     loss = own_losses(model, x, label).mean()
-    for term in TERMS:
+    for term in terms:
         values = by_hand(term, model, x, known, one_hot(label))
         assert values.mean() > 1e-3
         assert_close(logs[term.name], values.mean(), **ALLOWED)

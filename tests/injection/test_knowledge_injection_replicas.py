@@ -43,7 +43,7 @@ def assert_same(actual, expected):
         assert_close(actual[name], expected[name], rtol=1e-4, atol=1e-6)
 
 
-def test_two_replicas_train_as_one(in_one_process):
+def test_two_replicas_train_as_one_and_are_read(in_one_process):
     one, two = in_one_process
     assert_same(two, one)
 

@@ -6,10 +6,9 @@ import keras
 import numpy as np
 import pytest
 from autodiff import gradients
-from backend_limits import compiled_steps
+from backend_limits import compiled_steps, slow_on_jax, suffices_on_tensorflow
 from injection_problem import (
     CLASSES,
-    GRAPH,
     SAMPLES,
     SIZE,
     as_float64,
@@ -189,6 +188,7 @@ def input_gradient(model, x):
     return ops.convert_to_numpy(found["images"])
 
 
+@slow_on_jax
 def test_gradient_of_a_model_equals_differences(small, rng):
     """Of what the next test compares with."""
     x, _ = small
@@ -356,7 +356,7 @@ def test_usual_layers_can_be_penalised(x, targets):
         LAPooling2D(2, base="max", dtype="mixed_bfloat16"),
         GlobalLAPooling2D(concepts=CLASSES),
     ]
-    history = fit_penalised(x, targets, lambda: inner, **GRAPH)
+    history = fit_penalised(x, targets, lambda: inner)
     assert np.isfinite(history["loss"]).all()
     assert min(history["right_reasons"]) > 0
 
@@ -459,6 +459,7 @@ def predicted(model, x):
     return np.argmax(ops.convert_to_numpy(model(x)), axis=-1)
 
 
+@suffices_on_tensorflow
 def test_what_lies_outside_of_the_mask_makes_no_difference(rng):
     """A spot in the middle tells the class, and a stronger one in the corner.
 

@@ -16,11 +16,11 @@ X = np.zeros((2, SIZE, SIZE, 1), "float32")
 TARGETS = {"label": np.array([0, 1]), "mask": np.ones((2, SIZE, SIZE))}
 
 
-def fit(augmentation, loss, epochs=1):
+def fit(augmentation, loss, epochs=1, run_eagerly=True):
     inputs = keras.Input((SIZE, SIZE, 1))
     y = GlobalLAPooling2D(concepts=2)(augmentation(inputs))
     model = keras.Model(inputs, layers.Dense(2, activation="softmax")(y))
-    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=run_eagerly)
     callbacks = [KnowledgeInjection(loss)]
     model.fit(X, TARGETS, epochs=epochs, verbose=0, callbacks=callbacks)
 
@@ -76,9 +76,11 @@ def test_is_silent_where_nothing_is_left_behind(make, loss):
         fit(make(), loss())
 
 
-def test_warns_once_of_a_step_that_is_not_followed():
+@pytest.mark.parametrize("run_eagerly", [True, False], ids=["eager", "traced"])
+def test_warns_once_of_a_step_that_is_not_followed(run_eagerly):
     expected = r"\['mask_supervision'\] compare places.* \['cut'\].*keep its extent"
     with pytest.warns(UserWarning, match=expected) as told:
-        fit(layers.Lambda(cut, name="cut"), MaskSupervision(), epochs=2)
+        step = layers.Lambda(cut, name="cut")
+        fit(step, MaskSupervision(), epochs=2, run_eagerly=run_eagerly)
     (guessed,) = (each for each in told if "extent" in str(each.message))
     assert guessed.filename == __file__

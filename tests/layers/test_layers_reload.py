@@ -7,8 +7,15 @@ from layer_cases import CHANNELS, CONFIGURATIONS, LAYER_CASES, randomize
 from tolerances import assert_identical
 
 
-@pytest.mark.parametrize("rank", [1, 2, 3], ids="{}D".format)
-@pytest.mark.one_in(3)
+@pytest.mark.parametrize(
+    "rank",
+    [
+        pytest.param(1, marks=pytest.mark.thorough),
+        2,
+        pytest.param(3, marks=pytest.mark.thorough),
+    ],
+    ids="{}D".format,
+)
 def test_reloads_bit_identical_in_a_fresh_process(rng, call_in_fresh_process, rank):
     """The windowed and the global layer of a rank, in all configurations."""
     cases = [LAYER_CASES[f"{kind}LAPooling{rank}D"] for kind in ("", "Global")]

@@ -1,10 +1,12 @@
 """`convert` on whole networks of keras.applications, of families of all kinds."""
 
 import collections
+import contextlib
 import csv
 import importlib
 import pathlib
 import sys
+import types
 
 import keras
 import pytest
@@ -47,18 +49,22 @@ def poolings(model):
     )
 
 
+def large(*network):
+    return pytest.param(*network, marks=pytest.mark.thorough)
+
+
 @pytest.mark.parametrize(
     "name, size, laps, kinds, stays",
     [
-        ("ConvNeXtTiny", 64, (1, 5), {"head": 1, "convolution": 4}, {}),
-        (
+        large("ConvNeXtTiny", 64, (1, 5), {"head": 1, "convolution": 4}, {}),
+        large(
             "DenseNet121",
             64,
             (5, 6),
             {"max_pooling": 1, "average_pooling": 3, "head": 1, "convolution": 1},
             {},
         ),
-        (
+        large(
             "EfficientNetB0",
             64,
             (1, 6),
@@ -66,14 +72,14 @@ def poolings(model):
             {"GlobalAveragePooling2D": 16},
         ),
         # Scales residuals by a custom layer.
-        (
+        large(
             "InceptionResNetV2",
             75,
             (5, 11),
             {"max_pooling": 4, "head": 1, "convolution": 6},
             {"AveragePooling2D": 1},
         ),
-        (
+        large(
             "InceptionV3",
             75,
             (5, 10),
@@ -87,7 +93,7 @@ def poolings(model):
             {"head": 1, "convolution": 1, "depthwise": 4},
             {"GlobalAveragePooling2D": 9},
         ),
-        (
+        large(
             "NASNetMobile",
             64,
             (21, 38),
@@ -109,7 +115,7 @@ def poolings(model):
             {},
         ),
         # Three of the poolings are shortcuts that take every other pixel.
-        (
+        large(
             "ResNet50V2",
             64,
             (5, 9),
@@ -117,7 +123,7 @@ def poolings(model):
             {},
         ),
         ("VGG16", 64, (5, 5), {"max_pooling": 5}, {}),
-        (
+        large(
             "Xception",
             71,
             (5, 10),
@@ -126,7 +132,6 @@ def poolings(model):
         ),
     ],
 )
-@pytest.mark.one_in(3)
 def test_families(name, size, laps, kinds, stays, rng):
     images = applications.random_images(2, size, rng)
     classifier = applications.build(name, size)
@@ -180,7 +185,14 @@ def test_all_forty_are_known():
     assert {"ConvNeXtXLarge", "EfficientNetV2L", "NASNetLarge", "Xception"} < {*names}
 
 
-def test_the_script_writes_a_row_for_each(tmp_path, capsys):
+def in_this_process(kind):
+    """A context of `multiprocessing` whose pools start no process."""
+    pool = types.SimpleNamespace(imap=lambda call, items, chunksize: map(call, items))
+    return types.SimpleNamespace(Pool=lambda *_, **__: contextlib.nullcontext(pool))
+
+
+def test_the_script_writes_a_row_for_each(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(applications.multiprocessing, "get_context", in_this_process)
     files = tmp_path / "rows.csv", tmp_path / "page.md"
     options = ["--models", "MobileNet", "--size", "32", "--machine", "a machine"]
     applications.main([*options, "--csv", str(files[0]), "--page", str(files[1])])

@@ -72,10 +72,19 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-@pytest.mark.one_in(3)
-def test_training_goes_on(name):
-    model = compiled_model(OPTIMIZERS[name]())
+# Each with another kind of state.
+USUAL = ("Adam", "accumulated", "loss scale")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(make, id=name, marks=[pytest.mark.thorough] * (name not in USUAL))
+        for name, make in OPTIMIZERS.items()
+    ],
+)
+def test_training_goes_on(make):
+    model = compiled_model(make())
     train(model, 4)
     converted = copied(model)
     assert type(converted.optimizer) is type(model.optimizer)
