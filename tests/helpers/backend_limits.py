@@ -1,4 +1,4 @@
-"""Marks of tests on what Keras does not have on every backend."""
+"""Marks of tests that do not run on every backend, and why."""
 
 import keras
 import pytest
@@ -21,4 +21,8 @@ outlives_step = pytest.mark.skipif(
 initial_weights = pytest.mark.skipif(
     keras.config.backend() != "tensorflow",
     reason="from the seed's initial weights on TensorFlow, which others do not draw",
+)
+same_everywhere = pytest.mark.skipif(
+    keras.config.backend() != "tensorflow",
+    reason="shows nothing of a backend, and runs on TensorFlow",
 )
