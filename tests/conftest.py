@@ -26,7 +26,7 @@ os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 import keras
 import numpy as np
 import pytest
-from effort import THOROUGH, examples, thinned
+from effort import THOROUGH, examples, left_out
 from hypothesis import HealthCheck, Phase, settings
 
 pytest.register_assert_rewrite("injection_problem", "layer_contract")
@@ -45,10 +45,17 @@ settings.load_profile("keras_lap")
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    """Of the cases of a test that are left, some run, unless all are asked for."""
-    if not THOROUGH:
-        items[:], left_out = thinned(items)
-        config.hook.pytest_deselected(items=left_out)
+    """Of the cases of a test that are left, some run, unless they are asked for."""
+    if THOROUGH:
+        return
+    asked_for = tuple(each.partition("::")[2] for each in config.args if "::" in each)
+    thinned = left_out(
+        item
+        for item in items
+        if not item.nodeid.partition("::")[2].startswith(asked_for)
+    )
+    items[:] = [item for item in items if item not in thinned]
+    config.hook.pytest_deselected(items=list(thinned))
 
 
 def pytest_unconfigure():
