@@ -34,7 +34,7 @@ def run(capsys, tmp_path, monkeypatch, eager):
 
 @pytest.fixture
 def few_epochs(monkeypatch):
-    """Trainings end after two epochs: the first opens gates, the second has them open."""
+    """Trainings end after two epochs: gates open in the first one."""
     fit = keras.Model.fit
 
     def short(model, *data, epochs=1, **options):

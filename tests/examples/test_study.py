@@ -13,7 +13,6 @@ from keras import layers
 
 import keras_lap
 
-
 # The quick study has these, and it runs on TensorFlow alone.
 thorough_after_the_quick_study = (
     [pytest.mark.thorough] if keras.config.backend() == "tensorflow" else []

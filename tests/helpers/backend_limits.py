@@ -24,5 +24,5 @@ initial_weights = pytest.mark.skipif(
 )
 same_everywhere = pytest.mark.skipif(
     keras.config.backend() != "tensorflow",
-    reason="shows nothing of a backend, and runs on TensorFlow",
+    reason="what it shows depends on no backend, and is shown on TensorFlow",
 )

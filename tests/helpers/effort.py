@@ -20,8 +20,8 @@ def examples(count):
 def left_out(items):
     """The set of those tests that their marks leave out.
 
-    `thorough` leaves out the test. `one_in(n)` keeps an n-th of its cases, and a fifth of
-    these on JAX; `fewer_on_jax` keeps all, and a fifth on JAX. Which ones is drawn at
+    `thorough` leaves out the test. `one_in(n)` keeps an n-th of its cases, on JAX a
+    fifth of these; `fewer_on_jax` keeps all, on JAX a fifth. Which ones is drawn at
     random, always the same, so that no argument keeps a single value.
     """
     families, found = {}, set()
