@@ -189,7 +189,10 @@ def save(model, figure, data_dir):
     save_without_optimizer(model, path)
     print(f"Network written to {path}. `make report` evaluates it, as this does:")
     folder = f" --data-dir {data_dir}" if data_dir else ""
-    command = os.path.relpath(pathlib.Path(sys.executable).with_name("keras-lap"))
+    python = pathlib.Path(os.path.relpath(sys.executable))
+    command = python.with_name("keras-lap")
+    if not command.exists():
+        command = f"{python} -m keras_lap.cli"
     print(
         f"  {command} evaluate {path} tfds:cluttered_digits/decoy:test{folder} "
         f"--original {os.path.relpath(CHECKPOINT)} --samples 100 "

@@ -27,7 +27,7 @@ os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import numpy as np
 import pytest
-from effort import THOROUGH, examples, thinned
+from effort import THOROUGH, examples, left_out
 from hypothesis import HealthCheck, Phase, settings
 
 pytest.register_assert_rewrite("injection_problem", "layer_contract")
@@ -46,14 +46,20 @@ settings.load_profile("keras_lap")
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    """Of the cases of a test that are left, some run, unless all are asked for.
+    """Of the cases of a test that are left, some run, unless they are asked for.
 
     Files of few tests, which take the longest, come first: begun as the last, one of
     them would keep one process at work, and the others waiting.
     """
+    asked_for = tuple(each.partition("::")[2] for each in config.args if "::" in each)
     if not THOROUGH:
-        items[:], left_out = thinned(items)
-        config.hook.pytest_deselected(items=left_out)
+        thinned = left_out(
+            item
+            for item in items
+            if not item.nodeid.partition("::")[2].startswith(asked_for)
+        )
+        items[:] = [item for item in items if item not in thinned]
+        config.hook.pytest_deselected(items=list(thinned))
     counts = collections.Counter(item.path for item in items)
     items.sort(key=lambda item: counts[item.path])
 

@@ -32,6 +32,18 @@ def run(capsys, tmp_path, monkeypatch, eager):
     return run
 
 
+@pytest.fixture
+def few_epochs(monkeypatch):
+    """Trainings end after two epochs: gates open in the first one."""
+    fit = keras.Model.fit
+
+    def short(model, *data, epochs=1, **options):
+        return fit(model, *data, epochs=min(epochs, 2), **options)
+
+    monkeypatch.setattr(keras.Model, "fit", short)
+
+
+@pytest.mark.usefixtures("few_epochs")
 def test_readme(run, tmp_path):
     names, printed = run(README)
     assert names["explanation"].maps.shape == (8, 64, 64, 10)

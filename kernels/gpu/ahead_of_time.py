@@ -2,7 +2,7 @@
 
     python -m kernels.gpu.ahead_of_time               writes la_pool_ptx.h
     python -m kernels.gpu.ahead_of_time --check       compares with what is there
-    python -m kernels.gpu.ahead_of_time --check some  compares one of each kind
+    python -m kernels.gpu.ahead_of_time --check some  compares some of the variants
 
 PTX for sm_80 runs on that architecture and, compiled further by the driver, on all
 later ones. Neither a GPU nor torch is needed, but the pinned Triton is: another one
@@ -12,6 +12,7 @@ of `keras_lap` it comes after TensorFlow, and Triton cannot be loaded then.
 
 import argparse
 import concurrent.futures
+import itertools
 import os
 import pathlib
 import re
@@ -57,7 +58,7 @@ def main(arguments=None):
         choices=("all", "some"),
         nargs="?",
         const="all",
-        help="compare all variants, or one of each kind; do not write",
+        help="compare all variants, or one of every kernel; do not write",
     )
     options = parser.parse_args(arguments)
     if triton.__version__ != PINNED_TRITON:
@@ -68,9 +69,9 @@ def main(arguments=None):
         )
         return 2
     if options.check == "some":
-        one_of_each = {(each.kernel, each.has_max): each for each in VARIANTS}
         shipped = HEADER.read_text()
-        agrees = all(entry in shipped for entry in render(one_of_each.values()))
+        agrees = shipped.startswith(preamble()) and shipped.endswith(END)
+        agrees &= all(entry in shipped for entry in render(one_of_every_kernel()))
     else:
         header = "".join([preamble(), *render(VARIANTS), END])
         if options.check is None:
@@ -227,6 +228,20 @@ def render(variants):
             f'    {{{fields},\n     R"PTX({ptx})PTX"}},\n'
             for fields, ptx in pool.map(assemble_entry, variants)
         ]
+
+
+def one_of_every_kernel():
+    """A variant of every kernel with a maximum as base and without, of dtypes in turn.
+
+    Yields:
+        `Variant`s; all dtypes are among them.
+    """
+    dtypes = itertools.cycle(DTYPES)
+    found = {}
+    for each in VARIANTS:
+        found.setdefault((each.kernel, each.has_max), {})[each.dtype] = each
+    for by_dtype in found.values():
+        yield by_dtype.get(None) or by_dtype[next(dtypes)]
 
 
 def preamble():

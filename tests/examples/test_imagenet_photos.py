@@ -93,7 +93,7 @@ def test_imagenet_photos(tmp_path, capsys):
             "--network=MobileNet",
             "--weights=none",
             "--image-size=64",
-            "--views=16",
+            "--views=8",
             "--epochs=2",
             f"--figure={figure}",
         ]

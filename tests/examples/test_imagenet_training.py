@@ -61,7 +61,8 @@ def test_what_is_drawn_fits(name, training):
 @pytest.mark.parametrize(
     "data, term",
     [
-        ("oxford_iiit_pet", "mask_supervision"),
+        # Masks are learnt from with the fast settings too.
+        pytest.param("oxford_iiit_pet", "mask_supervision", marks=pytest.mark.thorough),
         ("caltech_birds2011", "box_supervision"),
     ],
 )
@@ -78,13 +79,20 @@ def test_data_that_know_more_than_the_label(data, term, training, tmp_path, caps
 
 
 def test_fast_settings(training, tmp_path):
-    fast = ("--precision=mixed_bfloat16", "--xla", "--steps-per-execution=2")
+    fast = ("--precision=mixed_bfloat16", "--steps-per-execution=2")
     options = ("--data=oxford_iiit_pet", "--strategy=mirrored", *fast)
     training.main(arguments(tmp_path, *options))
     assert keras.config.dtype_policy().name == "float32"
     model = keras.saving.load_model(tmp_path / "best.keras")
     (convolution,) = (x for x in model.layers if isinstance(x, keras.layers.Conv2D))
     assert convolution.compute_dtype == "bfloat16"
+
+
+@pytest.mark.parametrize("options, compiled", [([], False), (["--xla"], True)])
+def test_steps_are_compiled_if_asked_for(options, compiled, training):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    training.compile_model(model, 1, training.parse_arguments(options))
+    assert model.jit_compile is compiled
 
 
 @pytest.mark.usefixtures("eager")

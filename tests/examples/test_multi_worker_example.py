@@ -1,10 +1,8 @@
 """The example with several workers runs, on a small scale, and fails as one."""
 
-import os
 import pathlib
 import signal
 import subprocess
-import sys
 
 import keras
 import pytest
@@ -20,34 +18,33 @@ if json.loads(os.environ["TF_CONFIG"])["task"]["index"] == 1:
 time.sleep(600)
 """
 
-SCRIPT = pathlib.Path(__file__).parents[2] / "examples" / "multi_worker.py"
+EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 
 
-def run(*arguments):
-    environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
-    return subprocess.run(
-        [sys.executable, SCRIPT, *map(str, arguments)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+@pytest.fixture
+def multi_worker(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    import multi_worker
+
+    return multi_worker
 
 
-def test_two_workers_train_and_save_one_network(tmp_path):
-    small = ("--images", 32, "--batch-size", 16, "--data-dir", tmp_path / "data")
-    done = run("--epochs", 1, "--folder", tmp_path, *small)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("box_supervision") == 1
+def test_two_workers_train_and_save_one_network(multi_worker, tmp_path, capfd):
+    options = {
+        "epochs": 1,
+        "images": 32,
+        "batch-size": 16,
+        "data-dir": tmp_path / "data",
+        "folder": tmp_path,
+    }
+    multi_worker.main([f"--{name}={value}" for name, value in options.items()])
+    assert capfd.readouterr().out.count("box_supervision") == 1
     network = keras.saving.load_model(tmp_path / "network.keras")
     assert len(keras_lap.lap_layers(network)) == 3
 
 
-def test_one_failing_worker_stops_the_others(tmp_path, monkeypatch):
+def test_one_failing_worker_stops_the_others(multi_worker, tmp_path, monkeypatch):
     """Workers that do nothing but the first's waiting and the second's failing."""
-    monkeypatch.syspath_prepend(str(SCRIPT.parent))
-    import multi_worker
-
     worker = tmp_path / "worker.py"
     worker.write_text(WORKER)
     monkeypatch.setattr(multi_worker, "__file__", str(worker))

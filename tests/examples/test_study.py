@@ -1,20 +1,29 @@
 """The study runs as a whole, on a small scale; its cells on any Keras backend."""
 
 import csv
+import dataclasses
 import importlib
 import pathlib
 
 import keras
 import numpy as np
 import pytest
+from backend_limits import same_everywhere
 from keras import layers
 
 import keras_lap
 
+# The quick study has these, and it runs on TensorFlow alone.
+thorough_after_the_quick_study = (
+    [pytest.mark.thorough] if keras.config.backend() == "tensorflow" else []
+)
 
-@pytest.fixture(autouse=True)
-def examples_on_path(monkeypatch):
-    monkeypatch.syspath_prepend(str(pathlib.Path(__file__).parents[2] / "examples"))
+
+@pytest.fixture(scope="module", autouse=True)
+def examples_on_path():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(pathlib.Path(__file__).parents[2] / "examples"))
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -45,14 +54,15 @@ def tiny_family(monkeypatch):
         monkeypatch.setitem(FAMILIES, name, Tiny(name, "none"))
 
 
-@pytest.fixture
-def workshop(tmp_path, rng, tiny_family):
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
     """A workshop with sets of random images: one label, and several."""
     from study_grid.sizes import QUICK
     from study_grid.workshop import Workshop
 
-    made = Workshop(tmp_path / "study", QUICK)
-    (tmp_path / "study" / "arrays").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    made = Workshop(tmp_path_factory.mktemp("study"), QUICK)
+    (made.folder / "arrays").mkdir()
     for name, several in (("decoy", False), ("crowded", True), ("beetles", False)):
         arrays = {}
         for split in ("train", "validation", "test", "test_shifted"):
@@ -72,6 +82,12 @@ def workshop(tmp_path, rng, tiny_family):
             arrays |= {f"{split}/{key}": values for key, values in found.items()}
         np.savez(made.arrays_path(name), **arrays)
     return made
+
+
+@pytest.fixture
+def workshop(filled, tiny_family):
+    """The same for all tests: a network that one has trained is there for the next."""
+    return filled
 
 
 def rows_of(workshop, kind, name, arm):
@@ -98,12 +114,11 @@ def rows_of(workshop, kind, name, arm):
     [
         "LAP + labels",
         "LAP + boxes, 5 %",
-        "RRR, 5 %",
-        "GAIN, 5 %",
-        "ablation: sufficiency + areas",
+        pytest.param("RRR, 5 %", marks=thorough_after_the_quick_study),
+        pytest.param("GAIN, 5 %", marks=thorough_after_the_quick_study),
+        pytest.param("ablation: sufficiency + areas", marks=pytest.mark.thorough),
     ],
 )
-@pytest.mark.one_in(2)
 def test_networks_are_told(workshop, arm):
     from study_grid.cell import TRAIN
 
@@ -147,6 +162,7 @@ def test_explainers_are_compared(workshop, monkeypatch):
         )
 
 
+@same_everywhere
 def test_costs_are_measured(workshop):
     from study_grid.cell import COST
 
@@ -156,30 +172,37 @@ def test_costs_are_measured(workshop):
     assert found["LAP", "ms per image"] > 0
 
 
+@same_everywhere
 @pytest.mark.usefixtures("tiny_family")
-def test_quick_study(tmp_path, capsys):
+def test_quick_study(tmp_path, capsys, monkeypatch):
     pytest.importorskip("tensorflow_datasets", reason="the sets are built by TFDS")
     study = importlib.import_module("study")
-    from study_grid.sizes import QUICK
+    from study_grid.sizes import QUICK, SIZES
     from study_grid.workshop import Workshop
 
+    quick = dataclasses.replace(QUICK, explainers=("LAP", "GradCAM", "Random"))
+    monkeypatch.setitem(SIZES, "quick", quick)
+    # The function hides its module.
+    write_page = importlib.import_module("study_grid.page.write_page")
+    monkeypatch.setattr(write_page, "DPI", 20)
     folder = tmp_path / "study"
     arguments = ["--quick", "--seeds", "1", "--workers", "0", "--folder", str(folder)]
     arguments += ["--data-dir", str(tmp_path / "data"), "--sets", "decoy"]
     assert study.main(arguments) == 0, capsys.readouterr().err
     assert "0:00:00 left]" in capsys.readouterr().out
-    rows = list(Workshop(folder, QUICK).results())
+    rows = list(Workshop(folder, quick).results())
     assert {row["kind"] for row in rows} == {"train", "explain"}
     assert {row["arm"] for row in rows} == set(QUICK.arms)
     page = (folder / "docs" / "study.md").read_text()
     for letter in "ABCDEF":
         assert f"\n## {letter}. " in page
-    # All is there already: only the page is written again.
+    # All is there already: only the page would be written again.
+    monkeypatch.setattr("study_grid.page.write_page", lambda workshop, docs: docs)
     assert study.main(arguments) == 0
     assert "left]" not in capsys.readouterr().out
-    assert (folder / "docs" / "study.md").read_text() == page
 
 
+@same_everywhere
 def test_what_is_unknown_is_refused(tmp_path):
     study = importlib.import_module("study")
     for option, value in (
@@ -207,6 +230,7 @@ def answer_rightly(monkeypatch):
     )
 
 
+@same_everywhere
 @pytest.mark.usefixtures("benchmarks")
 def test_maps_with_certainty_are_compared(workshop, tmp_path, monkeypatch):
     import map_certainty
@@ -236,6 +260,7 @@ def test_maps_with_certainty_are_compared(workshop, tmp_path, monkeypatch):
     assert {"insertion", "deletion", "road", "mu_fidelity"} < set(sure)
 
 
+@same_everywhere
 @pytest.mark.usefixtures("benchmarks")
 def test_what_is_measured_after_the_map(workshop, tmp_path, monkeypatch):
     import after_the_map
@@ -253,6 +278,7 @@ def test_what_is_measured_after_the_map(workshop, tmp_path, monkeypatch):
     assert len({row[after_the_map.GONE[1]] for row in rows}) == 1
 
 
+@same_everywhere
 @pytest.mark.usefixtures("benchmarks")
 def test_zeros_go_by_nearness():
     from after_the_map import by_nearness
@@ -264,13 +290,16 @@ def test_zeros_go_by_nearness():
     assert maps.min() == 0
 
 
+@same_everywhere
 @pytest.mark.usefixtures("benchmarks")
 def test_score_gains_are_compared(workshop, tmp_path):
     import score_gain
     from study_grid.cell import TRAIN, Cell
 
     # As after `--adopt`: rows are there, and the network is not.
-    workshop.save_results(Cell(TRAIN, "beetles", "ResNet50V2", 0, "original"), [], {})
+    original = Cell(TRAIN, "beetles", "ResNet50V2", 0, "original")
+    workshop.save_results(original, [], {})
+    workshop.network_path(original).unlink(missing_ok=True)
     path = tmp_path / "gain.csv"
     arguments = [
         "--size",
@@ -290,6 +319,7 @@ def test_score_gains_are_compared(workshop, tmp_path):
     assert fast.max() > slow.max()
 
 
+@same_everywhere
 def test_families():
     from study_grid.arms import LAP_MASKS_TUNED
     from study_grid.families import FAMILIES
@@ -328,6 +358,7 @@ def test_families():
     assert min(changed) > 0
 
 
+@same_everywhere
 @pytest.mark.usefixtures("tiny_family")
 @pytest.mark.parametrize("name", ["caltech_birds2011", "imagenet2012"])
 @pytest.mark.one_in(2)

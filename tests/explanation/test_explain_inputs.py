@@ -113,5 +113,8 @@ def test_masked_words_beside_an_image():
     x = layers.Concatenate()([pooled, total])
     model = convert(keras.Model([scan, words], layers.Dense(2, "softmax")(x)))
     images = np.random.default_rng(0).random((2, 8, 8, 3))
-    explanation = explain(model, [images, np.array([[1, 2, 0, 0], [3, 4, 5, 0]])])
+    inputs = [images, np.array([[1, 2, 0, 0], [3, 4, 5, 0]])]
+    explanation = explain(model, inputs)
     assert explanation.maps.shape == (2, 8, 8, 2)
+    expected = model.predict(inputs, verbose=0)
+    np.testing.assert_allclose(explanation.predictions, expected, rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Marks of tests on what Keras does not have on every backend."""
+"""Marks of tests that do not run on every backend, and why."""
 
 import keras
 import pytest
@@ -7,10 +7,6 @@ ON_TORCH = keras.config.backend() == "torch"
 
 traced = pytest.mark.skipif(
     ON_TORCH, reason="on torch Keras traces nothing: every step runs in Python"
-)
-suffices_on_tensorflow = pytest.mark.skipif(
-    keras.config.backend() != "tensorflow",
-    reason="what it may find elsewhere, other tests find there",
 )
 slow_on_jax = pytest.mark.skipif(
     keras.config.backend() == "jax",
@@ -29,4 +25,8 @@ outlives_step = pytest.mark.skipif(
 initial_weights = pytest.mark.skipif(
     keras.config.backend() != "tensorflow",
     reason="from the seed's initial weights on TensorFlow, which others do not draw",
+)
+same_everywhere = pytest.mark.skipif(
+    keras.config.backend() != "tensorflow",
+    reason="what it shows depends on no backend, and is shown on TensorFlow",
 )

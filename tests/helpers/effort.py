@@ -1,36 +1,36 @@
 """How much is tried: a part by default, all of it with KERAS_LAP_THOROUGH=1."""
 
+import math
 import os
 import random
 
-import keras
-
 THOROUGH = os.environ.get("KERAS_LAP_THOROUGH", "0") != "0"
 # JAX compiles every operation anew for every shape, which a property has many of.
-_FEWER_ON_JAX = 5 if keras.config.backend() == "jax" else 1
+_FEWER_ON_JAX, _FEWEST = (5, 2) if os.environ.get("KERAS_BACKEND") == "jax" else (1, 4)
 
 
 def examples(count):
     """How many examples of a property are tried, where `count` are thorough."""
     share = _FEWER_ON_JAX * (1 if THOROUGH else 4)
-    return max(count // share, min(count, 4))
+    return max(count // share, min(count, _FEWEST))
 
 
-def thinned(items):
-    """Tests without those that `thorough` and `one_in(n)` leave out, and these.
+def left_out(items):
+    """The set of those tests that their marks leave out.
 
-    Of the cases of one test every n-th is kept, on JAX of five times as many. Which, is
-    drawn at random, always the same, so that no argument keeps a single value.
+    `thorough` leaves out the test. `one_in(n)` keeps an n-th of its cases, on JAX a
+    fifth of these; `fewer_on_jax` keeps all, on JAX a fifth. Which ones is drawn at
+    random, always the same, so that no argument keeps a single value.
     """
-    families, left_out = {}, set()
+    families, found = {}, set()
     for item in items:
         if item.get_closest_marker("thorough") is not None:
-            left_out.add(item)
-        mark = item.get_closest_marker("one_in")
-        if mark is not None:
-            family = (item.nodeid.partition("[")[0], mark.args[0] * _FEWER_ON_JAX)
+            found.add(item)
+        for mark in (*item.iter_markers("one_in"), *item.iter_markers("fewer_on_jax")):
+            share = math.prod(mark.args, start=_FEWER_ON_JAX)
+            family = (item.nodeid.partition("[")[0], share)
             families.setdefault(family, []).append(item)
     for (name, share), family in families.items():
         kept = random.Random(name).sample(family, -(-len(family) // share))
-        left_out |= set(family) - set(kept)
-    return [item for item in items if item not in left_out], list(left_out)
+        found |= set(family) - set(kept)
+    return found

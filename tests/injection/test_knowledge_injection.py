@@ -244,7 +244,7 @@ def test_presence_counts_where_masks_are_not_valid(x, label, mask, targets):
 
 @pytest.mark.parametrize("column", [False, True])
 @pytest.mark.parametrize("kind", ["arrays", "batches"])
-@pytest.mark.one_in(1)
+@pytest.mark.fewer_on_jax
 def test_sample_weights_count_in_every_term(x, label, mask, targets, kind, column):
     weight = np.array([0, 1, 2, 0.5, 0.25, 1], "float32")
     given = weight[:, None] if column else weight
@@ -283,7 +283,7 @@ COMPILED = {
 
 
 @pytest.mark.parametrize("loss, exclusive", COMPILED.values(), ids=COMPILED)
-@pytest.mark.one_in(1)
+@pytest.mark.fewer_on_jax
 def test_the_compiled_loss_says_whether_the_likeliest_class_is_present(
     x, label, mask, loss, exclusive
 ):

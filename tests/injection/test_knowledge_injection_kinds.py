@@ -6,7 +6,7 @@ import math
 import keras
 import numpy as np
 import pytest
-from backend_limits import suffices_on_tensorflow
+from backend_limits import same_everywhere
 from injection_problem import (
     ALLOWED,
     CLASSES,
@@ -109,7 +109,7 @@ def one_hot(label):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, pytest.param(GRAPH, marks=suffices_on_tensorflow)], ids=str
+    "options", [{}, pytest.param(GRAPH, marks=same_everywhere)], ids=str
 )
 def test_every_kind_of_knowledge_has_its_term(x, label, known, options):
     model, terms = scored(make_model(**options)), [*TERMS, Absence(), Consistency()]

@@ -43,7 +43,7 @@ def whole_losses(monkeypatch):
 
 @every_loss
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.one_in(1)
+@pytest.mark.fewer_on_jax
 def test_equals_the_oracle(rng, loss, shape):
     logits = rng.normal(scale=3, size=shape).astype("float32")
     knowledge = knowledge_for(loss, shape, rng)
@@ -56,7 +56,7 @@ def test_equals_the_oracle(rng, loss, shape):
 
 @every_loss
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-@pytest.mark.one_in(1)
+@pytest.mark.fewer_on_jax
 def test_half_precision_is_computed_in_float32(rng, loss, dtype):
     shape = (4, 5, 4, 3)
     logits = ops.cast(rng.normal(scale=3, size=shape), dtype)
@@ -78,7 +78,7 @@ def test_only_what_is_needed_is_needed(rng, loss):
 
 
 @every_loss
-@pytest.mark.one_in(1)
+@pytest.mark.fewer_on_jax
 def test_survives_serialisation(rng, loss):
     loss = type(loss)(**{**loss.get_config(), "name": "renamed"})
     text = json.dumps(keras.saving.serialize_keras_object(loss))

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from autodiff import gradients
-from backend_limits import compiled_steps, slow_on_jax, suffices_on_tensorflow
+from backend_limits import compiled_steps, same_everywhere, slow_on_jax
 from injection_problem import (
     CLASSES,
     SAMPLES,
@@ -459,7 +459,7 @@ def predicted(model, x):
     return np.argmax(ops.convert_to_numpy(model(x)), axis=-1)
 
 
-@suffices_on_tensorflow
+@same_everywhere
 def test_what_lies_outside_of_the_mask_makes_no_difference(rng):
     """A spot in the middle tells the class, and a stronger one in the corner.
 

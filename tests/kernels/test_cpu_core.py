@@ -13,7 +13,7 @@ import oracle
 import pytest
 from cases import Case, cases, gradient_tolerances, random_upstream
 from compiler import COMPILER, NO_COMPILER
-from effort import examples
+from effort import THOROUGH, examples
 from hypothesis import given, settings
 from tolerances import DTYPES, assert_close, tolerance
 
@@ -23,7 +23,9 @@ ROOT = pathlib.Path(__file__).parents[2]
 CORE = sorted((ROOT / "kernels" / "cpu").glob("*.cc"))
 NATIVE = pathlib.Path(__file__).parent / "native"
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
-FLAGS = (*COMMON_FLAGS, *CORE_FLAGS, *WARNINGS)
+# What ships is compiled further, for longer, and tested as part of the ops.
+FASTER_TO_COMPILE = () if THOROUGH else ("-O2",)
+FLAGS = (*COMMON_FLAGS, *CORE_FLAGS, *FASTER_TO_COMPILE, *WARNINGS)
 CPUINFO = pathlib.Path("/proc/cpuinfo")
 PROCESSOR = (
     CPUINFO.read_text() if platform.machine() == "x86_64" and CPUINFO.exists() else ""

@@ -357,6 +357,7 @@ print("done")
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(XLA_REASON is not None, reason=str(XLA_REASON))
 def test_xla_takes_what_is_loaded_late_and_a_busy_thread_pool_is_no_deadlock(
     library_ops,

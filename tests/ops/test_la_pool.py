@@ -133,7 +133,7 @@ def test_scores_keep_their_own_precision(rng, pool_size):
 
 
 @pytest.mark.parametrize("padding", ["valid", "same", ((1, 0), (0, 1))])
-@pytest.mark.one_in(1)
+@pytest.mark.fewer_on_jax
 def test_empty_batch(padding):
     y = la_pool(np.ones((0, 5, 5, 4)), np.ones((0, 5, 5, 1)), 1.0, 2, padding=padding)
     known = la_pool(np.ones((1, 5, 5, 4)), np.ones((1, 5, 5, 1)), 1.0, 2, None, padding)
@@ -279,7 +279,7 @@ def test_a_score_of_zero_passes_nothing(rng, geometry, weighting, dtype, groups)
 
 @geometry_cases
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.one_in(1)
+@pytest.mark.fewer_on_jax
 def test_a_feature_that_is_not_finite_shows_in_its_windows_at_any_gate(
     rng, geometry, bad
 ):
@@ -304,7 +304,7 @@ def test_large_features_do_not_overflow(rng, geometry, gating, weighting):
 
 @geometry_cases
 @gating_cases
-@pytest.mark.one_in(1)
+@pytest.mark.fewer_on_jax
 def test_a_nan_score_shows_in_its_windows_and_group(rng, geometry, gating):
     x, scores = features_and_scores(rng, groups=2)
     scores[0, 2, 1, 1] = np.nan
@@ -348,7 +348,7 @@ def test_closed_avg_base_is_average_pooling(rng, geometry):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.one_in(1)
+@pytest.mark.fewer_on_jax
 def test_first_base_is_what_a_strided_convolution_samples(rng, dtype):
     x, scores = (ops.cast(array, dtype) for array in features_and_scores(rng))
     first = {"base": "first", "base_gate": 0.0}

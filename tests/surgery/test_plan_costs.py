@@ -246,11 +246,11 @@ def test_channels_first_map_that_was_made_of_the_whole_image():
 # The table.
 
 
-@pytest.mark.parametrize("name", ["NASNetMobile", "EfficientNetB0"])
-def test_the_table_fits_a_terminal(name):
+def test_the_table_fits_a_terminal():
     # Else the layers without a name get longer ones, by the tests before.
     keras.utils.clear_session()
-    model = getattr(keras.applications, name)(weights=None)
+    # Its table is the widest.
+    model = keras.applications.NASNetMobile(weights=None)
     plan = keras_lap.plan(model)
     lines = str(plan).splitlines()
     assert max(map(len, lines)) <= 120
