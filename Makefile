@@ -14,7 +14,7 @@ PARITY_PINNED := 'quantus~=0.6.0' 'tf-keras~=2.21.0' 'xplique~=2.0.2'
 PARITY_TESTS = $(wildcard tests/*/test_*parity.py)
 BACKEND_TESTS := $(addprefix tests/,$(addprefix ops/test_,la_pool.py la_pool_symbolic.py \
     dispatch.py) cli/test_cli.py $(addprefix layers/test_,la_pooling.py \
-    global_la_pooling.py score_head.py score_tape.py) \
+    global_la_pooling.py layers_reload.py score_head.py score_tape.py) \
     $(addprefix injection/test_,gate_anneal.py $(addprefix knowledge,.py _losses.py \
     _right_reasons.py _injection.py _injection_state.py _absence.py)) \
     evaluation/test_explainers_on_backends.py explanation/test_recorded_pass.py \
@@ -69,9 +69,10 @@ $(DEMO).keras:
 study: library
 	$(BIN)/python examples/study.py --data-dir data --docs docs $(STUDY)
 
-# The compiler and pip take turns at two cores.
-test:
-	$(MAKE) --jobs 2 library $(BACKENDS_READY)
+# The compiler and pip take turns at two cores. What fails is tried once more where it
+# is needed.
+test: $(READY)
+	-$(MAKE) --jobs 2 library $(BACKENDS_READY)
 	$(MAKE) test-tensorflow test-jax test-torch
 
 # All cases of all tests, and trainings long enough to learn: an hour or more.

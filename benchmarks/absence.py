@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "examples"))
 
 import numpy as np
 from attributes import ATTRIBUTES, half_known, told, validity_of_present
-from digit_tools import accuracy, load_data, train
+from common.digit_tools import accuracy, load_data, train
 from write_rows import write_rows
 
 import keras_lap

@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "examples"))
 
 import keras
 import quickstart
-from digit_tools import accuracy, maps_of_labels, validity
+from common.digit_tools import accuracy, maps_of_labels, validity
 from write_rows import write_rows
 
 import keras_lap

@@ -82,7 +82,7 @@ def measure(network, arguments, on_round=None):
     converted, injected = (
         keras_lap.convert(original, where=arguments.where) for _ in range(2)
     )
-    for layer in keras_lap.lap_layers(injected):
+    for layer in [*keras_lap.lap_layers(converted), *keras_lap.lap_layers(injected)]:
         layer.gate.assign(1)
     knowledge = KnowledgeInjection([getattr(losses, arguments.loss)()], weights=0.1)
     models = {ORIGINAL: original, CONVERTED: converted, INJECTED: injected}

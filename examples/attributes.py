@@ -11,7 +11,7 @@ In the figure each map has a scale of its own, those of absent attributes too.
 """
 
 import numpy as np
-from digit_tools import (
+from common.digit_tools import (
     accuracy,
     draw,
     load_data,

@@ -7,7 +7,7 @@ network, which would not learn otherwise, and low in the second.
 """
 
 import numpy as np
-from digit_tools import compare, load_data, parse_arguments, train
+from common.digit_tools import compare, load_data, parse_arguments, train
 
 from keras_lap.callbacks import KnowledgeInjection
 from keras_lap.losses import BoxSupervision

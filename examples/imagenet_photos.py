@@ -23,8 +23,8 @@ import pathlib
 
 import keras
 import numpy as np
-from application_network import application_network
-from save_without_optimizer import save_without_optimizer
+from common.application_network import application_network
+from common.save_without_optimizer import save_without_optimizer
 
 import keras_lap
 from keras_lap.callbacks import GateAnneal, KnowledgeInjection

@@ -30,8 +30,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from application_network import application_network
-from drawn_examples import drawn_examples
+from common.application_network import application_network
+from common.drawn_examples import drawn_examples
 
 import keras_lap
 from keras_lap import losses

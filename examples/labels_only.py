@@ -6,7 +6,7 @@ that the other classes are nowhere. No mask is shown to it. Scores start high in
 first network, which would not learn otherwise, and low in the second.
 """
 
-from digit_tools import compare, load_data, parse_arguments, train
+from common.digit_tools import compare, load_data, parse_arguments, train
 
 from keras_lap.callbacks import KnowledgeInjection
 from keras_lap.losses import Presence

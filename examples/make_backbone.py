@@ -12,8 +12,8 @@ import pathlib
 
 import keras
 import tensorflow_datasets as tfds
-from digit_backbone import BATCH_SIZE, build_backbone, compile_for_digits
-from save_without_optimizer import save_without_optimizer
+from common.digit_backbone import BATCH_SIZE, build_backbone, compile_for_digits
+from common.save_without_optimizer import save_without_optimizer
 
 from keras_lap.datasets import ClutteredDigits
 

@@ -17,10 +17,10 @@ import pathlib
 
 import keras
 import numpy as np
-from digit_tools import print_table
+from common.digit_tools import print_table
+from common.lesion_scans import SIDE, draw_scans
+from common.small_network import lap_features
 from keras import layers
-from lesion_scans import SIDE, draw_scans
-from small_network import lap_features
 
 import keras_lap
 from keras_lap.callbacks import KnowledgeInjection

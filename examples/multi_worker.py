@@ -20,7 +20,7 @@ import time
 
 import keras
 import tensorflow as tf
-from digit_tools import build_network
+from common.digit_tools import build_network
 
 from keras_lap.callbacks import KnowledgeInjection
 from keras_lap.datasets import ClutteredDigits, ClutteredDigitsConfig, load

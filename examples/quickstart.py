@@ -15,9 +15,9 @@ import time
 
 import keras
 import numpy as np
-from digit_backbone import BATCH_SIZE, build_backbone, compile_for_digits
-from digit_tools import accuracy, draw, load_data, maps_of_labels, validity
-from save_without_optimizer import save_without_optimizer
+from common.digit_backbone import BATCH_SIZE, build_backbone, compile_for_digits
+from common.digit_tools import accuracy, draw, load_data, maps_of_labels, validity
+from common.save_without_optimizer import save_without_optimizer
 
 import keras_lap
 from keras_lap.callbacks import GateAnneal, KnowledgeInjection

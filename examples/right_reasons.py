@@ -13,7 +13,7 @@ networks differ in more than the loss.
 """
 
 import numpy as np
-from digit_tools import compare, load_data, parse_arguments, train
+from common.digit_tools import compare, load_data, parse_arguments, train
 
 from keras_lap.callbacks import KnowledgeInjection
 from keras_lap.losses import MaskSupervision, RightReasons

@@ -17,10 +17,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 from attributes import ATTRIBUTES, CLASS_ATTRIBUTES
-from digit_backbone import BATCH_SIZE, compile_for_digits
-from digit_tools import load_data, validity
+from common.digit_backbone import BATCH_SIZE, compile_for_digits
+from common.digit_tools import load_data, validity
+from common.small_network import convolve
 from keras import layers
-from small_network import convolve
 
 import keras_lap
 from keras_lap import losses

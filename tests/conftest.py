@@ -4,6 +4,7 @@ import collections
 import gc
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,17 @@ settings.register_profile(
 settings.load_profile("keras_lap")
 
 
+def is_asked_for(item, config):
+    """Whether the command line names a test, or one with more cases, by its id."""
+    for argument in config.args:
+        file, _, name = argument.partition("::")
+        here = config.invocation_params.dir / file
+        own = item.nodeid.partition("::")[2]
+        if name and here == item.path and re.match(rf"{re.escape(name)}($|\[|::)", own):
+            return True
+    return False
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
     """Of the cases of a test that are left, some run, unless they are asked for.
@@ -51,13 +63,8 @@ def pytest_collection_modifyitems(config, items):
     Files of few tests, which take the longest, come first: begun as the last, one of
     them would keep one process at work, and the others waiting.
     """
-    asked_for = tuple(each.partition("::")[2] for each in config.args if "::" in each)
     if not THOROUGH:
-        thinned = left_out(
-            item
-            for item in items
-            if not item.nodeid.partition("::")[2].startswith(asked_for)
-        )
+        thinned = left_out(item for item in items if not is_asked_for(item, config))
         items[:] = [item for item in items if item not in thinned]
         config.hook.pytest_deselected(items=list(thinned))
     counts = collections.Counter(item.path for item in items)

@@ -78,13 +78,14 @@ def class_folders(folder, class_names=None):
     found = [(path, label) for path, label in inside if is_image(path)]
     if not found:
         deeper = [name for name in class_names if images_below(folder / name)]
-        hint = (
-            f". Images lie deeper in {deeper[0]!r}: if that is a split with folders of "
-            f"classes, pass {str(folder / deeper[0])!r}."
-        )
+        hints = [
+            f". Images lie deeper in {name!r}: if that is a split with folders of "
+            f"classes, pass {str(folder / name)!r}."
+            for name in deeper[:1]
+        ]
         raise FileNotFoundError(
             f"Expected images, {_KINDS}, in folders of classes in {str(folder)!r}. "
-            f"Received: none in its folders {class_names}" + (hint if deeper else "")
+            f"Received: none in its folders {class_names}{''.join(hints)}"
         )
     empty = {*range(len(class_names))} - {label for _, label in found}
     if empty and not are_named:

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_lap.graph.lap_layers import lap_layers
-from keras_lap.layers.gate_warning import ClosedGateWarning
+from keras_lap.layers.gate_warning import ClosedGateWarning, gates_of
 from keras_lap.utils.are_in_order import are_in_order
 from keras_lap.utils.names import check_choice
 from keras_lap.utils.warn import warn
@@ -73,12 +73,12 @@ class GateAnneal(keras.callbacks.Callback):
         self.start = start
         self.end = end
         self.schedule = schedule
-        self._gates = []
+        self._layers = []
 
     def set_model(self, model):
         super().set_model(model)
         # A training that failed never came to its end.
-        self._gates = []
+        self._layers = []
 
     def on_train_begin(self, logs=None):
         layers = [layer for layer in lap_layers(self.model) if layer.base]
@@ -94,7 +94,7 @@ class GateAnneal(keras.callbacks.Callback):
                 "Expected a built model: begin it with a `keras.Input`. Received LAP "
                 f"layers that are not built yet: {unbuilt}"
             )
-        self._gates = [layer.gate for layer in layers]
+        self._layers = layers
         self._written = self._epoch = None
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -110,7 +110,7 @@ class GateAnneal(keras.callbacks.Callback):
             self._write(self._epoch + min((batch + 1) / steps, 1))
 
     def on_test_begin(self, logs=None):
-        if self._gates:
+        if self._layers:
             # Validation sees what the epoch has led to.
             self._write(self._epoch + 1)
 
@@ -118,7 +118,7 @@ class GateAnneal(keras.callbacks.Callback):
         self._write(epoch + 1)
 
     def on_train_end(self, logs=None):
-        self._gates = []
+        self._layers = []
 
     def value(self, epoch):
         """The gate at a (fractional) epoch, in `[0, 1]`."""
@@ -130,8 +130,8 @@ class GateAnneal(keras.callbacks.Callback):
         return SCHEDULES[self.schedule](progress)
 
     def _warn_of_early_end(self, epoch):
-        last = self.params["epochs"]
-        reached = self.value(last)
+        last = (self.params or {}).get("epochs", epoch)
+        reached = max(self.value(last), min(gates_of(self._layers)))
         # A loop of fits of one epoch each goes on.
         if reached < 1 and last - epoch > 1:
             warn(
@@ -150,6 +150,6 @@ class GateAnneal(keras.callbacks.Callback):
         if keras.config.backend() == "jax":
             # During an epoch the values are elsewhere than in the variables.
             self.model.jax_state_sync()
-        for gate in self._gates:
-            gate.assign(ops.maximum(gate, value))
+        for layer in self._layers:
+            layer.gate.assign(ops.maximum(layer.gate, value))
         self._written = value

@@ -201,6 +201,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
         )
         self._is_first_step = True
         self._is_in_fit = False
+        self._epochs_begun = 0
         self._empty = set()
 
     def on_train_begin(self, logs=None):
@@ -209,6 +210,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self._terms.reset()
         self._epoch = epoch
+        self._epochs_begun += 1
         self._terms.warm_up(epoch)
 
     def on_train_batch_end(self, batch, logs=None):
@@ -232,8 +234,8 @@ class KnowledgeInjection(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         layers = self._supervision.layers
-        # Where a gate has begun to open, another `fit` may go on.
-        if 0 in gates_of(layers):
+        # Where fits have one epoch each, or gates begin to open, another `fit` goes on.
+        if self._epochs_begun > 1 and 0 in gates_of(layers):
             warn(gate_warning(layers), ClosedGateWarning)
 
     def on_test_begin(self, logs=None):
@@ -279,9 +281,10 @@ class KnowledgeInjection(keras.callbacks.Callback):
 
     def _warn_of_nan(self, logs, names):
         """Warns of terms of these names that are NaN, once of each."""
+        names = [name for name in names if name not in self._empty]
         empty = [name for name in names if np.isnan((logs or {}).get(name, 0))]
-        if not self._empty.issuperset(empty):
-            self._empty.update(empty)
+        self._empty.update(empty)
+        if empty:
             warn(
                 f"The terms {empty} are NaN: no sample of the epoch held what they "
                 "need, or some held NaN. Look at the flags `valid`, at boxes, which "

@@ -99,6 +99,9 @@ def test_folders_of_splits(folder):
         pytest.raises(FileNotFoundError, match=r"pass '.*split.*train'"),
     ):
         from_folders(folder / "split")
+    with pytest.raises(FileNotFoundError, match=r"none in its folders \['ill'\]$"):
+        (folder / "empty/ill").mkdir(parents=True)
+        from_folders(folder / "empty")
 
 
 def test_16_bits_and_palettes(folder):

@@ -5,7 +5,6 @@ import importlib
 import json
 import pathlib
 import re
-import sys
 
 import keras
 import numpy as np
@@ -24,29 +23,6 @@ CLUTTER, DECOY = (
     ClutteredDigitsConfig(name, decoy=decoy, train=TRAIN, validation=8, test=TEST)
     for name, decoy in (("tiny_clutter", False), ("tiny_decoy", True))
 )
-
-
-@pytest.fixture(autouse=True)
-def scripts_on_path(monkeypatch):
-    for folder in ("examples", "benchmarks"):
-        monkeypatch.syspath_prepend(str(ROOT / folder))
-    yield
-    for name in (
-        "absence",
-        "attributes",
-        "boxes",
-        "digit_backbone",
-        "digit_tools",
-        "labels_only",
-        "make_backbone",
-        "quickstart",
-        "bench_la_pool",
-        "opening_the_gate",
-        "right_reasons",
-        "save_without_optimizer",
-        "small_network",
-    ):
-        sys.modules.pop(name, None)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The example that explains photos runs, on a small network with random weights."""
 
-import pathlib
 import re
 import sys
 
@@ -10,28 +9,11 @@ import pytest
 
 import keras_lap
 
-ROOT = pathlib.Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def examples(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "examples"))
-    yield
-    for name in (
-        "application_network",
-        "digit_backbone",
-        "digit_tools",
-        "imagenet_photos",
-        "make_backbone",
-        "small_network",
-    ):
-        sys.modules.pop(name, None)
-
 
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("family", ["MobileNet", "ResNet50", "DenseNet121"])
 def test_networks_preprocess_pixels_themselves(family, monkeypatch, rng):
-    import application_network
+    from common.application_network import application_network
 
     def small(weights, input_shape, classes, classifier_activation):
         mean = keras.layers.GlobalAveragePooling2D()
@@ -40,7 +22,7 @@ def test_networks_preprocess_pixels_themselves(family, monkeypatch, rng):
     application = getattr(keras.applications, family)
     small.__module__ = application.__module__
     monkeypatch.setattr(keras.applications, family, small)
-    network = application_network.application_network(family, image_size=8)
+    network = application_network(family, image_size=8)
     pixels = rng.uniform(0, 255, (2, 8, 8, 3)).astype("float32")
     preprocess = sys.modules[application.__module__].preprocess_input
     expected = keras.ops.softmax(preprocess(pixels.copy()).mean(axis=(1, 2)))

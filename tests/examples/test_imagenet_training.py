@@ -1,8 +1,6 @@
 """The training at scale runs on drawn data, alone and with several replicas."""
 
 import json
-import pathlib
-import sys
 
 import keras
 import numpy as np
@@ -12,12 +10,9 @@ import tensorflow as tf
 import keras_lap
 from keras_lap.datasets import ClutteredDigits, ClutteredDigitsConfig, load
 
-ROOT = pathlib.Path(__file__).parents[2]
-
 
 @pytest.fixture(autouse=True)
 def training(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "examples"))
     import imagenet_training
 
     def small(name, image_size, classes):
@@ -32,9 +27,7 @@ def training(monkeypatch):
     monkeypatch.setattr(imagenet_training, "application_network", small)
     # Every explained image gets a map for the label of each of them.
     monkeypatch.setattr(imagenet_training, "EXPLAINED", 2)
-    yield imagenet_training
-    for name in ("application_network", "drawn_examples", "imagenet_training"):
-        sys.modules.pop(name, None)
+    return imagenet_training
 
 
 def arguments(folder, *more):

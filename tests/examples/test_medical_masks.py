@@ -1,28 +1,10 @@
 """The example with scans, and the scans that it draws."""
 
-import pathlib
 import re
-import sys
 
 import numpy as np
 import pytest
 from effort import THOROUGH
-
-ROOT = pathlib.Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def examples(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "examples"))
-    yield
-    for name in (
-        "digit_backbone",
-        "digit_tools",
-        "lesion_scans",
-        "medical_masks",
-        "small_network",
-    ):
-        sys.modules.pop(name, None)
 
 
 def has_tag(images):
@@ -32,7 +14,7 @@ def has_tag(images):
 
 
 def test_scans():
-    from lesion_scans import draw_scans
+    from common.lesion_scans import draw_scans
 
     scans = draw_scans(300, tag_follows=1.0, prevalence=0.3)
     image, label, mask = (scans[key] for key in ("image", "label", "mask"))

@@ -1,7 +1,6 @@
 """Every metric has a page and a picture, which can be drawn anew."""
 
 import pathlib
-import sys
 
 import pytest
 from effort import THOROUGH
@@ -15,14 +14,10 @@ SOME = ("pointing_game", "deletion", "sparsity")
 
 
 @pytest.fixture
-def script(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+def script():
     import what_each_metric_measures
 
-    yield what_each_metric_measures
-    for name in list(sys.modules):
-        if name.startswith(("what_each_metric_measures", "metric_pictures")):
-            del sys.modules[name]
+    return what_each_metric_measures
 
 
 def test_pictures_are_drawn(script, tmp_path):

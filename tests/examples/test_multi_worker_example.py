@@ -1,8 +1,8 @@
 """The example with several workers runs, on a small scale, and fails as one."""
 
-import pathlib
 import signal
 import subprocess
+import threading
 
 import keras
 import pytest
@@ -18,17 +18,36 @@ if json.loads(os.environ["TF_CONFIG"])["task"]["index"] == 1:
 time.sleep(600)
 """
 
-EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
-
 
 @pytest.fixture
-def multi_worker(monkeypatch):
-    monkeypatch.syspath_prepend(str(EXAMPLES))
+def multi_worker():
     import multi_worker
 
     return multi_worker
 
 
+@pytest.fixture
+def started(monkeypatch):
+    """The processes that are started, of which none lives for longer than minutes."""
+    processes = []
+
+    class Process(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            processes.append(self)
+
+    def kill():
+        for process in processes:
+            process.kill()
+
+    monkeypatch.setattr(subprocess, "Popen", Process)
+    timer = threading.Timer(300, kill)
+    timer.start()
+    yield processes
+    timer.cancel()
+
+
+@pytest.mark.usefixtures("started")
 def test_two_workers_train_and_save_one_network(multi_worker, tmp_path, capfd):
     options = {
         "epochs": 1,
@@ -43,19 +62,13 @@ def test_two_workers_train_and_save_one_network(multi_worker, tmp_path, capfd):
     assert len(keras_lap.lap_layers(network)) == 3
 
 
-def test_one_failing_worker_stops_the_others(multi_worker, tmp_path, monkeypatch):
+def test_one_failing_worker_stops_the_others(
+    multi_worker, tmp_path, monkeypatch, started
+):
     """Workers that do nothing but the first's waiting and the second's failing."""
     worker = tmp_path / "worker.py"
     worker.write_text(WORKER)
     monkeypatch.setattr(multi_worker, "__file__", str(worker))
-    started = []
-
-    class Process(subprocess.Popen):
-        def __init__(self, *arguments, **options):
-            super().__init__(*arguments, **options)
-            started.append(self)
-
-    monkeypatch.setattr(subprocess, "Popen", Process)
     with pytest.raises(SystemExit, match=r"A worker failed.*3"):
         multi_worker.start_workers(["--epochs", "1"])
     first, second = (process.wait(timeout=60) for process in started)

@@ -2,7 +2,6 @@
 
 import pathlib
 import re
-import sys
 
 import nbformat
 import pytest
@@ -12,13 +11,11 @@ PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
 
 
 @pytest.fixture
-def printed(monkeypatch):
+def printed():
     """Executes a notebook and returns what it prints."""
-    monkeypatch.syspath_prepend(str(NOTEBOOKS))
     from execute_notebook import execute_notebook
 
-    yield lambda name: text_of(execute_notebook(NOTEBOOKS / f"{name}.ipynb"))
-    sys.modules.pop("execute_notebook", None)
+    return lambda name: text_of(execute_notebook(NOTEBOOKS / f"{name}.ipynb"))
 
 
 def outputs_of(notebook):

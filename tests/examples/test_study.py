@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import importlib
-import pathlib
 
 import keras
 import numpy as np
@@ -17,13 +16,6 @@ import keras_lap
 thorough_after_the_quick_study = (
     [pytest.mark.thorough] if keras.config.backend() == "tensorflow" else []
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def examples_on_path():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(pathlib.Path(__file__).parents[2] / "examples"))
-        yield
 
 
 @pytest.fixture(autouse=True)
@@ -196,10 +188,15 @@ def test_quick_study(tmp_path, capsys, monkeypatch):
     page = (folder / "docs" / "study.md").read_text()
     for letter in "ABCDEF":
         assert f"\n## {letter}. " in page
-    # All is there already: only the page would be written again.
-    monkeypatch.setattr("study_grid.page.write_page", lambda workshop, docs: docs)
+    # All is there already: only the page is written again.
+    written = []
+    monkeypatch.setattr(
+        "study_grid.page.write_page", lambda *arguments: written.append(arguments)
+    )
     assert study.main(arguments) == 0
     assert "left]" not in capsys.readouterr().out
+    ((workshop, docs),) = written
+    assert (workshop.folder, docs) == (folder, f"{folder}/docs")
 
 
 @same_everywhere
@@ -215,12 +212,6 @@ def test_what_is_unknown_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.fixture
-def benchmarks(monkeypatch):
-    """Makes the scripts of benchmarks importable."""
-    monkeypatch.syspath_prepend(str(pathlib.Path(__file__).parents[2] / "benchmarks"))
-
-
 def answer_rightly(monkeypatch):
     """Takes labels for right answers: untrained networks hardly ever give one."""
     import taught_networks
@@ -231,7 +222,6 @@ def answer_rightly(monkeypatch):
 
 
 @same_everywhere
-@pytest.mark.usefixtures("benchmarks")
 def test_maps_with_certainty_are_compared(workshop, tmp_path, monkeypatch):
     import map_certainty
     from study_grid.cell import TRAIN
@@ -261,7 +251,6 @@ def test_maps_with_certainty_are_compared(workshop, tmp_path, monkeypatch):
 
 
 @same_everywhere
-@pytest.mark.usefixtures("benchmarks")
 def test_what_is_measured_after_the_map(workshop, tmp_path, monkeypatch):
     import after_the_map
     from study_grid.cell import TRAIN
@@ -279,7 +268,6 @@ def test_what_is_measured_after_the_map(workshop, tmp_path, monkeypatch):
 
 
 @same_everywhere
-@pytest.mark.usefixtures("benchmarks")
 def test_zeros_go_by_nearness():
     from after_the_map import by_nearness
 
@@ -291,7 +279,6 @@ def test_zeros_go_by_nearness():
 
 
 @same_everywhere
-@pytest.mark.usefixtures("benchmarks")
 def test_score_gains_are_compared(workshop, tmp_path):
     import score_gain
     from study_grid.cell import TRAIN, Cell
@@ -364,7 +351,7 @@ def test_families():
 @pytest.mark.one_in(2)
 def test_sets_that_are_downloaded(tmp_path, monkeypatch, name):
     pytest.importorskip("tensorflow_datasets", reason="the sets are built by TFDS")
-    from drawn_examples import drawn_examples
+    from common.drawn_examples import drawn_examples
     from study_grid.cell import TRAIN
     from study_grid.export_sets import export_sets
     from study_grid.sets import SETS

@@ -2,18 +2,12 @@
 
 import csv
 import dataclasses
-import pathlib
 
 import keras
 import numpy as np
 import pytest
 
 from keras_lap import lap_layers
-
-
-@pytest.fixture(autouse=True)
-def examples_on_path(monkeypatch):
-    monkeypatch.syspath_prepend(str(pathlib.Path(__file__).parents[2] / "examples"))
 
 
 def test_average_precision():

@@ -4,12 +4,10 @@ import csv
 import dataclasses
 import importlib
 import math
-import pathlib
 
 import numpy as np
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[2]
 EXPLAINERS = ("LAP", "GradCAM", "RISE", "Random")
 # Quantile of Student's t for two runs, tan(0.475 pi), and a seed's share in all values.
 T_OF_TWO, SPREAD = 12.706204736174694, 0.002
@@ -25,9 +23,7 @@ FACTS = {
 @pytest.fixture(scope="module")
 def study():
     """Imports a module of the study."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "examples"))
-        yield lambda name: importlib.import_module(f"study_grid.{name}")
+    return lambda name: importlib.import_module(f"study_grid.{name}")
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,9 @@
 """The benchmark of training steps writes a row for each comparison."""
 
 import csv
-import pathlib
 
 import keras
 import pytest
-
-BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
 
 
 def tiny_network(input_shape, weights, classes):
@@ -23,7 +20,6 @@ def tiny_network(input_shape, weights, classes):
 
 @pytest.mark.parametrize("options", [[], ["--first"]])
 def test_rows(options, tmp_path, monkeypatch, capsys):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
     monkeypatch.setattr(keras.applications, "Tiny", tiny_network, raising=False)
     import training_cost
 

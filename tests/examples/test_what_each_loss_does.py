@@ -3,7 +3,6 @@
 import csv
 import pathlib
 import re
-import sys
 
 import numpy as np
 import pytest
@@ -20,19 +19,10 @@ pytestmark = pytest.mark.usefixtures("eager")
 
 
 @pytest.fixture
-def script(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+def script():
     import what_each_loss_does
 
-    yield what_each_loss_does
-    for name in (
-        "what_each_loss_does",
-        "attributes",
-        "digit_backbone",
-        "digit_tools",
-        "small_network",
-    ):
-        sys.modules.pop(name, None)
+    return what_each_loss_does
 
 
 def lines_of(page):

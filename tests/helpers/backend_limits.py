@@ -3,6 +3,7 @@
 import keras
 import pytest
 
+ON_TENSORFLOW = keras.config.backend() == "tensorflow"
 ON_TORCH = keras.config.backend() == "torch"
 
 traced = pytest.mark.skipif(
@@ -23,10 +24,10 @@ outlives_step = pytest.mark.skipif(
     keras.config.backend() == "jax", reason="on JAX no tensor outlives its step"
 )
 initial_weights = pytest.mark.skipif(
-    keras.config.backend() != "tensorflow",
+    not ON_TENSORFLOW,
     reason="from the seed's initial weights on TensorFlow, which others do not draw",
 )
 same_everywhere = pytest.mark.skipif(
-    keras.config.backend() != "tensorflow",
+    not ON_TENSORFLOW,
     reason="what it shows depends on no backend, and is shown on TensorFlow",
 )

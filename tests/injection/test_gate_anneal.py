@@ -12,6 +12,7 @@ from tolerances import assert_close
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.callbacks import GateAnneal
+from keras_lap.layers.gate_warning import ClosedGateWarning
 
 STEPS = 4
 X = np.zeros((2 * STEPS, 6, 6, 1), "float32")
@@ -173,6 +174,14 @@ def test_warns_of_a_training_that_ends_before_the_gate_is_open(model, end, reach
     assert len(said) == (reached is not None)
     for message in said:
         assert f"after epoch 2, where they are at {reached} of 1" in message
+
+
+def test_says_nothing_of_gates_that_are_open(model):
+    for name in ("first", "last"):
+        model.get_layer(name).gate.assign(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ClosedGateWarning)
+        fit(model, [GateAnneal(end=4)], epochs=2)
 
 
 @several_steps

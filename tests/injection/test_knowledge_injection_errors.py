@@ -630,14 +630,16 @@ def test_terms_that_validation_does_not_have_are_named_once(x, label):
     assert "['val_mask_supervision']" in found
 
 
-@pytest.mark.parametrize("gate, warns", [(0, True), (0.1, False)])
-def test_warns_of_gates_that_have_not_begun_to_open(x, label, gate, warns):
+@pytest.mark.parametrize(
+    "gate, epochs, warns", [(0, 2, True), (0, 1, False), (0.1, 2, False)]
+)
+def test_warns_of_gates_that_have_not_begun_to_open(x, label, gate, epochs, warns):
     pooling = GlobalLAPooling2D(concepts=CLASSES, base="avg")
     images, classes = keras.Input((SIZE, SIZE, 1)), layers.Dense(CLASSES)
     model = keras.Sequential([images, pooling, classes])
     pooling.gate.assign(gate)
     compiled(model)
-    found = warnings_of("GateAnneal", model, x, label, [Presence()])
+    found = warnings_of("GateAnneal", model, x, label, [Presence()], epochs=epochs)
     assert len(found) == warns
 
 

@@ -35,7 +35,7 @@ if [ -n "$fails" ]; then
     echo "error: no such thing as a pooling" >&2
     exit 1
 fi
-while [ "$1" != -o ]; do shift; done
+while [ "$1" != -o ]; do [ $# -gt 0 ] || exit 1; shift; done
 case $arguments in
     *" -shared "*) [ -e "$here/library.so" ] && exec cp "$here/library.so" "$2" ;;
 esac

@@ -1,18 +1,13 @@
 """What the GPU benchmarks compute without a GPU: sweeps, bytes, tables."""
 
 import csv
-import importlib
-import pathlib
 import sys
 
+import gpu_bandwidth
+import gpu_device
+import gpu_parity
 import pytest
 
-BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
-
-gpu_bandwidth, gpu_device, gpu_parity = map(
-    importlib.import_module, ("gpu_bandwidth", "gpu_device", "gpu_parity")
-)
 Pooling, VARIANTS = gpu_parity.Pooling, gpu_parity.VARIANTS
 
 

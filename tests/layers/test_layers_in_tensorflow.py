@@ -7,6 +7,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from effort import THOROUGH
 from layer_cases import (
     CHANNELS,
     CONFIGURATIONS,
@@ -75,7 +76,13 @@ def test_fit(rng, how, data_format):
     assert_training_moves_every_weight(model, rng, **how)
 
 
-@pytest.mark.parametrize("name", ["LAPooling2D", "GlobalLAPooling2D"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if "2D" in name else [pytest.mark.thorough])
+        for name in LAYER_CASES
+    ],
+)
 def test_fit_under_xla(rng, name):
     case = LAYER_CASES[name]
     layer = case.make(base="max")
@@ -99,12 +106,15 @@ def test_fit_in_mixed_precision(rng, policy, jit_compile):
         keras.config.set_dtype_policy("float32")
 
 
-def test_fit_with_gradient_checkpointing(rng):
+@pytest.mark.parametrize(
+    "jit_compile", [True, pytest.param(False, marks=pytest.mark.thorough)]
+)
+def test_fit_with_gradient_checkpointing(rng, jit_compile):
     with keras.RematScope("full"):
         layer = IMAGES.make(concepts=2, hidden=3, base="max")
     model = IMAGES.classifier(layer)
     layer.gate.assign(0.5)
-    assert_training_moves_every_weight(model, rng, jit_compile=True)
+    assert_training_moves_every_weight(model, rng, jit_compile=jit_compile)
 
 
 @pytest.mark.parametrize("mode", ["full", "larger_than"])
@@ -157,8 +167,8 @@ def test_saved_models_compute_the_same_in_a_fresh_process(rng, tmp_path):
         sizes = [None if size != CHANNELS else size for size in x.shape[1:]]
         model = keras.Sequential([keras.Input(sizes), layer])
         randomize(model, rng)
-        savers = [save_by_keras, *[save_by_tensorflow] * (name == "default")]
-        for save in savers:
+        by_both = THOROUGH or name == "default"
+        for save in [save_by_keras, *[save_by_tensorflow] * by_both]:
             folder = tmp_path / f"{name} {save.__name__}"
             save(model, folder / "model")
             np.save(folder / "x.npy", x)

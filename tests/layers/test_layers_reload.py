@@ -2,6 +2,7 @@
 
 import keras
 import pytest
+from backend_limits import ON_TENSORFLOW
 from keras import layers
 from layer_cases import CHANNELS, CONFIGURATIONS, LAYER_CASES, randomize
 from tolerances import assert_identical
@@ -10,9 +11,8 @@ from tolerances import assert_identical
 @pytest.mark.parametrize(
     "rank",
     [
-        pytest.param(1, marks=pytest.mark.thorough),
-        2,
-        pytest.param(3, marks=pytest.mark.thorough),
+        pytest.param(rank, marks=[] if is_usual else [pytest.mark.thorough])
+        for rank, is_usual in ((1, False), (2, ON_TENSORFLOW), (3, False))
     ],
     ids="{}D".format,
 )

@@ -3,17 +3,12 @@
 What the kernels compute is tested elsewhere; here it is what autograd makes of it.
 """
 
-import importlib
-import pathlib
-import sys
-
 import keras
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "benchmarks"))
-gpu_parity = importlib.import_module("gpu_parity")
+import gpu_parity  # noqa: E402
 
 from keras_lap.kernels.gpu import torch_la_pool  # noqa: E402
 from keras_lap.kernels.pooling import Pooling  # noqa: E402

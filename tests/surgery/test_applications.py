@@ -3,22 +3,15 @@
 import collections
 import contextlib
 import csv
-import importlib
-import pathlib
-import sys
 import types
 
+import convert_applications as applications
 import keras
 import pytest
 from keras import layers
+from random_weights import random_weights
 
 import keras_lap
-
-BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
-
-applications = importlib.import_module("convert_applications")
-random_weights = importlib.import_module("random_weights").random_weights
 
 SOFTMAX, FEATURES = 1e-5, 1e-4
 # Converted by default as well; larger ones are planned so, as that takes seconds each.

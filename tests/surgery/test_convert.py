@@ -11,15 +11,24 @@ from keras_lap import LAPooling2D, lap_layers
 from keras_lap.surgery import convert
 
 
-def test_a_saved_model_computes_the_same(tmp_path, rng):
+@pytest.mark.parametrize(
+    "is_fresh", [False, pytest.param(True, marks=pytest.mark.thorough)]
+)
+def test_a_saved_model_computes_the_same(
+    tmp_path, rng, is_fresh, call_in_fresh_process
+):
     model = randomise(RandomGraph(1).model(), rng)
     converted = convert(model, where="all", hidden=3)
     for layer in lap_layers(converted):
         layer.gate.assign(0.5)
     x = random_inputs(model, rng)
-    converted.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(loaded(x), converted(x))
+    if is_fresh:
+        named = keras.Model(converted.inputs, {"y": converted.output})
+        found = call_in_fresh_process(named, x)["y"]
+    else:
+        converted.save(tmp_path / "model.keras")
+        found = keras.models.load_model(tmp_path / "model.keras")(x)
+    np.testing.assert_array_equal(found, converted(x))
 
 
 def test_the_open_gate_lets_gradients_reach_the_scores(rng):

@@ -3,7 +3,6 @@
 import importlib
 import pathlib
 import re
-import sys
 
 import keras
 import pytest
@@ -14,7 +13,6 @@ from tolerances import assert_close
 import keras_lap
 
 ROOT = pathlib.Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "benchmarks"))
 
 
 def row_of(plan, layer):

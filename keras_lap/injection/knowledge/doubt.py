@@ -10,7 +10,7 @@ class Doubt:
 
     Attributes:
         flags: Function of float32 values that flags the odd ones, a tensor of any
-            shape, or gives `None` if there can be none.
+            shape.
         message: Function of the number of flags that says what is odd, and what to do.
     """
 

@@ -75,18 +75,6 @@ def _is_negative(mask):
     return ops.any(mask < -0.5, axis=(1, 2)) & ~mask_gaps(mask)
 
 
-def _is_grey_picture(mask):
-    """Flags of masks of three concepts whose channels are the same, if there are such.
-
-    Those that show nothing are none.
-    """
-    if mask.ndim == 3 or mask.shape[-1] != 3:
-        return None
-    first = mask[..., :1]
-    is_same = ops.all(mask == first, axis=(1, 2, 3))
-    return is_same & ops.any(first > 0, axis=(1, 2, 3))
-
-
 def _check(given, image_size):
     size = tuple(given["mask"].shape)[1:3]
     if image_size is None or None in size:
@@ -103,16 +91,6 @@ _NEGATIVE = Doubt(
     ),
 )
 
-_GREY_PICTURE = Doubt(
-    flags=_is_grey_picture,
-    message=lambda count: (
-        "Expected targets 'mask' (N, H, W, 3) to hold the masks of three concepts. "
-        f"Received {count} whose three channels are the same, as in a grey picture "
-        "that was read as RGB. If they are that, pass one channel, `mask[..., 0]`: it "
-        "belongs to what the label names."
-    ),
-)
-
 MASK = Kind(
     name="mask",
     shapes=(("N", "H", "W"), ("N", "H", "W", "K")),
@@ -120,6 +98,6 @@ MASK = Kind(
     fit=_fit,
     is_known=_is_known,
     check=_check,
-    doubts=(_NEGATIVE, _GREY_PICTURE),
+    doubts=(_NEGATIVE,),
     if_ragged="resize masks, and their images, to one size in the data set",
 )

@@ -1,4 +1,4 @@
-"""Builds a model's loss, metrics and optimizer before its step is traced."""
+"""Builds a model's optimizer and metrics before its step is traced."""
 
 import keras
 
@@ -14,36 +14,47 @@ _OF_A_STEP = ("train_step", "test_step", "compute_loss", "compute_metrics")
 def build_before_tracing(model, specs, is_training):
     """Builds what Keras leaves to the first step on TensorFlow.
 
-    A step in which variables are made is traced twice. Models without a graph and steps
-    of a user's own, which may ask for something else, are left to Keras.
+    A step in which variables are made is traced twice. Left to Keras are models of
+    which something is not known before they are called, those with several outputs,
+    and those with a step of a user's own, which may ask for something else.
 
     Args:
         model: A compiled `keras.Model`.
         specs: What a batch will be, with a `tf.TensorSpec` for each tensor.
         is_training: Whether the step is one of training.
     """
+    _, y, _ = keras.utils.unpack_x_y_sample_weight(specs)
+    label = split_targets(y).label
+    prediction = _single_output(model)
+    is_single = isinstance(label, tf.TensorSpec) and label.shape.rank is not None
+    if prediction is None or not is_single or _has_own_steps(model):
+        return
+    if is_training and _waits_to_be_built(model.optimizer) and model.trainable_weights:
+        # Within it Keras names the variables, too.
+        with keras.name_scope(model.optimizer.name, caller=model.optimizer):
+            model.optimizer.build(model.trainable_variables)
+    if _waits_to_be_built(model._compile_metrics):
+        dtype = keras.backend.standardize_dtype(label.dtype)
+        model._compile_metrics.build(keras.KerasTensor(label.shape, dtype), prediction)
+
+
+def _single_output(model):
+    """The only output of a model that is all built, as it is returned, or `None`."""
     functional = functional_of(model)
-    is_own = any(
+    if functional is None or not all(part.built for part in model._flatten_layers()):
+        return None
+    output = functional.output
+    if isinstance(output, list | tuple) and len(output) == 1:
+        (output,) = output
+    return None if keras.tree.is_nested(output) else output
+
+
+def _has_own_steps(model):
+    return any(
         getattr(type(model), name) is not getattr(keras.Model, name)
         for name in _OF_A_STEP
     )
-    if functional is None or is_own:
-        return
-    if is_training and not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
-    _, y, _ = keras.utils.unpack_x_y_sample_weight(specs)
-    label = split_targets(y).label
-    if not all(_has_rank(spec) for spec in keras.tree.flatten(label)):
-        return
-    label = keras.tree.map_structure(_placeholder, label)
-    for part in (model._compile_loss, model._compile_metrics):
-        if part is not None and not part.built:
-            part.build(label, functional.output)
 
 
-def _has_rank(spec):
-    return isinstance(spec, tf.TensorSpec) and spec.shape.rank is not None
-
-
-def _placeholder(spec):
-    return keras.KerasTensor(spec.shape, keras.backend.standardize_dtype(spec.dtype))
+def _waits_to_be_built(part):
+    return part is not None and not part.built

@@ -5,6 +5,7 @@ from keras_lap.injection.knowledge import KINDS
 from keras_lap.injection.losses.cross_layer_loss import CrossLayerLoss
 from keras_lap.injection.losses.knowledge_loss import KnowledgeLoss
 from keras_lap.injection.watches.box_concept_watch import BoxConceptWatch
+from keras_lap.injection.watches.grey_picture_watch import GreyPictureWatch
 from keras_lap.injection.watches.label_watch import LabelWatch
 from keras_lap.injection.watches.nameless_watch import NamelessWatch
 from keras_lap.injection.watches.place_watch import PlaceWatch, places_of_images
@@ -31,7 +32,7 @@ def watches_of(losses):
     ]
     on_layers = [each.takes for each in losses if isinstance(each, _ON_LAYERS)]
     if any("mask" in names for names in on_layers):
-        watches.append(NamelessWatch("mask"))
+        watches += [NamelessWatch("mask"), GreyPictureWatch()]
     if any({"boxes", "present"} <= set(names) for names in on_layers):
         watches.append(NamelessWatch("boxes"))
     if "box_concepts" in taken:

@@ -6,11 +6,11 @@ import pathlib
 import keras
 import numpy as np
 import tensorflow_datasets as tfds
-from digit_backbone import BATCH_SIZE, compile_for_digits
 from keras import layers
-from small_network import lap_features
 
 import keras_lap
+from common.digit_backbone import BATCH_SIZE, compile_for_digits
+from common.small_network import lap_features
 from keras_lap.datasets import ClutteredDigits
 from keras_lap.evaluation import energy_in_mask, pointing_game
 

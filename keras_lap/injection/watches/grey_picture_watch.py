@@ -1,0 +1,29 @@
+"""Watches for grey pictures in RGB that are taken for the masks of three concepts."""
+
+from keras import ops
+
+from keras_lap.injection.watches.base_watch import BaseWatch
+
+
+class GreyPictureWatch(BaseWatch):
+    """Counts masks of three concepts in batches that show the same of all of them."""
+
+    def found(self, forward):
+        knowledge = forward.knowledge
+        concepts = {layer.logits.shape[-1] for layer in forward.layers}
+        if "mask" not in knowledge.given or 3 not in concepts:
+            return None
+        masks = knowledge.clean("mask")
+        if masks.ndim == 3 or masks.shape[-1] != 3:
+            return None
+        shows = ops.any(masks > 0, axis=(1, 2, 3))
+        is_grey = ops.all(masks == masks[..., :1], axis=(1, 2, 3))
+        return shows & ops.all(is_grey | ~shows)
+
+    def message(self, count):
+        return (
+            "Expected targets 'mask' (N, H, W, 3) to hold the masks of three concepts. "
+            f"Received {count} whose three channels are the same, as in a grey picture "
+            "that was read as RGB. If they are that, pass one channel, `mask[..., 0]`: "
+            "it belongs to what the label names."
+        )
