@@ -348,7 +348,7 @@ def test_evaluate_writes_report_and_figures(there, tmp_path, capsys):
         assert f'"{name}"' in text
     out, err = capsys.readouterr()
     # Of the comparison and the gallery.
-    assert err.count("layers read are not open") == 1
+    assert err.count("layers are not open") == 1
     assert "\nmodel  LAP" in out and "|" not in out
     assert "masks for 3 of 3 images" in out
 
