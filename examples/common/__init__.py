@@ -1,1 +1,1 @@
-"""What several examples share."""
+"""What examples share, and what they draw."""

@@ -130,7 +130,7 @@ class GateAnneal(keras.callbacks.Callback):
         return SCHEDULES[self.schedule](progress)
 
     def _warn_of_early_end(self, epoch):
-        last = (self.params or {}).get("epochs", epoch)
+        last = self.params.get("epochs", epoch)
         reached = max(self.value(last), min(gates_of(self._layers)))
         # A loop of fits of one epoch each goes on.
         if reached < 1 and last - epoch > 1:

@@ -401,11 +401,11 @@ def pixels(count=1):
     return np.full((SAMPLES, count, 4), [0, 0, 20, 20])
 
 
-def masks_of_three(*shown):
-    """Of three concepts, which are the same where as much is shown of each."""
+def masks_of_three(*, alike):
+    """Of so many images alike for three concepts, of one none, of the rest of one."""
     masks = np.zeros((SAMPLES, SIZE, SIZE, 3))
-    for concept, size in enumerate(shown):
-        masks[1:, :size, :size, concept] = 1
+    masks[1:, :4, :4, 0] = 1
+    masks[1 : 1 + alike] = masks[1 : 1 + alike, ..., :1]
     return masks
 
 
@@ -449,8 +449,8 @@ DOUBTFUL = {
     "mask in RGB": (
         "mask",
         MaskSupervision(),
-        masks_of_three(4, 4, 4),
-        masks_of_three(4, 4, 3),
+        masks_of_three(alike=SAMPLES - 1),
+        masks_of_three(alike=SAMPLES - 2),
         r"Received 5 whose three channels are the same.*\[\.\.\., 0\]",
     ),
 }
@@ -628,6 +628,13 @@ def test_terms_that_validation_does_not_have_are_named_once(x, label):
     validation = {"validation_data": (x, label), "epochs": 2}
     (found,) = warnings_of("NaN", make_model(), x, y, terms, **validation)
     assert "['val_mask_supervision']" in found
+
+
+def test_a_layer_of_one_concept_may_be_told_by_a_picture(x, label):
+    pooling, classes = GlobalLAPooling2D(concepts=1), layers.Dense(CLASSES)
+    model = keras.Sequential([keras.Input((SIZE, SIZE, 1)), pooling, classes])
+    y = {"label": label, "mask": masks_of_three(alike=SAMPLES - 1)}
+    assert warnings_of("channels", compiled(model), x, y, [MaskSupervision()]) == []
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,10 @@ from keras_lap.injection.watches.base_watch import BaseWatch
 
 
 class GreyPictureWatch(BaseWatch):
-    """Counts masks of three concepts in batches that show the same of all of them."""
+    """Counts masks of three concepts in batches that show the same of all of them.
+
+    Several have to be alike: concepts may coincide in one. Batches of one tell nothing.
+    """
 
     def found(self, forward):
         knowledge = forward.knowledge
@@ -18,7 +21,8 @@ class GreyPictureWatch(BaseWatch):
             return None
         shows = ops.any(masks > 0, axis=(1, 2, 3))
         is_grey = ops.all(masks == masks[..., :1], axis=(1, 2, 3))
-        return shows & ops.all(is_grey | ~shows)
+        are_several = ops.sum(ops.cast(shows, "int32")) > 1
+        return shows & are_several & ops.all(is_grey | ~shows)
 
     def message(self, count):
         return (

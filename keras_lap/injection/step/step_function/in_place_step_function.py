@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_lap.injection.step.build_before_tracing import build_before_tracing
+from keras_lap.injection.step.built_before_tracing import built_before_tracing
 from keras_lap.injection.step.replicas import in_graph, strategy_of
 from keras_lap.injection.step.step_function.base_step_function import BaseStepFunction
 
@@ -27,15 +27,16 @@ class StepFunction(BaseStepFunction):
         # Specifications of dicts are no keys.
         kind = repr(specs)
         if kind not in self._by_kind:
-            if specs is not None:
-                is_training = self._step_name == "train_step"
-                build_before_tracing(self._model, specs, is_training)
             if self._by_kind:
                 self._make_function()
             self.has_run = False
             self._by_kind[kind] = self._function
         self._function = self._by_kind[kind]
-        return super().__call__(iterator)
+        if self.has_run or specs is None:
+            return super().__call__(iterator)
+        is_training = self._step_name == "train_step"
+        with built_before_tracing(self._model, specs, is_training):
+            return super().__call__(iterator)
 
     def _make_step(self, own):
         strategy = strategy_of(self._model)
