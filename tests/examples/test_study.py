@@ -189,14 +189,9 @@ def test_quick_study(tmp_path, capsys, monkeypatch):
     for letter in "ABCDEF":
         assert f"\n## {letter}. " in page
     # All is there already: only the page is written again.
-    written = []
-    monkeypatch.setattr(
-        "study_grid.page.write_page", lambda *arguments: written.append(arguments)
-    )
     assert study.main(arguments) == 0
     assert "left]" not in capsys.readouterr().out
-    ((workshop, docs),) = written
-    assert (workshop.folder, docs) == (folder, f"{folder}/docs")
+    assert (folder / "docs" / "study.md").read_text() == page
 
 
 @same_everywhere

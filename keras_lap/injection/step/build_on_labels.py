@@ -5,6 +5,7 @@ import functools
 import keras
 
 from keras_lap.injection.knowledge import holds_knowledge, split_targets
+from keras_lap.injection.step.has_own import has_own
 from keras_lap.injection.step.replaced import replaced
 from keras_lap.injection.step.replicas import has_several_workers
 from keras_lap.injection.step.weight_of_label import weight_of_label
@@ -43,7 +44,7 @@ def _on_labels(build):
 
 def _on_label(model, name):
     compute = getattr(model, name)
-    is_own = getattr(type(model), name) is not getattr(keras.Model, name)
+    is_own = has_own(model, name)
 
     @functools.wraps(compute)
     def compute_on_label(x, y, y_pred, sample_weight=None, **kwargs):

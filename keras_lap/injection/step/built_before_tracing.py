@@ -6,6 +6,7 @@ import keras
 
 from keras_lap.graph.functional_of import functional_of
 from keras_lap.injection.knowledge import split_targets
+from keras_lap.injection.step.has_own import has_own
 
 if keras.config.backend() == "tensorflow":
     import tensorflow as tf
@@ -28,8 +29,9 @@ def built_before_tracing(model, specs, is_training):
         is_training: Whether the step is one of training.
     """
     _, y, _ = keras.utils.unpack_x_y_sample_weight(specs)
-    label, prediction = split_targets(y).label, _single_output(model)
-    if prediction is None or not _has_axes(label) or _has_own_steps(model):
+    label, prediction = split_targets(y).label, _known_prediction(model)
+    is_own = any(has_own(model, name) for name in _OF_A_STEP)
+    if is_own or prediction is None or not _has_axes(label):
         yield
         return
     optimizer, metrics = model.optimizer, model._compile_metrics
@@ -49,7 +51,7 @@ def built_before_tracing(model, specs, is_training):
         raise
 
 
-def _single_output(model):
+def _known_prediction(model):
     """The only output of a model that is all built and traced, or `None`.
 
     It is as the model returns it. How many classes it has must be known.
@@ -68,14 +70,6 @@ def _single_output(model):
 
 def _has_axes(label):
     return isinstance(label, tf.TensorSpec) and bool(label.shape.rank)
-
-
-def _has_own_steps(model):
-    return any(
-        name in vars(model)
-        or getattr(type(model), name) is not getattr(keras.Model, name)
-        for name in _OF_A_STEP
-    )
 
 
 def _waits_to_be_built(part):
