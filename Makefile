@@ -9,6 +9,8 @@ BACKENDS := .venv-backends
 BACKENDS_READY := $(BACKENDS)/.ready
 PARITY := .venv-parity
 PARITY_READY := $(PARITY)/.ready
+# Most modules are never imported: Python compiles those that are.
+QUICKLY := --no-compile
 # They pin another TensorFlow or another OpenCV than is here.
 PARITY_PINNED := 'quantus~=0.6.0' 'tf-keras~=2.21.0' 'xplique~=2.0.2'
 PARITY_TESTS = $(wildcard tests/*/test_*parity.py)
@@ -25,7 +27,8 @@ JAX_TESTS := \
 # takes minutes to compile on JAX, as do the study's cells.
 TORCH_TESTS := $(addprefix tests/,ops/test_torch_la_pool.py $(addprefix injection/test_, \
     $(addprefix knowledge,_layers.py _across_layers.py _purpose.py _injection_errors.py \
-    _injection_kinds.py _injection_models.py _injection_warmup.py)) \
+    _injection_kinds.py _injection_models.py _injection_warmup.py _injection_balance.py \
+    _interventions_in_training.py)) \
     $(addprefix explanation/test_explain_,models.py combinations.py) \
     evaluation/test_compare_metrics.py \
     examples/test_study_grid.py examples/test_study.py)
@@ -69,9 +72,9 @@ $(DEMO).keras:
 study: library
 	$(BIN)/python examples/study.py --data-dir data --docs docs $(STUDY)
 
-# The compiler and pip take turns at two cores. What fails is tried once more where it
+# Both environments and the library side by side. What fails is tried once more where it
 # is needed.
-test: $(READY)
+test:
 	-$(MAKE) --jobs 2 library $(BACKENDS_READY)
 	$(MAKE) test-tensorflow test-jax test-torch
 
@@ -122,18 +125,18 @@ $(READY): pyproject.toml setup.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	    "Python 3.11 or newer is needed; pass it as make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --editable '.[dev]'
+	$(BIN)/python -m pip install $(QUICKLY) --editable '.[dev]'
 	touch $@
 
 $(BACKENDS_READY): pyproject.toml setup.py
 	$(PYTHON) -m venv $(BACKENDS)
-	$(BACKENDS)/bin/python -m pip install --editable '.[backends]'
+	$(BACKENDS)/bin/python -m pip install $(QUICKLY) --editable '.[backends]'
 	touch $@
 
 $(PARITY_READY): pyproject.toml setup.py
 	$(PYTHON) -m venv $(PARITY)
-	$(PARITY)/bin/python -m pip install --editable '.[parity]'
-	$(PARITY)/bin/python -m pip install --no-deps $(PARITY_PINNED)
+	$(PARITY)/bin/python -m pip install $(QUICKLY) --editable '.[parity]'
+	$(PARITY)/bin/python -m pip install $(QUICKLY) --no-deps $(PARITY_PINNED)
 	touch $@
 
 clean:

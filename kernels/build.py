@@ -49,6 +49,8 @@ import tensorflow as tf
 tf.load_op_library(library)
 """
 ERROR_LINES = 40
+# Of the sources: XLA's headers, and every kernel for several instruction sets.
+LONGEST = ("xla_kernels.cc", "channels.cc")
 
 
 class BuildError(RuntimeError):
@@ -176,13 +178,13 @@ def find_compiler():
 
 
 def sources():
-    """C++ files to compile; the one that takes longest comes first."""
+    """C++ files to compile; those that take longest come first."""
     files = [
         path
         for part in ("tensorflow", "gpu", "cpu")
         for path in sorted((KERNELS / part).glob("*.cc"))
     ]
-    return sorted(files, key=lambda path: path.name != "xla_kernels.cc")
+    return sorted(files, key=lambda path: path.name not in LONGEST)
 
 
 def sources_digest():

@@ -19,6 +19,9 @@ several_steps = pytest.mark.skipif(
 compiled_steps = pytest.mark.skipif(
     ON_TORCH, reason="torch takes minutes to compile a step"
 )
+float64_products = pytest.mark.skipif(
+    ON_TORCH, reason="on torch Keras multiplies matrices of float64 in float32"
+)
 COMPILED = pytest.param({"jit_compile": True}, marks=compiled_steps, id="compiled")
 outlives_step = pytest.mark.skipif(
     keras.config.backend() == "jax", reason="on JAX no tensor outlives its step"

@@ -145,17 +145,20 @@ def test_every_step_computes_with_the_gate_of_its_time(rng):
     assert len({round(value, 3) for value in expected}) == STEPS
 
 
+@pytest.mark.torch_suffices
 def test_without_a_ramp_the_gate_jumps(model):
     recorder = record_fit(model, GateAnneal(1, 1), epochs=2)
     assert recorder.training == [0] * STEPS + [1] * STEPS
 
 
+@pytest.mark.torch_suffices
 def test_a_resumed_training_continues_the_schedule(model):
     anneal = GateAnneal(0, 4, "linear")
     recorder = record_fit(model, anneal, initial_epoch=2, epochs=3)
     np.testing.assert_allclose(recorder.training, [0.5, 0.5625, 0.625, 0.6875])
 
 
+@pytest.mark.torch_suffices
 def test_a_loop_of_single_epochs_has_to_count_them(model):
     anneal = GateAnneal(0, 2, "linear")
     for _ in range(2):
@@ -166,6 +169,7 @@ def test_a_loop_of_single_epochs_has_to_count_them(model):
 
 
 @pytest.mark.parametrize("end, reached", [(4, "0.5"), (2.5, "0.8"), (2, None)])
+@pytest.mark.torch_suffices
 def test_warns_of_a_training_that_ends_before_the_gate_is_open(model, end, reached):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -176,6 +180,7 @@ def test_warns_of_a_training_that_ends_before_the_gate_is_open(model, end, reach
         assert f"after epoch 2, where they are at {reached} of 1" in message
 
 
+@pytest.mark.torch_suffices
 def test_says_nothing_of_gates_that_are_open(model):
     for name in ("first", "last"):
         model.get_layer(name).gate.assign(1)
@@ -200,6 +205,7 @@ def test_steps_at_once_do_not_reach_into_the_next_epoch():
 
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
+@pytest.mark.torch_suffices
 def test_with_an_unknown_number_of_steps_the_gate_moves_between_epochs(model):
     anneal = GateAnneal(0, 2, "linear")
     for epoch, expected in enumerate([0, 0.5]):
@@ -212,6 +218,7 @@ def test_with_an_unknown_number_of_steps_the_gate_moves_between_epochs(model):
     assert gates(model) == [1, 1]
 
 
+@pytest.mark.torch_suffices
 def test_gates_rest_outside_of_training(model):
     anneal = GateAnneal(0, 4, "linear")
     model.evaluate(X, Y, batch_size=2, verbose=0, callbacks=[anneal])
@@ -223,6 +230,7 @@ def test_gates_rest_outside_of_training(model):
     assert gates(model) == [0.25, 0.125]
 
 
+@pytest.mark.torch_suffices
 def test_what_others_save_at_the_end_of_an_epoch_is_as_it_will_be(model):
     saved = []
     save = keras.callbacks.LambdaCallback(
@@ -232,6 +240,7 @@ def test_what_others_save_at_the_end_of_an_epoch_is_as_it_will_be(model):
     assert saved == [[0.5, 0.5], [1, 1], [1, 1]]
 
 
+@pytest.mark.torch_suffices
 def test_a_failed_training_leaves_the_gates_to_the_user(model):
     def fail(batch, logs):
         raise RuntimeError("on purpose")
@@ -244,6 +253,7 @@ def test_a_failed_training_leaves_the_gates_to_the_user(model):
     assert gates(model) == [0.25, 0.25]
 
 
+@pytest.mark.torch_suffices
 def test_a_gate_that_is_open_stays_open(model):
     anneal = GateAnneal(0, 2, "linear")
     record_fit(model, anneal)

@@ -49,6 +49,7 @@ def some_logits(rng, size):
 
 @every_loss
 @every_size
+@pytest.mark.torch_suffices
 def test_equals_the_oracle(rng, loss, size):
     logits = some_logits(rng, size)
     actual = loss([supervised(loss, logits)])
@@ -59,6 +60,7 @@ def test_equals_the_oracle(rng, loss, size):
 
 
 @every_loss
+@pytest.mark.torch_suffices
 def test_gradient_equals_differences(rng, loss):
     logits = some_logits(rng, (5, 4))
     found = gradients(
@@ -68,12 +70,14 @@ def test_gradient_equals_differences(rng, loss):
     assert_close(found["z"], expected, 1e-9, 1e-9)
 
 
+@pytest.mark.torch_suffices
 def test_earlier_layers_do_not_matter(rng):
     loss = Absence()
     deep, *shallow = (supervised(loss, some_logits(rng, (3, 3))) for _ in range(3))
     assert_close(loss([*shallow, deep]), loss([deep]), 0, 0)
 
 
+@pytest.mark.torch_suffices
 def test_a_last_layer_of_one_concept_does_not_hide_those_of_several(rng):
     loss, logits = Absence(), some_logits(rng, (3, 3))
     union = SupervisedLayer(logits[..., :1], knowledge={"present": KNOWN[:, :1]})
@@ -95,6 +99,7 @@ def test_knowledge_of_any_dtype(rng, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.torch_suffices
 def test_half_precision_is_computed_in_float32(rng, dtype):
     loss, logits = Absence(), ops.cast(some_logits(rng, (4, 4)), dtype)
     exact = loss([supervised(loss, ops.cast(logits, "float32"))])

@@ -73,6 +73,7 @@ def supervised(pairs):
 
 
 @every_chain
+@pytest.mark.torch_suffices
 def test_equals_the_oracle(rng, grids):
     pairs = chain(rng, grids)
     actual = Consistency()(supervised(pairs))
@@ -81,12 +82,14 @@ def test_equals_the_oracle(rng, grids):
 
 
 @pytest.mark.parametrize("concepts", [(1, 1), (1, 3), (3, 1), (3, 3)])
+@pytest.mark.torch_suffices
 def test_a_single_concept_meets_the_highest_of_others(rng, concepts):
     pairs = chain(rng, CHAINS["windows"], concepts)
     allowed = tolerance("float32", 30)
     assert_close(Consistency()(supervised(pairs)), consistency(pairs), **allowed)
 
 
+@pytest.mark.torch_suffices
 def test_windows_are_those_of_the_pooling(rng):
     """Of 2 by 2 pixels where nothing else lies between the layers."""
     logits = rng.normal(size=(2, 6, 4, 1))
@@ -97,6 +100,7 @@ def test_windows_are_those_of_the_pooling(rng):
 
 @every_chain
 @pytest.mark.one_in(2)
+@pytest.mark.torch_suffices
 def test_gradient_equals_differences_and_the_deepest_layer_has_none(rng, grids):
     pairs = chain(rng, grids, samples=1)
 
@@ -119,6 +123,7 @@ def test_gradient_equals_differences_and_the_deepest_layer_has_none(rng, grids):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.torch_suffices
 def test_half_precision_is_computed_in_float32(rng, dtype):
     pairs = [(ops.cast(z, dtype), cells) for z, cells in chain(rng, [WHOLE, WHOLE])]
     exact = [(ops.cast(z, "float32"), cells) for z, cells in pairs]
@@ -239,6 +244,7 @@ class Twice(Subclassed):
         return (super().call(x) + super().call(ops.flip(x, axis=1))) / 2
 
 
+@pytest.mark.torch_suffices
 def test_each_call_of_the_layers_is_a_list_of_its_own(x, targets):
     loss = Listener()
     fit(compiled(Twice()), x, targets, [KnowledgeInjection([loss])])
@@ -266,6 +272,7 @@ class MaskOfTheDeepest(CrossLayerLoss):
         return MaskSupervision()(deepest.logits, mask=mask)
 
 
+@pytest.mark.torch_suffices
 def test_the_deeper_layer_teaches_the_shallower(rng):
     """Masks are known to the deeper one alone, and found in the shallower."""
     x = rng.normal(scale=0.1, size=(16, SIZE, SIZE, 1)).astype("float32")

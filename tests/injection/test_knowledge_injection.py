@@ -109,6 +109,7 @@ def test_every_term_has_a_twin_in_validation(x, label, mask, targets):
             assert_close(history[name], [expected] * 2, **ALLOWED)
 
 
+@pytest.mark.torch_suffices
 def test_targets_can_be_split_for_validation(x, targets):
     injection, data = KnowledgeInjection([MaskSupervision()]), repeated(2, x, targets)
     logs = first(fit(make_model(), *data, [injection], validation_split=0.5))
@@ -116,6 +117,7 @@ def test_targets_can_be_split_for_validation(x, targets):
     assert np.isfinite(logs["val_mask_supervision"])
 
 
+@pytest.mark.torch_suffices
 def test_validation_by_labels_alone_leaves_masks_out(x, label, mask, targets):
     model = make_model()
     terms = [Presence(), MaskSupervision()]
@@ -135,6 +137,7 @@ def test_validation_by_labels_alone_leaves_masks_out(x, label, mask, targets):
     assert_close(logs["val_loss"], own + presence, **ALLOWED)
 
 
+@pytest.mark.torch_suffices
 def test_compiled_loss_and_metrics_see_the_label_alone(x, label, targets):
     seen = []
 
@@ -206,6 +209,7 @@ def test_several_steps_per_execution_give_the_same(x, targets):
 # Which samples count, and how much.
 
 
+@pytest.mark.torch_suffices
 def test_samples_without_a_mask_have_no_influence(x, label, mask):
     """Be they flagged for all knowledge or for masks."""
     valid = np.array([1, 0, 1, 1, 0, 0])
@@ -230,6 +234,7 @@ def test_samples_without_a_mask_have_no_influence(x, label, mask):
             np.testing.assert_array_equal(weight, other)
 
 
+@pytest.mark.torch_suffices
 def test_presence_counts_where_masks_are_not_valid(x, label, mask, targets):
     model = make_model()
     terms = [Presence(), MaskSupervision()]
@@ -245,6 +250,7 @@ def test_presence_counts_where_masks_are_not_valid(x, label, mask, targets):
 @pytest.mark.parametrize("column", [False, True])
 @pytest.mark.parametrize("kind", ["arrays", "batches"])
 @pytest.mark.fewer_on_jax
+@pytest.mark.torch_suffices
 def test_sample_weights_count_in_every_term(x, label, mask, targets, kind, column):
     weight = np.array([0, 1, 2, 0.5, 0.25, 1], "float32")
     given = weight[:, None] if column else weight
@@ -263,6 +269,7 @@ def test_sample_weights_count_in_every_term(x, label, mask, targets, kind, colum
     assert_close(logs["mask_supervision"], expected, **ALLOWED)
 
 
+@pytest.mark.torch_suffices
 def test_class_weights_count_in_every_term(x, label):
     weights = {0: 0.5, 1: 3.0, 2: 0.0}
     as_samples = np.array([weights[k] for k in label])
@@ -284,6 +291,7 @@ COMPILED = {
 
 @pytest.mark.parametrize("loss, exclusive", COMPILED.values(), ids=COMPILED)
 @pytest.mark.fewer_on_jax
+@pytest.mark.torch_suffices
 def test_the_compiled_loss_says_whether_the_likeliest_class_is_present(
     x, label, mask, loss, exclusive
 ):

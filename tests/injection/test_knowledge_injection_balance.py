@@ -10,6 +10,7 @@ from keras_lap.callbacks import KnowledgeInjection
 from keras_lap.losses import FunctionLoss, MaskSupervision, Presence
 
 pytest_plugins = ["injection_problem"]
+pytestmark = pytest.mark.torch_suffices
 
 WEIGHTS = [0.5, 2.0]
 

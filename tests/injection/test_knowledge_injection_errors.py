@@ -42,6 +42,7 @@ from keras_lap.losses import (
 )
 
 pytest_plugins = ["injection_problem"]
+pytestmark = pytest.mark.torch_suffices
 
 # What is refused.
 

@@ -124,6 +124,7 @@ def test_every_kind_of_knowledge_has_its_term(x, label, known, options):
     assert_close(logs["loss"], loss, **ALLOWED)
 
 
+@pytest.mark.torch_suffices
 def test_each_kind_may_be_missing_for_other_samples(x, label, known):
     """What takes the place of the missing has no influence, be it NaN."""
     flags = dict(zip(known, ~np.eye(len(known), SAMPLES, dtype=bool), strict=True))
@@ -153,6 +154,7 @@ def test_each_kind_may_be_missing_for_other_samples(x, label, known):
         assert_close(results[0][0][term.name], [expected], **ALLOWED)
 
 
+@pytest.mark.torch_suffices
 def test_what_says_nothing_needs_no_flag(x, label, known):
     targets = {"label": label, **known}
     targets["boxes"] = np.full((SAMPLES, 3, 4), -1.0)
@@ -167,6 +169,7 @@ def test_what_says_nothing_needs_no_flag(x, label, known):
     assert_close(logs["concept_labels"], values[0], **ALLOWED)
 
 
+@pytest.mark.torch_suffices
 def test_masks_of_nan_are_not_known(x, label, mask):
     broken = mask.astype("float32")
     broken[1, 2, 3], broken[4] = np.nan, np.nan
@@ -187,6 +190,7 @@ def test_masks_of_nan_are_not_known(x, label, mask):
         assert_close(logs[0][name], logs[1][name], **ALLOWED)
 
 
+@pytest.mark.torch_suffices
 def test_samples_count_in_layers_that_know_enough_of_their_masks(x, label, mask):
     """Masks of some concepts only are none for a layer with a single one."""
     masks = mask[..., None] * np.eye(CLASSES)[label][:, None, None]
@@ -219,6 +223,7 @@ def test_samples_count_in_layers_that_know_enough_of_their_masks(x, label, mask)
         assert_close(logs[name], without[name], **ALLOWED)
 
 
+@pytest.mark.torch_suffices
 def test_a_loss_may_be_nan_where_nothing_is_known(x, label, mask):
     """In a layer, too, and not in its gradient."""
 
@@ -248,6 +253,7 @@ def _at(logits, masks):
     return blocks.mean(axis=(2, 4))
 
 
+@pytest.mark.torch_suffices
 def test_several_classes_at_a_time(x, known, rng):
     label = rng.choice([0, 1], size=(SAMPLES, CLASSES))
     label[0], label[1] = 0, 1
@@ -271,6 +277,7 @@ def test_several_classes_at_a_time(x, known, rng):
         assert_close(logs[term.name], values.mean(), **ALLOWED)
 
 
+@pytest.mark.torch_suffices
 def test_attributes_need_no_classes(x, label, rng):
     """Neither as many as the layer has concepts, nor a single output."""
     inputs = keras.Input((SIZE, SIZE, 1))
@@ -297,6 +304,7 @@ def difference(logits, boxes, mask):
     return ops.abs(area - ops.mean(ops.max(mask, axis=-1), axis=(1, 2)))
 
 
+@pytest.mark.torch_suffices
 def test_boxes_lie_where_masks_do(x, label):
     """In layers that see a part of the image only; and functions are losses."""
     model = compiled(
@@ -319,6 +327,7 @@ def test_boxes_lie_where_masks_do(x, label):
     assert_close(logs["difference"], 0, 0, 1e-6)
 
 
+@pytest.mark.torch_suffices
 def test_each_layer_is_fitted_once_for_all_terms(x, label, mask, monkeypatch):
     module = importlib.import_module("keras_lap.injection.knowledge.mask")
     resize, sizes = module.resize_area, []
@@ -364,6 +373,7 @@ def of_logits(logits, mask):
 
 
 @pytest.mark.parametrize("loss", [of_logits, MeanInside(), SlopeInside()])
+@pytest.mark.torch_suffices
 def test_terms_may_be_undefined_where_they_do_not_count(x, label, loss):
     number, found = np.arange(SAMPLES), []
     for inside in (1.0, 0.0):
@@ -388,6 +398,7 @@ class MeanOfNamed(PerturbationLoss):
         return ops.sum(logits * present, axis=-1) / ops.sum(present, axis=-1)
 
 
+@pytest.mark.torch_suffices
 def test_changed_images_may_be_undefined_where_they_do_not_count(x):
     label = np.eye(CLASSES)[np.arange(SAMPLES) % CLASSES]
     label[0] = 0

@@ -30,6 +30,7 @@ from keras_lap.callbacks import GateAnneal, KnowledgeInjection
 from keras_lap.losses import MaskSupervision, Necessity, Presence, RightReasons
 
 pytest_plugins = ["injection_problem"]
+pytestmark = pytest.mark.torch_suffices
 
 # Which layers, and which concepts.
 

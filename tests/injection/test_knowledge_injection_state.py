@@ -96,6 +96,7 @@ def test_the_same_callback_serves_after_an_error_in_the_first_step(x, label, tar
 
 
 @slow_on_jax
+@pytest.mark.torch_suffices
 def test_a_copy_serves_as_the_original_does(x, targets):
     injection = KnowledgeInjection([MaskSupervision()])
     copied = copy.deepcopy(injection)
@@ -142,6 +143,7 @@ class Breaking(keras.utils.PyDataset):
         return self.batch
 
 
+@pytest.mark.torch_suffices
 def test_an_error_in_the_data_leaves_the_model_as_it_was(x, label, targets):
     model = fitted_model(x, label)
     before = state(model)
@@ -164,6 +166,7 @@ def test_an_error_in_the_data_leaves_the_model_as_it_was(x, label, targets):
     ],
 )
 @pytest.mark.one_in(3)
+@pytest.mark.torch_suffices
 def test_an_error_in_another_callback_leaves_the_model_as_it_was(
     x, label, targets, hook
 ):
@@ -189,6 +192,7 @@ def assert_plain(model, x, label):
     assert_close(logs["loss"], own_losses(model, x, label).mean(), **ALLOWED)
 
 
+@pytest.mark.torch_suffices
 def test_an_error_between_hook_and_step_does_not_harm_the_next_fit(x, label, targets):
     model = fitted_model(x, label)
     injection = KnowledgeInjection([MaskSupervision()])
@@ -200,6 +204,7 @@ def test_an_error_between_hook_and_step_does_not_harm_the_next_fit(x, label, tar
 
 
 @pytest.mark.parametrize("recompile", [False, True])
+@pytest.mark.torch_suffices
 def test_an_error_between_hook_and_step_leaves_a_plain_fit_plain(
     x, label, targets, recompile
 ):

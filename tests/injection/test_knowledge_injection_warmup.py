@@ -24,6 +24,7 @@ pytest_plugins = ["injection_problem"]
 
 
 @pytest.mark.parametrize("initial", [0, 3])
+@pytest.mark.torch_suffices
 def test_weights_grow_in_a_line(x, label, mask, targets, initial):
     """One step per epoch, so one factor per epoch; validation takes all of it."""
     model = make_model()
@@ -49,6 +50,7 @@ def test_weights_grow_in_a_line(x, label, mask, targets, initial):
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
 @pytest.mark.parametrize("is_known", [True, False])
+@pytest.mark.torch_suffices
 def test_weights_grow_with_the_steps_where_their_number_is_known(
     x, label, targets, is_known
 ):
@@ -64,6 +66,7 @@ def test_weights_grow_with_the_steps_where_their_number_is_known(
     assert_close(logs["loss"], np.mean(own + 3 * factors * values), **ALLOWED)
 
 
+@pytest.mark.torch_suffices
 def test_evaluation_takes_the_whole_weight(x, label, mask, targets):
     model, term = make_model(), MaskSupervision()
     injection = KnowledgeInjection([term], warmup=10)

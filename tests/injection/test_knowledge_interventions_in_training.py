@@ -5,7 +5,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from backend_limits import compiled_steps, float64_products
 from injection_problem import (
     CLASSES,
     GRAPH,
@@ -70,7 +70,7 @@ def changed_images(kind, model, x, present, blur):
     maps = explain(model, x, combine="product").maps
     maps = np.max(np.where(present[:, None, None] > 0, maps, 0), -1, keepdims=True)
     kept = np.float64(maps if kind is Sufficiency else 1 - maps)
-    return kept * x + (1 - kept) * np.array(gaussian_blur(x, blur))
+    return kept * x + (1 - kept) * ops.convert_to_numpy(gaussian_blur(x, blur))
 
 
 @pytest.fixture
@@ -80,6 +80,7 @@ def small(rng):
 
 @both
 @both_outputs
+@pytest.mark.torch_suffices
 def test_is_about_the_changed_images(small, kind, outputs):
     """By `explain` and the model alone; on one label and on several."""
     x, label = small
@@ -89,7 +90,7 @@ def test_is_about_the_changed_images(small, kind, outputs):
         present = np.array([[0, 0, 1], [0, 0, 0], [0, 1, 0]])
         label, loss = present, "binary_crossentropy"
     changed = changed_images(kind, model, x, present, 0.4)
-    probabilities = np.array(model(changed, training=False))
+    probabilities = ops.convert_to_numpy(model(changed, training=False))
     logits = np.log(probabilities)
     if outputs == "sigmoid":
         logits = logits - np.log(1 - probabilities)
@@ -106,12 +107,13 @@ BINARY = ["bce", keras.losses.BinaryCrossentropy(), keras.losses.binary_crossent
 
 @pytest.mark.parametrize("kind", [Necessity, RightReasons])
 @pytest.mark.parametrize("loss", BINARY, ids=lambda loss: type(loss).__name__)
+@pytest.mark.torch_suffices
 def test_warns_of_independent_classes_taken_for_exclusive_ones(kind, loss):
     model = float64_model("sigmoid")
     with pytest.warns(UserWarning, match=r'exclude each other.*outputs="sigmoid"'):
         KnowledgeInjection(kind()).set_model(compiled(model, loss=loss))
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         KnowledgeInjection(kind("sigmoid")).set_model(model)
         KnowledgeInjection(kind()).set_model(compiled(float64_model("softmax")))
 
@@ -139,7 +141,7 @@ def value_by_hand(kind, model, x, present, blur):
         model(x)
     given = [
         (
-            np.array(record.logits),
+            ops.convert_to_numpy(record.logits),
             even_cells(record.logits.shape[1:3]),
             present if record.layer.concepts > 1 else ONES,
         )
@@ -147,13 +149,16 @@ def value_by_hand(kind, model, x, present, blur):
     ]
     maps = map_by_hand(given, (HEIGHT, WIDTH))[0][..., None]
     kept = maps if kind is Sufficiency else 1 - maps
-    changed = kept * x + (1 - kept) * np.array(gaussian_blur(x, blur))
-    return term(kind, np.log(model(changed)), present, "softmax").mean()
+    changed = kept * x + (1 - kept) * ops.convert_to_numpy(gaussian_blur(x, blur))
+    return term(
+        kind, np.log(ops.convert_to_numpy(model(changed))), present, "softmax"
+    ).mean()
 
 
 ONES = np.ones((3, 1))
 
 
+@float64_products
 @both
 def test_training_follows_the_derivative_through_map_and_network(small, kind, rng):
     x, label = small
@@ -221,6 +226,7 @@ def eager_history():
     return x, label, histories(x, label, [(plain(), {})], batch_size=SAMPLES)[0]
 
 
+@compiled_steps
 @pytest.mark.parametrize("make, options, allowed", ALIKE.values(), ids=ALIKE)
 @pytest.mark.one_in(2)
 def test_trains_alike_however_it_runs(eager_history, make, options, allowed):
@@ -231,6 +237,7 @@ def test_trains_alike_however_it_runs(eager_history, make, options, allowed):
         assert_close(history[name], expected[name], allowed, allowed)
 
 
+@pytest.mark.torch_suffices
 def test_channels_first_images_are_turned_around(x, label):
     def make(first):
         inputs = keras.Input((1, SIZE, SIZE) if first else (SIZE, SIZE, 1))
@@ -259,6 +266,7 @@ def one_class():
 
 
 @both
+@pytest.mark.torch_suffices
 def test_a_label_that_names_nothing_has_no_term(x, kind):
     terms = []
     for label in (np.zeros(SAMPLES), np.arange(SAMPLES) < 3, np.ones(SAMPLES)):
@@ -272,6 +280,7 @@ def test_a_label_that_names_nothing_has_no_term(x, kind):
 
 
 @both
+@pytest.mark.torch_suffices
 def test_a_class_without_a_concept_has_no_term(x, kind):
     concepts = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0]])
     terms = {}
@@ -286,6 +295,7 @@ def test_a_class_without_a_concept_has_no_term(x, kind):
     assert terms[2] == 0 < terms[0]
 
 
+@pytest.mark.torch_suffices
 def test_logits_are_noticed_by_the_compiled_loss(x, targets):
     """Unless the knowledge losses are told."""
     terms = []
@@ -301,6 +311,7 @@ def test_logits_are_noticed_by_the_compiled_loss(x, targets):
 
 
 @both
+@pytest.mark.torch_suffices
 def test_sample_weights_count(x, label, kind):
     terms = []
     for some, weights in (([0, 1, 2], [1.0, 0, 3]), ([0], [1.0]), ([2], [1.0])):
@@ -313,6 +324,7 @@ def test_sample_weights_count(x, label, kind):
     assert_close(weighted, (one + 3 * other) / 4, 1e-5, 0)
 
 
+@pytest.mark.torch_suffices
 def test_knowledge_that_is_not_valid_does_not_matter(x, targets):
     """The label is all that these losses need."""
     logs = []
@@ -323,6 +335,7 @@ def test_knowledge_that_is_not_valid_does_not_matter(x, targets):
 
 
 def test_losses_share_one_map_and_add_one_pass_each(x, label, monkeypatch):
+    tf = pytest.importorskip("tensorflow", reason="tells real passes by eager mode")
     maps, passes = [], []
     monkeypatch.setattr(
         forward_pass, "label_map", lambda *args: maps.append(1) or label_map(*args)
@@ -352,6 +365,7 @@ def test_losses_share_one_map_and_add_one_pass_each(x, label, monkeypatch):
     assert logs["sufficiency"] != logs["mean_colour"]
 
 
+@pytest.mark.torch_suffices
 def test_other_passes_move_no_statistics_and_are_not_supervised(x, label):
     weights, terms = [], []
     for losses in ([], [Necessity(), Sufficiency()]):
@@ -417,6 +431,7 @@ REFUSED = {
 @pytest.mark.parametrize(
     "make, change, pattern, options", REFUSED.values(), ids=REFUSED
 )
+@pytest.mark.torch_suffices
 def test_refuses_models_that_it_cannot_ask(x, make, change, pattern, options):
     model = compiled(make(), metrics=None, **options)
     with pytest.raises(ValueError, match=rf"(?s)Expected.*{pattern}.*Received"):

@@ -105,6 +105,7 @@ def bounding_boxes(mask):
     return np.array(boxes) / SIZE
 
 
+@pytest.mark.torch_suffices
 def test_masks_move_the_map_onto_the_object(decoy, untaught):
     x, label, mask = decoy
     y = {"label": label, "mask": mask}
@@ -114,6 +115,7 @@ def test_masks_move_the_map_onto_the_object(decoy, untaught):
     assert shares[1] > 0.5
 
 
+@pytest.mark.torch_suffices
 def test_boxes_move_the_map_onto_the_object_and_to_its_sides(decoy, untaught):
     x, label, mask = decoy
     y = {"label": label, "boxes": bounding_boxes(mask)}
@@ -151,6 +153,7 @@ def test_labels_make_concepts_of_the_classes(rng):
     assert absent[1] < 0.1
 
 
+@pytest.mark.torch_suffices
 def test_attributes_make_concepts_of_them(rng):
     """The label says nothing of the two kinds of blobs; some attributes do."""
     x = noise(rng, 2)
@@ -192,6 +195,7 @@ def test_areas_are_kept(decoy, untaught):
     assert kept[1] > 0.9
 
 
+@pytest.mark.torch_suffices
 def test_exclusive_concepts_part(rng):
     """Two blobs in every image: either may be either concept, but not both."""
     x = noise(rng, 2)
@@ -236,6 +240,7 @@ def maps_on_top(model, begin, x, y, losses, weights):
     return ops.convert_to_numpy(records[-1].scores)[..., 0]
 
 
+@pytest.mark.torch_suffices
 def test_small_maps_find_all_that_the_classes_are_told_by(rng):
     """A blob per class that is present, in a channel of its own."""
     x = noise(rng, 2)

@@ -97,6 +97,7 @@ def explained_by(outputs, form):
 
 @pytest.mark.parametrize("outputs", ["softmax", "sigmoid"])
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.torch_suffices
 def test_explains_the_logarithms_of_the_probabilities(rng, outputs, form):
     logits = rng.normal(scale=3, size=(4, 3))
     given = {"logits": logits}
@@ -110,6 +111,7 @@ def test_explains_the_logarithms_of_the_probabilities(rng, outputs, form):
 @pytest.mark.parametrize("outputs", ["softmax", "sigmoid"])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("scale", [1e4, 30.0])
+@pytest.mark.torch_suffices
 def test_extreme_predictions_stay_finite_when_derived_twice(outputs, form, scale):
     logits = np.float32([[scale, -scale, 0.0], [0.0, 0.5 * scale, scale]])
     explained = explained_by(outputs, form)
@@ -252,6 +254,7 @@ class Gradients(InputGradientLoss):
         return ops.mean(gradient, axis=(1, 2, 3))
 
 
+@pytest.mark.torch_suffices
 def test_masks_are_unions_whatever_the_label(x, rng):
     """One class that is not there, no masks at all, masks of several concepts."""
     loss = Gradients()
@@ -272,6 +275,7 @@ def test_masks_are_unions_whatever_the_label(x, rng):
     np.testing.assert_array_equal(single, mask[..., :1])
 
 
+@pytest.mark.torch_suffices
 def test_samples_without_a_mask_are_left_out(small):
     x, y = small
     y["valid"] = np.arange(3) < 2
@@ -281,6 +285,7 @@ def test_samples_without_a_mask_are_left_out(small):
     assert_close(logs["right_reasons"], values[:2].mean(), 1e-5, 0)
 
 
+@pytest.mark.torch_suffices
 def test_several_losses_and_a_validation_share_the_forward_pass(x, targets):
     terms = [RightReasons(), RightReasons("sigmoid", name="other"), MaskSupervision()]
     calls = []
@@ -346,6 +351,7 @@ def test_training_is_the_same_with_xla(x, targets):
         assert one[1] < one[0]
 
 
+@pytest.mark.torch_suffices
 def test_usual_layers_can_be_penalised(x, targets):
     inner = [
         layers.Conv2D(4, 3, strides=2, use_bias=False),
@@ -361,6 +367,7 @@ def test_usual_layers_can_be_penalised(x, targets):
     assert min(history["right_reasons"]) > 0
 
 
+@pytest.mark.torch_suffices
 def test_channels_first_gradients_are_turned_around(rng):
     images = rng.normal(size=(2, 3, 4, 5))
     inputs = keras.Input((3, 4, 5), dtype="float64")
@@ -428,6 +435,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("make, change, pattern", REFUSED.values(), ids=REFUSED)
+@pytest.mark.torch_suffices
 def test_refuses_models_without_such_a_gradient(x, mask, make, change, pattern):
     label = np.zeros(SAMPLES)
     loss = "sparse_categorical_crossentropy"

@@ -42,6 +42,7 @@ class GlobalLAPoolingContract(LAPoolingContract):
         )
 
 
+@pytest.mark.torch_suffices
 class TestGlobalLAPooling1D(GlobalLAPoolingContract):
     """`GlobalLAPooling1D`."""
 
@@ -54,6 +55,7 @@ class TestGlobalLAPooling2D(GlobalLAPoolingContract):
     case = LAYER_CASES["GlobalLAPooling2D"]
 
 
+@pytest.mark.torch_suffices
 class TestGlobalLAPooling3D(GlobalLAPoolingContract):
     """`GlobalLAPooling3D`."""
 

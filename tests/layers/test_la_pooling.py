@@ -83,6 +83,7 @@ class WindowedLAPoolingContract(LAPoolingContract):
             use(self.case.layer(5), (1, *[4] * self.case.rank, CHANNELS))
 
 
+@pytest.mark.torch_suffices
 class TestLAPooling1D(WindowedLAPoolingContract):
     """`LAPooling1D`."""
 
@@ -130,6 +131,7 @@ class TestLAPooling2D(WindowedLAPoolingContract):
         assert float(layer.raw_alpha) == pytest.approx(expected * before)
 
 
+@pytest.mark.torch_suffices
 class TestLAPooling3D(WindowedLAPoolingContract):
     """`LAPooling3D`."""
 
