@@ -32,13 +32,6 @@ TORCH_TESTS := $(addprefix tests/,ops/test_torch_la_pool.py $(addprefix injectio
     $(addprefix explanation/test_explain_,models.py combinations.py) \
     evaluation/test_compare_metrics.py \
     examples/test_study_grid.py examples/test_study.py)
-# JAX compiles every operation anew for every shape: with these it takes minutes. What
-# is refused, and how, depends on no backend.
-TOO_SLOW_ON_JAX := every_rank or second_derivatives or zero_alpha or small_alpha or \
-    large_alpha or constant_scores or stops_the_gradient or 1D or 3D or refuses or \
-    same_with_xla or all_kinds_of_data or output_sizes or masks_are_unions or \
-    a_score_of_zero or closed_form or for_many_batches or usual_layers or \
-    is_a_term or (derived_twice and 30.0)
 # Where the demo leaves its figure and its network, and how many images are evaluated.
 DEMO := results/quickstart
 SAMPLES ?= 100
@@ -89,7 +82,7 @@ test-tensorflow: library
 test-jax: $(BACKENDS_READY)
 	KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1 \
 	    $(BACKENDS)/bin/python $(PYTEST) $(BACKEND_TESTS) \
-	    $(JAX_TESTS) -k 'not ($(TOO_SLOW_ON_JAX))'
+	    $(JAX_TESTS)
 
 # Threads of their own would make the processes wait for each other.
 test-torch: $(BACKENDS_READY)

@@ -111,6 +111,7 @@ def rows_of(workshop, kind, name, arm):
         pytest.param("ablation: sufficiency + areas", marks=pytest.mark.thorough),
     ],
 )
+@pytest.mark.torch_suffices
 def test_networks_are_told(workshop, arm):
     from study_grid.cell import TRAIN
 
@@ -125,6 +126,7 @@ def test_networks_are_told(workshop, arm):
     "name, arm",
     [("crowded", "LAP + masks, tuned"), ("beetles", "LAP + attributes, tuned")],
 )
+@pytest.mark.torch_suffices
 def test_several_labels_and_attributes(workshop, name, arm):
     from study_grid.cell import TRAIN, Cell
 
@@ -134,6 +136,7 @@ def test_several_labels_and_attributes(workshop, name, arm):
     assert concepts[-1] == {"crowded": 10, "beetles": 5}[name]
 
 
+@pytest.mark.torch_suffices
 def test_explainers_are_compared(workshop, monkeypatch):
     from study_grid import explain_cell
     from study_grid.cell import EXPLAIN
@@ -154,7 +157,7 @@ def test_explainers_are_compared(workshop, monkeypatch):
         )
 
 
-@same_everywhere
+@pytest.mark.torch_suffices
 def test_costs_are_measured(workshop):
     from study_grid.cell import COST
 
@@ -194,7 +197,7 @@ def test_quick_study(tmp_path, capsys, monkeypatch):
     assert (folder / "docs" / "study.md").read_text() == page
 
 
-@same_everywhere
+@pytest.mark.torch_suffices
 def test_what_is_unknown_is_refused(tmp_path):
     study = importlib.import_module("study")
     for option, value in (
@@ -216,7 +219,7 @@ def answer_rightly(monkeypatch):
     )
 
 
-@same_everywhere
+@pytest.mark.torch_suffices
 def test_maps_with_certainty_are_compared(workshop, tmp_path, monkeypatch):
     import map_certainty
     from study_grid.cell import TRAIN
@@ -245,7 +248,7 @@ def test_maps_with_certainty_are_compared(workshop, tmp_path, monkeypatch):
     assert {"insertion", "deletion", "road", "mu_fidelity"} < set(sure)
 
 
-@same_everywhere
+@pytest.mark.torch_suffices
 def test_what_is_measured_after_the_map(workshop, tmp_path, monkeypatch):
     import after_the_map
     from study_grid.cell import TRAIN
@@ -262,7 +265,7 @@ def test_what_is_measured_after_the_map(workshop, tmp_path, monkeypatch):
     assert len({row[after_the_map.GONE[1]] for row in rows}) == 1
 
 
-@same_everywhere
+@pytest.mark.torch_suffices
 def test_zeros_go_by_nearness():
     from after_the_map import by_nearness
 
@@ -273,7 +276,7 @@ def test_zeros_go_by_nearness():
     assert maps.min() == 0
 
 
-@same_everywhere
+@pytest.mark.torch_suffices
 def test_score_gains_are_compared(workshop, tmp_path):
     import score_gain
     from study_grid.cell import TRAIN, Cell
@@ -301,7 +304,7 @@ def test_score_gains_are_compared(workshop, tmp_path):
     assert fast.max() > slow.max()
 
 
-@same_everywhere
+@pytest.mark.torch_suffices
 def test_families():
     from study_grid.arms import LAP_MASKS_TUNED
     from study_grid.families import FAMILIES

@@ -7,7 +7,6 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from backend_limits import slow_on_jax
 from keras import ops
 from tolerances import assert_close, layer_tolerance
 
@@ -54,9 +53,8 @@ def arrays(outputs, records):
     ]
 
 
-@pytest.mark.parametrize(
-    "dtype", ["float32", pytest.param("mixed_bfloat16", marks=slow_on_jax)]
-)
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.slow_on_jax
 def test_both_kinds_tell_the_same(dtype):
     network = model(dtype)
     step, compiled = recorded_pass(network), compiled_pass(network)
@@ -70,6 +68,7 @@ def test_both_kinds_tell_the_same(dtype):
             assert_close(actual, wanted, **tolerance)
 
 
+@pytest.mark.slow_on_jax
 def test_outputs_keep_their_order():
     network = model()
     image, last = network.inputs[0], network.layers[-2].output
@@ -192,6 +191,7 @@ def test_tells_what_stops_a_model_from_being_compiled(kind):
 
 
 @pytest.mark.parametrize("is_known", [True, False])
+@pytest.mark.slow_on_jax
 def test_explain_compiles_for_many_batches(monkeypatch, is_known):
     network = model()
     # The function hides its module.

@@ -9,10 +9,6 @@ ON_TORCH = keras.config.backend() == "torch"
 traced = pytest.mark.skipif(
     ON_TORCH, reason="on torch Keras traces nothing: every step runs in Python"
 )
-slow_on_jax = pytest.mark.skipif(
-    keras.config.backend() == "jax",
-    reason="JAX compiles for long what other tests compile as well",
-)
 several_steps = pytest.mark.skipif(
     ON_TORCH, reason="on torch Keras has no `steps_per_execution`"
 )

@@ -115,6 +115,7 @@ def test_default_opens_the_gate_over_the_first_epoch():
 
 
 @pytest.mark.parametrize("start, end, schedule", [(0.5, 2, "linear"), (0, 3, "cosine")])
+@pytest.mark.slow_on_jax
 def test_gates_follow_the_schedule(model, start, end, schedule):
     anneal = GateAnneal(start, end, schedule)
     recorder = record_fit(model, anneal, epochs=3, validation_data=(X[:2], Y[:2]))

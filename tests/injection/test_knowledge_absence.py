@@ -130,6 +130,7 @@ def test_refuses_bad_arguments(arguments, received):
 
 
 @pytest.mark.parametrize("options", [EAGER, GRAPH], ids=str)
+@pytest.mark.slow_on_jax
 def test_is_a_term_in_training(x, label, rng, options):
     model = make_model(**options)
     head = model.layers[-2].head

@@ -40,17 +40,20 @@ MODES = {
     "graph": (GRAPH, ALLOWED),
     "compiled": pytest.param({"jit_compile": True}, ALLOWED, marks=compiled_steps),
     "auto": ({"jit_compile": "auto"}, ALLOWED),
-    "mixed_float16": (
+    "mixed_float16": pytest.param(
         {"dtype": "mixed_float16", **CHEAP},
         layer_tolerance("float16", 4),
+        marks=pytest.mark.slow_on_jax,
     ),
-    "mixed_float16 graph": (
+    "mixed_float16 graph": pytest.param(
         {"dtype": "mixed_float16", **GRAPH},
         layer_tolerance("float16", 4),
+        marks=pytest.mark.slow_on_jax,
     ),
-    "mixed_bfloat16": (
+    "mixed_bfloat16": pytest.param(
         {"dtype": "mixed_bfloat16", **GRAPH},
         layer_tolerance("bfloat16", 4),
+        marks=pytest.mark.slow_on_jax,
     ),
 }
 
@@ -178,6 +181,7 @@ class Sequence(keras.utils.PyDataset):
         return self.batches[index]
 
 
+@pytest.mark.slow_on_jax
 def test_all_kinds_of_data_give_the_same(x, targets):
     kinds = [
         {"x": Sequence(x, targets)},
@@ -308,6 +312,7 @@ def test_the_compiled_loss_says_whether_the_likeliest_class_is_present(
 # Evaluation.
 
 
+@pytest.mark.slow_on_jax
 def test_evaluate_takes_the_callback_for_targets_with_knowledge(
     x, label, mask, targets
 ):
@@ -332,6 +337,7 @@ def test_evaluate_takes_the_callback_for_targets_with_knowledge(
     assert_close(plain["loss"], own, **ALLOWED)
 
 
+@pytest.mark.slow_on_jax
 def test_others_may_evaluate_during_fit(x, label, mask, targets):
     """With the callback or without it, and the training goes on with knowledge."""
     model, term = make_model(), MaskSupervision()

@@ -5,7 +5,7 @@ import copy
 import keras
 import numpy as np
 import pytest
-from backend_limits import slow_on_jax, traced
+from backend_limits import traced
 from injection_problem import (
     ALLOWED,
     CHEAP,
@@ -80,6 +80,7 @@ def test_an_error_in_a_step_leaves_the_model_as_it_was(x, label, targets):
         assert_plain(model, x, label)
 
 
+@pytest.mark.slow_on_jax
 def test_the_same_callback_serves_after_an_error_in_the_first_step(x, label, targets):
     wrong = {"label": label, "masks": targets["mask"]}
     states = []
@@ -95,7 +96,7 @@ def test_the_same_callback_serves_after_an_error_in_the_first_step(x, label, tar
         assert_close(actual, expected, **ALLOWED)
 
 
-@slow_on_jax
+@pytest.mark.slow_on_jax
 @pytest.mark.torch_suffices
 def test_a_copy_serves_as_the_original_does(x, targets):
     injection = KnowledgeInjection([MaskSupervision()])
@@ -104,7 +105,9 @@ def test_a_copy_serves_as_the_original_does(x, targets):
     assert fit(make_model(rate=0.1), x, targets, [copied]) == expected
 
 
-@pytest.mark.parametrize("kind", [pytest.param("train", marks=slow_on_jax), "test"])
+@pytest.mark.parametrize(
+    "kind", [pytest.param("train", marks=pytest.mark.slow_on_jax), "test"]
+)
 def test_steps_of_other_callbacks_do_not_take_the_place_of_those_with_knowledge(
     x, label, kind
 ):
@@ -232,6 +235,7 @@ def test_an_error_between_hook_and_step_leaves_a_plain_fit_plain(
     keras.config.backend() == "tensorflow",
     reason="on TensorFlow there is a test of it in more setups",
 )
+@pytest.mark.slow_on_jax
 def test_weights_of_zero_change_nothing(x, label, targets):
     models = [make_model(rate=0.1, **GRAPH) for _ in range(2)]
     terms = [Presence(), MaskSupervision()]
@@ -243,6 +247,7 @@ def test_weights_of_zero_change_nothing(x, label, targets):
         np.testing.assert_array_equal(weight, other)
 
 
+@pytest.mark.slow_on_jax
 def test_fits_with_and_without_the_callback_take_turns(x, label, targets):
     """The same callback twice; each fit as if the others had been of another object."""
     shared = KnowledgeInjection([MaskSupervision()])
@@ -257,7 +262,7 @@ def test_fits_with_and_without_the_callback_take_turns(x, label, targets):
             np.testing.assert_array_equal(weight, other)
 
 
-@slow_on_jax
+@pytest.mark.slow_on_jax
 def test_one_callback_serves_several_models(x, targets):
     shared = KnowledgeInjection([MaskSupervision()])
     models = [make_model(), compiled(converted())]

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from autodiff import gradients
-from backend_limits import compiled_steps, same_everywhere, slow_on_jax
+from backend_limits import compiled_steps, same_everywhere
 from injection_problem import (
     CLASSES,
     SAMPLES,
@@ -190,7 +190,7 @@ def input_gradient(model, x):
     return ops.convert_to_numpy(found["images"])
 
 
-@slow_on_jax
+@pytest.mark.slow_on_jax
 def test_gradient_of_a_model_equals_differences(small, rng):
     """Of what the next test compares with."""
     x, _ = small
@@ -201,6 +201,7 @@ def test_gradient_of_a_model_equals_differences(small, rng):
     assert_close(gradient, slope, *([1e-2, 0] if IS_ROUGH else [1e-8, 1e-8]))
 
 
+@pytest.mark.slow_on_jax
 def test_training_follows_the_derivative_of_the_penalty(small, rng):
     """Second derivatives through both layers, against differences of first ones."""
     x, y = small
@@ -338,6 +339,7 @@ def fit_penalised(x, targets, make_inner, **options):
 
 
 @compiled_steps
+@pytest.mark.slow_on_jax
 def test_training_is_the_same_with_xla(x, targets):
     histories = [
         fit_penalised(

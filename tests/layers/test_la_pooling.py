@@ -20,6 +20,7 @@ class WindowedLAPoolingContract(LAPoolingContract):
     sizes = ()
     output_sizes = ()
 
+    @pytest.mark.slow_on_jax
     def test_output_sizes(self):
         x = np.ones((2, *self.sizes, CHANNELS))
         for windows, sizes in self.output_sizes:

@@ -50,6 +50,7 @@ def test_maps_are_channels_last_whatever_the_layer(x):
     assert_identical(records[0].logits, layer.head(x))
 
 
+@pytest.mark.slow_on_jax
 def test_records_in_the_order_of_the_calls(x):
     shared = LAPooling2D(2, padding="same")
     inputs = keras.Input((8, 8, 3))

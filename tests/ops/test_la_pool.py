@@ -68,6 +68,7 @@ def test_equals_the_oracle(case):
 @pytest.mark.parametrize("base", ["max", "avg", "first"])
 @pytest.mark.parametrize("padding", ["valid", "same", ((2, 1), (0, 1), (1, 1))])
 @pytest.mark.one_in(6)
+@pytest.mark.slow_on_jax
 def test_every_base_for_every_rank_and_dtype(rank, dtype, base, padding):
     case = Case(
         batch=2,
@@ -133,7 +134,7 @@ def test_scores_keep_their_own_precision(rng, pool_size):
 
 
 @pytest.mark.parametrize("padding", ["valid", "same", ((1, 0), (0, 1))])
-@pytest.mark.fewer_on_jax
+@pytest.mark.slow_on_jax
 def test_empty_batch(padding):
     y = la_pool(np.ones((0, 5, 5, 4)), np.ones((0, 5, 5, 1)), 1.0, 2, padding=padding)
     known = la_pool(np.ones((1, 5, 5, 4)), np.ones((1, 5, 5, 1)), 1.0, 2, None, padding)
@@ -189,6 +190,7 @@ def pool_real_pixels(reduce, x, geometry):
 @weighting_cases
 @gating_cases
 @pytest.mark.one_in(3)
+@pytest.mark.slow_on_jax
 def test_zero_alpha_is_average_pooling(rng, geometry, weighting, gating):
     x, scores = features_and_scores(rng)
     y = la_pool(x, scores, 0.0, **geometry, weighting=weighting, gating=gating)
@@ -200,6 +202,7 @@ def test_zero_alpha_is_average_pooling(rng, geometry, weighting, gating):
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @weighting_cases
 @gating_cases
+@pytest.mark.slow_on_jax
 def test_zero_alpha_is_average_pooling_of_keras(rng, padding, weighting, gating):
     x, scores = features_and_scores(rng)
     y = la_pool(x, scores, 0.0, 3, 2, padding, weighting=weighting, gating=gating)
@@ -210,6 +213,7 @@ def test_zero_alpha_is_average_pooling_of_keras(rng, padding, weighting, gating)
 
 @geometry_cases
 @weighting_cases
+@pytest.mark.slow_on_jax
 def test_small_alpha_tends_to_average_pooling(rng, geometry, weighting):
     x, scores = features_and_scores(rng)
     expected = pool_real_pixels(np.mean, x * scores, geometry)
@@ -226,6 +230,7 @@ def test_small_alpha_tends_to_average_pooling(rng, geometry, weighting):
 
 @geometry_cases
 @weighting_cases
+@pytest.mark.slow_on_jax
 def test_large_alpha_on_features_is_max_pooling(rng, geometry, weighting):
     x, _ = features_and_scores(rng)
     y = la_pool(x, x, 1e6, **geometry, weighting=weighting, gating=None)
@@ -234,6 +239,7 @@ def test_large_alpha_on_features_is_max_pooling(rng, geometry, weighting):
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @weighting_cases
+@pytest.mark.slow_on_jax
 def test_large_alpha_on_features_is_max_pooling_of_keras(rng, padding, weighting):
     x, _ = features_and_scores(rng)
     y = la_pool(x, x, 1e6, 3, 2, padding, weighting=weighting, gating=None)
@@ -246,6 +252,7 @@ def test_large_alpha_on_features_is_max_pooling_of_keras(rng, padding, weighting
 @weighting_cases
 @pytest.mark.parametrize("alpha", [0.0, 2.0, 1e3])
 @pytest.mark.one_in(4)
+@pytest.mark.slow_on_jax
 def test_constant_scores_average(rng, geometry, weighting, alpha):
     x, _ = features_and_scores(rng)
     scores = np.full((2, 7, 5, 1), 0.7)
@@ -260,6 +267,7 @@ def test_constant_scores_average(rng, geometry, weighting, alpha):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.one_in(8)
+@pytest.mark.slow_on_jax
 def test_a_score_of_zero_passes_nothing(rng, geometry, weighting, dtype, groups):
     x, scores = (
         ops.cast(array, dtype) for array in features_and_scores(rng, groups=groups)
@@ -294,6 +302,7 @@ def test_a_feature_that_is_not_finite_shows_in_its_windows_at_any_gate(
 @gating_cases
 @weighting_cases
 @pytest.mark.one_in(3)
+@pytest.mark.slow_on_jax
 def test_large_features_do_not_overflow(rng, geometry, gating, weighting):
     x, scores = features_and_scores(rng, "float32")
     x, scale = 1.9 + x / 100, np.float32(2.0**127)
@@ -330,6 +339,7 @@ def keras_pooling(x, base, geometry):
 @geometry_cases
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.one_in(3)
+@pytest.mark.slow_on_jax
 def test_closed_max_base_is_max_pooling_to_the_last_bit(rng, geometry, dtype):
     x, scores = (ops.cast(array, dtype) for array in features_and_scores(rng))
     y = la_pool(x, scores, 2.0, **geometry, base="max", base_gate=0.0)
@@ -348,7 +358,7 @@ def test_closed_avg_base_is_average_pooling(rng, geometry):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.fewer_on_jax
+@pytest.mark.slow_on_jax
 def test_first_base_is_what_a_strided_convolution_samples(rng, dtype):
     x, scores = (ops.cast(array, dtype) for array in features_and_scores(rng))
     first = {"base": "first", "base_gate": 0.0}
@@ -435,6 +445,7 @@ def assert_gradients_equal_the_closed_form(gradients, case, upstream):
         max_size=6,
     )
 )
+@pytest.mark.slow_on_jax
 def test_gradients_equal_the_closed_form(case):
     upstream = random_upstream(case)
     gradients = pool_gradients(case.tensors(), case.arguments, upstream)
@@ -484,6 +495,7 @@ def test_the_first_of_tied_pixels_takes_the_gradient(
 
 
 @one_window_cases
+@pytest.mark.slow_on_jax
 def test_the_first_of_tied_features_takes_the_gradient_of_the_max_base(window):
     tensors = {
         "x": np.reshape([1.0, 3.0, 2.0, 3.0, 0.0, 3.0], (1, 2, 3, 1)),
@@ -500,6 +512,7 @@ def test_the_first_of_tied_features_takes_the_gradient_of_the_max_base(window):
 @weighting_cases
 @gating_cases
 @pytest.mark.one_in(3)
+@pytest.mark.slow_on_jax
 def test_gradients_at_constant_scores(rng, window, weighting, gating):
     score, alpha = 0.4, 3.0
     x, dy = rng.normal(size=(1, 2, 3, 4)), rng.normal(size=(1, 1, 1, 4))
@@ -521,6 +534,7 @@ def test_gradients_at_constant_scores(rng, window, weighting, gating):
 
 
 @geometry_cases
+@pytest.mark.slow_on_jax
 def test_a_score_of_zero_stops_the_gradient_of_the_features(rng, geometry):
     x, scores = features_and_scores(rng)
     closed = rng.random(scores.shape) < 0.5
@@ -549,6 +563,7 @@ OPTIONS = [
     ids=str,
 )
 @pytest.mark.one_in(4)
+@pytest.mark.slow_on_jax
 def test_second_derivatives_equal_differences_of_the_first(rng, arguments):
     values = {
         "x": rng.normal(size=(2, 4, 3, 2)),
