@@ -31,6 +31,7 @@ TORCH_TESTS := $(addprefix tests/,ops/test_torch_la_pool.py $(addprefix injectio
     _interventions_in_training.py)) \
     $(addprefix explanation/test_explain_,models.py combinations.py) \
     evaluation/test_compare_metrics.py \
+    $(addprefix surgery/test_,applications.py compile_state.py) \
     examples/test_study_grid.py examples/test_study.py)
 # Where the demo leaves its figure and its network, and how many images are evaluated.
 DEMO := results/quickstart

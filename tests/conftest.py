@@ -15,6 +15,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 # On tensors this small compiling takes longer than computing.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+)
 # What one test has compiled serves the others of its process, and processes that it
 # waits for; those beside it would read what is half written.
 os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="keras_lap_jax_")
@@ -75,6 +79,8 @@ def pytest_collection_finish():
     """Modules and cases stay: collections of garbage need not look through them."""
     gc.collect()
     gc.freeze()
+    # Graphs are many objects, and most of them stay until the end of a test.
+    gc.set_threshold(50_000, 20, 20)
 
 
 def pytest_unconfigure():

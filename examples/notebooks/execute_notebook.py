@@ -17,11 +17,12 @@ def main():
         nbformat.write(execute_notebook(path), path)
 
 
-def execute_notebook(path):
+def execute_notebook(path, changes=()):
     """Executes a notebook in its folder.
 
     Args:
         path: The notebook.
+        changes: Pairs of texts; the second takes the place of the first in the code.
 
     Returns:
         The notebook with outputs, without what went to stderr and without times.
@@ -30,6 +31,9 @@ def execute_notebook(path):
         nbclient.exceptions.CellExecutionError: If a cell fails.
     """
     notebook = nbformat.read(path, as_version=4)
+    for before, after in changes:
+        for cell in notebook.cells:
+            cell.source = cell.source.replace(before, after)
     NotebookClient(
         notebook,
         resources={"metadata": {"path": str(path.parent)}},

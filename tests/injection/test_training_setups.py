@@ -511,7 +511,9 @@ def with_random_layers():
 
 UNCHANGED = {
     "eager": ("float32", {"run_eagerly": True}),
-    "mixed_float16": ("mixed_float16", {"jit_compile": False}),
+    "mixed_float16": pytest.param(
+        "mixed_float16", {"jit_compile": False}, marks=pytest.mark.thorough
+    ),
     "graph": pytest.param(
         "float32", {"jit_compile": False}, marks=pytest.mark.thorough
     ),
@@ -544,7 +546,10 @@ def test_weights_of_zero_change_nothing(policy, options):
 # Tracing.
 
 
-@pytest.mark.parametrize("data, steps", [("generator", 1), ("PyDataset", 3)])
+@pytest.mark.parametrize(
+    "data, steps",
+    [pytest.param("generator", 1, marks=pytest.mark.thorough), ("PyDataset", 3)],
+)
 def test_traces_less_than_keras_does(data, steps):
     """Over three epochs of training and validation with a smaller last batch.
 

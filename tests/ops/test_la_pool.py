@@ -17,7 +17,7 @@ from cases import (
     random_upstream,
     spaced,
 )
-from effort import examples
+from effort import THOROUGH, examples
 from hypothesis import given, settings
 from keras import layers, ops
 from layer_cases import skip_average_pooling_on_torch
@@ -29,11 +29,21 @@ from keras_lap.ops import which
 
 IMPLEMENTATIONS = sorted({which().implementation, "reference"})
 automatic = "auto"
+on_every_implementation = pytest.mark.parametrize(
+    "implementation", IMPLEMENTATIONS, indirect=True, scope="module"
+)
 
 
-@pytest.fixture(scope="module", autouse=True, params=IMPLEMENTATIONS)
+@pytest.fixture(
+    scope="module",
+    autouse=True,
+    params=IMPLEMENTATIONS if THOROUGH else IMPLEMENTATIONS[:1],
+)
 def implementation(request):
-    """Every test runs on the fused kernels, where they are there, and the reference."""
+    """What a test runs on: the fused kernels, where they are, or the reference.
+
+    The reference is for other backends, and for comparisons with the oracle.
+    """
     global automatic
     automatic = "reference" if request.param == "reference" else "auto"
     yield
@@ -57,6 +67,7 @@ def assert_equals_the_oracle(y, case):
     )
 
 
+@on_every_implementation
 @settings(max_examples=examples(200))
 @given(cases(dtypes=DTYPES))
 def test_equals_the_oracle(case):
@@ -411,6 +422,7 @@ def differences_of_the_oracle(case, upstream):
     }
 
 
+@on_every_implementation
 @settings(max_examples=examples(40))
 @given(cases(score_kinds=("spaced",), **SMALL))
 def test_gradients_equal_differences_of_the_oracle(case):

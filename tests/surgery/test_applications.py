@@ -8,6 +8,7 @@ import types
 import convert_applications as applications
 import keras
 import pytest
+from backend_limits import same_everywhere
 from keras import layers
 from random_weights import random_weights
 
@@ -125,6 +126,7 @@ def large(*network):
         ),
     ],
 )
+@pytest.mark.torch_suffices
 def test_families(name, size, laps, kinds, stays, rng):
     images = applications.random_images(2, size, rng)
     classifier = applications.build(name, size)
@@ -184,6 +186,7 @@ def in_this_process(kind):
     return types.SimpleNamespace(Pool=lambda *_, **__: contextlib.nullcontext(pool))
 
 
+@same_everywhere
 def test_the_script_writes_a_row_for_each(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(applications.multiprocessing, "get_context", in_this_process)
     files = tmp_path / "rows.csv", tmp_path / "page.md"

@@ -337,7 +337,7 @@ def test_runs_in_litert(trained, tmp_path):
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
-@pytest.mark.one_in(3)
+@pytest.mark.thorough
 def test_every_rank_is_built_into_litert(rank, tmp_path, rng):
     windowed = LAYER_CASES[f"LAPooling{rank}D"]
     overall = LAYER_CASES[f"GlobalLAPooling{rank}D"]
