@@ -23,16 +23,11 @@ BACKEND_TESTS := $(addprefix tests/,$(addprefix ops/test_,la_pool.py la_pool_sym
     surgery/test_convert_on_backends.py)
 JAX_TESTS := \
     tests/injection/test_knowledge_injection_kinds.py::test_every_kind_of_knowledge_has_its_term
-# What runs eagerly, and what is the same operations of Keras on every backend, and
-# takes minutes to compile on JAX, as do the study's cells.
-TORCH_TESTS := $(addprefix tests/,ops/test_torch_la_pool.py $(addprefix injection/test_, \
-    $(addprefix knowledge,_layers.py _across_layers.py _purpose.py _injection_errors.py \
-    _injection_kinds.py _injection_models.py _injection_warmup.py _injection_balance.py \
-    _interventions_in_training.py)) \
+# What depends on no backend, and what runs eagerly.
+TORCH_TESTS := $(sort $(BACKEND_TESTS) $(shell grep -l torch_suffices tests/*/test_*.py) \
+    $(addprefix tests/,ops/test_torch_la_pool.py injection/test_knowledge_layers.py \
     $(addprefix explanation/test_explain_,models.py combinations.py) \
-    evaluation/test_compare_metrics.py \
-    $(addprefix surgery/test_,applications.py compile_state.py) \
-    examples/test_study_grid.py examples/test_study.py)
+    evaluation/test_compare_metrics.py examples/test_study_grid.py))
 # Where the demo leaves its figure and its network, and how many images are evaluated.
 DEMO := results/quickstart
 SAMPLES ?= 100
@@ -66,9 +61,9 @@ $(DEMO).keras:
 study: library
 	$(BIN)/python examples/study.py --data-dir data --docs docs $(STUDY)
 
-# Both environments and the library side by side. What fails is tried once more where it
+# The compiler and pip take turns at two cores. What fails is tried once more where it
 # is needed.
-test:
+test: $(READY)
 	-$(MAKE) --jobs 2 library $(BACKENDS_READY)
 	$(MAKE) test-tensorflow test-jax test-torch
 
@@ -81,14 +76,13 @@ test-tensorflow: library
 
 # Most of its time goes into compiling what runs once.
 test-jax: $(BACKENDS_READY)
-	KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1 \
+	KERAS_BACKEND=jax \
 	    $(BACKENDS)/bin/python $(PYTEST) $(BACKEND_TESTS) \
 	    $(JAX_TESTS)
 
 # Threads of their own would make the processes wait for each other.
 test-torch: $(BACKENDS_READY)
-	KERAS_BACKEND=torch OMP_NUM_THREADS=1 $(BACKENDS)/bin/python $(PYTEST) $(BACKEND_TESTS) \
-	    $(TORCH_TESTS)
+	KERAS_BACKEND=torch OMP_NUM_THREADS=1 $(BACKENDS)/bin/python $(PYTEST) $(TORCH_TESTS)
 
 # Metrics against those of xplique, Quantus and pytorch-grad-cam.
 parity: $(PARITY_READY)

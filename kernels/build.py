@@ -49,7 +49,7 @@ import tensorflow as tf
 tf.load_op_library(library)
 """
 ERROR_LINES = 40
-# Of the sources: XLA's headers, and every kernel for several instruction sets.
+# One includes XLA's headers, one holds every kernel for several instruction sets.
 LONGEST = ("xla_kernels.cc", "channels.cc")
 
 

@@ -22,7 +22,8 @@ def execute_notebook(path, changes=()):
 
     Args:
         path: The notebook.
-        changes: Pairs of texts; the second takes the place of the first in the code.
+        changes: Pairs of texts; the second takes the place of the first in the code,
+            where it is found.
 
     Returns:
         The notebook with outputs, without what went to stderr and without times.
@@ -31,8 +32,9 @@ def execute_notebook(path, changes=()):
         nbclient.exceptions.CellExecutionError: If a cell fails.
     """
     notebook = nbformat.read(path, as_version=4)
+    codes = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for before, after in changes:
-        for cell in notebook.cells:
+        for cell in codes:
             cell.source = cell.source.replace(before, after)
     NotebookClient(
         notebook,
@@ -43,11 +45,8 @@ def execute_notebook(path, changes=()):
     ).execute()
     # Its version would change with every machine.
     notebook.metadata.pop("language_info", None)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = [
-                each for each in cell.outputs if each.get("name") != "stderr"
-            ]
+    for cell in codes:
+        cell.outputs = [each for each in cell.outputs if each.get("name") != "stderr"]
     return notebook
 
 

@@ -47,6 +47,7 @@ def started(monkeypatch):
     timer.cancel()
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("started")
 def test_two_workers_train_and_save_one_network(multi_worker, tmp_path, capfd):
     options = {

@@ -1,5 +1,6 @@
 """The notebooks run, and what they tell is so."""
 
+import json
 import pathlib
 import re
 
@@ -16,10 +17,14 @@ def printed():
     """Executes a notebook and returns what it prints."""
     from execute_notebook import execute_notebook
 
-    def printed(name, changes=()):
-        return text_of(execute_notebook(NOTEBOOKS / f"{name}.ipynb", changes))
+    def run(name, *changes):
+        path = NOTEBOOKS / f"{name}.ipynb"
+        assert all(
+            json.dumps(before)[1:-1] in path.read_text() for before, _ in changes
+        )
+        return text_of(execute_notebook(path, changes))
 
-    return printed
+    return run
 
 
 def outputs_of(notebook):
@@ -48,7 +53,7 @@ def test_convert_and_explain(printed):
 
 def test_teach_by_masks(printed):
     few = [('"train", 384', '"train", 64'), ("epochs=3", "epochs=1")]
-    text = printed("teach_by_masks", () if THOROUGH else few)
+    text = printed("teach_by_masks", *([] if THOROUGH else few))
     before, after = numbers(r"mask: (\S+) before, (\S+) after", text)
     assert after > (2 if THOROUGH else 1) * before
 

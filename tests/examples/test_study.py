@@ -12,11 +12,6 @@ from keras import layers
 
 import keras_lap
 
-# The quick study has these, and it runs on TensorFlow alone.
-thorough_after_the_quick_study = (
-    [pytest.mark.thorough] if keras.config.backend() == "tensorflow" else []
-)
-
 
 @pytest.fixture(autouse=True)
 def no_graphs(request):
@@ -106,8 +101,8 @@ def rows_of(workshop, kind, name, arm):
     [
         "LAP + labels",
         "LAP + boxes, 5 %",
-        pytest.param("RRR, 5 %", marks=thorough_after_the_quick_study),
-        pytest.param("GAIN, 5 %", marks=thorough_after_the_quick_study),
+        "RRR, 5 %",
+        "GAIN, 5 %",
         pytest.param("ablation: sufficiency + areas", marks=pytest.mark.thorough),
     ],
 )

@@ -18,7 +18,9 @@ def tiny_network(input_shape, weights, classes):
     )
 
 
-@pytest.mark.parametrize("options", [[], ["--first"]])
+@pytest.mark.parametrize(
+    "options", [pytest.param([], marks=pytest.mark.thorough), ["--first"]]
+)
 def test_rows(options, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(keras.applications, "Tiny", tiny_network, raising=False)
     import training_cost

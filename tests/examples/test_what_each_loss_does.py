@@ -69,6 +69,7 @@ def test_figures_and_tables_are_written(script, tmp_path, monkeypatch):
     assert rows.sub("", page.read_text()) == rows.sub("", PAGE.read_text())
 
 
+@pytest.mark.thorough
 def test_all_begin_alike_and_see_the_same_order(script, monkeypatch, rng):
     """A loss without a weight changes nothing."""
     weightless = script.Subject(losses.Presence(), weight=0.0)

@@ -8,11 +8,11 @@ THOROUGH = os.environ.get("KERAS_LAP_THOROUGH", "0") != "0"
 _BACKEND = os.environ.get("KERAS_BACKEND", "tensorflow")
 # JAX compiles every operation anew for every shape, which a property has many of.
 _FEWER_ON_JAX, _FEWEST = (5, 2) if _BACKEND == "jax" else (1, 4)
-_LEFT_OUT = {
-    "tensorflow": ["thorough", "torch_suffices"],
-    "jax": ["thorough", "torch_suffices", "slow_on_jax"],
-    "torch": ["thorough"],
-}[_BACKEND]
+_LEFT_OUT = {"thorough"}
+if _BACKEND != "torch":
+    _LEFT_OUT.add("torch_suffices")
+if _BACKEND == "jax":
+    _LEFT_OUT.add("slow_on_jax")
 
 
 def examples(count):
@@ -25,14 +25,17 @@ def left_out(items):
     """The set of those tests that their marks leave out.
 
     `thorough` leaves out the test, `slow_on_jax` leaves it out on JAX, `torch_suffices`
-    on both other backends, where a step takes several times as long to build. Of what
-    is left, `one_in(n)` keeps an n-th of its cases, on JAX a fifth of these;
-    `fewer_on_jax` keeps all, on JAX a fifth. Which ones is drawn at random, always the
-    same, so that no argument keeps a single value.
+    on both other backends, where a step takes several times as long to build, unless it
+    is marked as `everywhere`, too. Of what is left, `one_in(n)` keeps an n-th of its
+    cases, on JAX a fifth of these; `fewer_on_jax` keeps all, on JAX a fifth. Which ones
+    is drawn at random, always the same, so that no argument keeps a single value.
     """
     families, found = {}, set()
     for item in items:
-        if any(item.get_closest_marker(name) for name in _LEFT_OUT):
+        marks = {mark.name for mark in item.iter_markers()}
+        if "everywhere" in marks:
+            marks.discard("torch_suffices")
+        if marks & _LEFT_OUT:
             found.add(item)
             continue
         for mark in (*item.iter_markers("one_in"), *item.iter_markers("fewer_on_jax")):

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+from step_options import CHEAP
 from tolerances import tolerance
 
 import keras_lap
@@ -46,13 +47,6 @@ def body(dtype=None):
         GlobalLAPooling2D(concepts=CLASSES, name="head", dtype=dtype),
         layers.Dense(CLASSES, activation="softmax", dtype="float32"),
     ]
-
-
-EAGER = {"run_eagerly": True}
-# A step that is traced once: on JAX there is none that is not compiled as well.
-GRAPH = {"jit_compile": keras.config.backend() == "jax"}
-# The step that takes least: on JAX each operation of an eager one is compiled.
-CHEAP = GRAPH if keras.config.backend() == "jax" else EAGER
 
 
 def compiled(model, rate=0.0, **options):

@@ -37,6 +37,11 @@ class BuiltInCall(layers.Layer):
         return self.inner(x)
 
 
+class Total(layers.Layer):
+    def call(self, x):
+        return keras.ops.sum(x)
+
+
 def compiled(outputs=1, kind=keras.Model, layer=None, optimizer="adam", **options):
     image = keras.Input((2,))
     ends = [(layer or layers.Dense(3))(image) for _ in range(outputs)]
@@ -96,6 +101,7 @@ def test_a_step_that_fails_leaves_the_choice_of_metrics_open():
     "make, label",
     [
         (lambda: compiled(outputs=2), SPECS[1]),
+        (lambda: compiled(layer=Total()), SPECS[1]),
         (lambda: compiled(kind=OwnStep), SPECS[1]),
         (with_a_step_of_its_own, SPECS[1]),
         (lambda: compiled(layer=BuiltInCall()), SPECS[1]),
@@ -106,6 +112,7 @@ def test_a_step_that_fails_leaves_the_choice_of_metrics_open():
     ],
     ids=[
         "two outputs",
+        "an output without axes",
         "own step",
         "own step of one model",
         "built in its call",

@@ -9,8 +9,6 @@ from autodiff import gradients
 from injection_problem import (
     ALLOWED,
     CLASSES,
-    EAGER,
-    GRAPH,
     SAMPLES,
     as_float64,
     first,
@@ -21,6 +19,7 @@ from injection_problem import (
 from keras import ops
 from knowledge_oracles import absence
 from numeric_gradients import numeric_gradient
+from step_options import EAGER, GRAPH
 from tolerances import assert_close, tolerance
 
 from keras_lap.callbacks import KnowledgeInjection
@@ -60,7 +59,7 @@ def test_equals_the_oracle(rng, loss, size):
 
 
 @every_loss
-@pytest.mark.torch_suffices
+@pytest.mark.slow_on_jax
 def test_gradient_equals_differences(rng, loss):
     logits = some_logits(rng, (5, 4))
     found = gradients(

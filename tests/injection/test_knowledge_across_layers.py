@@ -10,7 +10,6 @@ from backend_limits import COMPILED, outlives_step
 from injection_problem import (
     ALLOWED,
     CLASSES,
-    EAGER,
     SAMPLES,
     SIZE,
     Subclassed,
@@ -26,6 +25,7 @@ from injection_problem import (
 from keras import layers, ops
 from knowledge_oracles import consistency
 from numeric_gradients import numeric_gradient
+from step_options import EAGER
 from tolerances import assert_close, tolerance
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D
@@ -100,7 +100,7 @@ def test_windows_are_those_of_the_pooling(rng):
 
 @every_chain
 @pytest.mark.one_in(2)
-@pytest.mark.torch_suffices
+@pytest.mark.slow_on_jax
 def test_gradient_equals_differences_and_the_deepest_layer_has_none(rng, grids):
     pairs = chain(rng, grids, samples=1)
 

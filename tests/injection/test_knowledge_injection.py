@@ -9,9 +9,6 @@ from autodiff import layer_gradients
 from backend_limits import compiled_steps, several_steps
 from injection_problem import (
     ALLOWED,
-    CHEAP,
-    EAGER,
-    GRAPH,
     SAMPLES,
     TracedLoss,
     as_float64,
@@ -26,6 +23,7 @@ from injection_problem import (
     state,
 )
 from keras import ops
+from step_options import CHEAP, EAGER, GRAPH
 from tolerances import assert_close, layer_tolerance
 
 from keras_lap.callbacks import KnowledgeInjection
@@ -253,7 +251,6 @@ def test_presence_counts_where_masks_are_not_valid(x, label, mask, targets):
 
 @pytest.mark.parametrize("column", [False, True])
 @pytest.mark.parametrize("kind", ["arrays", "batches"])
-@pytest.mark.fewer_on_jax
 @pytest.mark.torch_suffices
 def test_sample_weights_count_in_every_term(x, label, mask, targets, kind, column):
     weight = np.array([0, 1, 2, 0.5, 0.25, 1], "float32")
@@ -294,7 +291,6 @@ COMPILED = {
 
 
 @pytest.mark.parametrize("loss, exclusive", COMPILED.values(), ids=COMPILED)
-@pytest.mark.fewer_on_jax
 @pytest.mark.torch_suffices
 def test_the_compiled_loss_says_whether_the_likeliest_class_is_present(
     x, label, mask, loss, exclusive

@@ -6,11 +6,10 @@ import warnings
 import keras
 import numpy as np
 import pytest
+from backend_limits import ON_TENSORFLOW
 from injection_problem import (
     ALLOWED,
     CLASSES,
-    EAGER,
-    GRAPH,
     SAMPLES,
     SIZE,
     Subclassed,
@@ -25,6 +24,7 @@ from injection_problem import (
     state,
 )
 from keras import layers, ops
+from step_options import EAGER, GRAPH
 from tolerances import assert_close
 
 import keras_lap
@@ -357,10 +357,13 @@ REFUSED_TARGETS = {
     "no label": pytest.param(
         lambda y: {"mask": y["mask"]},
         "'label'.*Received keys",
-        marks=pytest.mark.skipif(
-            keras.config.backend() != "tensorflow",
-            reason="Keras builds the loss on what takes the place of the label first",
-        ),
+        marks=[
+            pytest.mark.everywhere,
+            pytest.mark.skipif(
+                not ON_TENSORFLOW,
+                reason="Keras builds the loss on what stands for the label first",
+            ),
+        ],
     ),
     "unknown key": (
         lambda y: {**y, "areas": y["label"]},
@@ -402,11 +405,11 @@ def pixels(count=1):
     return np.full((SAMPLES, count, 4), [0, 0, 20, 20])
 
 
-def masks_of_three(*, alike):
-    """Of so many images alike for three concepts, of one none, of the rest of one."""
+def masks_of_three(*, alike, others):
+    """So many images show the same of three concepts, so many others one of them."""
     masks = np.zeros((SAMPLES, SIZE, SIZE, 3))
-    masks[1:, :4, :4, 0] = 1
-    masks[1 : 1 + alike] = masks[1 : 1 + alike, ..., :1]
+    masks[:alike, :4, :4] = 1
+    masks[alike : alike + others, :4, :4, 0] = 1
     return masks
 
 
@@ -450,8 +453,8 @@ DOUBTFUL = {
     "mask in RGB": (
         "mask",
         MaskSupervision(),
-        masks_of_three(alike=SAMPLES - 1),
-        masks_of_three(alike=SAMPLES - 2),
+        masks_of_three(alike=5, others=0),
+        masks_of_three(alike=4, others=1),
         r"Received 5 whose three channels are the same.*\[\.\.\., 0\]",
     ),
 }
@@ -471,6 +474,7 @@ def warnings_of_values(model, x, y, loss, after_a_step, **options):
     return found
 
 
+@pytest.mark.everywhere
 def test_warns_of_pixels_after_the_first_step(x, label):
     _, loss, far, _, message = DOUBTFUL["boxes in pixels"]
     y = {"label": label, "boxes": far}
@@ -493,6 +497,11 @@ def test_warns_once_of_values_that_are_valid_and_misread(
         model, x, shares, loss, False, epochs=2, validation_data=validation
     )
     assert re.search(message, warning)
+
+
+def test_three_concepts_may_coincide_in_one_image(x, label):
+    y = {"label": label, "mask": masks_of_three(alike=1, others=0)}
+    assert warnings_of_values(make_model(), x, y, MaskSupervision(), False) == []
 
 
 def single_output(loss, concepts=1):
@@ -634,7 +643,7 @@ def test_terms_that_validation_does_not_have_are_named_once(x, label):
 def test_a_layer_of_one_concept_may_be_told_by_a_picture(x, label):
     pooling, classes = GlobalLAPooling2D(concepts=1), layers.Dense(CLASSES)
     model = keras.Sequential([keras.Input((SIZE, SIZE, 1)), pooling, classes])
-    y = {"label": label, "mask": masks_of_three(alike=SAMPLES - 1)}
+    y = {"label": label, "mask": masks_of_three(alike=5, others=0)}
     assert warnings_of("channels", compiled(model), x, y, [MaskSupervision()]) == []
 
 

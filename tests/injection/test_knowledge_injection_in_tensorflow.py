@@ -9,8 +9,6 @@ import pytest
 from injection_problem import (
     ALLOWED,
     CLASSES,
-    EAGER,
-    GRAPH,
     SAMPLES,
     SIZE,
     TracedLoss,
@@ -26,6 +24,7 @@ from injection_problem import (
     state,
 )
 from keras import layers
+from step_options import EAGER, GRAPH
 from tolerances import assert_close
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D
@@ -45,6 +44,17 @@ def test_a_dataset_gives_the_same_as_arrays(x, targets):
     injection = KnowledgeInjection([Presence(), MaskSupervision()])
     expected = fit(make_model(rate=0.1), x, targets, [injection], batch_size=2)
     assert fit(make_model(rate=0.1), data, callbacks=[injection]) == expected
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_data_may_end_before_the_first_step(x, label, targets):
+    logs = []
+    for y, callbacks in ((label, []), (targets, [KnowledgeInjection([Presence()])])):
+        data = tf.data.Dataset.from_tensor_slices((x, y)).batch(2)
+        options = {"callbacks": callbacks, "verbose": 0, "return_dict": True}
+        nothing = data.filter(lambda *_: False)
+        logs.append(make_model(**GRAPH).evaluate(nothing, **options))
+    assert logs[0] == logs[1]
 
 
 @pytest.mark.parametrize("column", [False, True])

@@ -10,7 +10,6 @@ from backend_limits import same_everywhere
 from injection_problem import (
     ALLOWED,
     CLASSES,
-    GRAPH,
     SAMPLES,
     SIZE,
     as_float64,
@@ -22,6 +21,7 @@ from injection_problem import (
     scored,
 )
 from keras import layers, ops
+from step_options import GRAPH
 from tolerances import assert_close
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D
@@ -373,7 +373,7 @@ def of_logits(logits, mask):
 
 
 @pytest.mark.parametrize("loss", [of_logits, MeanInside(), SlopeInside()])
-@pytest.mark.torch_suffices
+@pytest.mark.slow_on_jax
 def test_terms_may_be_undefined_where_they_do_not_count(x, label, loss):
     number, found = np.arange(SAMPLES), []
     for inside in (1.0, 0.0):
@@ -398,7 +398,7 @@ class MeanOfNamed(PerturbationLoss):
         return ops.sum(logits * present, axis=-1) / ops.sum(present, axis=-1)
 
 
-@pytest.mark.torch_suffices
+@pytest.mark.slow_on_jax
 def test_changed_images_may_be_undefined_where_they_do_not_count(x):
     label = np.eye(CLASSES)[np.arange(SAMPLES) % CLASSES]
     label[0] = 0

@@ -8,7 +8,6 @@ import pytest
 from injection_problem import (
     ALLOWED,
     CLASSES,
-    GRAPH,
     SAMPLES,
     SIZE,
     Subclassed,
@@ -22,6 +21,7 @@ from injection_problem import (
     own_losses,
 )
 from keras import layers
+from step_options import GRAPH
 from tolerances import assert_close
 
 import keras_lap
@@ -147,7 +147,9 @@ MODELS = {
     "layers inside a layer": (with_a_block, 2),
     "a layer without concepts": (with_a_layer_without_concepts, 2),
     "subclassed": (Subclassed, 2),
-    "not built": (lambda: keras.Sequential(body()), 2),
+    "not built": pytest.param(
+        lambda: keras.Sequential(body()), 2, marks=pytest.mark.everywhere
+    ),
 }
 
 
@@ -291,6 +293,7 @@ class OwnStep(keras.Sequential):
     }[keras.config.backend()]
 
 
+@pytest.mark.everywhere
 def test_a_step_of_ones_own_takes_the_terms(x, label, mask, targets):
     """With weights that grow, in a function that is traced once."""
     model = OwnStep([keras.Input((SIZE, SIZE, 1)), *body()])

@@ -8,8 +8,6 @@ import pytest
 from backend_limits import traced
 from injection_problem import (
     ALLOWED,
-    CHEAP,
-    GRAPH,
     TracedLoss,
     assert_same_state,
     call_at,
@@ -22,6 +20,7 @@ from injection_problem import (
     repeated,
     state,
 )
+from step_options import CHEAP, GRAPH
 from tolerances import assert_close
 
 from keras_lap.callbacks import KnowledgeInjection
@@ -96,7 +95,6 @@ def test_the_same_callback_serves_after_an_error_in_the_first_step(x, label, tar
         assert_close(actual, expected, **ALLOWED)
 
 
-@pytest.mark.slow_on_jax
 @pytest.mark.torch_suffices
 def test_a_copy_serves_as_the_original_does(x, targets):
     injection = KnowledgeInjection([MaskSupervision()])
@@ -231,11 +229,7 @@ def test_an_error_between_hook_and_step_leaves_a_plain_fit_plain(
             assert_same_state(before, model)
 
 
-@pytest.mark.skipif(
-    keras.config.backend() == "tensorflow",
-    reason="on TensorFlow there is a test of it in more setups",
-)
-@pytest.mark.slow_on_jax
+@pytest.mark.torch_suffices
 def test_weights_of_zero_change_nothing(x, label, targets):
     models = [make_model(rate=0.1, **GRAPH) for _ in range(2)]
     terms = [Presence(), MaskSupervision()]

@@ -5,7 +5,6 @@ import pytest
 from backend_limits import traced
 from injection_problem import (
     ALLOWED,
-    GRAPH,
     SAMPLES,
     TracedLoss,
     by_hand,
@@ -15,6 +14,7 @@ from injection_problem import (
     make_model,
     own_losses,
 )
+from step_options import GRAPH
 from tolerances import assert_close
 
 from keras_lap.callbacks import KnowledgeInjection

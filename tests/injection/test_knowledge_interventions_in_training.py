@@ -6,19 +6,11 @@ import keras
 import numpy as np
 import pytest
 from backend_limits import compiled_steps, float64_products
-from injection_problem import (
-    CLASSES,
-    GRAPH,
-    SAMPLES,
-    SIZE,
-    compiled,
-    first,
-    fit,
-    make_model,
-)
+from injection_problem import CLASSES, SAMPLES, SIZE, compiled, first, fit, make_model
 from intervention_oracles import map_by_hand, term
 from keras import layers, ops
 from numeric_gradients import directional_derivative
+from step_options import GRAPH
 from tolerances import assert_close
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D, explain

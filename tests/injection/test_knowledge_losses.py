@@ -56,7 +56,6 @@ def test_equals_the_oracle(rng, loss, shape):
 
 @every_loss
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-@pytest.mark.fewer_on_jax
 @pytest.mark.torch_suffices
 def test_half_precision_is_computed_in_float32(rng, loss, dtype):
     shape = (4, 5, 4, 3)
@@ -80,7 +79,6 @@ def test_only_what_is_needed_is_needed(rng, loss):
 
 
 @every_loss
-@pytest.mark.fewer_on_jax
 @pytest.mark.torch_suffices
 def test_survives_serialisation(rng, loss):
     loss = type(loss)(**{**loss.get_config(), "name": "renamed"})

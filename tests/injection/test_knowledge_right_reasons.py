@@ -97,7 +97,7 @@ def explained_by(outputs, form):
 
 @pytest.mark.parametrize("outputs", ["softmax", "sigmoid"])
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.torch_suffices
+@pytest.mark.slow_on_jax
 def test_explains_the_logarithms_of_the_probabilities(rng, outputs, form):
     logits = rng.normal(scale=3, size=(4, 3))
     given = {"logits": logits}
@@ -111,7 +111,7 @@ def test_explains_the_logarithms_of_the_probabilities(rng, outputs, form):
 @pytest.mark.parametrize("outputs", ["softmax", "sigmoid"])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("scale", [1e4, 30.0])
-@pytest.mark.torch_suffices
+@pytest.mark.slow_on_jax
 def test_extreme_predictions_stay_finite_when_derived_twice(outputs, form, scale):
     logits = np.float32([[scale, -scale, 0.0], [0.0, 0.5 * scale, scale]])
     explained = explained_by(outputs, form)
@@ -286,7 +286,6 @@ def test_samples_without_a_mask_are_left_out(small):
     assert_close(logs["right_reasons"], values[:2].mean(), 1e-5, 0)
 
 
-@pytest.mark.torch_suffices
 def test_several_losses_and_a_validation_share_the_forward_pass(x, targets):
     terms = [RightReasons(), RightReasons("sigmoid", name="other"), MaskSupervision()]
     calls = []

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from injection_problem import (
     ALLOWED,
-    GRAPH,
     assert_same_state,
     call_at,
     fit,
@@ -18,6 +17,7 @@ from injection_problem import (
 )
 from keras import layers
 from keras.callbacks import BackupAndRestore
+from step_options import GRAPH
 from tensorflow.python.framework.func_graph import FuncGraph
 from tolerances import assert_close, assert_identical
 

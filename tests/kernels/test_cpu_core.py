@@ -233,7 +233,7 @@ def assert_equals_the_oracle(outputs, case, upstream):
         assert outputs["dgate"] == 0
 
 
-@settings(max_examples=examples(300))
+@settings(max_examples=examples(150))
 @given(case=cases(**EVERYTHING))
 def test_equals_the_oracle(core, case):
     upstream = random_upstream(case)

@@ -67,7 +67,6 @@ def known_to_ptxas():
 
 @pytest.mark.skipif(shutil.which("ptxas") is None, reason="no ptxas was found")
 @pytest.mark.parametrize("place", range(len(ARCHITECTURES)), ids=ARCHITECTURES)
-@pytest.mark.one_in(2)
 def test_the_code_assembles(place, tmp_path):
     """Each architecture takes its share of the kernels, and all kernels are taken."""
     if ARCHITECTURES[place] not in known_to_ptxas():

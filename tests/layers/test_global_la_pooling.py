@@ -43,6 +43,7 @@ class GlobalLAPoolingContract(LAPoolingContract):
 
 
 @pytest.mark.torch_suffices
+@pytest.mark.slow_on_jax
 class TestGlobalLAPooling1D(GlobalLAPoolingContract):
     """`GlobalLAPooling1D`."""
 
@@ -56,6 +57,7 @@ class TestGlobalLAPooling2D(GlobalLAPoolingContract):
 
 
 @pytest.mark.torch_suffices
+@pytest.mark.slow_on_jax
 class TestGlobalLAPooling3D(GlobalLAPoolingContract):
     """`GlobalLAPooling3D`."""
 

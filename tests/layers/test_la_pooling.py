@@ -85,6 +85,7 @@ class WindowedLAPoolingContract(LAPoolingContract):
 
 
 @pytest.mark.torch_suffices
+@pytest.mark.slow_on_jax
 class TestLAPooling1D(WindowedLAPoolingContract):
     """`LAPooling1D`."""
 
@@ -133,6 +134,7 @@ class TestLAPooling2D(WindowedLAPoolingContract):
 
 
 @pytest.mark.torch_suffices
+@pytest.mark.slow_on_jax
 class TestLAPooling3D(WindowedLAPoolingContract):
     """`LAPooling3D`."""
 

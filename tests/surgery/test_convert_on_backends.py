@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from injection_problem import CHEAP
+from step_options import CHEAP
 
 import keras_lap
 

@@ -20,8 +20,9 @@ def built_before_tracing(model, specs, is_training):
 
     A step in which variables are made is traced twice. Left to Keras are models of
     which something is not known before they are called, those with several outputs,
-    and those with a step of a user's own, which may ask for something else. If the step
-    fails, Keras chooses the metrics anew, for labels that may be others.
+    and those with a step of a user's own, which may ask for something else. After a
+    step that fails metrics count as not built, so that Keras chooses them anew: the
+    next labels may be one-hot.
 
     Args:
         model: A compiled `keras.Model`.
@@ -45,6 +46,9 @@ def built_before_tracing(model, specs, is_training):
         metrics.build(keras.KerasTensor(label.shape, dtype), prediction)
     try:
         yield
+    except (StopIteration, tf.errors.OutOfRangeError):
+        # Keras takes them for the end of the data, and reads the metrics.
+        raise
     except BaseException:
         if builds_metrics:
             metrics.built = False
@@ -64,7 +68,7 @@ def _known_prediction(model):
     output = functional.output
     if isinstance(output, list | tuple) and len(output) == 1:
         (output,) = output
-    is_single = isinstance(output, keras.KerasTensor)
+    is_single = isinstance(output, keras.KerasTensor) and bool(output.shape)
     return output if is_single and output.shape[-1] is not None else None
 
 

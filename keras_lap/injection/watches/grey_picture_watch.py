@@ -8,7 +8,8 @@ from keras_lap.injection.watches.base_watch import BaseWatch
 class GreyPictureWatch(BaseWatch):
     """Counts masks of three concepts in batches that show the same of all of them.
 
-    Several have to be alike: concepts may coincide in one. Batches of one tell nothing.
+    At least two images of a batch must show something: three concepts may coincide in
+    one. A batch of one image is never counted.
     """
 
     def found(self, forward):
