@@ -47,9 +47,11 @@ def started(monkeypatch):
     timer.cancel()
 
 
-@pytest.mark.thorough
 @pytest.mark.usefixtures("started")
-def test_two_workers_train_and_save_one_network(multi_worker, tmp_path, capfd):
+@pytest.mark.parametrize(
+    "count", [1, pytest.param(2, marks=pytest.mark.thorough)], ids="{} workers".format
+)
+def test_workers_train_and_save_one_network(multi_worker, tmp_path, capfd, count):
     options = {
         "epochs": 1,
         "images": 32,
@@ -57,7 +59,11 @@ def test_two_workers_train_and_save_one_network(multi_worker, tmp_path, capfd):
         "data-dir": tmp_path / "data",
         "folder": tmp_path,
     }
-    multi_worker.main([f"--{name}={value}" for name, value in options.items()])
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    multi_worker.make_builder(
+        multi_worker.parse_arguments(arguments)
+    ).download_and_prepare()
+    multi_worker.start_workers(arguments, count)
     assert capfd.readouterr().out.count("box_supervision") == 1
     network = keras.saving.load_model(tmp_path / "network.keras")
     assert len(keras_lap.lap_layers(network)) == 3

@@ -41,11 +41,17 @@ def numbers(pattern, text):
 
 
 def test_convert_and_explain(printed):
-    text = printed("convert_and_explain")
+    few = [
+        ('"train", 256', '"train", 48'),
+        ("epochs=4", "epochs=1"),
+        ("GateAnneal(0, 2)", "GateAnneal(0, 1)"),
+    ]
+    text = printed("convert_and_explain", *([] if THOROUGH else few))
     assert numbers(r"change of a probability: (\S+)", text)[0] <= 1e-5
-    assert numbers(r"Of the images, (\S+) are named", text)[0] > 0.8
+    agree = numbers(r"Of the images, (\S+) are named", text)[0]
+    assert agree > (0.8 if THOROUGH else 0)
     _, by_chance = numbers(r"A random place: (\S+) and (\S+)", text)
-    for name in ("Grad-CAM", "LAP"):
+    for name in ("Grad-CAM", "LAP") if THOROUGH else ("Grad-CAM",):
         patch, digit = numbers(rf"{name}: .* patch in (\S+), .* digit in (\S+)", text)
         assert patch > 0.8
         assert digit < by_chance

@@ -19,6 +19,8 @@ from keras_lap import Explanation, LAPooling2D, losses
 from keras_lap.callbacks import ExplanationMonitor, GateAnneal, KnowledgeInjection
 from keras_lap.layers import GlobalLAPooling2D
 
+pytestmark = pytest.mark.torch_suffices
+
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 on_tensorflow = pytest.mark.skipif(
     keras.config.backend() != "tensorflow", reason="summaries are TensorFlow's"
@@ -227,6 +229,7 @@ def values_of(variables):
     return [ops.convert_to_numpy(v.value).copy() for v in variables]
 
 
+@pytest.mark.everywhere
 @on_tensorflow
 def test_writes_summaries_for_tensorboard(fit, x, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -242,6 +245,7 @@ def test_writes_summaries_for_tensorboard(fit, x, tmp_path):
         assert size == png_size(tmp_path / name)
 
 
+@pytest.mark.everywhere
 @on_tensorflow
 def test_without_tensorboard_there_are_no_summaries(x, tmp_path, monkeypatch):
     find = importlib.util.find_spec

@@ -91,6 +91,7 @@ def test_terms_have_gradients(x, label, mask, targets):
         assert_close(weight, old - gradient, **ALLOWED)
 
 
+@pytest.mark.slow_on_jax
 def test_every_term_has_a_twin_in_validation(x, label, mask, targets):
     model, other = make_model(), 3 * x
     terms = [Presence(), MaskSupervision(name="masks")]
@@ -193,6 +194,7 @@ def test_all_kinds_of_data_give_the_same(x, targets):
 
 
 @several_steps
+@pytest.mark.slow_on_jax
 def test_several_steps_per_execution_give_the_same(x, targets):
     histories = [
         fit(

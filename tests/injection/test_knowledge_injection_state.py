@@ -103,9 +103,8 @@ def test_a_copy_serves_as_the_original_does(x, targets):
     assert fit(make_model(rate=0.1), x, targets, [copied]) == expected
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param("train", marks=pytest.mark.slow_on_jax), "test"]
-)
+@pytest.mark.parametrize("kind", ["train", "test"])
+@pytest.mark.slow_on_jax
 def test_steps_of_other_callbacks_do_not_take_the_place_of_those_with_knowledge(
     x, label, kind
 ):

@@ -11,6 +11,8 @@ from keras_lap import GlobalLAPooling2D
 from keras_lap.callbacks import KnowledgeInjection
 from keras_lap.losses import MaskSupervision, Necessity, Presence
 
+pytestmark = pytest.mark.torch_suffices
+
 SIZE = 8
 X = np.zeros((2, SIZE, SIZE, 1), "float32")
 TARGETS = {"label": np.array([0, 1]), "mask": np.ones((2, SIZE, SIZE))}

@@ -298,7 +298,7 @@ def test_a_score_of_zero_passes_nothing(rng, geometry, weighting, dtype, groups)
 
 @geometry_cases
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.fewer_on_jax
+@pytest.mark.slow_on_jax
 def test_a_feature_that_is_not_finite_shows_in_its_windows_at_any_gate(
     rng, geometry, bad
 ):
@@ -324,7 +324,7 @@ def test_large_features_do_not_overflow(rng, geometry, gating, weighting):
 
 @geometry_cases
 @gating_cases
-@pytest.mark.fewer_on_jax
+@pytest.mark.slow_on_jax
 def test_a_nan_score_shows_in_its_windows_and_group(rng, geometry, gating):
     x, scores = features_and_scores(rng, groups=2)
     scores[0, 2, 1, 1] = np.nan
@@ -358,6 +358,7 @@ def test_closed_max_base_is_max_pooling_to_the_last_bit(rng, geometry, dtype):
 
 
 @geometry_cases
+@pytest.mark.slow_on_jax
 def test_closed_avg_base_is_average_pooling(rng, geometry):
     skip_average_pooling_on_torch(geometry.get("padding"))
     # Keras sums in half precision, less exactly, and knows float64 on TensorFlow alone.
@@ -383,6 +384,7 @@ def test_first_base_is_what_a_strided_convolution_samples(rng, dtype):
 @geometry_cases
 @pytest.mark.parametrize("base", ["max", "avg", "first"])
 @pytest.mark.one_in(3)
+@pytest.mark.slow_on_jax
 def test_open_base_gate_is_attention(rng, geometry, base):
     x, scores = features_and_scores(rng, "float32")
     y = la_pool(x, scores, 2.0, **geometry, base=base, base_gate=1.0)

@@ -157,6 +157,7 @@ def test_families(name, size, laps, kinds, stays, rng):
     assert applications.difference(converted(images), expected)[1] > FEATURES
 
 
+@pytest.mark.torch_suffices
 def test_without_top(rng):
     images = applications.random_images(2, 64, rng)
     model = applications.build("VGG16", 64, include_top=False)
@@ -166,6 +167,7 @@ def test_without_top(rng):
     assert applications.difference(converted(images), model(images))[1] <= FEATURES
 
 
+@pytest.mark.torch_suffices
 def test_without_top_and_without_pooling():
     model = applications.build("MobileNetV2", 32, include_top=False)
     with pytest.raises(ValueError, match=r'Conv1.*only with where="all"'):

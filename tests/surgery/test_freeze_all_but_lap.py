@@ -7,6 +7,8 @@ from keras import layers
 
 import keras_lap
 
+pytestmark = pytest.mark.torch_suffices
+
 
 class Block(layers.Layer):
     """A layer with a weight of its own and layers inside."""
