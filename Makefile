@@ -23,7 +23,7 @@ BACKEND_TESTS := $(addprefix tests/,$(addprefix ops/test_,la_pool.py la_pool_sym
     surgery/test_convert_on_backends.py)
 JAX_TESTS := \
     tests/injection/test_knowledge_injection_kinds.py::test_every_kind_of_knowledge_has_its_term
-# What depends on no backend, and what runs eagerly.
+# What is tested on all backends, what depends on none, and what runs eagerly.
 TORCH_TESTS := $(sort $(BACKEND_TESTS) $(shell grep -l torch_suffices tests/*/test_*.py) \
     $(addprefix tests/,ops/test_torch_la_pool.py injection/test_knowledge_layers.py \
     $(addprefix explanation/test_explain_,models.py combinations.py) \

@@ -27,20 +27,21 @@ from keras_lap.datasets import ClutteredDigits, ClutteredDigitsConfig, load
 from keras_lap.losses import BoxSupervision
 
 
-def main(arguments=None):
-    """Runs one worker, or starts two.
+def main(arguments=None, count=2):
+    """Runs one worker, or starts some on this machine.
 
     Args:
         arguments: Command line, by default that of the process.
+        count: How many to start.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parse_arguments(arguments)
     if "TF_CONFIG" in os.environ:
         work(options)
         return
-    # Once, before two workers try to.
+    # Once, before several workers try to.
     make_builder(options).download_and_prepare()
-    start_workers(arguments)
+    start_workers(arguments, count)
 
 
 def parse_arguments(arguments):
@@ -102,7 +103,7 @@ def work(options):
         print(f"Network written to {folder / 'network.keras'}")
 
 
-def start_workers(arguments, count=2):
+def start_workers(arguments, count):
     """Starts workers on this machine, and stops all if one fails."""
     workers = [f"127.0.0.1:{port}" for port in free_ports(count)]
     processes = []

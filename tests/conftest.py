@@ -10,17 +10,18 @@ import subprocess
 import sys
 import tempfile
 
-from effort import THOROUGH
+from effort import THOROUGH, examples, left_out
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # JAX has no float64 without it; for the processes that tests start as well.
 os.environ.setdefault("JAX_ENABLE_X64", "1")
-# On tensors this small compiling takes longer than computing.
+# On tensors this small compiling takes longer than computing. A thorough run compiles
+# as users do.
 if not THOROUGH:
-    flags = (
-        "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    os.environ.setdefault(
+        "XLA_FLAGS",
+        "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
     )
-    os.environ.setdefault("XLA_FLAGS", flags)
 # What one test has compiled serves the others of its process, and processes that it
 # waits for; those beside it would read what is half written.
 os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="keras_lap_jax_")
@@ -34,7 +35,6 @@ os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import numpy as np
 import pytest
-from effort import examples, left_out
 from hypothesis import HealthCheck, Phase, settings
 
 pytest.register_assert_rewrite("injection_problem", "layer_contract")

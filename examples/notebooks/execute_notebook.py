@@ -22,18 +22,20 @@ def execute_notebook(path, changes=()):
 
     Args:
         path: The notebook.
-        changes: Pairs of texts; the second takes the place of the first in the code,
-            where it is found.
+        changes: Pairs of texts; the second takes the place of the first in the code.
 
     Returns:
         The notebook with outputs, without what went to stderr and without times.
 
     Raises:
+        ValueError: If a text to change is not in the code.
         nbclient.exceptions.CellExecutionError: If a cell fails.
     """
     notebook = nbformat.read(path, as_version=4)
     codes = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for before, after in changes:
+        if not any(before in cell.source for cell in codes):
+            raise ValueError(f"Expected the code of {path} to have {before!r}.")
         for cell in codes:
             cell.source = cell.source.replace(before, after)
     NotebookClient(

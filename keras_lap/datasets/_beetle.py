@@ -49,7 +49,7 @@ class Beetle(NamedTuple):
     traits: np.ndarray
 
 
-def draw_beetle(rng: np.random.Generator, kind: int) -> Beetle:
+def draw_beetle(rng, kind):
     """Draws a beetle, seen from above, on pebbles and twigs.
 
     A pale saddle lies across its wing cases, and on it one or two dark marks. What is

@@ -6,13 +6,13 @@ import tensorflow_datasets as tfds
 from keras_lap.datasets._canvas import SIDE
 
 
-def bounding_box(mask: np.ndarray) -> tfds.features.BBox:
+def bounding_box(mask):
     """Returns the smallest box around the ones of a (64, 64) mask that has some."""
     rows, columns = np.nonzero(mask)
     return relative_box(rows.min(), columns.min(), rows.max() + 1, columns.max() + 1)
 
 
-def relative_box(top: int, left: int, bottom: int, right: int) -> tfds.features.BBox:
+def relative_box(top, left, bottom, right):
     """Converts edges in pixels to shares of the picture's side."""
     return tfds.features.BBox(
         ymin=top / SIDE, xmin=left / SIDE, ymax=bottom / SIDE, xmax=right / SIDE

@@ -10,7 +10,7 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 _NOISE_GRIDS = {4: 1.0, 8: 0.7, 16: 0.45, 32: 0.3}
 
 
-def draw_background(rng: np.random.Generator) -> np.ndarray:
+def draw_background(rng):
     """Draws smooth coloured noise, a (64, 64, 3) array in the darker half of 0..255."""
     luma, chroma = (
         sum(
@@ -23,30 +23,25 @@ def draw_background(rng: np.random.Generator) -> np.ndarray:
     return tone + 13 * luma + chroma * draw_chroma(rng, 22)
 
 
-def draw_ink_colour(rng: np.random.Generator, background_luma: float) -> np.ndarray:
+def draw_ink_colour(rng, background_luma):
     """Draws an ink, a (3,) vector clearly lighter than the background."""
     luma = background_luma + rng.uniform(45, 90)
     return (luma + draw_chroma(rng, rng.uniform(30, 80))).clip(0, 255)
 
 
-def draw_chroma(rng: np.random.Generator, strength: float) -> np.ndarray:
+def draw_chroma(rng, strength):
     """Draws a shift of colour, a (3,) vector that leaves the luma as it is."""
     direction = rng.standard_normal(3)
     direction -= direction @ _LUMA
     return strength * direction / np.linalg.norm(direction)
 
 
-def mean_luma(canvas: np.ndarray) -> float:
+def mean_luma(canvas):
     """Returns how light a canvas of shape (height, width, 3) is on average."""
     return canvas.mean(axis=(0, 1)) @ _LUMA
 
 
-def paint(
-    canvas: np.ndarray,
-    opacity: np.ndarray,
-    place: tuple[int, int],
-    colour: np.ndarray | float,
-) -> None:
+def paint(canvas, opacity, place, colour):
     """Blends a colour into a canvas, in place; what lies beyond the edge is cut off.
 
     Args:
@@ -62,6 +57,6 @@ def paint(
     covered += opacity * (colour - covered)
 
 
-def finish(canvas: np.ndarray) -> np.ndarray:
+def finish(canvas):
     """Rounds a canvas to an image, uint8 of the same shape."""
     return np.rint(canvas.clip(0, 255)).astype(np.uint8)

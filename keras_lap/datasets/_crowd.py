@@ -12,7 +12,6 @@ from keras_lap.datasets._canvas import (
     mean_luma,
     paint,
 )
-from keras_lap.datasets._handwriting import Digits
 from keras_lap.datasets._placement import place_over
 from keras_lap.datasets._strokes import halve, ink, scramble
 
@@ -42,7 +41,7 @@ class Crowd(NamedTuple):
     samples: np.ndarray
 
 
-def draw_crowd(rng: np.random.Generator, digits: Digits) -> Crowd:
+def draw_crowd(rng, digits):
     """Draws two to five digits of different classes.
 
     The digits lie wholly inside the picture and on top of all else. Each has at most

@@ -40,7 +40,7 @@ class Digits(NamedTuple):
 
 
 @functools.cache
-def assign_samples() -> dict[str, np.ndarray]:
+def assign_samples():
     """Divides the samples of `sklearn.datasets.load_digits` among the splits.
 
     Each class is shuffled with a fixed seed and cut in the proportions of `SHARES`,
@@ -64,7 +64,7 @@ def assign_samples() -> dict[str, np.ndarray]:
 
 
 @functools.cache
-def digits_of(split: str) -> Digits:
+def digits_of(split):
     """Returns the handwritten digits that a split may use.
 
     Args:

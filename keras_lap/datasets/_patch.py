@@ -22,9 +22,7 @@ PATCH_COLOURS = np.array(
 )
 
 
-def add_patch(
-    image: np.ndarray, corner: int, colour: int
-) -> tuple[np.ndarray, tuple[int, int, int, int]]:
+def add_patch(image, corner, colour):
     """Puts a solid square into a corner of an image.
 
     Args:

@@ -5,9 +5,7 @@ import numpy as np
 _LARGEST_SHARED_PART = 0.08
 
 
-def place_digit(
-    rng: np.random.Generator, shape: tuple[int, int], side: int, corner: int
-) -> tuple[int, int]:
+def place_digit(rng, shape, side, corner):
     """Draws a place for the digit, inside the picture and clear of its corners.
 
     Args:
@@ -28,13 +26,7 @@ def place_digit(
     return int(top), int(left)
 
 
-def place_distractor(
-    rng: np.random.Generator,
-    shape: tuple[int, int],
-    side: int,
-    digit_place: tuple[int, int],
-    digit_shape: tuple[int, int],
-) -> tuple[int, int]:
+def place_distractor(rng, shape, side, digit_place, digit_shape):
     """Draws a place for a distractor, nearly all of it outside the digit's box.
 
     Args:
@@ -60,12 +52,7 @@ def place_distractor(
     return int(starts[0][row]), int(starts[1][column])
 
 
-def place_over(
-    rng: np.random.Generator,
-    stamp: np.ndarray,
-    planes: np.ndarray,
-    allowed: np.ndarray,
-) -> tuple[int, int] | None:
+def place_over(rng, stamp, planes, allowed):
     """Draws a place inside the picture where little is covered of what is there.
 
     Args:

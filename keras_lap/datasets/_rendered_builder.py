@@ -1,8 +1,5 @@
 """What builders of drawn data sets have in common."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import tensorflow_datasets as tfds
 
 from keras_lap.datasets._splits import SPLITS
@@ -14,7 +11,7 @@ class RenderedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     Subclasses add `_info` and `_render(split, index)`, which returns an example.
     """
 
-    def _sizes(self) -> dict[str, int]:
+    def _sizes(self):
         """How many images each split has."""
         return {split: getattr(self.builder_config, split) for split in SPLITS}
 
@@ -25,8 +22,6 @@ class RenderedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             for split, size in self._sizes().items()
         }
 
-    def _generate_examples(
-        self, split: str, size: int
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _generate_examples(self, split, size):
         for index in range(size):
             yield index, self._render(split, index)

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 
-def enlarge(values: np.ndarray, size: int) -> np.ndarray:
+def enlarge(values, size):
     """Enlarges a square array with Catmull-Rom interpolation.
 
     Args:
@@ -21,7 +21,7 @@ def enlarge(values: np.ndarray, size: int) -> np.ndarray:
 
 
 @functools.cache
-def _weights(source: int, target: int) -> np.ndarray:
+def _weights(source, target):
     """Returns the (target, source) matrix that enlarges a vector; rows sum to 1."""
     position = (np.arange(target) + 0.5) * source / target - 0.5
     distance = np.abs(position[:, None] - np.arange(source))

@@ -12,7 +12,6 @@ from keras_lap.datasets._canvas import (
     mean_luma,
     paint,
 )
-from keras_lap.datasets._handwriting import Digits
 from keras_lap.datasets._patch import PATCH_SIDE
 from keras_lap.datasets._placement import place_digit, place_distractor
 from keras_lap.datasets._strokes import ink, scramble
@@ -35,7 +34,7 @@ class Scene(NamedTuple):
     sample: int
 
 
-def draw_scene(rng: np.random.Generator, digits: Digits) -> Scene:
+def draw_scene(rng, digits):
     """Draws one scene.
 
     The digit lies on top of everything else, wholly inside the picture, and clear of

@@ -8,7 +8,7 @@ from keras_lap.utils.standardize_count import standardize_count
 SPLITS = ("train", "validation", "test")
 
 
-def example_rng(seed: int, split: str, index: int) -> np.random.Generator:
+def example_rng(seed, split, index):
     """Returns the source of randomness of one example.
 
     Args:

@@ -10,7 +10,7 @@ _FAINTEST = 0.28
 _SOLID = 0.6
 
 
-def ink(strokes: np.ndarray, size: int) -> np.ndarray:
+def ink(strokes, size):
     """Enlarges handwriting to soft-edged ink.
 
     Args:
@@ -28,7 +28,7 @@ def ink(strokes: np.ndarray, size: int) -> np.ndarray:
     return opacity[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def scramble(rng: np.random.Generator, strokes: np.ndarray) -> np.ndarray:
+def scramble(rng, strokes):
     """Puts together one quadrant of each of four digits, each turned.
 
     Args:
@@ -45,7 +45,7 @@ def scramble(rng: np.random.Generator, strokes: np.ndarray) -> np.ndarray:
     return scrambled
 
 
-def halve(rng: np.random.Generator, strokes: np.ndarray) -> np.ndarray:
+def halve(rng, strokes):
     """Keeps the upper or the lower half of a digit.
 
     Args:

@@ -1,7 +1,7 @@
 """Handwritten digits in clutter, optionally with a patch that gives them away."""
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
@@ -60,13 +60,13 @@ class ClutteredDigitsConfig(SizedConfig):
     decoy: bool = False
 
 
-def split_names(decoy: bool) -> tuple[str, ...]:
+def split_names(decoy):
     """Returns the names of the splits with the patch or without it."""
     shifted = ("validation" + _SHIFTED, "test" + _SHIFTED) if decoy else ()
     return (*SPLITS, *shifted)
 
 
-def render_example(split: str, index: int, *, decoy: bool = False) -> dict[str, Any]:
+def render_example(split, index, *, decoy=False):
     """Renders one example of `ClutteredDigits`, the one that the builder stores.
 
     Args:
@@ -119,7 +119,7 @@ class ClutteredDigits(RenderedBuilder):
         ),
     ]
 
-    def _info(self) -> tfds.core.DatasetInfo:
+    def _info(self):
         features = {
             "image": tfds.features.Image(shape=(SIDE, SIDE, 3)),
             "label": tfds.features.ClassLabel(names=[str(n) for n in range(10)]),

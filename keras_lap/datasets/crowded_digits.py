@@ -1,6 +1,6 @@
 """Several handwritten digits in one image, among fragments of digits."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -30,7 +30,7 @@ seeds, and nothing is downloaded. Examples are stored in order of their index.
 """
 
 
-def render_example(split: str, index: int) -> dict[str, Any]:
+def render_example(split, index):
     """Renders one example of `CrowdedDigits`, the one that the builder stores.
 
     Args:
@@ -84,7 +84,7 @@ class CrowdedDigits(RenderedBuilder):
         SizedConfig(name="crowd", description="Two to five digits in each image.")
     ]
 
-    def _info(self) -> tfds.core.DatasetInfo:
+    def _info(self):
         features = {
             "image": tfds.features.Image(shape=(SIDE, SIDE, 3)),
             "labels": tfds.features.Tensor(shape=(CLASSES,), dtype=np.uint8),

@@ -1,6 +1,6 @@
 """Beetles of eight species that only a mark on the back tells apart."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -48,7 +48,7 @@ are stored in order of their index, with labels in random order.
 """
 
 
-def render_example(split: str, index: int) -> dict[str, Any]:
+def render_example(split, index):
     """Renders one example of `SpottedBeetles`, the one that the builder stores.
 
     Args:
@@ -101,7 +101,7 @@ class SpottedBeetles(RenderedBuilder):
         SizedConfig(name="marks", description="Eight species, told by their marks.")
     ]
 
-    def _info(self) -> tfds.core.DatasetInfo:
+    def _info(self):
         features = {
             "image": tfds.features.Image(shape=(SIDE, SIDE, 3)),
             "label": tfds.features.ClassLabel(names=list(SPECIES)),

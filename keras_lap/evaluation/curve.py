@@ -55,8 +55,8 @@ class Curve:
             object.__setattr__(self, name, values)
 
     @property
-    def mean(self) -> np.ndarray:
-        """Mean line over the samples not left out, `(S,)`; NaN if there are none."""
+    def mean(self):
+        """Mean line over the samples not left out, array `(S,)`; NaN if none is."""
         counted = self.y[~np.isnan(self.y).any(axis=1)]
         return counted.mean(axis=0) if len(counted) else np.full(len(self.x), np.nan)
 

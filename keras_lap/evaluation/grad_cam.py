@@ -1,19 +1,11 @@
 """Grad-CAM in one call."""
 
-import keras
-import numpy as np
-
 from keras_lap.evaluation.explainers.grad_cam import GradCAM
 
 
 def grad_cam(
-    model: keras.Model,
-    images,
-    class_indices,
-    layer_name: str | None = None,
-    batch_size: int = 32,
-    data_format: str | None = None,
-) -> np.ndarray:
+    model, images, class_indices, layer_name=None, batch_size=32, data_format=None
+):
     """Maps of a classifier by `keras_lap.evaluation.explainers.GradCAM`.
 
     The model runs in inference mode and is not changed.

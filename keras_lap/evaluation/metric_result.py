@@ -59,23 +59,21 @@ class MetricResult:
         object.__setattr__(self, "values", values)
 
     @property
-    def counted(self) -> int:
+    def counted(self):
         """Number of samples that the mean is taken over."""
         return int(np.count_nonzero(~np.isnan(self.values)))
 
     @property
-    def left_out(self) -> int:
+    def left_out(self):
         """Number of samples that have no value."""
         return len(self.values) - self.counted
 
     @property
-    def mean(self) -> float:
+    def mean(self):
         """Mean over the counted samples, NaN if there are none."""
         return float(np.nanmean(self.values)) if self.counted else float("nan")
 
-    def interval(
-        self, level: float = 0.95, resamples: int = 2000, seed: int = 0
-    ) -> tuple[float, float]:
+    def interval(self, level=0.95, resamples=2000, seed=0):
         """Bootstrap confidence interval of the mean.
 
         The counted samples are drawn anew with replacement `resamples` times; the
@@ -96,7 +94,7 @@ class MetricResult:
             seed: int, seed of the draws. Defaults to `0`.
 
         Returns:
-            `(low, high)`, both NaN if no sample is counted.
+            Two floats `(low, high)`, both NaN if no sample is counted.
 
         Raises:
             ValueError: If `level` is not between 0 and 1 or `resamples` is below 1.
@@ -127,7 +125,7 @@ class MetricResult:
         low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
         return float(low), float(high)
 
-    def by_class(self, labels) -> "dict[int, MetricResult]":
+    def by_class(self, labels):
         """Results of the samples of each class.
 
         Args:

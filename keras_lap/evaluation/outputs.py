@@ -26,7 +26,7 @@ from keras_lap.classifier.class_outputs import class_outputs
 from keras_lap.classifier.squashing import gives_logits
 
 
-def predict_batch(model: keras.Model, images):
+def predict_batch(model, images):
     """What a model's `predict_on_batch` returns, one row for each image.
 
     Of a model that was made for several replicas Keras returns the rows of all of them,
@@ -43,7 +43,7 @@ def predict_batch(model: keras.Model, images):
     return keras.tree.map_structure(lambda rows: rows[: len(images)], outputs)
 
 
-def raw_outputs(model: keras.Model, images, batch_size: int = 32) -> np.ndarray:
+def raw_outputs(model, images, batch_size=32):
     """Outputs as they are.
 
     Args:
@@ -72,7 +72,7 @@ def raw_outputs(model: keras.Model, images, batch_size: int = 32) -> np.ndarray:
     return columns.astype(np.promote_types(columns.dtype, np.float32))
 
 
-def class_scores(model: keras.Model, images, batch_size: int = 32) -> np.ndarray:
+def class_scores(model, images, batch_size=32):
     """Probabilities of the classes, or their logits if the model gives logits.
 
     Arguments and errors are those of `raw_outputs`.
@@ -85,7 +85,7 @@ def class_scores(model: keras.Model, images, batch_size: int = 32) -> np.ndarray
     return class_outputs(outputs, gives_logits(model))
 
 
-def signed_outputs(model: keras.Model, images, batch_size: int = 32) -> np.ndarray:
+def signed_outputs(model, images, batch_size=32):
     """Outputs of which only the differences count.
 
     Arguments and errors are those of `raw_outputs`.

@@ -1,7 +1,6 @@
 """The probabilities that a model gives."""
 
 import itertools
-from collections.abc import Iterable, Iterator
 from functools import partial
 
 import keras
@@ -70,7 +69,7 @@ class Predictor:
         self._gives_logits = is_model and gives_logits(predict, output)
         self._channel_axis = channel_axis(data_format)
 
-    def __call__(self, images, batch_size: int = 32) -> np.ndarray:
+    def __call__(self, images, batch_size=32):
         """Probabilities of images.
 
         Args:
@@ -88,7 +87,7 @@ class Predictor:
             raise ValueError("Expected at least one image. Received: none")
         return np.stack(rows)
 
-    def rows(self, images: Iterable, batch_size: int = 32) -> Iterator[np.ndarray]:
+    def rows(self, images, batch_size=32):
         """Probabilities of any number of images, one after the other.
 
         Only one batch is in memory at a time.

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def ranks(values, tolerance: float = 0.0) -> np.ndarray:
+def ranks(values, tolerance=0.0):
     """Ranks of numbers, from 1; those that are equal share the mean of theirs.
 
     Args:

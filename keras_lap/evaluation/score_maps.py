@@ -1,7 +1,5 @@
 """What metrics on a map and a mask have in common."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from keras_lap.evaluation.metric_result import MetricResult
@@ -9,9 +7,7 @@ from keras_lap.evaluation.standardize_maps import standardize_maps
 from keras_lap.evaluation.standardize_masks_of_maps import standardize_masks_of_maps
 
 
-def score_maps(
-    score: Callable[..., float], maps, masks, seed: int | None = None
-) -> MetricResult:
+def score_maps(score, maps, masks, seed=None):
     """Applies a metric to every map and its mask.
 
     Args:

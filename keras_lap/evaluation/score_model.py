@@ -52,7 +52,7 @@ class ScoreModel:
            [7.]], dtype=float32)
     """
 
-    def __init__(self, model: keras.Model):
+    def __init__(self, model):
         functional = functional_of(model)
         if (
             functional is None
@@ -89,7 +89,7 @@ class ScoreModel:
         self.classes = scores.shape[-1]
         self.variables = model.variables
 
-    def of(self, classes) -> keras.Model:
+    def of(self, classes):
         """A model from images to scores `(N, 1)`, until it is asked for another batch.
 
         Args:
@@ -98,7 +98,7 @@ class ScoreModel:
         self._asked.classes = keras.ops.convert_to_tensor(classes, dtype="int32")
         return self._of_asked
 
-    def features(self, layer_name: str | None, data_format: str) -> keras.Layer:
+    def features(self, layer_name, data_format):
         """The layer of the new models that has the output of one of the given model.
 
         Args:
@@ -136,7 +136,7 @@ class ScoreModel:
             f"Received: {layer_name=}. Near names are: {near or list(marks)[-5:]}"
         )
 
-    def split(self, layer: keras.Layer) -> tuple[keras.Model, keras.Model]:
+    def split(self, layer):
         """The new model up to a layer, and from there on.
 
         Args:

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def standardize_maps(maps) -> np.ndarray:
+def standardize_maps(maps):
     """Maps as an array, if they are maps that a metric can be computed from.
 
     Args:

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def standardize_masks_of_maps(masks, maps: np.ndarray) -> np.ndarray:
+def standardize_masks_of_maps(masks, maps):
     """Masks as boolean array, if they are masks of the images that the maps are of.
 
     Args:

@@ -26,11 +26,11 @@ def draw_maps(
     *,
     captions=None,
     masks=None,
-    scale: str = "own",
-    opacity: float = 0.5,
-    colormap: str = "inferno",
-    cell_width: float = 1.8,
-    path: str | os.PathLike | None = None,
+    scale="own",
+    opacity=0.5,
+    colormap="inferno",
+    cell_width=1.8,
+    path=None,
 ):
     r"""Draws maps over their images, one row per image and one column per set of maps.
 
@@ -57,8 +57,8 @@ def draw_maps(
         colormap: name of a matplotlib colormap, best a perceptually uniform one such as
             `"viridis"`. Defaults to `"inferno"`.
         cell_width: float, the width of a drawn image in inches. Defaults to `1.8`.
-        path: file to save the figure in, in the format of its ending; PNG if it has
-            none. Defaults to `None`: nothing is saved.
+        path: str or path, the file to save the figure in, in the format of its ending;
+            PNG if it has none. Defaults to `None`: nothing is saved.
 
     Returns:
         A `matplotlib.figure.Figure`. It is not registered with `matplotlib.pyplot`, so

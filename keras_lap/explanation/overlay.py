@@ -8,7 +8,7 @@ from keras_lap.explanation.matplotlib_module import matplotlib_module
 from keras_lap.explanation.scaled_by_peak import scaled_by_peak
 
 
-def overlay(images, maps, *, opacity: float = 0.5, colormap: str = "inferno"):
+def overlay(images, maps, *, opacity=0.5, colormap="inferno"):
     """Lays heat maps over their images, in grey.
 
     Each map is scaled by its own maximum, with negative values set to zero, as in

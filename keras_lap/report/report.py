@@ -6,7 +6,6 @@ import importlib.metadata
 import importlib.resources
 import json
 import os
-import pathlib
 import string
 
 import numpy as np
@@ -32,14 +31,14 @@ _SCRIPTS = (
 
 def report(
     explanations,
-    path: str | os.PathLike = "report.html",
+    path="report.html",
     *,
     comparison=None,
     history=None,
-    title: str | None = None,
-    samples: int = 500,
+    title=None,
+    samples=500,
     verbose="auto",
-) -> pathlib.Path:
+):
     r"""Writes one HTML file with explanations, figures and curves, to look through.
 
     The file holds everything it shows and asks for nothing over a network. It has
@@ -66,13 +65,13 @@ def report(
     Args:
         explanations: A `keras_lap.explanation.Explanation`, or a dict from the names
             to show, such as those of layers, to explanations of the same images.
-        path: File to write. One that exists is replaced without a question. Defaults
-            to `"report.html"` in the working folder.
+        path: str or path, the file to write. One that exists is replaced without a
+            question. Defaults to `"report.html"` in the working folder.
         comparison: What `keras_lap.evaluation.compare` returned, or any object with its
             `rows` and `curves`. Defaults to `None`: no figures.
         history: Dict from names to lists of numbers, one per epoch, as
             `model.fit(...).history`. Defaults to `None`: no curves of training.
-        title: Heading of the page. Defaults to `None`: `"Explanations"`.
+        title: str, heading of the page. Defaults to `None`: `"Explanations"`.
         samples: Integer, the most samples to show. Of more, as many are taken, evenly
             spaced.
         verbose: `"auto"` for a progress bar where it takes some seconds, as with

@@ -10,7 +10,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from backend_limits import same_everywhere
+from backend_limits import shown_on_tensorflow
 from keras import layers, ops
 
 import keras_lap
@@ -43,7 +43,7 @@ def saved(network, tmp_path, monkeypatch):
     return "net.keras"
 
 
-@same_everywhere
+@shown_on_tensorflow
 def test_entry_point_tells_of_failures_and_how_they_end(tmp_path):
     (entry,) = importlib.metadata.entry_points(
         group="console_scripts", name="keras-lap"
@@ -218,7 +218,7 @@ def test_plan_refuses_a_number_of_concepts_beside_others(saved, capsys):
     assert "Expected one number of concepts for all" in capsys.readouterr().err
 
 
-@same_everywhere
+@shown_on_tensorflow
 def test_convert_writes_a_model_that_computes_the_same(saved, network, rng, capsys):
     output = "lap/net.keras"
     assert cli.main(["convert", saved, "-o", output, "--detach-scores"]) == 0

@@ -207,7 +207,6 @@ def test_benchmark_where_memory_is_not_counted(tmp_path, monkeypatch):
     assert path.with_suffix(".md").read_text().count("| - / - |") == 4
 
 
-@pytest.mark.thorough
 @pytest.mark.usefixtures("eager")
 def test_opening_the_gate(tmp_path, data_dir):
     import opening_the_gate
@@ -231,7 +230,6 @@ def test_opening_the_gate(tmp_path, data_dir):
     assert 0 < float(row["energy in the mask"]) <= 1
 
 
-@pytest.mark.thorough
 @pytest.mark.usefixtures("eager")
 def test_absence(tmp_path, data_dir):
     import absence

@@ -1,4 +1,4 @@
-"""The example with several workers runs, on a small scale, and fails as one."""
+"""The example with workers runs, on a small scale, and fails as one."""
 
 import signal
 import subprocess
@@ -49,7 +49,7 @@ def started(monkeypatch):
 
 @pytest.mark.usefixtures("started")
 @pytest.mark.parametrize(
-    "count", [1, pytest.param(2, marks=pytest.mark.thorough)], ids="{} workers".format
+    "count", [1, pytest.param(2, marks=pytest.mark.thorough)], ids="workers={}".format
 )
 def test_workers_train_and_save_one_network(multi_worker, tmp_path, capfd, count):
     options = {
@@ -59,11 +59,7 @@ def test_workers_train_and_save_one_network(multi_worker, tmp_path, capfd, count
         "data-dir": tmp_path / "data",
         "folder": tmp_path,
     }
-    arguments = [f"--{name}={value}" for name, value in options.items()]
-    multi_worker.make_builder(
-        multi_worker.parse_arguments(arguments)
-    ).download_and_prepare()
-    multi_worker.start_workers(arguments, count)
+    multi_worker.main([f"--{name}={value}" for name, value in options.items()], count)
     assert capfd.readouterr().out.count("box_supervision") == 1
     network = keras.saving.load_model(tmp_path / "network.keras")
     assert len(keras_lap.lap_layers(network)) == 3
@@ -77,6 +73,6 @@ def test_one_failing_worker_stops_the_others(
     worker.write_text(WORKER)
     monkeypatch.setattr(multi_worker, "__file__", str(worker))
     with pytest.raises(SystemExit, match=r"A worker failed.*3"):
-        multi_worker.start_workers(["--epochs", "1"])
+        multi_worker.start_workers(["--epochs", "1"], 2)
     first, second = (process.wait(timeout=60) for process in started)
     assert (first, second) == (-signal.SIGKILL, 3)

@@ -1,6 +1,5 @@
-"""The notebooks run, and what they tell is so."""
+"""The notebooks run, and what they tell is so; of little data, all but the maps."""
 
-import json
 import pathlib
 import re
 
@@ -18,11 +17,7 @@ def printed():
     from execute_notebook import execute_notebook
 
     def run(name, *changes):
-        path = NOTEBOOKS / f"{name}.ipynb"
-        assert all(
-            json.dumps(before)[1:-1] in path.read_text() for before, _ in changes
-        )
-        return text_of(execute_notebook(path, changes))
+        return text_of(execute_notebook(NOTEBOOKS / f"{name}.ipynb", changes))
 
     return run
 
@@ -50,11 +45,15 @@ def test_convert_and_explain(printed):
     assert numbers(r"change of a probability: (\S+)", text)[0] <= 1e-5
     agree = numbers(r"Of the images, (\S+) are named", text)[0]
     assert agree > (0.8 if THOROUGH else 0)
+    (loss,) = numbers(r"Loss of the maps, by epoch: (\S+)", text)
+    assert 0 < loss < 10
     _, by_chance = numbers(r"A random place: (\S+) and (\S+)", text)
-    for name in ("Grad-CAM", "LAP") if THOROUGH else ("Grad-CAM",):
+    for name in ("Grad-CAM", "LAP"):
         patch, digit = numbers(rf"{name}: .* patch in (\S+), .* digit in (\S+)", text)
-        assert patch > 0.8
-        assert digit < by_chance
+        assert 0 <= patch <= 1
+        if THOROUGH or name == "Grad-CAM":
+            assert patch > 0.8
+            assert digit < by_chance
 
 
 def test_teach_by_masks(printed):

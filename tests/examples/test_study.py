@@ -1,4 +1,4 @@
-"""The study runs as a whole, on a small scale; its cells on any Keras backend."""
+"""The study runs as a whole, on a small scale, and its cells where no TensorFlow is."""
 
 import csv
 import dataclasses
@@ -7,7 +7,7 @@ import importlib
 import keras
 import numpy as np
 import pytest
-from backend_limits import same_everywhere
+from backend_limits import shown_on_tensorflow
 from keras import layers
 
 import keras_lap
@@ -162,7 +162,7 @@ def test_costs_are_measured(workshop):
     assert found["LAP", "ms per image"] > 0
 
 
-@same_everywhere
+@shown_on_tensorflow
 @pytest.mark.usefixtures("tiny_family")
 def test_quick_study(tmp_path, capsys, monkeypatch):
     pytest.importorskip("tensorflow_datasets", reason="the sets are built by TFDS")
@@ -338,7 +338,7 @@ def test_families():
     assert min(changed) > 0
 
 
-@same_everywhere
+@shown_on_tensorflow
 @pytest.mark.usefixtures("tiny_family")
 @pytest.mark.parametrize("name", ["caltech_birds2011", "imagenet2012"])
 @pytest.mark.one_in(2)

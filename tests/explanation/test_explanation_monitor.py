@@ -229,7 +229,7 @@ def values_of(variables):
     return [ops.convert_to_numpy(v.value).copy() for v in variables]
 
 
-@pytest.mark.everywhere
+@pytest.mark.tensorflow_too
 @on_tensorflow
 def test_writes_summaries_for_tensorboard(fit, x, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -245,7 +245,7 @@ def test_writes_summaries_for_tensorboard(fit, x, tmp_path):
         assert size == png_size(tmp_path / name)
 
 
-@pytest.mark.everywhere
+@pytest.mark.tensorflow_too
 @on_tensorflow
 def test_without_tensorboard_there_are_no_summaries(x, tmp_path, monkeypatch):
     find = importlib.util.find_spec
@@ -292,7 +292,12 @@ def test_says_at_once_what_is_wrong(arguments, reason, x, tmp_path):
     "arguments, error, reason",
     [
         ({"directory": "file/maps"}, OSError, "a folder that can be written to"),
-        ({"tensorboard": "file/logs"}, OSError, "a folder that can be written to"),
+        pytest.param(
+            {"tensorboard": "file/logs"},
+            OSError,
+            "a folder that can be written to",
+            marks=[pytest.mark.tensorflow_too, on_tensorflow],
+        ),
         ({"layers": ["poool"]}, ValueError, "Did you mean ['pool'"),
         ({"concepts": [5]}, ValueError, "indices from 0"),
         ({"labels": [5] * SAMPLES}, ValueError, "a label 5"),
@@ -304,8 +309,6 @@ def test_says_at_once_what_is_wrong(arguments, reason, x, tmp_path):
 def test_fails_before_it_trains(
     arguments, error, reason, model, x, fit, tmp_path, monkeypatch
 ):
-    if "tensorboard" in arguments and keras.config.backend() != "tensorflow":
-        pytest.skip("summaries are TensorFlow's")
     monkeypatch.chdir(tmp_path)
     pathlib.Path("file").touch()
     options = {"images": x, "directory": "maps", "tensorboard": None, **arguments}

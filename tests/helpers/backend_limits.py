@@ -26,7 +26,7 @@ initial_weights = pytest.mark.skipif(
     not ON_TENSORFLOW,
     reason="from the seed's initial weights on TensorFlow, which others do not draw",
 )
-same_everywhere = pytest.mark.skipif(
+shown_on_tensorflow = pytest.mark.skipif(
     not ON_TENSORFLOW,
-    reason="what it shows depends on no backend, and is shown on TensorFlow",
+    reason="what it shows depends on no backend; TensorFlow has what it needs",
 )

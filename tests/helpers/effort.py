@@ -26,14 +26,14 @@ def left_out(items):
 
     `thorough` leaves out the test, `slow_on_jax` leaves it out on JAX, `torch_suffices`
     on both other backends, where a step takes several times as long to build, unless it
-    is marked as `everywhere`, too. Of what is left, `one_in(n)` keeps an n-th of its
+    is marked as `tensorflow_too`. Of what is left, `one_in(n)` keeps an n-th of its
     cases, on JAX a fifth of these; `fewer_on_jax` keeps all, on JAX a fifth. Which ones
     is drawn at random, always the same, so that no argument keeps a single value.
     """
     families, found = {}, set()
     for item in items:
         marks = {mark.name for mark in item.iter_markers()}
-        if "everywhere" in marks:
+        if _BACKEND == "tensorflow" and "tensorflow_too" in marks:
             marks.discard("torch_suffices")
         if marks & _LEFT_OUT:
             found.add(item)

@@ -83,7 +83,7 @@ class LAPoolingContract:
         "name", ["default", "noisy_or", "ramp", "hidden", "ungated", "features"]
     )
     @pytest.mark.fewer_on_jax
-    @pytest.mark.everywhere
+    @pytest.mark.tensorflow_too
     def test_equals_the_oracle(self, rng, name):
         layer, x = self.case.built(rng, **CONFIGURATIONS[name])
         with score_tape() as records:
@@ -194,7 +194,7 @@ class LAPoolingContract:
 
     @every_configuration
     @pytest.mark.one_in(3)
-    @pytest.mark.everywhere
+    @pytest.mark.tensorflow_too
     def test_gradient_reaches_every_trainable_weight(self, rng, options):
         layer, x = self.case.built(rng, **options)
         upstream = rng.normal(size=layer.compute_output_shape(x.shape))
@@ -238,7 +238,7 @@ class LAPoolingContract:
         assert np.abs(of_alpha) == 0
         assert all(np.abs(gradient).max() > 0 for gradient in of_head)
 
-    @pytest.mark.everywhere
+    @pytest.mark.tensorflow_too
     def test_fit(self, rng):
         layer = self.case.make(concepts=2, hidden=3, base="max")
         model = self.case.classifier(layer)
@@ -332,7 +332,7 @@ class LAPoolingContract:
     @pytest.mark.parametrize("base", ["max", "avg"])
     @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
     @pytest.mark.fewer_on_jax
-    @pytest.mark.everywhere
+    @pytest.mark.tensorflow_too
     def test_gate_opens_from_the_base_to_attention(self, rng, base, data_format):
         if base == "avg":
             skip_average_pooling_on_torch(self.case.windows.get("padding"))

@@ -100,7 +100,6 @@ def test_windows_are_those_of_the_pooling(rng):
 
 @every_chain
 @pytest.mark.one_in(2)
-@pytest.mark.slow_on_jax
 def test_gradient_equals_differences_and_the_deepest_layer_has_none(rng, grids):
     pairs = chain(rng, grids, samples=1)
 

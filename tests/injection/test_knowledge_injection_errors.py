@@ -358,7 +358,7 @@ REFUSED_TARGETS = {
         lambda y: {"mask": y["mask"]},
         "'label'.*Received keys",
         marks=[
-            pytest.mark.everywhere,
+            pytest.mark.tensorflow_too,
             pytest.mark.skipif(
                 not ON_TENSORFLOW,
                 reason="Keras builds the loss on what stands for the label first",
@@ -474,7 +474,7 @@ def warnings_of_values(model, x, y, loss, after_a_step, **options):
     return found
 
 
-@pytest.mark.everywhere
+@pytest.mark.tensorflow_too
 def test_warns_of_pixels_after_the_first_step(x, label):
     _, loss, far, _, message = DOUBTFUL["boxes in pixels"]
     y = {"label": label, "boxes": far}
@@ -681,11 +681,12 @@ UNPLACED = {
         lambda x: [x, x[:, :8, :8]],
         r"\[\(8, 8\), \(16, 16\)\] pixels: resize them to one size",
     ),
-    "no images": (
+    "no images": pytest.param(
         no_images,
         GRAPH,
         lambda x: x.reshape(SAMPLES, -1),
         "Let the model take its images as an input with four axes",
+        marks=pytest.mark.tensorflow_too,
     ),
 }
 

@@ -6,7 +6,7 @@ import math
 import keras
 import numpy as np
 import pytest
-from backend_limits import same_everywhere
+from backend_limits import shown_on_tensorflow
 from injection_problem import (
     ALLOWED,
     CLASSES,
@@ -109,7 +109,7 @@ def one_hot(label):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, pytest.param(GRAPH, marks=same_everywhere)], ids=str
+    "options", [{}, pytest.param(GRAPH, marks=shown_on_tensorflow)], ids=str
 )
 def test_every_kind_of_knowledge_has_its_term(x, label, known, options):
     model, terms = scored(make_model(**options)), [*TERMS, Absence(), Consistency()]
@@ -373,7 +373,6 @@ def of_logits(logits, mask):
 
 
 @pytest.mark.parametrize("loss", [of_logits, MeanInside(), SlopeInside()])
-@pytest.mark.slow_on_jax
 def test_terms_may_be_undefined_where_they_do_not_count(x, label, loss):
     number, found = np.arange(SAMPLES), []
     for inside in (1.0, 0.0):
@@ -398,7 +397,6 @@ class MeanOfNamed(PerturbationLoss):
         return ops.sum(logits * present, axis=-1) / ops.sum(present, axis=-1)
 
 
-@pytest.mark.slow_on_jax
 def test_changed_images_may_be_undefined_where_they_do_not_count(x):
     label = np.eye(CLASSES)[np.arange(SAMPLES) % CLASSES]
     label[0] = 0

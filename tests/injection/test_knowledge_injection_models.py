@@ -148,7 +148,7 @@ MODELS = {
     "a layer without concepts": (with_a_layer_without_concepts, 2),
     "subclassed": (Subclassed, 2),
     "not built": pytest.param(
-        lambda: keras.Sequential(body()), 2, marks=pytest.mark.everywhere
+        lambda: keras.Sequential(body()), 2, marks=pytest.mark.tensorflow_too
     ),
 }
 
@@ -293,7 +293,7 @@ class OwnStep(keras.Sequential):
     }[keras.config.backend()]
 
 
-@pytest.mark.everywhere
+@pytest.mark.tensorflow_too
 def test_a_step_of_ones_own_takes_the_terms(x, label, mask, targets):
     """With weights that grow, in a function that is traced once."""
     model = OwnStep([keras.Input((SIZE, SIZE, 1)), *body()])

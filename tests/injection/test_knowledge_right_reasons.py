@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from autodiff import gradients
-from backend_limits import compiled_steps, same_everywhere
+from backend_limits import compiled_steps, shown_on_tensorflow
 from injection_problem import (
     CLASSES,
     SAMPLES,
@@ -468,7 +468,7 @@ def predicted(model, x):
     return np.argmax(ops.convert_to_numpy(model(x)), axis=-1)
 
 
-@same_everywhere
+@shown_on_tensorflow
 def test_what_lies_outside_of_the_mask_makes_no_difference(rng):
     """A spot in the middle tells the class, and a stronger one in the corner.
 

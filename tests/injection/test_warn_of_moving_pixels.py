@@ -78,7 +78,9 @@ def test_is_silent_where_nothing_is_left_behind(make, loss):
         fit(make(), loss())
 
 
-@pytest.mark.parametrize("run_eagerly", [True, False], ids=["eager", "traced"])
+@pytest.mark.parametrize(
+    "run_eagerly", [True, pytest.param(False, marks=pytest.mark.tensorflow_too)]
+)
 def test_warns_once_of_a_step_that_is_not_followed(run_eagerly):
     expected = r"\['mask_supervision'\] compare places.* \['cut'\].*keep its extent"
     with pytest.warns(UserWarning, match=expected) as told:

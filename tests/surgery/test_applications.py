@@ -8,7 +8,7 @@ import types
 import convert_applications as applications
 import keras
 import pytest
-from backend_limits import same_everywhere
+from backend_limits import shown_on_tensorflow
 from keras import layers
 from random_weights import random_weights
 
@@ -188,7 +188,7 @@ def in_this_process(kind):
     return types.SimpleNamespace(Pool=lambda *_, **__: contextlib.nullcontext(pool))
 
 
-@same_everywhere
+@shown_on_tensorflow
 def test_the_script_writes_a_row_for_each(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(applications.multiprocessing, "get_context", in_this_process)
     files = tmp_path / "rows.csv", tmp_path / "page.md"

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from backend_limits import same_everywhere, several_steps
+from backend_limits import several_steps, shown_on_tensorflow
 from keras import layers, optimizers
 from tolerances import assert_close, assert_identical
 
@@ -84,7 +84,7 @@ USUAL = ("Adam", "accumulated", "loss scale")
         for name, make in OPTIMIZERS.items()
     ],
 )
-@same_everywhere
+@shown_on_tensorflow
 def test_training_goes_on(make):
     model = compiled_model(make())
     train(model, 4)

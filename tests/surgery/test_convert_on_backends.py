@@ -10,7 +10,6 @@ import keras_lap
 
 @pytest.mark.parametrize("trained", ["converted", "original", "finalized"])
 @pytest.mark.one_in(3)
-@pytest.mark.slow_on_jax
 def test_training_one_model_leaves_the_other(rng, trained):
     original = keras.Sequential(
         [

@@ -5,7 +5,7 @@ import re
 import keras
 import numpy as np
 import pytest
-from backend_limits import same_everywhere
+from backend_limits import shown_on_tensorflow
 from keras import layers, ops
 from networks import classifier, lap_names
 from tolerances import assert_close
@@ -324,7 +324,7 @@ def nested_model():
     return classifier(inputs, block("net_0.5")(block("net_1.0")(x)))
 
 
-@same_everywhere
+@shown_on_tensorflow
 def test_addresses_lead_into_nested_models():
     model = nested_model()
     rows = [row.lap for row in keras_lap.plan(model).rows]

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-import keras
-
 from keras_lap.classifier.image_input import check_one_input, data_format_of
 from keras_lap.evaluation.comparison.comparison import (
     FAILED,
@@ -31,20 +29,20 @@ from keras_lap.utils.warn import saying_once
 
 @saying_once()
 def compare(
-    model: keras.Model,
+    model,
     dataset,
     explainers=None,
     metrics=None,
-    original: keras.Model | None = None,
-    batch_size: int = 32,
-    seed: int = 0,
+    original=None,
+    batch_size=32,
+    seed=0,
     verbose="auto",
     *,
-    targets: str = "predicted",
+    targets="predicted",
     output=None,
-    timing_rounds: int = 3,
-    data_format: str | None = None,
-) -> Comparison:
+    timing_rounds=3,
+    data_format=None,
+):
     """Measures explainers beside each other, on the same images.
 
     Maps are made for the class that the model **predicts**: an explanation answers why
@@ -92,17 +90,17 @@ def compare(
             `stability`. By name, `insertion` and `deletion` take at most 32 steps, so
             that large images do not take hundreds of predictions each; for the step
             that was published give `{"deletion": keras_lap.evaluation.deletion}`.
-        original: The model before it was converted to LAP, or `None`. LAP explainers
+        original: The `keras.Model` before its conversion, or `None`. LAP explainers
             and callables, which cannot be told the model, do not explain it.
-        batch_size: Number of images per forward pass of the metrics, and of the
+        batch_size: int, number of images per forward pass of the metrics, and of the
             default explainers.
-        seed: Seed of what metrics draw at random.
+        seed: int, seed of what metrics draw at random.
         verbose: `"auto"` for a progress bar where it takes some seconds, `True` or
             `False`.
         targets: `"predicted"` or `"label"`, the class that maps are for.
         output: Name or index of the output to explain, of models with several.
             Defaults to `None`: the first, with a warning.
-        timing_rounds: Number of rounds that are timed, 0 to leave time and memory out.
+        timing_rounds: int, number of timed rounds, 0 to leave time and memory out.
         data_format: `"channels_last"` or `"channels_first"`, the layout of the images.
             Defaults to `None`: that of the model's LAP layers, or
             `keras.config.image_data_format()` if it has none. Explainers that you make

@@ -109,8 +109,8 @@ class Comparison:
             writer.writeheader()
             writer.writerows(self.rows)
 
-    def to_markdown(self) -> str:
-        """One table per protocol: explainers in rows, metrics in columns.
+    def to_markdown(self):
+        """A string of one table per protocol: explainers in rows, metrics in columns.
 
         A cell is the mean with its 95 % confidence interval, or alone where there is
         none: where all values are equal, of which resampling learns nothing, and where

@@ -2,7 +2,6 @@
 
 import contextlib
 import tracemalloc
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -27,9 +26,7 @@ class MeasuredCost:
     reason: str | None
 
 
-def costs(
-    calls: dict[str, Callable[[], object]], rounds: int
-) -> dict[str, MeasuredCost | Exception]:
+def costs(calls, rounds):
     """Measures functions beside each other.
 
     Every function is called once to warm up, and left out if it fails. Then each is

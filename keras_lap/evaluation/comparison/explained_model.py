@@ -62,7 +62,7 @@ class ExplainedModel:
         is_right = (predicted == self._labels)[is_known] if has_labels else is_known
         self.accuracy = float(is_right.mean()) if is_known.any() else None
 
-    def facts(self, maps, explainer) -> dict:
+    def facts(self, maps, explainer):
         """All that a metric may ask for, by name."""
         samples = self._samples
         return {

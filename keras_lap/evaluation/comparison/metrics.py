@@ -50,7 +50,7 @@ class Metric:
     is_cheap: bool = False
 
     @classmethod
-    def of(cls, metric, name: str) -> "Metric":
+    def of(cls, metric, name):
         """A metric of a name of `METRICS`, or of a user's function.
 
         Raises:
@@ -68,7 +68,7 @@ class Metric:
         return cls(name, metric, getattr(metric, "higher_is_better", None))
 
     @property
-    def needs(self) -> set:
+    def needs(self):
         """Names of the parameters without a default."""
         return {
             parameter.name
@@ -76,7 +76,7 @@ class Metric:
             if parameter.default is parameter.empty
         }
 
-    def measure(self, facts: dict) -> MetricResult:
+    def measure(self, facts):
         """Calls the function.
 
         Args:

@@ -38,7 +38,7 @@ class SamplesToCompare:
     boxes: np.ndarray | None = None
 
     @classmethod
-    def of(cls, dataset, data_format: str) -> "SamplesToCompare":
+    def of(cls, dataset, data_format):
         """Reads a data set.
 
         Args:
@@ -88,13 +88,13 @@ class SamplesToCompare:
         return cls(images, labels, masks, boxes)
 
     @property
-    def known(self) -> set:
+    def known(self):
         """What metrics may ask for."""
         always = {"maps", "images", "targets", "predict", "model", "explainer"}
         given = {name for name in _OPTIONAL if getattr(self, name) is not None}
         return always | given | {"batch_size", "seed"}
 
-    def lacks(self, metric) -> set:
+    def lacks(self, metric):
         """What a metric needs and is not there."""
         return metric.needs - self.known
 

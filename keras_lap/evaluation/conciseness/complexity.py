@@ -6,7 +6,7 @@ from keras_lap.evaluation.conciseness.contributions import contributions
 from keras_lap.evaluation.metric_result import MetricResult
 
 
-def complexity(maps) -> MetricResult:
+def complexity(maps):
     r"""Entropy of each map: over how many pixels it is spread.
 
     With the share $P_i = |m_i| / \sum_j |m_j|$ that pixel $i$ contributes:

@@ -1,13 +1,11 @@
 """Maps as distributions over their pixels."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from keras_lap.evaluation.standardize_maps import standardize_maps
 
 
-def contributions(maps) -> Iterator[np.ndarray]:
+def contributions(maps):
     """The share of each map's absolute values that each pixel has.
 
     Args:

@@ -6,7 +6,7 @@ from keras_lap.evaluation.conciseness.contributions import contributions
 from keras_lap.evaluation.metric_result import MetricResult
 
 
-def sparsity(maps) -> MetricResult:
+def sparsity(maps):
     r"""Gini index of each map: how few pixels hold most of it.
 
     With the absolute values of the $d$ pixels in ascending order, $v_1 \le \dots \le

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_lap.evaluation.explainers.explainer import Explainer, as_explainer
+from keras_lap.evaluation.explainers.explainer import as_explainer
 
 
 class _AsXplique:
@@ -47,12 +47,12 @@ def _classes(targets):
     return targets.argmax(axis=-1)
 
 
-def as_xplique(explainer: Explainer, model: keras.Model):
+def as_xplique(explainer, model):
     """Makes an explainer one of xplique's, for xplique's own metrics.
 
     Args:
         explainer: An `Explainer`, such as `LAP()`.
-        model: The model to explain.
+        model: The `keras.Model` to explain.
 
     Returns:
         An object that is called, or whose `explain` is called, with images and one-hot

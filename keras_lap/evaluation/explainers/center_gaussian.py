@@ -27,7 +27,7 @@ class CenterGaussian(Explainer):
     (1.0, True)
     """
 
-    def __init__(self, width: float = 0.25, **options):
+    def __init__(self, width=0.25, **options):
         super().__init__(**options)
         if not width > 0:
             raise ValueError(f"Expected a width above 0. Received: {width=}")

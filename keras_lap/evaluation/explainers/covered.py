@@ -5,7 +5,7 @@ import numpy as np
 from keras_lap.utils.layout import channel_axis, spatial_axes
 
 
-def covered(image, visible, value: float | None, data_format: str) -> np.ndarray:
+def covered(image, visible, value, data_format):
     """Copies of an image in which only parts of it are visible.
 
     Args:

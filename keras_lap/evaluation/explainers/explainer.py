@@ -1,7 +1,6 @@
 """The interface that all explainers have."""
 
 import abc
-from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -40,13 +39,7 @@ class Explainer(abc.ABC):
     (2, 4, 4)
     """
 
-    def __init__(
-        self,
-        name: str | None = None,
-        *,
-        batch_size: int = 32,
-        data_format: str | None = None,
-    ):
+    def __init__(self, name=None, *, batch_size=32, data_format=None):
         batch_size = standardize_count("batch_size", batch_size)
         if data_format is None:
             data_format = keras.config.image_data_format()
@@ -56,22 +49,23 @@ class Explainer(abc.ABC):
         self.data_format = data_format
 
     @abc.abstractmethod
-    def prepare(self, model: keras.Model) -> Callable[[np.ndarray, np.ndarray], object]:
+    def prepare(self, model):
         """Does what depends on the model alone, but not on its weights.
 
         Args:
-            model: The model to explain, or `None` where the method needs none.
+            model: The `keras.Model` to explain, or `None` where the method needs none.
 
         Returns:
             A function from checked images, an array of rank 4, and targets, an int
             array `(N,)`, to maps `(N, H, W)`.
         """
 
-    def on(self, model: keras.Model) -> Callable[[object, object], np.ndarray]:
-        """The method on one model, for many calls: `(images, targets) -> maps`.
+    def on(self, model):
+        """A function that explains one model, for many calls.
 
-        What it takes, returns and raises is as in `explain`. The model's weights are
-        read at each call of the function, so that it explains the model as it is then.
+        It is `(images, targets) -> maps`, and what it takes, returns and raises is as
+        in `explain`. The model's weights are read at each call of the function, so that
+        it explains the model as it is then.
         """
         maps_of = self.prepare(model)
 
@@ -90,11 +84,11 @@ class Explainer(abc.ABC):
 
         return explained
 
-    def explain(self, model: keras.Model, images, targets) -> np.ndarray:
+    def explain(self, model, images, targets):
         """Raw maps of images.
 
         Args:
-            model: The model to explain.
+            model: The `keras.Model` to explain.
             images: Array `(N, H, W, C)`, or `(N, C, H, W)` with `"channels_first"`, in
                 the range that the model expects.
             targets: Int array `(N,)`, the class that each map is for, or one int for
@@ -110,8 +104,8 @@ class Explainer(abc.ABC):
         """
         return self.on(model)(images, targets)
 
-    def image_size(self, images) -> tuple[int, int]:
-        """Height and width of images in this explainer's layout."""
+    def image_size(self, images):
+        """`(height, width)` of images in this explainer's layout."""
         return height_and_width(images.shape, self.data_format)
 
     def __repr__(self):
@@ -129,12 +123,12 @@ class CallableExplainer(Explainer):
         return self._function
 
 
-def as_explainer(explainer, name: str | None = None, **options) -> Explainer:
+def as_explainer(explainer, name=None, **options):
     """Makes an `Explainer` of a callable, and leaves one as it is.
 
     Args:
         explainer: An `Explainer`, or a callable `(images, targets) -> maps`.
-        name: The name of the callable in tables. Defaults to its own.
+        name: str, the name of the callable in tables. Defaults to its own.
         **options: `batch_size` and `data_format` of an `Explainer`.
 
     Raises:
@@ -156,7 +150,7 @@ def as_explainer(explainer, name: str | None = None, **options) -> Explainer:
     return CallableExplainer(explainer, name, **options)
 
 
-def check_classes(targets: np.ndarray, classes: int):
+def check_classes(targets, classes):
     """Raises a `ValueError` if a target is negative, or not below `classes`."""
     outside = (targets < 0) | (targets >= classes)
     if outside.any():

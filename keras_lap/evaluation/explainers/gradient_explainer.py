@@ -27,7 +27,7 @@ class GradientExplainer(Explainer):
     gradients_per_image = 1
     seed = 0
 
-    def __init__(self, *, channels: str = "absolute_sum", **options):
+    def __init__(self, *, channels="absolute_sum", **options):
         super().__init__(**options)
         check_choice("channels", channels, CHANNELS)
         self.channels = channels

@@ -48,7 +48,7 @@ class IntegratedGradients(GradientExplainer):
     (4, 8, 8)
     """
 
-    def __init__(self, steps: int = 32, **options):
+    def __init__(self, steps=32, **options):
         super().__init__(**options)
         self.gradients_per_image = standardize_count("steps", steps, least=2)
 

@@ -56,9 +56,7 @@ class LAP(Explainer):
     (4, 8, 8)
     """
 
-    def __init__(
-        self, combine: str = "flow", layers=None, class_concepts=None, **options
-    ):
+    def __init__(self, combine="flow", layers=None, class_concepts=None, **options):
         super().__init__(**options)
         check_choice("combine", combine, tuple(COMBINATIONS))
         self.combine = combine

@@ -25,7 +25,7 @@ class LayerExplainer(Explainer):
         **options: `name`, `batch_size` and `data_format` of an `Explainer`.
     """
 
-    def __init__(self, layer_name: str | None = None, **options):
+    def __init__(self, layer_name=None, **options):
         super().__init__(**options)
         self.layer_name = layer_name
 

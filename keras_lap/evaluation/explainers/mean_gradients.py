@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def mean_gradients(gradients_of, variants, targets) -> np.ndarray:
+def mean_gradients(gradients_of, variants, targets):
     """Gradients averaged over variants of each image.
 
     Args:

@@ -48,12 +48,7 @@ class Occlusion(Explainer):
     (2, 8, 8)
     """
 
-    def __init__(
-        self,
-        patch_size: int | None = None,
-        value: float | None = None,
-        **options,
-    ):
+    def __init__(self, patch_size=None, value=None, **options):
         super().__init__(**options)
         if patch_size is not None:
             patch_size = standardize_count("patch_size", patch_size)

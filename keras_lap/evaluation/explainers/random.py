@@ -20,7 +20,7 @@ class Random(Explainer):
     (2, 8, 8)
     """
 
-    def __init__(self, seed: int = 0, **options):
+    def __init__(self, seed=0, **options):
         super().__init__(**options)
         self.seed = seed
 

@@ -10,7 +10,7 @@ _WAYS = {
 CHANNELS = tuple(_WAYS)
 
 
-def reduce_channels(values, way: str) -> np.ndarray:
+def reduce_channels(values, way):
     """One value per pixel from one per channel.
 
     Args:

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 
-def resized(maps, size: tuple[int, int]) -> np.ndarray:
+def resized(maps, size):
     """Maps of another size, by bilinear interpolation between the pixels' centres.
 
     Args:

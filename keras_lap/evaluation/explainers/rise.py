@@ -60,15 +60,7 @@ class RISE(Explainer):
     (2, 8, 8)
     """
 
-    def __init__(
-        self,
-        masks: int = 1000,
-        cells: int = 7,
-        share: float = 0.5,
-        value: float | None = 0.0,
-        seed: int = 0,
-        **options,
-    ):
+    def __init__(self, masks=1000, cells=7, share=0.5, value=0.0, seed=0, **options):
         super().__init__(**options)
         if not 0 < share < 1:
             raise ValueError(

@@ -49,9 +49,7 @@ class SmoothGrad(GradientExplainer):
     (4, 8, 8)
     """
 
-    def __init__(
-        self, samples: int = 32, noise: float = 0.15, seed: int = 0, **options
-    ):
+    def __init__(self, samples=32, noise=0.15, seed=0, **options):
         super().__init__(**options)
         if not noise >= 0:
             raise ValueError(f"Expected noise of at least 0. Received: {noise=}")

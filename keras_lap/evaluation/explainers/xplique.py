@@ -66,13 +66,7 @@ class Xplique(Explainer):
     """
 
     def __init__(
-        self,
-        method: str,
-        *,
-        name: str | None = None,
-        batch_size: int = 32,
-        data_format: str | None = None,
-        **options,
+        self, method, *, name=None, batch_size=32, data_format=None, **options
     ):
         super().__init__(
             name or f"{method} (xplique)",

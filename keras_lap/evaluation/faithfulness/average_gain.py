@@ -6,9 +6,7 @@ from keras_lap.evaluation.faithfulness.masked_probabilities import masked_probab
 from keras_lap.evaluation.metric_result import MetricResult
 
 
-def average_gain(
-    predict, images, maps, targets, *, batch_size: int = 32, baseline=0.0
-) -> MetricResult:
+def average_gain(predict, images, maps, targets, *, batch_size=32, baseline=0.0):
     r"""Share of the missing probability that is gained by what the map leaves out.
 
     With the probabilities $p$ of the target on the image and $p'$ on the part that the

@@ -3,20 +3,11 @@
 from keras_lap.evaluation.faithfulness.baselines import baselines
 from keras_lap.evaluation.faithfulness.replacement_curve import replacement_curve
 from keras_lap.evaluation.faithfulness.samples import Samples
-from keras_lap.evaluation.metric_result import MetricResult
 
 
 def deletion(
-    predict,
-    images,
-    maps,
-    targets,
-    *,
-    batch_size: int = 32,
-    step: int | None = None,
-    baseline=0.0,
-    seed: int = 0,
-) -> MetricResult:
+    predict, images, maps, targets, *, batch_size=32, step=None, baseline=0.0, seed=0
+):
     r"""How soon the class disappears as the most important pixels are taken out.
 
     Pixels are set to zero, those first that the map holds most important. With the

@@ -5,8 +5,8 @@ from keras_lap.evaluation.metric_result import MetricResult
 
 
 def increase_in_confidence(
-    predict, images, maps, targets, *, batch_size: int = 32, baseline=0.0
-) -> MetricResult:
+    predict, images, maps, targets, *, batch_size=32, baseline=0.0
+):
     r"""Whether the class is more probable when only what the map shows is left.
 
     With the probabilities $p$ of the target on the image and $p'$ on the part that the

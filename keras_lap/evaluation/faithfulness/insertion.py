@@ -3,20 +3,11 @@
 from keras_lap.evaluation.faithfulness.baselines import baselines
 from keras_lap.evaluation.faithfulness.replacement_curve import replacement_curve
 from keras_lap.evaluation.faithfulness.samples import Samples
-from keras_lap.evaluation.metric_result import MetricResult
 
 
 def insertion(
-    predict,
-    images,
-    maps,
-    targets,
-    *,
-    batch_size: int = 32,
-    step: int | None = None,
-    baseline="blur",
-    seed: int = 0,
-) -> MetricResult:
+    predict, images, maps, targets, *, batch_size=32, step=None, baseline="blur", seed=0
+):
     r"""How soon the class appears as the most important pixels are put in.
 
     From a blurred image on, pixels of the true image are put in, those first that the

@@ -16,14 +16,14 @@ def mu_fidelity(
     maps,
     targets,
     *,
-    batch_size: int = 32,
-    samples: int = 200,
-    grid: int | None = 9,
-    share: float = 0.2,
+    batch_size=32,
+    samples=200,
+    grid=9,
+    share=0.2,
     baseline=0.0,
-    correlation: str = "pearson",
-    seed: int = 0,
-) -> MetricResult:
+    correlation="pearson",
+    seed=0,
+):
     r"""Correlation of the attribution of random parts with the drop without them.
 
     For random subsets $S$ of an image $x$ with map $m$, all of the same number of

@@ -2,12 +2,10 @@
 
 import functools
 
-import numpy as np
-
 from keras_lap.utils.from_extra import from_extra
 
 
-def noisy_linear_imputation(image, missing, noise, generator) -> np.ndarray:
+def noisy_linear_imputation(image, missing, noise, generator):
     """Replaces pixels by the weighted mean of their neighbours, plus noise.
 
     A missing pixel becomes the mean of its eight neighbours, those beside it with

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def pixel_order(map_, generator) -> np.ndarray:
+def pixel_order(map_, generator):
     """Pixels from the most to the least important.
 
     Pixels of the same importance come in random order. In row-major order, a map with

@@ -10,7 +10,7 @@ from keras_lap.evaluation.metric_result import MetricResult
 from keras_lap.utils.standardize_count import standardize_count
 
 
-def replacement_curve(samples, ends, step, seed, name) -> MetricResult:
+def replacement_curve(samples, ends, step, seed, name):
     """Replaces pixels in the order of the maps and follows the probability.
 
     Args:

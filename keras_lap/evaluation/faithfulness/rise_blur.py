@@ -7,7 +7,7 @@ import numpy as np
 _RADIUS, _DEVIATION = 5, 5.0
 
 
-def rise_blur(image) -> np.ndarray:
+def rise_blur(image):
     """Blurs an image as the authors of RISE do.
 
     Their kernel is a unit impulse in a field of 11 by 11 pixels under a Gaussian of

@@ -20,13 +20,13 @@ def road(
     maps,
     targets,
     *,
-    batch_size: int = 32,
-    order: str = "morf",
+    batch_size=32,
+    order="morf",
     percentages=PERCENTAGES,
-    noise: float = 0.01,
-    measure: str = "probability",
-    seed: int = 0,
-) -> MetricResult:
+    noise=0.01,
+    measure="probability",
+    seed=0,
+):
     r"""What is left of the class when pixels are removed without leaving a trace.
 
     Pixels that are blacked out leave holes, whose shape tells where they were, and

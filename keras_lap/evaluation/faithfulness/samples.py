@@ -55,15 +55,15 @@ class Samples:
         """Height and width."""
         return self._maps.shape[1:]
 
-    def image(self, index) -> np.ndarray:
+    def image(self, index):
         """A new float copy of an image, `(H, W, C)`."""
         return self._images[index].astype(self.dtype)
 
-    def map(self, index) -> np.ndarray:
+    def map(self, index):
         """A new float64 copy of a map, `(H, W)`."""
         return self._maps[index].astype("float64")
 
-    def probabilities(self, variants, measure: str = "probability") -> np.ndarray:
+    def probabilities(self, variants, measure="probability"):
         """What the model says of variants of each image, one batch in memory at a time.
 
         Args:

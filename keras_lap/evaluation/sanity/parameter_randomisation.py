@@ -27,7 +27,7 @@ class Randomisation(MetricResult):
 
     layers: tuple = ()
 
-    def passes(self, threshold: float = 0.5) -> bool:
+    def passes(self, threshold=0.5):
         """Whether the maps changed enough.
 
         Args:
@@ -39,16 +39,16 @@ class Randomisation(MetricResult):
 
 
 def parameter_randomisation(
-    model: keras.Model,
+    model,
     images,
     targets,
     explainer,
     *,
-    order: str = "cascading",
-    similarity: str = "spearman",
-    steps: int | None = None,
-    seed: int = 0,
-) -> Randomisation:
+    order="cascading",
+    similarity="spearman",
+    steps=None,
+    seed=0,
+):
     r"""Similarity of the maps to those of the same model with random weights.
 
     An explanation of what a model has learned must change when the model forgets it.

@@ -1,8 +1,5 @@
 """Whether maps depend on what the labels say."""
 
-from collections.abc import Callable
-
-import keras
 import numpy as np
 
 from keras_lap.evaluation.explainers import as_explainer
@@ -13,17 +10,17 @@ from keras_lap.utils.names import check_choice
 
 
 def random_label_control(
-    model: keras.Model,
+    model,
     images,
     targets,
     explainer,
     *,
-    control: keras.Model | None = None,
-    train: Callable[[np.ndarray], keras.Model] | None = None,
+    control=None,
+    train=None,
     labels=None,
-    similarity: str = "spearman",
-    seed: int = 0,
-) -> MetricResult:
+    similarity="spearman",
+    seed=0,
+):
     """Similarity of the maps to those of a model that was trained on permuted labels.
 
     Such a model has learned its images by heart, for what they show says nothing about
@@ -40,8 +37,9 @@ def random_label_control(
         explainer: An `Explainer`. A callable does not do, as there are two models.
         control: The model that was trained on permuted labels, of the same kind, or
             `None` to have one trained.
-        train: Function that takes permuted labels and returns a new model trained on
-            them as `model` was on the true ones. Used if there is no `control`.
+        train: Function that takes permuted labels, an array like `labels`, and returns
+            a new `keras.Model` trained on them as `model` was on the true ones. Used if
+            there is no `control`.
         labels: Array whose first axis is that of the training images: the true labels,
             for `train`.
         similarity: `"spearman"`, `"absolute_spearman"` or `"ssim"`, see

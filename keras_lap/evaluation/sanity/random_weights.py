@@ -7,7 +7,7 @@ from keras_lap.graph.functional_of import functional_of
 from keras_lap.layers.score_head import ScoreHead
 
 
-def layers_with_weights(model) -> dict[str, list]:
+def layers_with_weights(model):
     """What is randomised at a time: the layers that hold weights, from the output on.
 
     Functional and Sequential models are followed along the forward pass, nested ones
@@ -38,7 +38,7 @@ def layers_with_weights(model) -> dict[str, list]:
     return dict(reversed(groups.items()))
 
 
-def randomise(weights, generator: np.random.Generator):
+def randomise(weights, generator):
     """Draws weights anew.
 
     Each comes from the initializer of its layer; where the layer does not name it, its

@@ -86,7 +86,7 @@ SIMILARITIES = {
 }
 
 
-def similarities(first, second, measure) -> np.ndarray:
+def similarities(first, second, measure):
     """The similarity of each pair of maps.
 
     Args:

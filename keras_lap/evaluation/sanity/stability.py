@@ -1,6 +1,5 @@
 """Whether maps stay where the image almost does."""
 
-import keras
 import numpy as np
 
 from keras_lap.evaluation.explainers import as_explainer
@@ -25,16 +24,16 @@ MEASURES = {"largest": _largest, "mean": _mean, "lipschitz": _lipschitz}
 
 
 def stability(
-    model: keras.Model,
+    model,
     images,
     targets,
     explainer,
     *,
-    measure: str = "largest",
-    noise: float = 0.01,
-    samples: int = 8,
-    seed: int = 0,
-) -> MetricResult:
+    measure="largest",
+    noise=0.01,
+    samples=8,
+    seed=0,
+):
     r"""How far the maps move when the images are moved a little.
 
     With draws $x_k$ of the image $x$ with Gaussian noise, and the maps $m$ and $m_k$,

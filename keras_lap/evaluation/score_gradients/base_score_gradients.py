@@ -1,9 +1,7 @@
 """What the ways to gradients of class scores have in common."""
 
 import abc
-from collections.abc import Callable
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -38,11 +36,11 @@ class BaseScoreGradients(abc.ABC):
     array([1., 1., 1.], dtype=float32)
     """
 
-    def __init__(self, model: keras.Model):
+    def __init__(self, model):
         self._score = ScoreModel(model)
         self.classes = self._score.classes
 
-    def to_images(self) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    def to_images(self):
         """A function from images and classes to gradients with respect to the images.
 
         Returns:
@@ -63,13 +61,12 @@ class BaseScoreGradients(abc.ABC):
 
         return gradients
 
-    def to_features(
-        self, layer_name: str | None, data_format: str
-    ) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    def to_features(self, layer_name, data_format):
         """A function to the features of a layer, and gradients with respect to them.
 
         Args:
-            layer_name: The layer, as in `ScoreModel.features`.
+            layer_name: Name or path of the layer, or `None`, as in
+                `ScoreModel.features`.
             data_format: `"channels_last"` or `"channels_first"`, of the features.
 
         Returns:

@@ -5,7 +5,7 @@ import importlib
 from keras_lap.utils.from_extra import from_extra
 
 
-def tf_explain_method(module: str, name: str):
+def tf_explain_method(module, name):
     """A class of tf-explain, which is not needed on other backends.
 
     Args:

@@ -12,7 +12,7 @@ from keras_lap.utils.from_extra import from_extra
 THRESHOLDS = tuple(step / 100 for step in range(1, 100))
 
 
-def box_localisation(maps, boxes, thresholds=THRESHOLDS, iou=0.5) -> MetricResult:
+def box_localisation(maps, boxes, thresholds=THRESHOLDS, iou=0.5):
     r"""Share of the maps whose bounding box is that of an object (MaxBoxAcc).
 
     Each map is scaled to $[0, 1]$, its minimum becoming zero. At a threshold $\tau$,

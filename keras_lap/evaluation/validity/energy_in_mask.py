@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from keras_lap.evaluation.metric_result import MetricResult
 from keras_lap.evaluation.score_maps import score_maps
 
 
-def energy_in_mask(maps, masks) -> MetricResult:
+def energy_in_mask(maps, masks):
     r"""Share of each map's positive energy that lies on the mask.
 
     With the positive part $m^+ = \max(m, 0)$ of a map $m$ and the mask $M$:

@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from keras_lap.evaluation.metric_result import MetricResult
 from keras_lap.evaluation.score_maps import score_maps
 
 
-def iou_at_equal_area(maps, masks) -> MetricResult:
+def iou_at_equal_area(maps, masks):
     r"""IoU of the mask and as many of each map's highest pixels.
 
     Of a mask of $A$ pixels and the $A$ highest pixels of the map, $I$ of which lie on

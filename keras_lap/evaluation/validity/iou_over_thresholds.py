@@ -12,7 +12,7 @@ from keras_lap.evaluation.validity.standardize_thresholds import standardize_thr
 THRESHOLDS = tuple(step / 20 for step in range(1, 20))
 
 
-def iou_over_thresholds(maps, masks, thresholds=THRESHOLDS) -> MetricResult:
+def iou_over_thresholds(maps, masks, thresholds=THRESHOLDS):
     r"""How well the high part of each map covers the mask, at several thresholds.
 
     At a threshold $\tau$ the map $m$ stands for the region of the pixels that reach

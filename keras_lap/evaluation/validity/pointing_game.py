@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from keras_lap.evaluation.metric_result import MetricResult
 from keras_lap.evaluation.score_maps import score_maps
 
 
-def pointing_game(maps, masks, tolerance: float = 0, seed: int = 0) -> MetricResult:
+def pointing_game(maps, masks, tolerance=0, seed=0):
     """Share of the maps whose maximum points at the mask.
 
     A map hits (value 1) if the Euclidean distance between the pixel of its maximum and

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def standardize_thresholds(thresholds, name: str = "thresholds") -> np.ndarray:
+def standardize_thresholds(thresholds, name="thresholds"):
     """Thresholds as a float64 array, if they are shares of a maximum.
 
     Args:
