@@ -261,6 +261,7 @@ def _compile(tensorflow, compiler, path, scratch):
     if path.parent.name == "tensorflow":
         include = tensorflow.directory / "include"
         flags += [f"-isystem{include / part}" for part in TENSORFLOW_INCLUDES]
+        flags.append(f"-DKERAS_LAP_TENSORFLOW={tensorflow.minor.replace('.', '')}")
     command = [*compiler.command, *flags, "-c", path, "-o", target]
     _run(command, f"{path.relative_to(KERNELS)} with {compiler.version}")
     return target

@@ -1,4 +1,18 @@
 // The ops inside programs that XLA compiles: custom calls to the very same kernels.
+
+// The header of XLA's kernels includes its compiler and its clients. Nothing of them is
+// used here, and reading them takes a minute: where it is known how, they stay outside.
+#if KERAS_LAP_TENSORFLOW == 221
+#define TENSORFLOW_COMPILER_TF2XLA_XLA_COMPILER_H_
+#define XLA_CLIENT_CLIENT_H_
+namespace tensorflow {
+class XlaCompiler;
+}
+namespace xla {
+class Client;
+}
+#endif
+
 #include "kernels/gpu/launch.h"
 #include "kernels/tensorflow/geometry.h"
 #include "kernels/tensorflow/xla_calls.h"

@@ -386,6 +386,7 @@ FOR_IMAGES = [
 
 
 @pytest.mark.parametrize("name", FOR_IMAGES)
+@pytest.mark.one_in(3)
 def test_moving_layers_are_those_that_change_masks(name):
     layer = getattr(layers, name)(*ARGUMENTS.get(name, ()))
     if name in MASKS_RAISE_ERRORS:

@@ -26,7 +26,7 @@ def test_rows(options, tmp_path, monkeypatch, capsys):
     import training_cost
 
     path = tmp_path / "cost.csv"
-    size = ["--size", "8", "--classes", "3", "--batch", "2", "--rounds", "2"]
+    size = ["--size", "8", "--classes", "3", "--batch", "2", "--rounds", "1"]
     training_cost.main(["--networks", "Tiny", *size, "--csv", str(path), *options])
     rows = list(csv.DictReader(path.open()))
     compared = [(row["model"], row["over"]) for row in rows]

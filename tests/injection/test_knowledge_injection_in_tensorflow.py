@@ -123,6 +123,7 @@ def test_the_model_tells_sizes_that_the_data_does_not(x, label):
     assert_close(found[1], found[0], **ALLOWED)
 
 
+@pytest.mark.thorough
 def test_sizes_are_looked_at_anew_in_each_data_set(x, targets):
     model = compiled(keras.Sequential([keras.Input((None, None, 1)), *body()]), **GRAPH)
     injection, size = KnowledgeInjection([MaskSupervision()]), (SAMPLES, 8, 8)
