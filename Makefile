@@ -76,9 +76,7 @@ test-tensorflow: library
 
 # Most of its time goes into compiling what runs once.
 test-jax: $(BACKENDS_READY)
-	KERAS_BACKEND=jax \
-	    $(BACKENDS)/bin/python $(PYTEST) $(BACKEND_TESTS) \
-	    $(JAX_TESTS)
+	KERAS_BACKEND=jax $(BACKENDS)/bin/python $(PYTEST) $(BACKEND_TESTS) $(JAX_TESTS)
 
 # Threads of their own would make the processes wait for each other.
 test-torch: $(BACKENDS_READY)

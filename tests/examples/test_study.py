@@ -12,6 +12,8 @@ from keras import layers
 
 import keras_lap
 
+pytestmark = pytest.mark.torch_suffices
+
 
 @pytest.fixture(autouse=True)
 def no_graphs(request):
@@ -106,7 +108,6 @@ def rows_of(workshop, kind, name, arm):
         pytest.param("ablation: sufficiency + areas", marks=pytest.mark.thorough),
     ],
 )
-@pytest.mark.torch_suffices
 def test_networks_are_told(workshop, arm):
     from study_grid.cell import TRAIN
 
@@ -121,7 +122,6 @@ def test_networks_are_told(workshop, arm):
     "name, arm",
     [("crowded", "LAP + masks, tuned"), ("beetles", "LAP + attributes, tuned")],
 )
-@pytest.mark.torch_suffices
 def test_several_labels_and_attributes(workshop, name, arm):
     from study_grid.cell import TRAIN, Cell
 
@@ -131,7 +131,6 @@ def test_several_labels_and_attributes(workshop, name, arm):
     assert concepts[-1] == {"crowded": 10, "beetles": 5}[name]
 
 
-@pytest.mark.torch_suffices
 def test_explainers_are_compared(workshop, monkeypatch):
     from study_grid import explain_cell
     from study_grid.cell import EXPLAIN
@@ -152,7 +151,6 @@ def test_explainers_are_compared(workshop, monkeypatch):
         )
 
 
-@pytest.mark.torch_suffices
 def test_costs_are_measured(workshop):
     from study_grid.cell import COST
 
@@ -164,6 +162,7 @@ def test_costs_are_measured(workshop):
 
 @shown_on_tensorflow
 @pytest.mark.usefixtures("tiny_family")
+@pytest.mark.tensorflow_too
 def test_quick_study(tmp_path, capsys, monkeypatch):
     pytest.importorskip("tensorflow_datasets", reason="the sets are built by TFDS")
     study = importlib.import_module("study")
@@ -192,7 +191,6 @@ def test_quick_study(tmp_path, capsys, monkeypatch):
     assert (folder / "docs" / "study.md").read_text() == page
 
 
-@pytest.mark.torch_suffices
 def test_what_is_unknown_is_refused(tmp_path):
     study = importlib.import_module("study")
     for option, value in (
@@ -214,7 +212,6 @@ def answer_rightly(monkeypatch):
     )
 
 
-@pytest.mark.torch_suffices
 def test_maps_with_certainty_are_compared(workshop, tmp_path, monkeypatch):
     import map_certainty
     from study_grid.cell import TRAIN
@@ -243,7 +240,6 @@ def test_maps_with_certainty_are_compared(workshop, tmp_path, monkeypatch):
     assert {"insertion", "deletion", "road", "mu_fidelity"} < set(sure)
 
 
-@pytest.mark.torch_suffices
 def test_what_is_measured_after_the_map(workshop, tmp_path, monkeypatch):
     import after_the_map
     from study_grid.cell import TRAIN
@@ -260,7 +256,6 @@ def test_what_is_measured_after_the_map(workshop, tmp_path, monkeypatch):
     assert len({row[after_the_map.GONE[1]] for row in rows}) == 1
 
 
-@pytest.mark.torch_suffices
 def test_zeros_go_by_nearness():
     from after_the_map import by_nearness
 
@@ -271,7 +266,6 @@ def test_zeros_go_by_nearness():
     assert maps.min() == 0
 
 
-@pytest.mark.torch_suffices
 def test_score_gains_are_compared(workshop, tmp_path):
     import score_gain
     from study_grid.cell import TRAIN, Cell
@@ -299,7 +293,6 @@ def test_score_gains_are_compared(workshop, tmp_path):
     assert fast.max() > slow.max()
 
 
-@pytest.mark.torch_suffices
 def test_families():
     from study_grid.arms import LAP_MASKS_TUNED
     from study_grid.families import FAMILIES
@@ -342,6 +335,7 @@ def test_families():
 @pytest.mark.usefixtures("tiny_family")
 @pytest.mark.parametrize("name", ["caltech_birds2011", "imagenet2012"])
 @pytest.mark.one_in(2)
+@pytest.mark.tensorflow_too
 def test_sets_that_are_downloaded(tmp_path, monkeypatch, name):
     pytest.importorskip("tensorflow_datasets", reason="the sets are built by TFDS")
     from common.drawn_examples import drawn_examples

@@ -142,9 +142,8 @@ def value_by_hand(kind, model, x, present, blur):
     maps = map_by_hand(given, (HEIGHT, WIDTH))[0][..., None]
     kept = maps if kind is Sufficiency else 1 - maps
     changed = kept * x + (1 - kept) * ops.convert_to_numpy(gaussian_blur(x, blur))
-    return term(
-        kind, np.log(ops.convert_to_numpy(model(changed))), present, "softmax"
-    ).mean()
+    logits = np.log(ops.convert_to_numpy(model(changed)))
+    return term(kind, logits, present, "softmax").mean()
 
 
 ONES = np.ones((3, 1))

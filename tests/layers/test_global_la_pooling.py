@@ -43,7 +43,6 @@ class GlobalLAPoolingContract(LAPoolingContract):
 
 
 @pytest.mark.torch_suffices
-@pytest.mark.slow_on_jax
 class TestGlobalLAPooling1D(GlobalLAPoolingContract):
     """`GlobalLAPooling1D`."""
 
@@ -57,7 +56,6 @@ class TestGlobalLAPooling2D(GlobalLAPoolingContract):
 
 
 @pytest.mark.torch_suffices
-@pytest.mark.slow_on_jax
 class TestGlobalLAPooling3D(GlobalLAPoolingContract):
     """`GlobalLAPooling3D`."""
 

@@ -85,7 +85,6 @@ class WindowedLAPoolingContract(LAPoolingContract):
 
 
 @pytest.mark.torch_suffices
-@pytest.mark.slow_on_jax
 class TestLAPooling1D(WindowedLAPoolingContract):
     """`LAPooling1D`."""
 
@@ -134,7 +133,6 @@ class TestLAPooling2D(WindowedLAPoolingContract):
 
 
 @pytest.mark.torch_suffices
-@pytest.mark.slow_on_jax
 class TestLAPooling3D(WindowedLAPoolingContract):
     """`LAPooling3D`."""
 

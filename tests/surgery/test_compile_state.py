@@ -10,6 +10,8 @@ from tolerances import assert_close, assert_identical
 from keras_lap import lap_layers
 from keras_lap.surgery import convert
 
+pytestmark = pytest.mark.torch_suffices
+
 
 def make_model(dtype=None):
     inputs = keras.Input((12, 12, 3))
@@ -85,6 +87,7 @@ USUAL = ("Adam", "accumulated", "loss scale")
     ],
 )
 @shown_on_tensorflow
+@pytest.mark.tensorflow_too
 def test_training_goes_on(make):
     model = compiled_model(make())
     train(model, 4)
@@ -97,7 +100,6 @@ def test_training_goes_on(make):
     assert_same_weights(model, converted)
 
 
-@pytest.mark.torch_suffices
 def test_a_fresh_optimizer_would_train_otherwise():
     model = compiled_model()
     train(model, 4)
@@ -109,7 +111,6 @@ def test_a_fresh_optimizer_would_train_otherwise():
         assert_same_weights(model, converted)
 
 
-@pytest.mark.torch_suffices
 def test_slots_follow_their_variables_and_new_ones_start_afresh():
     model = compiled_model(optimizers.Adam(use_ema=True))
     train(model, 3)
@@ -130,7 +131,6 @@ def test_slots_follow_their_variables_and_new_ones_start_afresh():
             assert_identical(new._model_variables_moving_average[index], weight)
 
 
-@pytest.mark.torch_suffices
 def test_the_original_is_untouched_and_shares_nothing_with_a_state():
     metric = keras.metrics.SparseCategoricalAccuracy()
     model = compiled_model(optimizers.SGD(0.05, momentum=0.9), metrics=[metric])
@@ -160,7 +160,6 @@ class OwnLoss(keras.losses.Loss):
 @pytest.mark.parametrize(
     "loss", [keras.losses.Huber(5.0), OwnLoss(7.0)], ids=["Huber", "own"]
 )
-@pytest.mark.torch_suffices
 def test_losses_keep_settings_that_are_not_in_their_config(loss):
     model = make_model()
     model.compile("sgd", loss, run_eagerly=True)
@@ -189,6 +188,7 @@ class OwnMetric(keras.metrics.Mean):
 
 
 @several_steps
+@pytest.mark.tensorflow_too
 def test_everything_that_was_given_to_compile_is_kept():
     inner = make_model()
     model = keras.Model(inner.input, [inner.output, inner.layers[-2].output])
@@ -217,7 +217,6 @@ def test_everything_that_was_given_to_compile_is_kept():
 
 
 @pytest.mark.parametrize("options", [{"run_eagerly": True}, {"jit_compile": True}])
-@pytest.mark.torch_suffices
 def test_how_steps_run_is_kept(options):
     model = make_model()
     model.compile("sgd", "mse", **options)
@@ -228,7 +227,6 @@ def test_how_steps_run_is_kept(options):
 
 
 @pytest.mark.parametrize("scaled", [True, False])
-@pytest.mark.torch_suffices
 def test_loss_scaling_is_kept(scaled):
     keras.config.set_dtype_policy("mixed_float16")
     try:
@@ -249,7 +247,6 @@ def test_loss_scaling_is_kept(scaled):
     train(converted, 1)
 
 
-@pytest.mark.torch_suffices
 def test_exemptions_from_weight_decay_are_kept():
     model = make_model()
     optimizer = optimizers.AdamW(0.0, weight_decay=0.1)
@@ -267,7 +264,6 @@ def test_exemptions_from_weight_decay_are_kept():
     assert len(exempt) == 1 + sum(w.name == "bias" for w in converted.trainable_weights)
 
 
-@pytest.mark.torch_suffices
 def test_frozen_weights_need_no_slots():
     model = compiled_model()
     train(model, 2)
@@ -281,7 +277,6 @@ def test_frozen_weights_need_no_slots():
 # Errors.
 
 
-@pytest.mark.torch_suffices
 def test_a_model_must_be_compiled():
     with pytest.raises(ValueError, match="which is not compiled"):
         copied(make_model())
@@ -292,7 +287,6 @@ class OwnCompile(keras.Model):
         super().compile(**kwargs)
 
 
-@pytest.mark.torch_suffices
 def test_a_model_must_be_compiled_by_keras():
     base = make_model()
     model = OwnCompile(base.input, base.output)
@@ -314,7 +308,6 @@ class OwnConstructor(OwnSteps):
         super().__init__(network.input, network.output)
 
 
-@pytest.mark.torch_suffices
 def test_steps_that_the_copy_would_lack_are_named():
     base = make_model()
     kept = copied(compiled_model(model=OwnSteps(base.input, base.output)))
@@ -340,21 +333,18 @@ class KnownSettings(optimizers.SGD):
 
 
 @pytest.mark.parametrize("wrap", [lambda x: x, optimizers.LossScaleOptimizer])
-@pytest.mark.torch_suffices
 def test_an_optimizer_must_have_all_settings_in_its_config(wrap):
     message = "'sgd' of class ForgetfulOptimizer, which .* SGD, without factor"
     with pytest.raises(ValueError, match=message):
         copied(compiled_model(wrap(ForgetfulOptimizer(2.0, name="sgd"))))
 
 
-@pytest.mark.torch_suffices
 def test_an_inherited_config_may_have_all_settings():
     optimizer = KnownSettings(0.2)
     converted = copied(compiled_model(optimizer))
     assert converted.optimizer.get_config() == optimizer.get_config()
 
 
-@pytest.mark.torch_suffices
 def test_a_metric_must_have_all_settings_in_its_config():
     message = "'odd' of class ForgetfulMetric, which .* Metric, without factor"
     with pytest.raises(ValueError, match=message):
@@ -375,7 +365,6 @@ def choose(variable):
 CHOICE = optimizers.SGD(0.1)
 
 
-@pytest.mark.torch_suffices
 def test_what_cannot_be_copied_is_named():
     metric = keras.metrics.MeanMetricWrapper(own_loss, name="unregistered")
     model = compiled_model(metrics=[metric])

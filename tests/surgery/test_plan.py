@@ -21,6 +21,8 @@ from keras_lap.surgery import (
 )
 from keras_lap.surgery.spatial_sizes import spatial_sizes
 
+pytestmark = pytest.mark.torch_suffices
+
 
 def small_model(classes=5, size=(24, 24)):
     x = inputs = keras.Input((*size, 3))
@@ -41,7 +43,6 @@ def concepts_of(plan):
 # What it says.
 
 
-@pytest.mark.torch_suffices
 def test_rows():
     plan = keras_lap.plan(small_model(), where="all")
     assert [(row.layer, row.kind, row.action, row.lap) for row in plan.rows] == [
@@ -64,7 +65,6 @@ def test_rows():
     ]
 
 
-@pytest.mark.torch_suffices
 def test_the_plan_does_not_touch_the_model():
     model = small_model()
     before = model.to_json()
@@ -72,7 +72,6 @@ def test_the_plan_does_not_touch_the_model():
     assert model.to_json() == before
 
 
-@pytest.mark.torch_suffices
 def test_tables():
     plan = keras_lap.plan(small_model(), where="all", concepts={"pool": 2})
     lines = str(plan).splitlines()
@@ -103,13 +102,11 @@ def test_tables():
     assert repr(plan) == "<ConversionPlan of 'net' with 3 LAP layers>"
 
 
-@pytest.mark.torch_suffices
 def test_tables_of_what_is_converted_already():
     again = keras_lap.plan(keras_lap.convert(small_model()))
     assert "has LAP layers already: " in str(again).splitlines()[-1]
 
 
-@pytest.mark.torch_suffices
 def test_receptive_fields_of_known_networks():
     # Both figures as in Araujo et al. 2019, "Computing receptive fields of
     # convolutional neural networks".
@@ -139,7 +136,6 @@ def test_receptive_fields_of_known_networks():
         ({np.int64(1): 2}, [5, 2, 5]),
     ],
 )
-@pytest.mark.torch_suffices
 def test_concepts(concepts, expected):
     model = small_model()
     plan = keras_lap.plan(model, where="all", concepts=concepts)
@@ -148,7 +144,6 @@ def test_concepts(concepts, expected):
     assert [lap.concepts for lap in keras_lap.lap_layers(converted)] == expected
 
 
-@pytest.mark.torch_suffices
 def test_many_classes_have_concepts_in_the_last_stage_only():
     assert concepts_of(keras_lap.plan(small_model(32), where="all")) == [32, 32, 32]
     assert concepts_of(keras_lap.plan(small_model(33), where="all")) == [1, 1, 33]
@@ -160,7 +155,6 @@ def test_many_classes_have_concepts_in_the_last_stage_only():
     assert concepts_of(plan) == [1, 40]
 
 
-@pytest.mark.torch_suffices
 def test_automatic_concepts_without_classes():
     x = keras.Input((8, 8, 3))
     features = keras.Model(x, layers.GlobalAveragePooling2D()(layers.Conv2D(9, 1)(x)))
@@ -173,7 +167,6 @@ def test_automatic_concepts_without_classes():
 # Editing.
 
 
-@pytest.mark.torch_suffices
 def test_skip_only_and_set():
     model = small_model()
     plan = keras_lap.plan(model, where="all")
@@ -191,7 +184,6 @@ def test_skip_only_and_set():
     assert lap_names(keras_lap.convert(model, only)) == ["conv_lap", "pool"]
 
 
-@pytest.mark.torch_suffices
 def test_settings_survive_other_edits():
     inputs = keras.Input((8, 8, 3))
     branches = [layers.Conv2D(2, 1, strides=2, name=name)(inputs) for name in "abc"]
@@ -204,7 +196,6 @@ def test_settings_survive_other_edits():
     assert lap_names(keras_lap.convert(model, plan)) == ["b_lap", "head"]
 
 
-@pytest.mark.torch_suffices
 def test_layers_that_share_a_lap_layer_share_its_settings():
     inputs = keras.Input((8, 8, 3))
     branches = [layers.Conv2D(2, 1, strides=2, name=name)(inputs) for name in "ab"]
@@ -243,7 +234,6 @@ def test_layers_that_share_a_lap_layer_share_its_settings():
         ),
     ],
 )
-@pytest.mark.torch_suffices
 def test_a_failed_edit_changes_nothing(edit, error, message):
     plan = keras_lap.plan(small_model(), where="all")
     before = str(plan)
@@ -253,7 +243,6 @@ def test_a_failed_edit_changes_nothing(edit, error, message):
     assert str(plan.skip()) == before
 
 
-@pytest.mark.torch_suffices
 def test_a_rule_that_fails_changes_nothing(restored_rules):
     class Failing(Rule):
         fails = True
@@ -273,7 +262,6 @@ def test_a_rule_that_fails_changes_nothing(restored_rules):
     assert str(plan.skip()) == before
 
 
-@pytest.mark.torch_suffices
 def test_wrong_arguments():
     model = small_model()
     with pytest.raises(ValueError, match="where='everywhere'"):
@@ -325,6 +313,7 @@ def nested_model():
 
 
 @shown_on_tensorflow
+@pytest.mark.tensorflow_too
 def test_addresses_lead_into_nested_models():
     model = nested_model()
     rows = [row.lap for row in keras_lap.plan(model).rows]
@@ -354,7 +343,6 @@ def test_addresses_lead_into_nested_models():
     assert lap_names(converted) == ["pool_1.00", "deep", "head"]
 
 
-@pytest.mark.torch_suffices
 def test_shared_names_take_their_own_settings():
     plan = keras_lap.plan(nested_model()).set("net_0.5/inner/deep", concepts=2)
     assert concepts_of(plan) == [5, 5, 5, 2, 5]
@@ -367,7 +355,6 @@ def multiply_adds(**kwargs):
     return keras_lap.plan(**kwargs).estimate().before.multiply_adds
 
 
-@pytest.mark.torch_suffices
 def test_multiply_adds_of_the_given_model():
     x = inputs = keras.Input((12, 10, 4))
     x = layers.Conv2D(6, 3, groups=2, name="conv")(x)
@@ -387,7 +374,6 @@ def test_multiply_adds_of_the_given_model():
     )
 
 
-@pytest.mark.torch_suffices
 def test_known_multiply_adds():
     # 4.1 and 0.57 thousand million: He et al. 2016 count 3.8 for ResNet-50, whose first
     # stages Keras strides earlier; Howard et al. 2017 count 569 million for MobileNet.
@@ -396,7 +382,6 @@ def test_known_multiply_adds():
     assert mobile == pytest.approx(569e6, rel=2e-3)
 
 
-@pytest.mark.torch_suffices
 def test_models_of_any_size_are_counted_at_image_size():
     x = inputs = keras.Input((None, None, 3))
     inner = keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(3, 1)])
@@ -412,7 +397,6 @@ def test_models_of_any_size_are_counted_at_image_size():
     "options",
     [{}, {"hidden": 3}, {"concepts": 4}, {"scores": "features", "gating": None}],
 )
-@pytest.mark.torch_suffices
 def test_added_costs_are_those_of_the_converted_model(options):
     model = small_model()
     plan = keras_lap.plan(model, where="all", **options)
@@ -424,7 +408,6 @@ def test_added_costs_are_those_of_the_converted_model(options):
 
 
 @pytest.mark.parametrize("policy, size", [("float32", 4), ("mixed_float16", 2)])
-@pytest.mark.torch_suffices
 def test_activation_memory_follows_the_dtype(policy, size):
     inputs = keras.Input((8, 8, 3), dtype="float16" if size == 2 else "float32")
     x = layers.Conv2D(4, 1, dtype=policy)(inputs)
@@ -437,7 +420,6 @@ def test_activation_memory_follows_the_dtype(policy, size):
     assert added == 3 * size * 8 * 8 * 3
 
 
-@pytest.mark.torch_suffices
 def test_the_estimate_prints_well():
     text = str(keras_lap.plan(small_model()).estimate(batch=8))
     assert re.search(r"batch of 8 +before +after", text)
@@ -481,7 +463,6 @@ class BlurPoolRule(Rule):
 
 
 @pytest.mark.parametrize("size, laps", [(17, ["blur_lap", "head"]), (16, ["head"])])
-@pytest.mark.torch_suffices
 def test_a_rule_of_ones_own(size, laps, restored_rules, rng):
     register_rule(BlurPoolRule())
     x = inputs = keras.Input((size, size, 3))
@@ -496,7 +477,6 @@ def test_a_rule_of_ones_own(size, laps, restored_rules, rng):
         assert row_of(plan, "blur").reason == "its map has an even size"
 
 
-@pytest.mark.torch_suffices
 def test_rules_are_instances():
     with pytest.raises(TypeError, match=r"BlurPoolRule.*of type ABCMeta"):
         register_rule(BlurPoolRule)
