@@ -61,9 +61,9 @@ $(DEMO).keras:
 study: library
 	$(BIN)/python examples/study.py --data-dir data --docs docs $(STUDY)
 
-# The compiler and pip take turns at two cores. What fails is tried once more where it
-# is needed.
-test: $(READY)
+# Both environments at once: pip keeps one core busy. What fails is tried once more where
+# it is needed.
+test:
 	-$(MAKE) --jobs 2 library $(BACKENDS_READY)
 	$(MAKE) test-tensorflow test-jax test-torch
 

@@ -20,7 +20,8 @@ os.environ.setdefault("JAX_ENABLE_X64", "1")
 if not THOROUGH:
     os.environ.setdefault(
         "XLA_FLAGS",
-        "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+        "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+        "--xla_cpu_use_fusion_emitters=false",
     )
 # What one test has compiled serves the others of its process, and processes that it
 # waits for; those beside it would read what is half written.

@@ -34,6 +34,8 @@ class Arm:
             elsewhere, `"everywhere"` for class concepts in all layers, `"one"` for a
             single one in all.
         only: Addresses of the only layers that get LAP, `None` for all.
+        first: What the first LAP layer does: `"gates"` as all others do, `"weighs"`
+            pixels by their scores but gates none, or `"stays"` what it was.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Arm:
     anneal: float = ANNEAL
     concepts: str = "head"
     only: str | None = None
+    first: str = "gates"
 
     @property
     def has_attributes(self):
@@ -89,6 +92,17 @@ KNOWLEDGE = (
         else _tuned(f"LAP + {told}, {_percent(share)}", TAUGHT, told, share)
         for told, shares in SHARES.items()
         for share in shares
+    ),
+    *(
+        _tuned(
+            f"LAP + masks, {_percent(share)}, first layer {first}",
+            TAUGHT,
+            "masks",
+            share,
+            first=first,
+        )
+        for first in ("weighs", "stays")
+        for share in (0.05, 0.2)
     ),
     _tuned("GAIN, 5 %", None, "attention", 0.05),
     _tuned("RRR, 5 %", None, "right reasons", 0.05),

@@ -31,7 +31,7 @@ def data_dir(tmp_path_factory):
     return str(tmp_path_factory.mktemp("data"))
 
 
-# That the same network learns in a graph is tested with the notebooks.
+# In a thorough run the notebooks train the same network in a graph.
 @pytest.mark.usefixtures("eager")
 def test_quickstart(tmp_path, data_dir, capsys):
     import quickstart

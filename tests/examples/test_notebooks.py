@@ -9,6 +9,8 @@ from effort import THOROUGH
 
 NOTEBOOKS = pathlib.Path(__file__).parents[2] / "examples" / "notebooks"
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
+# A training of two batches is over before a graph would be traced.
+EAGER = ('_crossentropy"', '_crossentropy", run_eagerly=True')
 
 
 @pytest.fixture
@@ -40,6 +42,7 @@ def test_convert_and_explain(printed):
         ('"train", 256', '"train", 48'),
         ("epochs=4", "epochs=1"),
         ("GateAnneal(0, 2)", "GateAnneal(0, 1)"),
+        EAGER,
     ]
     text = printed("convert_and_explain", *([] if THOROUGH else few))
     assert numbers(r"change of a probability: (\S+)", text)[0] <= 1e-5
@@ -57,7 +60,7 @@ def test_convert_and_explain(printed):
 
 
 def test_teach_by_masks(printed):
-    few = [('"train", 384', '"train", 64'), ("epochs=3", "epochs=1")]
+    few = [('"train", 384', '"train", 64'), ("epochs=3", "epochs=1"), EAGER]
     text = printed("teach_by_masks", *([] if THOROUGH else few))
     before, after = numbers(r"mask: (\S+) before, (\S+) after", text)
     assert after > (2 if THOROUGH else 1) * before

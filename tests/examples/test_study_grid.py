@@ -148,11 +148,22 @@ def test_arms_have_the_concepts_they_say():
     assert concepts(ARMS["ablation: one concept"]) == [1, 1]
     assert concepts(ARMS["ablation: class concepts everywhere"]) == [10, 10]
     assert concepts(ARMS["ablation: head only"]) == [10]
+    assert concepts(ARMS["LAP + masks, 5 %, first layer stays"]) == [10]
     images = np.random.default_rng(0).random((2, 16, 16, 3)).astype("float32")
     network = small_network()
     closed = with_closed_gates(network)
     outputs = (keras.ops.convert_to_numpy(each(images)) for each in (closed, network))
     np.testing.assert_allclose(*outputs, rtol=1e-5)
+
+
+def test_the_first_layer_may_weigh_without_a_gate():
+    from study_grid.arms import ARMS
+    from study_grid.networks import with_lap
+    from study_grid.sets import SETS
+
+    arm = ARMS["LAP + masks, 5 %, first layer weighs"]
+    found = with_lap(small_network(), arm, SETS["clutter"])
+    assert [layer.gating for layer in lap_layers(found)] == [None, "score"]
 
 
 def test_gates_are_open_at_once_where_an_arm_says_so():

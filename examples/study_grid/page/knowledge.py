@@ -87,7 +87,7 @@ def section(results, sizes):
                     title: {
                         arm.share: shifted[arm.name]
                         for arm in KNOWLEDGE
-                        if arm.told == told
+                        if (arm.told, arm.first) == (told, "gates")
                     }
                     for told, title in WAYS.items()
                 },
