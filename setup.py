@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent
 # A build front end leaves the directory of the project out.
 sys.path.insert(0, str(ROOT))
 
-from kernels.build import LIBRARIES, BuildError, build  # noqa: E402
+from kernels.build import LIBRARIES, BuildError, build, check_system  # noqa: E402
 
 PACKAGE = Path("keras_lap", "kernels")
 
@@ -22,6 +22,11 @@ class BuildWithLibrary(build_py):
 
     def run(self):
         super().run()
+        try:
+            check_system()
+        except BuildError as error:
+            self.warn(str(error))
+            return
         try:
             build(LIBRARIES if self.editable_mode else self._emptied_directory())
         except BuildError as error:

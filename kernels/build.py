@@ -57,8 +57,8 @@ class BuildError(RuntimeError):
     """The library could not be built; the message says why."""
 
 
-class NoTensorFlowError(BuildError):
-    """There is no TensorFlow to build for."""
+class NothingToBuildError(BuildError):
+    """There is no TensorFlow to build for, or a system on which nothing is built."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,18 +96,35 @@ def build(directory=LIBRARIES, *, force=False, report=print):
         Path of the library.
 
     Raises:
-        BuildError: If there is no TensorFlow, no compiler, or one of them does not do.
+        BuildError: If there is no TensorFlow, no compiler, or one of them does not do,
+            or if the directory cannot be written to.
     """
     directory = Path(directory)
     try:
         path = _build(directory, force, report)
-    except NoTensorFlowError:
+    except NothingToBuildError:
         raise
     except BuildError as error:
         _record_failure(directory, error)
         raise
-    (directory / FAILURE).unlink(missing_ok=True)
+    except OSError as error:
+        raise BuildError(
+            f"Expected a directory that can be written to. Received: {directory} "
+            f"({error}). Build as the user who installed keras-lap."
+        ) from error
+    # What cannot be removed tells of an attempt before the library that is there.
+    with contextlib.suppress(OSError):
+        (directory / FAILURE).unlink(missing_ok=True)
     return path
+
+
+def check_system():
+    """Raises a `NothingToBuildError` where the op is not built."""
+    if sys.platform != "linux":
+        raise NothingToBuildError(
+            "Expected Linux: the fused op is not built elsewhere, where the pooling "
+            f"runs in keras.ops. Received: {sys.platform}."
+        )
 
 
 def library_path(minor, directory=LIBRARIES):
@@ -140,7 +157,7 @@ def find_tensorflow():
     """
     spec = importlib.machinery.PathFinder.find_spec("tensorflow", _search_paths())
     if spec is None or spec.origin is None:
-        raise NoTensorFlowError(
+        raise NothingToBuildError(
             "Expected TensorFlow in this environment, which the fused op is compiled "
             "for. Install it."
         )
@@ -197,18 +214,16 @@ def sources_digest():
 
 
 def _build(directory, force, report):
-    if sys.platform != "linux":
-        raise BuildError(
-            "Expected Linux: the fused op is not built elsewhere, where the pooling "
-            f"runs in keras.ops. Received: {sys.platform}"
-        )
+    check_system()
     started = time.monotonic()
     tensorflow, compiler = find_tensorflow(), find_compiler()
     target = library_path(tensorflow.minor, directory)
     digest = sources_digest()
     key = _key(tensorflow, compiler, digest)
-    if not force and target.exists() and read_record(target).get("key") == key:
+    record = read_record(target)
+    if not force and target.exists() and record.get("key") == key:
         report(f"{target} is up to date")
+        _report_xla(record, report)
         return target
     report(f"Building for TensorFlow {tensorflow.version} with {compiler.version}")
     with _scratch(directory) as scratch:
@@ -226,10 +241,14 @@ def _build(directory, force, report):
         }
         os.replace(library, target)
         _write(target.with_suffix(".json"), record)
-    if xla is not None:
-        report(f"Built without XLA: {xla}")
     report(f"Built {target} in {record['seconds']:.0f} s")
+    _report_xla(record, report)
     return target
+
+
+def _report_xla(record, report):
+    if record["xla"] is not None:
+        report(f"XLA cannot compile its ops: {record['xla']}\nTry again by --force.")
 
 
 def _compile_all(tensorflow, compiler, scratch, report):
@@ -334,15 +353,8 @@ def _search_paths():
 @contextlib.contextmanager
 def _scratch(directory):
     """A temporary directory on the file system where the library will lie."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(dir=directory, prefix=".build-")
-    except OSError as error:
-        raise BuildError(
-            f"Expected a directory that can be written to. Received: {directory} "
-            f"({error}). Build as the user who installed keras-lap."
-        ) from error
-    with scratch as path:
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory, prefix=".build-") as path:
         yield Path(path)
 
 

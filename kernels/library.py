@@ -6,6 +6,7 @@ from pathlib import Path
 from keras_lap.kernels.build import (
     LIBRARIES,
     BuildError,
+    check_system,
     find_tensorflow,
     library_path,
     read_failure,
@@ -40,6 +41,10 @@ def find(directory=LIBRARIES):
     Returns:
         A `Library`, with a `path` or a `reason`.
     """
+    try:
+        check_system()
+    except BuildError as error:
+        return Library(None, str(error))
     try:
         tensorflow = find_tensorflow()
     except BuildError as error:

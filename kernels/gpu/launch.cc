@@ -26,7 +26,8 @@ int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 std::string TooLarge(const char* what, int64_t count, int64_t limit = kLargestCount) {
   return "Expected at most " + std::to_string(limit) + " " + what +
-         " on a GPU. Received: " + std::to_string(count) + ". Split the batch";
+         " on a GPU. Received: " + std::to_string(count) +
+         ". Split the batch, or pool it on the CPU.";
 }
 
 // A product of numbers that are not negative, or the largest number if that is larger.
@@ -127,7 +128,7 @@ class Plan {
 
  private:
   Plan(const Pooling& pooling, DataType dtype)
-      : p_(WithinReach(pooling)), dtype_(dtype), error_(CheckSizes(pooling)) {
+      : p_(WithinReach(pooling)), dtype_(dtype), error_(CheckSizes(p_)) {
     per_channel_ = p_.groups > 1 && p_.groups == p_.channels;
     groups_ = per_channel_ ? 1 : p_.groups;
     span_ = p_.channels / groups_;
@@ -338,12 +339,10 @@ std::string Backward(const Pooling& pooling, DataType dtype, const void* x,
   return Plan::Backward(pooling, dtype).Run(pointers, scratch, stream);
 }
 
-ScopedContext::ScopedContext(void* stream) : error_(PushContextOf(stream)) {
-  pushed_ = error_.empty();
-}
+ScopedContext::ScopedContext(void* stream) : error_(PushContextOf(stream)) {}
 
 ScopedContext::~ScopedContext() {
-  if (pushed_) PopContext();
+  if (error_.empty()) PopContext();
 }
 
 }  // namespace keras_lap::gpu

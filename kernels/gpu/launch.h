@@ -42,7 +42,6 @@ class ScopedContext {
   const std::string& error() const { return error_; }
 
  private:
-  bool pushed_ = false;
   std::string error_;
 };
 

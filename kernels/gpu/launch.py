@@ -71,8 +71,8 @@ class _Choice:
     """How one pooling of features of one dtype is cut into programs."""
 
     def __init__(self, pooling, dtype):
-        check_sizes(pooling)
         pooling = within_reach(pooling)
+        check_sizes(pooling)
         self.pooling, self.dtype = pooling, dtype
         self.per_channel = 1 < pooling.groups == pooling.channels
         self.groups = 1 if self.per_channel else pooling.groups
@@ -163,7 +163,8 @@ def within_reach(pooling):
 
 def _too_large(what, count, limit=LARGEST_COUNT):
     return (
-        f"Expected at most {limit} {what} on a GPU. Received: {count}. Split the batch"
+        f"Expected at most {limit} {what} on a GPU. Received: {count}. Split the "
+        "batch, or pool it on the CPU."
     )
 
 

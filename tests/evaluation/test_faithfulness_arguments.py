@@ -16,6 +16,8 @@ from keras_lap.evaluation import (
     road,
 )
 
+pytestmark = pytest.mark.torch_suffices
+
 ALL = [average_drop, average_gain, increase_in_confidence]
 ALL += [deletion, insertion, mu_fidelity, road]
 

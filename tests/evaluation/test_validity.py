@@ -15,6 +15,8 @@ from keras_lap.evaluation import (
     pointing_game,
 )
 
+pytestmark = pytest.mark.torch_suffices
+
 METRICS = pytest.mark.parametrize(
     "metric", [pointing_game, energy_in_mask, iou_over_thresholds, iou_at_equal_area]
 )

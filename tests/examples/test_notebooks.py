@@ -9,7 +9,7 @@ from effort import THOROUGH
 
 NOTEBOOKS = pathlib.Path(__file__).parents[2] / "examples" / "notebooks"
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
-# A training of two batches is over before a graph would be traced.
+# A training of two or three batches is over before a graph would be traced.
 EAGER = ('_crossentropy"', '_crossentropy", run_eagerly=True')
 
 

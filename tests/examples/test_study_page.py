@@ -8,6 +8,8 @@ import math
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.torch_suffices
+
 EXPLAINERS = ("LAP", "GradCAM", "RISE", "Random")
 # Quantile of Student's t for two runs, tan(0.475 pi), and a seed's share in all values.
 T_OF_TWO, SPREAD = 12.706204736174694, 0.002

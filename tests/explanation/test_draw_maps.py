@@ -9,6 +9,8 @@ from matplotlib.image import imread
 
 from keras_lap.explanation.draw_maps import draw_maps
 
+pytestmark = pytest.mark.torch_suffices
+
 RNG = np.random.default_rng(0)
 # What 8 bits can hold, as it is drawn.
 IMAGES = RNG.integers(0, 256, (2, 6, 8, 3)) / 255

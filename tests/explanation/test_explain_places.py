@@ -11,6 +11,8 @@ from lap_models import maps_of, score_brightness
 from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.graph.receptive_grids import receptive_grids
 
+pytestmark = pytest.mark.torch_suffices
+
 
 def hot_pixels(size, places):
     """One image for each place, black but for the pixel there."""

@@ -14,6 +14,8 @@ from keras_lap.evaluation.explainers import LAP
 from keras_lap.explanation.concept_maps import concept_maps
 from keras_lap.graph.guess_warning import GuessedPlaceWarning
 
+pytestmark = pytest.mark.torch_suffices
+
 IMAGES = np.random.default_rng(0).random((2, 12, 12, 1)).astype("float32")
 
 

@@ -195,7 +195,10 @@ def test_does_without_xla(compiler, directory, tensorflow, words):
     lines = []
     path = build(directory, report=lines.append)
     assert "no such thing as a pooling" in building.read_record(path)["xla"]
-    assert any("without XLA" in line for line in lines)
+    assert build(directory, report=lines.append) == path
+    for line in lines[-3], lines[-1]:
+        assert line.startswith("XLA cannot compile its ops: ")
+        assert line.endswith("--force.")
     link = compiler.calls()[-1]
     assert "-shared" in link
     assert "tensorflow_ops.o" in link
@@ -320,12 +323,28 @@ def test_on_another_system(compiler, directory, tensorflow, monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(BuildError, match=r"Expected Linux.*darwin"):
         build_quietly(directory)
+    reason = library.find(directory).reason
+    assert reason.startswith("Expected Linux") and "keras-lap build" not in reason
+    assert not directory.exists()
 
 
 def test_where_a_file_is_in_the_way(compiler, directory, tensorflow):
     directory.write_text("not a directory")
     with pytest.raises(BuildError, match="a directory that can be written to"):
         build_quietly(directory)
+
+
+def refuse(*arguments, **options):
+    raise OSError("[Errno 30] Read-only file system")
+
+
+def test_where_nothing_can_be_written(compiler, directory, tensorflow, monkeypatch):
+    path = build_quietly(directory)
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(BuildError, match=r"can be written to.*Read-only"):
+        build_quietly(directory, force=True)
+    monkeypatch.setattr(pathlib.Path, "unlink", refuse)
+    assert build_quietly(directory) == path
 
 
 def test_long_messages_are_cut(compiler, directory, tensorflow, monkeypatch):

@@ -237,6 +237,12 @@ def test_features_may_have_more_values_than_32_bits_count(call):
     assert call([line_of(*arguments)]) == expected_lines(*arguments)
 
 
+def test_a_stride_beyond_the_map_may_have_any_length(call):
+    pooling = Pooling.of((1, 4, 4, 8), 1, (2, 2), ((1 << 30) + 1, (1 << 31) - 1))
+    arguments = ("forward", "float32", pooling)
+    assert call([line_of(*arguments)]) == expected_lines(*arguments)
+
+
 def test_an_empty_batch_only_clears_the_sums(call):
     pooling = Pooling.of((0, 4, 4, 8), 1, (2, 2))
     assert call([line_of("forward", "float32", pooling)]) == ["ok 0"]

@@ -11,6 +11,8 @@ from tolerances import assert_close
 from keras_lap import lap_layers
 from keras_lap.surgery import convert, finalize, to_standard
 
+pytestmark = pytest.mark.torch_suffices
+
 
 def fingerprint(model):
     """Everything of a model that conversion could have touched."""

@@ -11,6 +11,8 @@ from keras_lap import LAPooling2D, lap_layers
 from keras_lap.surgery import convert
 from keras_lap.surgery.presets import PRESETS
 
+pytestmark = pytest.mark.torch_suffices
+
 
 def test_layer_options():
     options = {

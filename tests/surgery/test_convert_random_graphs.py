@@ -14,6 +14,8 @@ from tolerances import assert_close
 from keras_lap import lap_layers
 from keras_lap.surgery import convert
 
+pytestmark = pytest.mark.torch_suffices
+
 
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.one_in(3)

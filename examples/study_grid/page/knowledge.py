@@ -16,7 +16,11 @@ TWIN = SETS[KNOWLEDGE_SET].twin
 # Told nothing of places: lines in the figure.
 LABELS = "labels"
 SHARE, LIMIT = 0.05, 0.9
-JUDGED = next(arm for arm in KNOWLEDGE if (arm.told, arm.share) == ("masks", SHARE))
+JUDGED = next(
+    arm
+    for arm in KNOWLEDGE
+    if (arm.told, arm.share, arm.first) == ("masks", SHARE, "gates")
+)
 AIM = (
     f"masks of {100 * SHARE:g} % of the images lead under shift to {LIMIT:g} of the "
     "reference without the shortcut"
