@@ -5,7 +5,8 @@ import keras
 from keras_lap.classifier.chosen_output import chosen_output
 from keras_lap.graph.functional_of import functional_of
 
-_ACTIVATIONS = (keras.activations.softmax, keras.activations.sigmoid)
+# Those of Keras, of `keras.ops` and of `tf.nn`.
+_FUNCTIONS = ("softmax", "softmax_v2", "sigmoid")
 
 
 def is_squashing(operation):
@@ -15,8 +16,10 @@ def is_squashing(operation):
 
 
 def has_squashing_activation(operation):
-    """Whether a layer has a softmax or sigmoid for its `activation`."""
-    return getattr(operation, "activation", None) in _ACTIVATIONS
+    """Whether a layer has a softmax or sigmoid, of any kind, for its `activation`."""
+    activation = getattr(operation, "activation", None)
+    name = getattr(activation, "__name__", None)
+    return name in _FUNCTIONS or is_squashing(activation)
 
 
 def gives_logits(model, output=None):

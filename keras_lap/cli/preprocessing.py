@@ -1,5 +1,6 @@
 """What happens to pixels before a network sees them."""
 
+import functools
 import sys
 
 import keras
@@ -33,14 +34,18 @@ def preprocessing(name, asked=None):
         they are.
     """
     application = find_application(name)
+    own = None
     if asked in _MODES:
+        own = functools.partial(
+            keras.applications.imagenet_utils.preprocess_input, mode=asked
+        )
+    elif asked is None and application is not None:
+        own = sys.modules[application.__module__].preprocess_input
+    if own is not None:
         # Theirs writes into the array that it is given.
-        return lambda images: keras.applications.imagenet_utils.preprocess_input(
-            np.array(images, "float32"), mode=asked
+        return lambda images: own(
+            np.array(images, "float32"), data_format="channels_last"
         )
     if asked == "unit":
         return lambda images: np.asarray(images, "float32") / 255
-    if asked is None and application is not None:
-        own = sys.modules[application.__module__].preprocess_input
-        return lambda images: own(np.array(images, "float32"))
     return None

@@ -125,6 +125,35 @@ class MetricResult:
         low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
         return float(low), float(high)
 
+    def minus(self, other):
+        """The differences to another result, sample by sample.
+
+        Its interval tells whether two explainers differ on the same samples, which two
+        intervals that overlap leave open.
+
+        Args:
+            other: `MetricResult` of the same samples in the same order.
+
+        Returns:
+            A `MetricResult`, without a curve, of the samples that both count.
+
+        Raises:
+            ValueError: If the other is of another number of samples.
+
+        Example:
+        >>> from keras_lap.evaluation import MetricResult
+        >>> one, other = MetricResult([0.9, 0.1, 0.5]), MetricResult([0.8, 0.0, 0.4])
+        >>> low, high = one.minus(other).interval()
+        >>> round(low, 6), round(high, 6)
+        (0.1, 0.1)
+        """
+        if len(other.values) != len(self.values):
+            raise ValueError(
+                f"Expected a result of the same {len(self.values)} samples. "
+                f"Received: one of {len(other.values)}"
+            )
+        return MetricResult(self.values - other.values)
+
     def by_class(self, labels):
         """Results of the samples of each class.
 

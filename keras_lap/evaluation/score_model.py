@@ -173,24 +173,13 @@ class _Borrowed(keras.Operation):
         return self._operation.compute_output_spec(*args, **kwargs)
 
 
-class _Linear(keras.Operation):
-    """Runs a layer without its activation, on the weights that the layer has."""
-
-    def __init__(self, layer, input_shape):
-        super().__init__()
-        self._layer = layer
-        self._linear = type(layer).from_config(
-            layer.get_config() | {"activation": "linear"}
-        )
-        self._linear.build(input_shape)
-
-    def call(self, x):
-        pairs = zip(self._linear.variables, self._layer.variables, strict=True)
-        with keras.StatelessScope(list(pairs)):
-            return self._linear(x)
-
-    def compute_output_spec(self, x):
-        return self._linear.compute_output_spec(x)
+def _linear(layer):
+    """An operation that runs a layer without its activation, on the layer's weights."""
+    # Keras copies layers by their config, which tells nothing of the weights, and which
+    # classes of a user's own need not have.
+    twin = object.__new__(type(layer))
+    twin.__dict__.update(layer.__dict__, activation=keras.activations.linear)
+    return _Borrowed(twin)
 
 
 class _Mark(keras.layers.Identity):
@@ -275,7 +264,7 @@ class _Replay:
         if is_squashing(operation):
             return squashed
         if has_squashing_activation(operation):
-            return _Linear(operation, squashed.shape)(squashed)
+            return _linear(operation)(squashed)
         return outputs
 
 

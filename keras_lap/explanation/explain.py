@@ -104,7 +104,9 @@ def explain(
         batch_size: Number of images per forward pass, where they do not come in
             batches.
         labels: Array `(N,)` of class indices, or `(N, classes)` of zeros and ones. By
-            default those of the data set.
+            default those of the data set. One-hot rows become indices where the
+            predictions are probabilities of one class per image; beside logits, which
+            may be of several labels, they stay.
         masks: Array `(N, h, w)` or `(N, h, w, K)`, where values above 0.5 are inside,
             of any resolution with the aspect ratio of the images, or of their files. Of
             one mask per concept that of the label is taken, or the union of those of
@@ -189,9 +191,11 @@ def explain(
                 seen, class_concepts, concept_names, class_names
             )
             concepts = reader.indices(concepts, concept_names)
+            check_labels(targets.get("labels"), seen.predictions)
         if source.images is None:
             kept["images"].add(seen.images)
-        check_labels(targets.get("labels", batch.labels), seen.predictions)
+        if "labels" not in targets:
+            check_labels(batch.labels, seen.predictions)
         maps, scores = reader.read(seen.records, concepts)
         found = {
             "maps": maps,

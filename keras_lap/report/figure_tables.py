@@ -1,10 +1,12 @@
 """What the page shows of a comparison as tables."""
 
+import math
+
 from keras_lap.report.finite import finite
 from keras_lap.report.readable import readable
 
-# No row for a star: what is cheapest does not explain best.
-_COSTS = ("seconds per image", "peak MiB per image")
+# No rows for a star: what is cheapest, or never moves, does not explain best.
+_UNRANKED = ("seconds per image", "peak MiB per image", "stability")
 
 
 def figure_tables(comparison):
@@ -14,12 +16,15 @@ def figure_tables(comparison):
         comparison: Object with `rows`, a list of dicts with `protocol`, `model`,
             `explainer`, `metric`, `mean`, `low`, `high`, `counted`, `left_out`,
             `higher_is_better` and perhaps `error`; and perhaps with `accuracy`, a dict
-            from models to shares.
+            from models to shares, and `results`, a dict from `(protocol, model,
+            explainer, metric)` to `MetricResult`s.
 
     Returns:
         A list of dicts with `protocol`; `models`, with their accuracy; `columns`, what
         is compared; `rows`, one per metric, with one cell, or None, per column; and
-        `failures`, a list of sentences.
+        `failures`, a list of sentences. The `mark` of a cell is `"best"` for the best
+        mean of a row, `"alike"` where the interval of the difference to it, on the
+        samples that both count, reaches 0, and otherwise None.
 
     Raises:
         TypeError: If `comparison` has no rows.
@@ -31,17 +36,19 @@ def figure_tables(comparison):
             f"Received: a {type(comparison).__name__}"
         )
     accuracy = getattr(comparison, "accuracy", None) or {}
+    results = getattr(comparison, "results", None) or {}
     return [
         _table(
             protocol,
             [row for row in rows if row["protocol"] == protocol],
             accuracy,
+            results,
         )
         for protocol in dict.fromkeys(row["protocol"] for row in rows)
     ]
 
 
-def _table(protocol, rows, accuracy):
+def _table(protocol, rows, accuracy, results):
     columns = list(dict.fromkeys((row["model"], row["explainer"]) for row in rows))
     cells = {(row["metric"], row["model"], row["explainer"]): row for row in rows}
     # What failed everywhere is no row, and does not know which way is better.
@@ -62,8 +69,11 @@ def _table(protocol, rows, accuracy):
             {
                 "metric": readable(metric),
                 "higher": better,
-                "ranked": better is not None and metric not in _COSTS,
-                "cells": [_cell(cells.get((metric, *column))) for column in columns],
+                "cells": _marked(
+                    [cells.get((metric, *column)) for column in columns],
+                    better,
+                    results,
+                ),
             }
             for metric, better in higher.items()
         ],
@@ -75,10 +85,37 @@ def _table(protocol, rows, accuracy):
     }
 
 
-def _cell(row):
+def _marked(rows, higher, results):
+    """The cells of one metric, with their marks."""
+    known = [
+        row
+        for row in rows
+        if row and not row.get("error") and not math.isnan(row["mean"])
+    ]
+    best = None
+    if higher is not None and len(known) > 1 and known[0]["metric"] not in _UNRANKED:
+        best = (max if higher else min)(known, key=lambda row: row["mean"])
+    return [_cell(row, best, results) for row in rows]
+
+
+def _cell(row, best, results):
     if row is None or row.get("error"):
         return None
     return {
+        "mark": _mark(row, best, results),
         **{name: finite(row[name]) for name in ("mean", "low", "high")},
         **{name: int(row[name]) for name in ("counted", "left_out")},
     }
+
+
+def _mark(row, best, results):
+    if best is None or math.isnan(row["mean"]):
+        return None
+    if row["mean"] == best["mean"]:
+        return "best"
+    keys = ("protocol", "model", "explainer", "metric")
+    pair = [results.get(tuple(each[key] for key in keys)) for each in (row, best)]
+    if None in pair:
+        return None
+    low, high = pair[0].minus(pair[1]).interval()
+    return "alike" if low <= 0 <= high else None

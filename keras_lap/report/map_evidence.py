@@ -42,7 +42,7 @@ def map_evidence(name, explanation, index, labels, mask):
     maps = np.moveaxis(np.maximum(explanation.maps[index], 0), -1, 0)
     maps = maps.astype(np.float64, order="C")
     evidence = {one.concept: one for one in explanation.evidence(index).concepts}
-    of_labels = maps[_positions(explanation, labels)]
+    of_labels = _maps_of(labels, maps, explanation)
     return {
         "picture": _side_by_side(maps),
         "concepts": [
@@ -86,15 +86,19 @@ def _facts(concept, map_, mask):
     }
 
 
-def _positions(explanation, labels):
-    """Where the concepts that speak for some labels stand among the maps."""
+def _maps_of(labels, maps, explanation):
+    """The maps of labels: of the concepts that speak for one, the highest values."""
     if len(explanation.concepts) == 1:
-        return [0]
+        return maps
     speaks = explanation.class_concepts
     if speaks is None:
         return []
-    known = [label for label in labels if label < len(speaks)]
-    return np.flatnonzero(speaks[known].any(axis=0)[explanation.concepts])
+    chosen = (
+        np.flatnonzero(speaks[label][explanation.concepts])
+        for label in labels
+        if label < len(speaks)
+    )
+    return [maps[positions].max(axis=0) for positions in chosen if len(positions)]
 
 
 def _inside(map_, mask):
@@ -106,5 +110,5 @@ def _inside(map_, mask):
 
 
 def _disagreement(maps, mask):
-    inside = _inside(maps.sum(axis=0), mask) if len(maps) else None
+    inside = _inside(np.sum(maps, axis=0), mask) if len(maps) else None
     return None if inside is None else 1 - inside

@@ -277,6 +277,18 @@ def test_networks_of_keras_have_a_preprocessing_of_their_own():
     assert images.max() == 255
 
 
+def test_preprocessing_is_of_channels_last():
+    images = np.arange(2 * 3 * 5 * 3).reshape(2, 3, 5, 3)
+    kinds = [("ResNet50", None), ("model.keras", "torch"), ("model.keras", "caffe")]
+    expected = [preprocessing(*kind)(images) for kind in kinds]
+    keras.config.set_image_data_format("channels_first")
+    try:
+        actual = [preprocessing(*kind)(images) for kind in kinds]
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    np.testing.assert_array_equal(actual, expected)
+
+
 @pytest.mark.parametrize(
     "arguments, reason",
     [

@@ -105,8 +105,9 @@ class TestMetrics:
         facts |= {"targets": 0, "batch_size": 16, "seed": 0}
         for metric, points in ((METRICS["deletion"], 33), (deletion, 41)):
             function = metric if metric is deletion else metric.name
-            result = Metric.of(function, "named").measure(facts)
-            assert len(result.curve.x) == points
+            named = Metric.of(function, "named")
+            assert len(named.measure(facts).curve.x) == points
+            assert named.higher_is_better is False
 
     def test_checks_of_explainers_are_metrics_too(self, model):
         comparison = compare(

@@ -1,5 +1,6 @@
 """Explainers on every backend, against models whose right maps are known."""
 
+import random
 import runpy
 
 import keras
@@ -120,6 +121,14 @@ class TestGradientsToImages:
             assert_close(
                 maps_of(IMAGES[batch], LABELS[batch]), gradients[batch], **SUMS
             )
+
+    def test_last_layers_need_no_config_and_no_random_numbers(self):
+        model = linear_model(kernel_regularizer=lambda kernel: 0 * ops.sum(kernel))
+        before = random.getstate()
+        maps = VanillaGradients(channels="sum").explain(model, IMAGES, LABELS)
+        assert_close(maps, weights_of(model).sum(axis=-1), **SUMS)
+        assert random.getstate() == before
+        assert model.layers[-1].activation is keras.activations.softmax
 
     def test_scores_that_do_not_depend_on_the_images(self):
         inputs = keras.Input(SHAPE)

@@ -28,8 +28,10 @@ def descending(attribution):
 class TestClosedForm:
     """With the right attribution, every point of the curve is known."""
 
+    @pytest.mark.parametrize("order", ["C", "F"])
     @pytest.mark.parametrize("step", [1, 5, 6, 36, 100])
-    def test_linear_model(self, linear, images, step):
+    def test_linear_model(self, linear, images, step, order):
+        images = images.copy(order=order)
         attribution = linear.attribution(images)
         gained = np.pad(np.cumsum(descending(attribution), axis=1), ((0, 0), (1, 0)))
         counts = [*range(0, 36, step), 36]

@@ -147,12 +147,22 @@ def test_batches_and_single_class():
 
 
 @pytest.mark.parametrize(
-    "ending", ["Activation", "Softmax", "keywords", "ops", "sigmoid", "none"]
+    "ending",
+    [
+        *("Activation", "Softmax", "keywords", "ops", "sigmoid", "none"),
+        *("function of ops", "function of TensorFlow", "layer as a function"),
+    ],
 )
 @pytest.mark.one_in(3)
 def test_score_is_the_one_before_the_squashing(ending):
     reference = small_network()
-    plain = small_network("sigmoid" if ending == "sigmoid" else None)
+    activation = {
+        "sigmoid": "sigmoid",
+        "function of ops": keras.ops.softmax,
+        "function of TensorFlow": tf.nn.softmax,
+        "layer as a function": keras.layers.Softmax(),
+    }.get(ending)
+    plain = small_network(activation)
     plain.set_weights(reference.get_weights())
     x = plain.output
     if ending == "Activation":

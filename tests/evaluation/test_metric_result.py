@@ -142,3 +142,10 @@ class TestCurve:
     def test_bad_arrays(self, x, y, message):
         with pytest.raises(ValueError, match=message):
             Curve(x, y, "x", "y")
+
+
+def test_differences_are_of_the_samples_that_both_count():
+    one, other = MetricResult([3.0, np.nan, 5.0]), MetricResult([1.0, 2.0, np.nan])
+    np.testing.assert_array_equal(one.minus(other).values, [2, np.nan, np.nan])
+    with pytest.raises(ValueError, match=r"same 3 samples.*one of 2"):
+        one.minus(MetricResult([1.0, 2.0]))

@@ -389,6 +389,13 @@ class TestStability:
         assert max(array.max() for array in seen) == images.max()
         assert any((array != images).any() for array in seen)
 
+    def test_images_that_do_not_move_are_left_out(self):
+        """Noise of a share of so small a range is rounded away."""
+        images = (IMAGES.mean() < IMAGES).astype("uint8")
+        for measure in ("largest", "mean", "lipschitz"):
+            assert self.moved(measure, self.red, images).counted == 0
+            assert self.moved(measure, self.red, images * 1.0).counted == 12
+
     def test_zero_maps_are_left_out(self):
         def first_is_zero(images, targets):
             maps = images[..., 0].copy()

@@ -137,6 +137,18 @@ def test_disagreement_of_a_single_concept_and_of_several_labels(written):
     assert samples[1]["models"][0]["right"]
 
 
+def test_disagreement_of_several_concepts_of_a_label_is_of_the_highest(written):
+    maps = squares()
+    maps[0] = 0
+    maps[0, 0, 0, :2], maps[0, -1, -1, 1] = [0.2, 0.6], 0.6
+    masks = np.zeros(maps.shape[:3], bool)
+    masks[0, 0, 0] = True
+    both = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 1]])
+    samples = written(explanation(maps, masks=masks, class_concepts=both))["gallery"]
+    assert samples["samples"][0]["labels"] == [0]
+    assert samples["samples"][0]["maps"][0]["disagreement"] == pytest.approx(0.5)
+
+
 def test_evidence(written):
     first, last = (
         written(explanation())["gallery"]["samples"][index]["maps"][0]["concepts"]
@@ -286,8 +298,11 @@ def test_figures(written):
     ]
     pointing, deletion, sparsity = same["rows"]
     assert pointing["higher"] is True and sparsity["higher"] is None
-    assert pointing["ranked"] is True and sparsity["ranked"] is False
+    assert [cell["mark"] for cell in pointing["cells"][:3]] == ["best", None, "alike"]
+    assert deletion["cells"][0]["mark"] == "best"
+    assert sparsity["cells"][0]["mark"] is None
     assert pointing["cells"][1] == {
+        "mark": None,
         "mean": 0.6,
         "low": 0.5,
         "high": 0.7,
@@ -304,10 +319,12 @@ def test_figures(written):
 
 def test_figures_are_not_rounded_twice_and_costs_have_no_winner(written):
     compared = comparison()
-    compared.rows[0] |= {"metric": "seconds per image", "mean": 0.46347}
+    for row in compared.rows[:3]:
+        row |= {"metric": "seconds per image", "mean": 0.46347}
     (cost, *_) = written(explanation(), comparison=compared)["tables"][0]["rows"]
     assert cost["cells"][0]["mean"] == 0.46347
-    assert cost["metric"] == "seconds per image" and not cost["ranked"]
+    assert cost["metric"] == "seconds per image"
+    assert [cell["mark"] for cell in cost["cells"][:3]] == [None] * 3
 
 
 def test_progress(written, capsys):

@@ -144,7 +144,7 @@ def test_figures(page):
     cells = row.get_by_role("cell").all_text_contents()
     assert cells[0].startswith("0.900★, best0.800 to 1.00")
     assert cells[1].startswith("0.6000.500 to 0.700n = 6, 2 left out")
-    assert cells[2].startswith("0.750≈, its interval overlaps")
+    assert cells[2].startswith("0.750≈, its difference to the best")
     row = table.get_by_role("row").filter(has=page.get_by_text("deletion"))
     assert "↓ lower is better" in row.get_by_role("rowheader").inner_text()
     cells = row.get_by_role("cell").all_text_contents()

@@ -65,7 +65,11 @@ class Metric:
                 "Expected a metric to be a name, or a function that returns a "
                 f"MetricResult. Received: {metric!r} for {name!r}"
             )
-        return cls(name, metric, getattr(metric, "higher_is_better", None))
+        # A function of this library is known by itself, too.
+        known = METRICS.get(getattr(metric, "__name__", None))
+        is_known = known is not None and inspect.unwrap(known.function) is metric
+        better = known.higher_is_better if is_known else None
+        return cls(name, metric, getattr(metric, "higher_is_better", better))
 
     @property
     def needs(self):

@@ -34,7 +34,8 @@ def replacement_curve(samples, ends, step, seed, name):
 
     def variants(index):
         order = pixel_order(samples.map(index), np.random.default_rng([seed, index]))
-        image, end = ends(index)
+        # Of other orders in memory, what is reshaped would be a copy.
+        image, end = map(np.ascontiguousarray, ends(index))
         yield image
         colors, new = image.reshape(pixels, -1), end.reshape(pixels, -1)
         for start, stop in itertools.pairwise(counts):

@@ -65,8 +65,9 @@ def stability(
         seed: int, seed of the noise. Defaults to `0`.
 
     Returns:
-        A `MetricResult`. Samples with a map that is not finite, or zero everywhere with
-        `"largest"` and `"mean"`, are left out.
+        A `MetricResult`. Samples are left out that a draw did not move, as where
+        integers are rounded back, and those with a map that is not finite, or zero
+        everywhere with `"largest"` and `"mean"`.
 
     Raises:
         ValueError: If `measure` is unknown, `noise` or `samples` out of its range, or
@@ -97,9 +98,11 @@ def stability(
         noisy = _noisy(images, noise, generator)
         moved.append(_norms(maps_of(noisy, targets).astype(np.float64) - maps))
         distance.append(_norms(noisy.astype(np.float64) - images))
+    moved, distance = np.array(moved), np.array(distance)
     with np.errstate(divide="ignore", invalid="ignore"):
-        values = MEASURES[measure](np.array(moved), np.array(distance), _norms(maps))
-    return MetricResult(np.where(np.isfinite(values), values, np.nan))
+        values = MEASURES[measure](moved, distance, _norms(maps))
+    is_counted = np.isfinite(values) & (distance > 0).all(axis=0)
+    return MetricResult(np.where(is_counted, values, np.nan))
 
 
 def _noisy(images, noise, generator):

@@ -1,15 +1,9 @@
 // Tables of figures.
 
-const overlaps = (a, b) =>
-  [a.low, a.high, b.low, b.high].every((end) => end !== null) && a.low <= b.high && b.low <= a.high;
-
-function bestOf({ cells, higher, ranked }) {
-  const known = cells.filter((cell) => cell !== null && cell.mean !== null);
-  if (!ranked || known.length < 2) return null;
-  return known.reduce((best, cell) =>
-    (higher ? cell.mean > best.mean : cell.mean < best.mean) ? cell : best,
-  );
-}
+const MARKS = {
+  best: ["★", "best"],
+  alike: ["≈", "its difference to the best may be chance"],
+};
 
 function intervalBar(cell, low, high) {
   if (cell.low === null || cell.high === null || !(high > low)) return null;
@@ -35,7 +29,6 @@ function counts(cell) {
 
 function figureRow(row) {
   const known = row.cells.filter((cell) => cell !== null);
-  const best = bestOf(row);
   const ends = known.flatMap((cell) => [cell.low, cell.high]).filter((end) => end !== null);
   const [low, high] = [Math.min(...ends), Math.max(...ends)];
   const alike = new Set(known.map(counts)).size === 1;
@@ -53,15 +46,10 @@ function figureRow(row) {
     ),
     ...row.cells.map((cell) => {
       if (cell === null || cell.mean === null) return html("td", { class: "missing" }, "–");
-      const isBest = best !== null && cell.mean === best.mean;
-      const mark = isBest
-        ? ["★", "best"]
-        : best && overlaps(cell, best)
-          ? ["≈", "its interval overlaps with that of the best"]
-          : null;
+      const mark = MARKS[cell.mark] ?? null;
       return html(
         "td",
-        { class: isBest ? "best" : null },
+        { class: cell.mark === "best" ? "best" : null },
         html(
           "span",
           { class: "value" },
