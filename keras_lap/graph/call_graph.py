@@ -222,15 +222,21 @@ def _nodes(model):
 def _tensors_read(operation, args, kwargs):
     """The symbolic tensors that a call reads.
 
-    Those of a model that has a graph come in the order of its inputs: a dict is read by
-    their names, as Keras does.
+    Those of a model that has a graph come in the order of its inputs, as Keras hands
+    them on: a dict by name, except to a model that was made from one. That takes the
+    values in the order of their keys, as many as it has inputs.
     """
     functional = functional_of(operation)
-    if functional is not None:
-        given, *_ = (*args, *kwargs.values())
-        names = [tensor.name for tensor in functional.inputs]
-        if isinstance(given, dict) and given.keys() >= set(names):
-            return [given[name] for name in names]
-        args, kwargs = given, {}  # Beside it are at most masks of the same tensors.
-    flat = tree.flatten((args, kwargs))
+    if functional is None:
+        return _symbolic((args, kwargs))
+    # Beside what it is given are at most masks of the same tensors.
+    given = kwargs["inputs"] if "inputs" in kwargs else args[0]
+    names = [tensor.name for tensor in functional.inputs]
+    if isinstance(given, dict) and not isinstance(functional.input, dict):
+        given = [given[name] for name in names]
+    return _symbolic(given)[: len(names)]
+
+
+def _symbolic(structure):
+    flat = tree.flatten(structure)
     return [value for value in flat if isinstance(value, keras.KerasTensor)]

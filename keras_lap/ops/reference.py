@@ -18,6 +18,7 @@ from keras import backend, config, ops
 
 from keras_lap.ops import windows
 from keras_lap.ops.arguments import compute_dtype
+from keras_lap.ops.repeats_border import repeats_border
 
 
 def la_pool_reference(
@@ -176,7 +177,9 @@ def _base_windows(x, tapped, base, pool_size, strides, padding):
         return None
     if base == "first":
         return _first_pixels(tapped, padding)
-    if _lacks_pooling(base, padding, x):
+    if _lacks_pooling(x) or repeats_border(
+        base, x.shape[1:-1], pool_size, strides, padding
+    ):
         return _pool_taps(tapped, base, padding)
     if padding != "same":
         x, padding = tapped.padded_x, "valid"
@@ -184,15 +187,12 @@ def _base_windows(x, tapped, base, pool_size, strides, padding):
     return pool(x, pool_size, strides, padding, data_format="channels_last")
 
 
-def _lacks_pooling(base, padding, x):
-    """Whether Keras' pooling is missing, or another one, where this runs."""
+def _lacks_pooling(x):
+    """Whether Keras has no pooling of such maps where this runs."""
     volumes = len(x.shape) == 5
     if isinstance(x, keras.KerasTensor):
         # What is written out may go on to LiteRT, which pools no volumes.
         return volumes
-    if config.backend() == "torch":
-        # It repeats pixels into the padding and averages over them as well.
-        return base == "avg" and padding == "same"
     return config.backend() == "tensorflow" and volumes and _is_float64(x)
 
 

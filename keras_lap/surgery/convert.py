@@ -21,7 +21,8 @@ def convert(model, plan=None, *, compile=None, **options):
     times stays shared. Layers keep their `trainable` flags, and LAP layers are
     trainable even inside a frozen model, since their weights are new. For the same
     reason the result as a whole is trainable even if `model` is not; the weights it has
-    from `model` are then frozen one by one.
+    from `model` are then frozen one by one. States of recurrent layers and of random
+    generators start afresh, and what was set on `model` as an attribute is not copied.
 
     Args:
         model: Functional or built Sequential model. A subclass of these keeps its

@@ -33,8 +33,9 @@ def copy_operation(operation, **changes):
             f"{type(operation).__name__}, for which this failed with "
             f"{type(error).__name__}: {error}. {_advice(operation)}"
         ) from error
-    # A Python lambda comes back from its config without its global names.
-    copy.function = operation.function
+    # Python lambdas come back from their config without their global names.
+    copy.function, copy.mask = operation.function, operation.mask
+    copy._output_shape = operation._output_shape
     return copy
 
 
@@ -55,9 +56,19 @@ def copy_state(layer, copy):
     Args:
         layer: A built layer.
         copy: A built layer of the same structure.
+
+    Raises:
+        ValueError: If a layer inside it was quantised, of which its config knows
+            nothing.
     """
     parts = list(zip(layer._flatten_layers(), copy._flatten_layers(), strict=True))
     for part, twin in parts:
+        _check_quantisation(layer, part, twin)
+        if getattr(part, "lora_enabled", False):
+            if not twin.lora_enabled:
+                twin.enable_lora(part.lora_rank)
+            # Some layers do not build themselves with it.
+            twin.lora_alpha = part.lora_alpha
         store = {}
         part.save_own_variables(store)
         if store:
@@ -92,6 +103,19 @@ def copied_value(variable):
         A tensor.
     """
     return ops.copy(variable)
+
+
+def _check_quantisation(layer, part, twin):
+    mode = getattr(part, "quantization_mode", None)
+    if mode == getattr(twin, "quantization_mode", None):
+        return
+    raise ValueError(
+        "Expected the config of a layer to say how those inside it are quantised. "
+        f"Received: {part.name!r} ({type(part).__name__}), quantised to {mode!r}, "
+        f"inside {layer.name!r} ({type(layer).__name__}), whose config does not, so "
+        "that Keras cannot save and reload it either. Take the model as it was before, "
+        "and quantise the result."
+    )
 
 
 def _has_assets(layer):

@@ -38,8 +38,8 @@ def finalize(model):
 
     Everything else is copied with its name, weights, flags and dtype policy, and with
     nothing to do the result is a copy. It is not compiled. Its outputs at inference,
-    with `training=False` as in `predict`, are those of `model` to the last bit where
-    features are finite.
+    with `training=False` as in `predict`, are those of `model` where features are
+    finite: to rounding, and to the last bit on TensorFlow and JAX.
 
     Args:
         model: Functional or built Sequential model, which stays as it is.

@@ -24,7 +24,7 @@ def read_graph(model):
     if functional_of(model) is not None:
         return Graph(model)
     received = f"Received: {model.name!r} of class {type(model).__name__}"
-    if isinstance(model, keras.Sequential):
+    if isinstance(model, keras.Sequential) and not model.built:
         raise ValueError(
             f"Expected a Sequential model that is built. {received}. Call its "
             "`build(input_shape)` first."

@@ -53,7 +53,7 @@ def runs_by_call(graph, image_size):
     def step(call, values):
         tensors, reaches = zip(*values, strict=True)
         stays = is_sized and all(_is_known(tensor) for tensor in call.outputs)
-        outputs = call.outputs if stays else call.make(tensors)
+        outputs = call.outputs if stays else _made(call, tensors)
         read, made = list(map(_shape, tensors)), list(map(_shape, outputs))
         reach = reaches[0] or whole_image(image, read[0], layout)
         found.setdefault(id(call), []).append(Run(call, read[0], made, reach))
@@ -79,8 +79,18 @@ def _layout_of(graph):
     return next(filter(None, formats), config.image_data_format())
 
 
+def _made(call, tensors):
+    """What a call makes of tensors; of unknown size if those do not fit together."""
+    try:
+        return call.make(tensors)
+    except Exception:  # Inputs of any size need not take images of the same size.
+        return call.outputs
+
+
 def _sized(tensor, image_size):
-    """The input tensor with its unknown sizes filled in."""
+    """The input tensor, with its unknown sizes filled in if it is an image."""
+    if len(tensor.shape) != 4:
+        return tensor
     shape = list(tensor.shape)
     open_axes = [axis for axis in range(1, len(shape)) if shape[axis] is None]
     sizes = image_size if len(open_axes) == 2 else (image_size[0],) * len(open_axes)

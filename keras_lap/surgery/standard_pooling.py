@@ -6,6 +6,7 @@ from keras import layers, ops
 
 from keras_lap.layers.score_head import attention_scores
 from keras_lap.ops.reference import base_reference, la_pool_reference
+from keras_lap.ops.repeats_border import repeats_border
 from keras_lap.ops.windows import same_depends_on_size
 from keras_lap.utils.layout import sizes_and_channels, spatial_axes
 
@@ -19,7 +20,8 @@ def standard_pooling(layer, *input_shapes):
     convolutions, with the batch norm of a hidden layer folded into them, and the
     pooling the operations of `la_pool_reference`, with alpha and gate as numbers. A
     gate of exactly 1 leaves no base branch. A gate of exactly 0 leaves nothing else:
-    for `"max"` and `"avg"` a pooling layer, behind zero padding if need be.
+    for `"max"` and `"avg"` a pooling layer, behind zero padding if need be, unless
+    Keras' own is another one by `repeats_border`.
 
     Args:
         layer: A built LAP layer. It is only read.
@@ -50,13 +52,15 @@ def standard_pooling(layer, *input_shapes):
         for sizes in zip(*input_shapes, strict=True)
     )
     gate = 1.0 if layer.base is None else float(layer.gate)
-    if gate == 0 and layer.base in _KINDS:
+    sizes, _ = sizes_and_channels(input_shape[1:], layer.data_format)
+    windows = (layer.pool_size, layer.strides, layer.padding)
+    has_layer = layer.base in _KINDS and not repeats_border(layer.base, sizes, *windows)
+    if gate == 0 and has_layer:
         return _base_layer(layer, input_shape)
     x = inputs = keras.Input(input_shape[1:], dtype=layer.compute_dtype)
     if layer.data_format == "channels_first":
         x = ops.moveaxis(x, 1, -1)
     _check_sizes(layer, input_shapes)
-    windows = (layer.pool_size, layer.strides, layer.padding)
     if gate == 0:
         y = base_reference(x, *windows, layer.base)
     else:

@@ -131,13 +131,17 @@ class Scale(layers.Layer):
 
 
 FACTOR = 3.0
+SCALED = {
+    "output_shape": lambda shape: (None, *shape[1:3], int(FACTOR)),
+    "mask": lambda x, mask: mask if FACTOR else None,
+}
 
 
 def test_layers_with_state_of_their_own(rng):
     adapted = layers.Normalization()
     adapted.adapt(rng.normal(3, 2, (10, 8, 8, 3)))
     x = inputs = keras.Input((8, 8, 3))
-    x = layers.Lambda(lambda x: FACTOR * x)(adapted(x))
+    x = layers.Lambda(lambda x: FACTOR * x, **SCALED)(adapted(x))
     x = Scale(4, name="scale")(layers.MaxPooling2D()(x))
     model = classifier(inputs, layers.Dropout(0.5)(x))
     model.get_layer("scale").scale.assign(0.3)
@@ -229,15 +233,18 @@ def test_what_is_rematerialised_stays_so(rng):
     assert_same_function(converted, model, rng)
 
 
-def test_low_rank_updates_go_on_learning(rng):
+@pytest.mark.parametrize("kind", [layers.Dense, Scale])
+def test_low_rank_updates_go_on_learning(kind, rng):
     inputs = keras.Input((8, 8, 3))
     x = layers.MaxPooling2D()(inputs)
-    dense = layers.Dense(4, name="dense")
-    model = keras.Model(inputs, dense(layers.Flatten()(x)))
-    dense.enable_lora(2)
+    layer = kind(4, name="updated")
+    model = keras.Model(inputs, layer(layers.Flatten()(x)))
+    dense = getattr(layer, "dense", layer)
+    dense.enable_lora(2, lora_alpha=8)
     dense.lora_kernel_b.assign(np.ones(dense.lora_kernel_b.shape))
     converted = convert(model)
-    twin = converted.get_layer("dense")
+    twin = converted.get_layer("updated")
+    twin = getattr(twin, "dense", twin)
     for name in ("lora_kernel_a", "lora_kernel_b"):
         np.testing.assert_array_equal(
             ops.convert_to_numpy(getattr(twin, name)),
@@ -275,6 +282,16 @@ def test_a_quantised_model_is_saved_and_copied(mode, rng, tmp_path):
     for copy in (reloaded, finalize(converted), to_standard(converted)):
         assert copy.get_layer("logits").quantization_mode == mode
         assert_same_function(copy, converted, rng)
+
+
+def test_layers_inside_others_are_quantised_later():
+    inputs = keras.Input((8, 8, 3))
+    layer = Scale(4, name="scale")
+    model = keras.Model(inputs, layer(layers.MaxPooling2D()(inputs)))
+    layer.dense.quantize("int8")
+    message = r"'dense.*' \(Dense\), quantised to 'int8', inside 'scale' \(Scale\)"
+    with pytest.raises(ValueError, match=message):
+        convert(model)
 
 
 def test_layers_quantised_to_floats_are_copied(rng):

@@ -1,8 +1,11 @@
-"""Conversion leaves the given model alone on every Keras backend."""
+"""What holds of conversion on every Keras backend."""
 
 import keras
 import numpy as np
 import pytest
+from backend_limits import ON_TORCH
+from converted_models import assert_same_function
+from networks import lap_names
 from step_options import CHEAP
 
 import keras_lap
@@ -41,3 +44,25 @@ def test_training_one_model_leaves_the_other(rng, trained):
             np.testing.assert_array_equal(after, before[name])
             # What it was compiled with is there as well.
             model.fit(images, labels, verbose=0)
+
+
+@pytest.mark.slow_on_jax
+@pytest.mark.parametrize("size, is_even", [(5, True), (4, False)])
+def test_averages_at_the_border_stay_what_they_are(rng, size, is_even):
+    x = inputs = keras.Input((size, 5, 2))
+    x = keras.layers.AveragePooling2D(3, strides=2, padding="same", name="pool")(x)
+    x = keras.layers.GlobalMaxPooling2D(name="head")(x)
+    model = keras.Model(inputs, x)
+    converted = keras_lap.convert(model)
+    kept = is_even or not ON_TORCH
+    assert lap_names(converted) == [*(["pool"] if kept else []), "head"]
+    assert_same_function(converted, model, rng)
+
+
+def test_lap_averages_real_pixels_in_standard_layers_too(rng):
+    inputs = keras.Input((4, 5, 2))
+    pool = keras_lap.LAPooling2D(3, 2, "same", base="avg", name="pool")
+    model = keras.Model(inputs, pool(inputs))
+    for gate in (0, 0.5):
+        pool.gate.assign(gate)
+        assert_same_function(keras_lap.to_standard(model), model, rng)

@@ -120,8 +120,15 @@ def test_models_without_a_graph():
 
     with pytest.raises(ValueError, match=r"class Subclassed.*keras.Model\(x, model"):
         convert(Subclassed())
-    with pytest.raises(ValueError, match="build"):
+    with pytest.raises(ValueError, match=r"Call its `build"):
         convert(keras.Sequential([layers.MaxPooling2D()]))
+
+    class Stack(keras.Sequential):
+        def call(self, x):
+            return super().call(x)
+
+    with pytest.raises(ValueError, match=r"class Stack, which has a `call` of its own"):
+        convert(Stack([keras.Input((8, 8, 3)), layers.MaxPooling2D()]))
     with pytest.raises(TypeError, match="model of type int"):
         convert(3)
     with pytest.raises(TypeError, match=r"type str\. Load a file first"):

@@ -8,7 +8,7 @@ from networks import classifier, lap_names, randomise
 
 from keras_lap import lap_layers
 from keras_lap.layers import score_tape
-from keras_lap.surgery import convert
+from keras_lap.surgery import convert, plan
 
 
 @pytest.mark.parametrize("reads_zeros", ["pooling", "two layers", "output"])
@@ -31,7 +31,11 @@ def test_zero_padding_is_absorbed_where_nothing_else_reads_it(reads_zeros, rng):
 
 
 @pytest.mark.parametrize(
-    "zeros, pooling", [(2, {"pool_size": 2}), (1, {"pool_size": 3, "padding": "same"})]
+    "zeros, pooling",
+    [
+        (2, {"pool_size": 2}),
+        (1, {"pool_size": 3, "strides": 2, "padding": "same"}),
+    ],
 )
 def test_zero_padding_stays_where_lap_cannot_add_it(zeros, pooling, rng):
     x = keras.Input((9, 9, 2))
@@ -123,6 +127,55 @@ def test_nested_models_with_several_inputs_and_outputs(rng):
     converted = convert(model)
     assert set(converted.output) == {"pooled", "more"}
     assert_same_function(converted, model, rng)
+
+
+@pytest.mark.filterwarnings("ignore:When providing `inputs` as a dict")
+@pytest.mark.filterwarnings("ignore:The structure of `inputs` doesn't match")
+def test_nested_models_made_from_dicts_of_other_names(rng):
+    a, b = keras.Input((8, 8, 2), name="a"), keras.Input((4, 4, 2), name="b")
+    inner = keras.Model({"b": a, "a": b}, layers.MaxPooling2D(name="pool")(a) + b)
+    x, y = keras.Input((16, 16, 2), name="x"), keras.Input((4, 4, 2), name="y")
+    halved = layers.MaxPooling2D(name="first")(x)
+    # Keras takes the values in the order of their keys, and no more than it needs.
+    result = inner(training=False, inputs={"a": y, "b": halved, "c": x})
+    model = keras.Model([x, y], result)
+    rows = plan(model).rows
+    assert [(row.lap.rpartition("/")[2], row.stage) for row in rows] == [
+        ("first", 0),
+        ("pool", 1),
+    ]
+    assert_same_function(convert(model), model, rng)
+
+
+ACTIVATIONS = {
+    "relu": ({"activation": layers.ReLU()}, True),
+    "shared": ({"activation": layers.PReLU(shared_axes=[1, 2])}, True),
+    "per pixel": ({"activation": layers.PReLU()}, False),
+    "axis": ({"activation": layers.Softmax(axis=1)}, False),
+    "last": ({"activation": "softmax"}, True),
+    "first": ({"activation": "softmax", "data_format": "channels_first"}, False),
+}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_that_look_beyond_a_pixel_stay(name):
+    options, is_converted = ACTIVATIONS[name]
+    x = keras.Input((7, 7, 7))
+    y = layers.SeparableConv2D(2, 3, strides=2, name="conv", **options)(x)
+    row, _ = plan(classifier(x, y), where="all").rows
+    assert (row.lap is not None, "activation" in row.reason) == (
+        is_converted,
+        not is_converted,
+    )
+
+
+def test_outputs_keep_their_names():
+    x = keras.Input((9, 9, 2))
+    y = layers.Conv2D(2, 3, strides=2, name="conv")(x)
+    model = keras.Model(x, [y, layers.GlobalAveragePooling2D(name="head")(y)])
+    converted = convert(model, where="all")
+    assert lap_names(converted) == ["head"]
+    assert converted.output_names == model.output_names
 
 
 def test_channels_first(rng):

@@ -122,11 +122,24 @@ def test_unknown_sizes_are_not_counted():
     assert plan._repr_html_().count("></td>") == 2 * 3
 
 
+def test_images_of_open_size_need_not_fit_together():
+    full, half = keras.Input((None, None, 3)), keras.Input((None, None, 3))
+    x = layers.MaxPooling2D(name="pool")(layers.Conv2D(4, 1)(full))
+    x = layers.Add()([x, layers.Conv2D(4, 1)(half)])
+    x = layers.GlobalAveragePooling2D(name="head")(x)
+    text = keras.Input((None, 4))
+    word = layers.Dense(4)(layers.GlobalAveragePooling1D()(text))
+    plan = keras_lap.plan(keras.Model([full, half, text], x + word), image_size=8)
+    assert reaches_of(plan) == {"pool": (0, (1, 1)), "head": (1, None)}
+    # Two convolutions of 8x8 pixels and one vector.
+    assert plan.estimate().before.multiply_adds == 2 * 64 * 3 * 4 + 4 * 4
+
+
 # Nested models.
 
 
 @pytest.mark.parametrize("struct", [list, lambda inputs: {x.name: x for x in inputs}])
-@pytest.mark.parametrize("more", [(), ("extra",)])
+@pytest.mark.parametrize("more", [(), ("width",)])
 def test_a_dict_is_handed_to_a_nested_model_by_name(struct, more):
     wide, low = keras.Input((8, 32, 2), name="wide"), keras.Input((8, 8, 3), name="low")
     x = layers.Conv2D(4, (1, 4), strides=(1, 4), name="conv")(wide)

@@ -6,6 +6,7 @@ from keras_lap.ops.windows import (
     same_padding,
 )
 from keras_lap.surgery.rewrite import LeftAloneError, Own, Rewrite, Zeros
+from keras_lap.surgery.rules.check_activation import check_activation
 from keras_lap.surgery.rules.rule import Rule
 from keras_lap.surgery.rules.sampling import sampling_lap
 from keras_lap.surgery.rules.strided_convolution import is_strided_convolution
@@ -29,6 +30,10 @@ class ConvolutionRule(Rule):
             raise LeftAloneError(
                 "its activity regulariser would see the pixels between the strides too"
             )
+        check_activation(layer)
+        ends = [end for call in graph.calls_of(layer) for end in call.outputs]
+        if any(end is output for end in ends for output in graph.model.outputs):
+            raise LeftAloneError("its name is that of an output of the model")
         sizes = spatial_sizes(graph.calls_of(layer), layer.data_format)
         kernel = zip(layer.kernel_size, layer.dilation_rate, strict=True)
         windows = [(size - 1) * rate + 1 for size, rate in kernel]

@@ -5,9 +5,11 @@ from typing import ClassVar
 from keras import layers
 
 from keras_lap.layers import LAPooling2D
+from keras_lap.ops.repeats_border import repeats_border
 from keras_lap.surgery.rewrite import Lap, LeftAloneError, Rewrite
 from keras_lap.surgery.rules.place_config import place_config
 from keras_lap.surgery.rules.rule import Rule
+from keras_lap.surgery.spatial_sizes import spatial_sizes
 
 
 class PoolingRule(Rule):
@@ -25,9 +27,17 @@ class PoolingRule(Rule):
     def rewrite(self, layer, graph, stays):
         if max(layer.strides) == 1:
             raise LeftAloneError("its stride is 1, so it does not shrink the map")
+        base = self.bases[type(layer)]
+        sizes = spatial_sizes(graph.calls_of(layer), layer.data_format)
+        windows = (layer.pool_size, layer.strides, layer.padding)
+        if repeats_border(base, sizes, *windows):
+            raise LeftAloneError(
+                'with padding="same" Keras on torch averages over repeated pixels of '
+                "the border too, unless its zeros are known and even"
+            )
         zeros = self._zeros_in_front(layer, graph, stays)
         config = {
-            **place_config(layer, layer.name, self.bases[type(layer)]),
+            **place_config(layer, layer.name, base),
             "activity_regularizer": layer.activity_regularizer,
             "pool_size": layer.pool_size,
             "strides": layer.strides,
