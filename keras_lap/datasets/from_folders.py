@@ -106,10 +106,10 @@ def from_folders(
         ValueError: If the folders are not those of `class_names`, masks are in a folder
             of no class, names of files do not tell which image a mask is of, `empty`
             names no class or there is no folder of masks beside it, files are no
-            images or hold several pages, a mask has 16 bits in each of several channels,
-            of which small numbers would be lost, or has another aspect ratio than its image, images of one
-            batch would differ in size, another argument is out of its range, or for a
-            layer that `augmented` refuses.
+            images or hold several pages, a mask has 16 bits in each of several
+            channels, of which small numbers would be lost, or another aspect ratio
+            than its image, images of one batch would differ in size, another argument
+            is out of its range, or for a layer that `augmented` refuses.
         tf.errors.OpError: From the data set, if the pixels of a file cannot be read; it
             names the file.
 
