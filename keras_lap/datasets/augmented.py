@@ -54,8 +54,9 @@ def augmented(layers):
     Raises:
         TypeError: If something is no layer.
         ValueError: If a layer blends images or moves masks otherwise than images, if it
-            is not known whether it moves pixels, or it has another layout; and, when
-            called, if a mask or boxes do not fit the image.
+            is not known whether it moves pixels, it has another layout, or it has a
+            `fill_value` and computes in bfloat16; and, when called, if a mask or boxes
+            do not fit the image.
 
     Example:
 
@@ -108,15 +109,21 @@ def _step(layer):
         return lambda image, targets: (layer(image, training=True), targets)
     if layer.data_format != "channels_last":
         raise _refusal(layer, f"in the layout {layer.data_format!r}")
+    if layer.compute_dtype == "bfloat16" and getattr(layer, "fill_value", 0):
+        raise _refusal(
+            layer,
+            "which fills in a value beside which bfloat16 rounds masks away",
+            "Make it with dtype='float32'.",
+        )
     is_resizing = isinstance(layer, keras.layers.Resizing)
     return functools.partial(_move, layer, KeepThin(layer) if is_resizing else None)
 
 
-def _refusal(layer, reason):
+def _refusal(layer, reason, remedy="Leave it out."):
     return ValueError(
         "Expected layers of Keras that preprocess images channels_last and move masks "
         f"along with them. Received: {layer.name!r} of type {type(layer).__name__}, "
-        f"{reason}. Leave it out."
+        f"{reason}. {remedy}"
     )
 
 

@@ -86,7 +86,8 @@ def from_folders(
             `crop_to_aspect_ratio` or `pad_to_aspect_ratio`, keeps the shape of things.
         shuffle: Whether images come in another order in each epoch. Otherwise they come
             class by class.
-        seed: Seed of the order; `None` for another one each time.
+        seed: Seed of the order; `None` for another one each time. `layers` with seeds
+            of their own do not repeat what they draw, as images are read in parallel.
 
     Returns:
         A `tf.data.Dataset` of `(images, targets)`. Images are float32
@@ -105,9 +106,10 @@ def from_folders(
         ValueError: If the folders are not those of `class_names`, masks are in a folder
             of no class, names of files do not tell which image a mask is of, `empty`
             names no class or there is no folder of masks beside it, files are no
-            images, a mask has another aspect ratio than its image, images of one
-            batch would differ in size, another argument is out of its range, or for a
-            layer that `augmented` refuses.
+            images or hold several pages, a mask has 16 bits in each of several
+            channels, of which small numbers would be lost, or another aspect ratio
+            than its image, images of one batch would differ in size, another argument
+            is out of its range, or for a layer that `augmented` refuses.
         tf.errors.OpError: From the data set, if the pixels of a file cannot be read; it
             names the file.
 

@@ -6,6 +6,7 @@ import tensorflow_datasets as tfds
 from keras_lap.datasets._named_builder import check_is_name, named_builder
 from keras_lap.datasets._stretched import stretched
 from keras_lap.datasets.with_knowledge import with_knowledge
+from keras_lap.utils.standardize_count import standardize_count
 
 
 def load(
@@ -42,7 +43,8 @@ def load(
         shuffle: Number of images among which the next one is drawn, or 0 to keep the
             order. The files are shuffled as well, if the data set has no order.
         seed: Seed of the order, which then is the same whenever the data set is
-            loaded; `None` for another one each time. Layers have seeds of their own.
+            loaded; `None` for another one each time. Layers have seeds of their own,
+            but do not repeat what they draw, as images are prepared in parallel.
         **options: Arguments of `tfds.builder`, such as `data_dir`.
 
     Returns:
@@ -52,9 +54,12 @@ def load(
     Raises:
         TypeError: For arguments of `tfds.builder` beside a builder.
         ValueError: If there is no such data set or config, its features are not known
-            and `knowledge` is not given, `image_size` is no pair, or for a layer that
-            `augmented` refuses.
+            and `knowledge` is not given, `image_size` is no pair, another argument is
+            out of its range, or for a layer that `augmented` refuses.
     """
+    batch_size = standardize_count("batch_size", batch_size)
+    # Among one image, which `True` would stand for, nothing is shuffled.
+    shuffle = standardize_count("shuffle", shuffle, least=0)
     is_builder = isinstance(name, tfds.core.DatasetBuilder)
     if is_builder and options:
         raise TypeError(

@@ -2,7 +2,7 @@
 
 import os
 
-from keras_lap.files.image_pixels import pillow, read_errors
+from keras_lap.files.image_pixels import opened, read_errors
 
 
 def each_image(files, function):
@@ -24,7 +24,7 @@ def each_image(files, function):
     results, problems = [], {}
     for file in files:
         try:
-            with pillow().open(file) as image:
+            with opened(file) as image:
                 results.append(function(image))
         except read_errors() as error:
             problems[os.fspath(file)] = error

@@ -14,7 +14,7 @@ def image_files(paths):
     Args:
         paths: List of files, taken whatever their ending is, and of folders, whose
             images are taken, in the order of their names, then those in folders below,
-            but for a folder `masks`.
+            but for folders `masks`.
 
     Returns:
         List of `pathlib.Path`.
@@ -66,7 +66,7 @@ def is_hidden(path):
 
 
 def images_below(folder, leave_out=None, above=()):
-    """Images of a folder, then those in folders below, but for one of some name.
+    """Images of a folder, then those in folders below, but for those of some name.
 
     Links to a folder that they lie in are not followed; `above` are these folders.
     """
@@ -76,7 +76,7 @@ def images_below(folder, leave_out=None, above=()):
     found = images_in(folder)
     for path in folders_in(folder):
         if path.name != leave_out:
-            found += images_below(path, above=(*above, here))
+            found += images_below(path, leave_out, (*above, here))
     return found
 
 

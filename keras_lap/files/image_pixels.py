@@ -34,14 +34,32 @@ def read_errors():
 
 
 @contextlib.contextmanager
-def open_image(file):
+def opened(file):
     """Opens an image file by Pillow, for a `with` block that reads it.
+
+    Raises:
+        OSError: If it holds several pictures, other than a photo with previews of it.
+        SyntaxError, PIL.Image.DecompressionBombError: If it cannot be read.
+    """
+    with pillow().open(file) as image:
+        pages = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+        if pages > 1:
+            raise OSError(
+                f"it holds {pages} pages or frames, of which all but the first would "
+                "be lost; save each as a file of its own"
+            )
+        yield image
+
+
+@contextlib.contextmanager
+def open_image(file):
+    """Opens an image file as `opened` does, with one kind of error.
 
     Raises:
         ValueError: If it cannot be read; it names the file.
     """
     try:
-        with pillow().open(file) as image:
+        with opened(file) as image:
             yield image
     except read_errors() as error:
         raise ValueError(
@@ -62,6 +80,16 @@ def check_channels(channels):
 def is_deep(image):
     """Whether an image opened by Pillow has over 8 bits."""
     return image.mode[0] in "IF"
+
+
+def is_cut_to_8_bits(image):
+    """Whether an image just opened by Pillow has 16 bits, and is read as one of 8.
+
+    So it does with several channels.
+    """
+    read_as = [str(tile[3]) for tile in image.tile]
+    is_16_bit = any(";16" in mode and "BGR;16" not in mode for mode in read_as)
+    return is_16_bit and not is_deep(image)
 
 
 def highest_value(image):

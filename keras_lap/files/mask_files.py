@@ -6,7 +6,7 @@ import os
 import numpy as np
 
 from keras_lap.files.each_image import each_image, size_of
-from keras_lap.files.image_pixels import is_deep, open_image
+from keras_lap.files.image_pixels import is_cut_to_8_bits, is_deep, open_image
 from keras_lap.files.some_of import some_of
 from keras_lap.utils.resized_masks import resized_masks
 from keras_lap.utils.same_aspect import same_aspect
@@ -32,15 +32,15 @@ def check_mask_files(masks, images, sizes):
 
     Raises:
         FileNotFoundError: If masks are missing.
-        ValueError: If some cannot be read, or have another aspect ratio than their
-            images.
+        ValueError: If some cannot be read, such as those of 16 bits in each of several
+            channels, or have another aspect ratio than their images.
     """
     given = [
         (mask, image, tuple(map(int, size)))
         for mask, image, size in zip(masks, images, sizes, strict=True)
         if mask is not None
     ]
-    mask_sizes = each_image([mask for mask, _, _ in given], size_of)
+    mask_sizes = each_image([mask for mask, _, _ in given], _size_of_mask)
     unlike = [
         f"{os.fspath(mask)!r} of {mask_size} for {os.fspath(image)!r} of {size}"
         for (mask, image, size), mask_size in zip(given, mask_sizes, strict=True)
@@ -69,10 +69,11 @@ def mask_flags(file, size=None):
 
     Raises:
         ImportError: If Pillow is not installed.
-        ValueError: If it cannot be read, or if it may not have kept black and is dark
-            all over.
+        ValueError: If it cannot be read, has 16 bits in each of several channels, or
+            if it may not have kept black and is dark all over.
     """
     with open_image(file) as mask:
+        _check_depth(mask)
         if is_deep(mask):
             inside = np.asarray(mask) != 0
         else:
@@ -127,6 +128,20 @@ def _covered(masks):
         with contextlib.suppress(ValueError):
             covered[os.fspath(mask)] = mask_flags(mask).mean()
     return covered
+
+
+def _size_of_mask(mask):
+    _check_depth(mask)
+    return size_of(mask)
+
+
+def _check_depth(mask):
+    """Raises an `OSError` if small numbers in a mask would be read as black."""
+    if is_cut_to_8_bits(mask):
+        raise OSError(
+            "its colours have 16 bits, of which only the upper 8 are read, so that "
+            "small numbers would be lost; save masks with 8 bits, or with one channel"
+        )
 
 
 def _may_be_lossy(mask):

@@ -21,6 +21,7 @@ from keras_lap.cli.main import COMMANDS
 from keras_lap.cli.preprocessing import preprocessing
 from keras_lap.cli.read_data import read_data
 from keras_lap.cli.verbosity import verbosity
+from keras_lap.files.image_files import image_files
 
 pytest.importorskip("PIL", reason="Pillow is not installed")
 
@@ -230,6 +231,15 @@ def test_explain_takes_folders_of_classes_but_not_their_masks(there, tmp_path):
     drawn = sorted(tmp_path.glob("*.png"))
     assert len(drawn) == len(IMAGES)
     assert keras.utils.load_img(drawn[0]).size == (2 * SIZE, 2 * SIZE)
+
+
+def test_masks_in_folders_of_splits_are_no_images(tmp_path):
+    image, mask = (tmp_path / f"train/{name}/0.png" for name in ("cat", "masks/cat"))
+    for file in (image, mask):
+        file.parent.mkdir(parents=True)
+        file.touch()
+    assert image_files([tmp_path]) == [image]
+    assert image_files([mask.parent.parent]) == [mask]
 
 
 def test_explain_says_which_maps_are_empty(capsys):

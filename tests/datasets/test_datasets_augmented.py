@@ -297,6 +297,10 @@ def test_outside_of_a_data_set_and_of_a_list():
         (layers.AugMix(), "blends an image with moved copies of it"),
         (layers.Cropping2D(2), "not known whether it moves pixels"),
         (layers.RandomFlip(data_format="channels_first"), "layout 'channels_first'"),
+        (
+            layers.RandomRotation(0.1, fill_value=127.5, dtype="mixed_bfloat16"),
+            "bfloat16.*dtype='float32'",
+        ),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )

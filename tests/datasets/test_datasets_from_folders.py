@@ -153,6 +153,36 @@ def test_dark_masks_in_formats_that_may_not_keep_black_are_refused(folder, endin
         collect(from_folders(folder, SIZE))
 
 
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_masks_of_which_small_numbers_would_be_lost_are_refused(folder, channels):
+    file, ones = folder / "masks/ill/0.png", np.ones((*SIZE, channels), "uint16")
+    file.write_bytes(tf.io.encode_png(ones).numpy())
+    with pytest.raises(ValueError, match=r"masks.ill.0\.png.*16 bits.*one channel"):
+        from_folders(folder, SIZE)
+    with pytest.raises(ValueError, match=r"masks.ill.0\.png.*16 bits.*one channel"):
+        mask_flags(file)
+
+
+@pytest.mark.parametrize("ending", ["tif", "gif", "png"])
+@pytest.mark.parametrize("name", ["ill/0", "masks/ill/0"])
+def test_files_of_several_pages_are_refused(folder, name, ending):
+    (folder / f"{name}.png").unlink()
+    first, *others = (Image.fromarray(np.full(SIZE, n, np.uint8)) for n in range(3))
+    file = folder / f"{name}.{ending}"
+    first.save(file, save_all=True, append_images=others)
+    with pytest.raises(ValueError, match=rf"{name}\.{ending}.*3 pages.*its own"):
+        from_folders(folder, SIZE)
+    first.save(file)
+    from_folders(folder, SIZE)
+
+
+def test_a_photo_with_a_preview_in_its_file_is_one_page(folder):
+    (folder / "ill/0.png").unlink()
+    photo, preview = (Image.fromarray(np.full(SIZE, n, np.uint8)) for n in (200, 9))
+    photo.save(folder / "ill/0.jpg", "MPO", save_all=True, append_images=[preview])
+    assert (collect(from_folders(folder, SIZE))[0][2] > 190).all()
+
+
 def test_a_new_order_in_each_epoch_by_seed(folder):
     def orders(**options):
         dataset = from_folders(folder, SIZE, channels=1, **options)
@@ -169,6 +199,9 @@ def test_a_new_order_in_each_epoch_by_seed(folder):
 def test_resized_and_augmented_together(folder):
     plain, known = collect(from_folders(folder, (4, 6), channels=1))
     assert known["mask"][2:4].sum(axis=(1, 2)).tolist() == [6, 6]
+    half = keras.layers.RandomFlip(dtype="mixed_bfloat16")
+    spec, _ = from_folders(folder, layers=[half]).element_spec
+    assert spec.dtype == "float32"
     flip = keras.layers.RandomFlip("horizontal", seed=0)
     flips = set()
     for _ in range(8):

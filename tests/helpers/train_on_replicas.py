@@ -18,7 +18,7 @@ from keras_lap.callbacks import GateAnneal, KnowledgeInjection
 from keras_lap.evaluation.outputs import raw_outputs
 from keras_lap.losses import MaskSupervision, Presence, RightReasons
 
-SAMPLES, SIZE, CLASSES = 18, 8, 3
+SAMPLES, SIZE, CLASSES = 17, 8, 3
 KNOWN = ("label", "mask") if THOROUGH else ("mask",)
 
 
@@ -52,7 +52,11 @@ def two_replicas():
 
 
 def make_data(known):
-    """Batches of four, and a last one of two, of labels alone or with some masks."""
+    """Batches of four, and a last one of one, of labels alone or with some masks.
+
+    The last sample has no weight: Keras averages over replicas, however many samples
+    each has seen.
+    """
     rng, label = np.random.default_rng(0), np.arange(SAMPLES) % CLASSES
     x = rng.normal(size=(SAMPLES, SIZE, SIZE, 1)).astype("float32")
     targets = {
@@ -65,7 +69,8 @@ def make_data(known):
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.DATA
     )
-    data = tf.data.Dataset.from_tensor_slices((x, targets)).batch(4)
+    weights = np.float32(np.arange(SAMPLES) < SAMPLES - 1)
+    data = tf.data.Dataset.from_tensor_slices((x, targets, weights)).batch(4)
     return data.with_options(options)
 
 

@@ -7,6 +7,7 @@ from keras import ops
 from tolerances import assert_close
 
 from keras_lap.callbacks import KnowledgeInjection
+from keras_lap.injection.step.terms import Terms
 from keras_lap.losses import FunctionLoss, MaskSupervision, Presence
 
 pytest_plugins = ["injection_problem"]
@@ -80,6 +81,13 @@ def test_terms_without_samples_add_nothing_to_the_gradient(x, targets):
         found.append(model.get_weights())
     for actual, expected in zip(*found, strict=True):
         assert_close(actual, expected, 0, 0)
+
+
+@pytest.mark.parametrize("balance", [None, "uncertainty"])
+def test_a_replica_without_samples_adds_nothing(balance):
+    terms, nothing = Terms(["term"], [1.0], [0.0], balance), np.zeros(0, "float32")
+    added = terms.add(0, ops.array(nothing), ops.array(nothing), is_training=True)
+    assert_close(added, 0, 0, 0)
 
 
 def test_terms_below_zero_do_not_spoil_the_loss(x, targets):

@@ -46,6 +46,27 @@ def test_a_dataset_gives_the_same_as_arrays(x, targets):
     assert fit(make_model(rate=0.1), data, callbacks=[injection]) == expected
 
 
+def test_the_models_own_loss_may_be_float64(x, targets):
+    expected = fit(make_model(**EAGER), x, targets, [KnowledgeInjection([Presence()])])
+    keras.config.set_floatx("float64")
+    try:
+        model = make_model(**EAGER)
+        logs = fit(model, x, targets, [KnowledgeInjection([Presence()])])
+    finally:
+        keras.config.set_floatx("float32")
+    assert_close(logs["loss"], expected["loss"], **ALLOWED)
+
+
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_refuses_a_model_that_is_called_again_for_the_gradient(x, targets, is_nested):
+    with keras.RematScope(mode="full"):
+        model = keras.Sequential([keras.Input((SIZE, SIZE, 1)), *body()], name="again")
+    if is_nested:
+        model = keras.Sequential([model])
+    with pytest.raises(ValueError, match=r"(?s)Expected.*'again'.*outside"):
+        fit(compiled(model), x, targets, [KnowledgeInjection([Presence()])])
+
+
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_data_may_end_before_the_first_step(x, label, targets):
     logs = []

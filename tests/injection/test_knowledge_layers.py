@@ -112,10 +112,13 @@ LABEL_FORMS = {
 }
 
 
-def test_indices_of_no_class_name_nothing():
-    """As those that a loss ignores."""
-    expected = [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
-    assert_close(present_concepts(np.array([-1, 1, 255]), np.eye(3)), expected, 0, 0)
+@pytest.mark.parametrize("outputs, state", [(None, 0), ("softmax", -1)])
+def test_indices_of_no_class_name_nothing(outputs, state):
+    """As those that a loss ignores; one class of several is there in any case."""
+    matrix, expected = [[0, 0], [0, 1], [1, 0]], [[state] * 2, [0, 1], [0, 0]]
+    for label in ([-1, 1, 0], [[255], [1], [0]]):
+        present = present_concepts(np.array(label), matrix, outputs)
+        assert_close(present, expected, 0, 0)
 
 
 @pytest.mark.parametrize("size", [88, 104, 156, 196, 220])
@@ -244,6 +247,20 @@ def test_a_mask_without_concepts_belongs_to_those_present(rng, axis):
     assert_close(actual, small * PRESENT[:, None, None, :], 0, 0)
     single = fitted(count=1, mask=mask[..., None] if axis else mask)["mask"]
     assert_close(single, small, 0, 0)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_mask_of_a_label_that_is_not_known_is_not_known(rng, count):
+    label, mask = np.array([-1, 0, 2]), rng.uniform(size=(3, 4, 4))
+    known = LayerKnowledge(
+        Knowledge(label, {"mask": mask}, outputs="softmax"),
+        even_cells((4, 4)),
+        count,
+        functools.partial(default_class_concepts, 3, count),
+    )
+    flags = np.repeat([[False], [True], [True]], count, axis=1)
+    assert_close(known["mask_known"], flags, 0, 0)
+    assert_close(known["mask"][0], np.zeros((4, 4, count)), 0, 0)
 
 
 @pytest.mark.parametrize("label", [[1, 0, -1], [[0.2], [0.9], [7.5]], {"a": 1}])

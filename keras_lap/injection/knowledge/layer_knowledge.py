@@ -17,7 +17,8 @@ class LayerKnowledge:
     `knowledge[name]` is the tensor of that name, out of `FITTED`, each computed once,
     when it is first asked for; `name in knowledge` says whether there is one:
 
-    - `"present"`, `(N, K)`: 1 for the concepts that the labels name, else 0
+    - `"present"`, `(N, K)`: 1 for the concepts that the labels name, 0 for others, -1
+      where a label is not known
     - `"mask"`, `(N, H, W, K)`: the covered share of each of the layer's pixels, zero
       where no mask is known
     - `"mask_known"`, `(N, K)`: of which concepts it is known, where masks are valid
@@ -53,7 +54,7 @@ class LayerKnowledge:
 
     @functools.cached_property
     def present(self):
-        """The concepts that the labels name, `(N, K)`."""
+        """The concepts that the labels name, `(N, K)`, as `present_concepts` does."""
         known = self._knowledge
         return present_concepts(known.label, self._class_concepts(), known.outputs)
 

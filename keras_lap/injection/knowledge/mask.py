@@ -20,7 +20,9 @@ def _fit(mask, layer):
     if layer.concepts == 1:
         mask = ops.max(mask, axis=-1, keepdims=True)
     mask = resize_area(mask, layer.cells)
-    return mask * layer.present[:, None, None, :] if is_of_label else mask
+    if not is_of_label:
+        return mask
+    return ops.where(layer.present[:, None, None, :] > 0, mask, 0.0)
 
 
 def _is_of_label(mask, layer):
@@ -35,13 +37,14 @@ def _is_of_label(mask, layer):
 def known_concepts(mask, layer):
     """Flags of the layer's concepts whose masks are known, `(N, K)`.
 
-    What is not known of one of several is not known of their union.
+    What is not known of one of several is not known of their union. The mask of a
+    label that is not known is of no concept.
     """
     known = ~layer.mask_gaps
+    if _is_of_label(mask, layer):
+        return known & (layer.present >= 0)
     if layer.concepts == 1:
         return ops.all(known, axis=-1, keepdims=True)
-    if _is_of_label(mask, layer):
-        return ops.repeat(known, layer.concepts, axis=-1)
     return known
 
 

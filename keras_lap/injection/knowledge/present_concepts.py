@@ -11,15 +11,16 @@ def present_concepts(label, class_concepts, outputs=None):
 
     Args:
         label: Class indices `(N,)` or `(N, 1)`, of which those of no class, such as
-            -1, name nothing, or one-hot or multi-hot
-            `(N, classes)`, where a class is present from a value of 0.5. With a
-            single class, zeros and ones `(N,)` or `(N, 1)`.
+            -1, name nothing, or one-hot or multi-hot `(N, classes)`, where a class is
+            present from a value of 0.5. With a single class, zeros and ones `(N,)` or
+            `(N, 1)`.
         class_concepts: Array `(classes, K)` of zeros and ones.
         outputs: As `compiled_outputs` returns it. With `"softmax"` the likeliest class
-            of a row is present too, be it below 0.5; where all are alike none is.
+            of a row is present too, be it below 0.5; where all are alike none is. And
+            there is a class in each image, so an index of none is one not known.
 
     Returns:
-        float32 tensor `(N, K)` of zeros and ones.
+        float32 tensor `(N, K)`; 1 present, 0 absent, -1 unknown.
 
     Raises:
         ValueError: If the labels have another shape, or there are none.
@@ -40,10 +41,12 @@ def present_concepts(label, class_concepts, outputs=None):
         chosen = _chosen(ops.cast(label, "float32"), outputs)
         return ops.minimum(ops.matmul(ops.cast(chosen, "float32"), matrix), 1.0)
     if is_flat:
-        # Indices of no class, as losses can ignore them, have no concepts.
         index = ops.reshape(ops.cast(label, "int32"), (-1, 1))
-        chosen = ops.cast(ops.equal(index, ops.arange(classes)), "float32")
-        return ops.matmul(chosen, matrix)
+        chosen = ops.equal(index, ops.arange(classes))
+        present = ops.matmul(ops.cast(chosen, "float32"), matrix)
+        # Losses can ignore indices of no class.
+        is_known = ops.any(chosen, axis=-1, keepdims=True)
+        return ops.where(is_known, present, -1.0) if outputs == "softmax" else present
     raise ValueError(
         f"Expected labels (N,), (N, 1) or (N, {classes}) for {classes} classes. "
         f"Received shape: {shape}"

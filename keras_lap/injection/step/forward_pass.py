@@ -88,7 +88,8 @@ class ForwardPass:
         """The classes that the labels name, 1 or 0, `(N, classes)`."""
         classes = single_output(self.predictions).shape[-1]
         known = self.knowledge
-        return present_concepts(known.label, np.eye(classes), known.outputs)
+        present = present_concepts(known.label, np.eye(classes), known.outputs)
+        return ops.maximum(present, 0)
 
     def predict(self, images):
         """What the model gives for other images, as it does when it is in use.

@@ -107,7 +107,9 @@ class KnowledgeStep:
             if told is not None:
                 counts = counts * ops.cast(told, counts.dtype)
             values = term.of_pass(forward, counts)
-            loss = loss + self._terms.add(index, values, counts, run.is_training)
+            weighted = self._terms.add(index, values, counts, run.is_training)
+            # Unlike `+`, it brings both to one dtype.
+            loss = ops.add(loss, weighted)
         return loss
 
 

@@ -4,6 +4,7 @@ Elsewhere there is one step for the whole batch, however many devices compute it
 """
 
 import contextlib
+import functools
 
 import keras
 
@@ -37,7 +38,9 @@ def share_of_replica(loss):
 
 def in_graph(function):
     """The function as one graph, in which workers agree with each other only once."""
-    return tf.function(function, autograph=False)
+    # Of a `partial`: of many functions with the same code TensorFlow would warn that
+    # one is traced too often.
+    return tf.function(functools.partial(function), autograph=False)
 
 
 def mean_over_replicas(value):

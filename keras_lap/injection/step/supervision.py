@@ -13,6 +13,7 @@ from keras_lap.injection.knowledge import LayerKnowledge, default_class_concepts
 from keras_lap.injection.losses.compiled_outputs import compiled_outputs
 from keras_lap.injection.losses.supervised_layer import SupervisedLayer
 from keras_lap.injection.places.layer_cells import layer_cells
+from keras_lap.injection.step.check_not_recomputed import check_not_recomputed
 from keras_lap.injection.step.forward_pass import ForwardPass
 from keras_lap.injection.step.replaced import replaced
 from keras_lap.injection.step.single_output import single_output
@@ -35,12 +36,14 @@ class Supervision:
         outputs: What the model's outputs mean, as `compiled_outputs` returns it.
 
     Raises:
-        ValueError: If the model has no such layers, or they do not pool images.
+        ValueError: If the model has no such layers, they do not pool images, or they
+            are called again for the gradient.
     """
 
     def __init__(self, model, names, class_concepts):
         self.model = model
         self.layers = _choose_layers(model, names)
+        check_not_recomputed(model, self.layers)
         self.data_format = self.layers[0].data_format
         self.outputs = compiled_outputs(model)
         self._class_concepts = class_concepts

@@ -66,7 +66,9 @@ class Terms:
         self._means[index].update_state(values, sample_weight=counts)
         if not self._weights[index]:
             return 0.0
-        term = ops.mean(values * counts)
+        # A replica may have no sample in the last batch, and so nothing to average.
+        samples = ops.cast(ops.maximum(ops.shape(values)[0], 1), values.dtype)
+        term = ops.sum(values * counts) / samples
         if self._balance == "uncertainty":
             term = _logarithm(term)
         weight = (self._current if is_training else self._weights)[index]

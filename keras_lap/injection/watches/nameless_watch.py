@@ -24,11 +24,11 @@ class NamelessWatch(BaseWatch):
     def message(self, count):
         return (
             f"Targets {self._name!r} are the label's, and in {count} images they show "
-            "something while the label names nothing, so that they count as empty. "
-            "Where labels are not known, such as -1, leave them out by the flags "
-            "'valid'. Of two classes with one output, what they show may be the other "
-            "one: a label of 1 names it, and folders of classes are numbered in "
-            "alphabetical order. If labels are measurements or of something else, name "
-            "the concepts of masks and boxes, as masks (N, H, W, K) for layers of K "
-            "concepts and boxes with 'box_concepts' do."
+            "something while the label names nothing, so that they count as empty or, "
+            "of an index of no class, not at all. Where labels are not known, such as "
+            "-1, leave them out by the flags 'valid'. Of two classes with one output, "
+            "what they show may be the other one: a label of 1 names it, and folders "
+            "of classes are numbered in alphabetical order. If labels are measurements "
+            "or of something else, name the concepts of masks and boxes, as masks "
+            "(N, H, W, K) for layers of K concepts and boxes with 'box_concepts' do."
         )
