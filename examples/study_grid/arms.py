@@ -34,8 +34,8 @@ class Arm:
             elsewhere, `"everywhere"` for class concepts in all layers, `"one"` for a
             single one in all.
         only: Addresses of the only layers that get LAP, `None` for all.
-        first: What the first LAP layer does: `"gates"` as all others do, `"weighs"`
-            pixels by their scores but gates none, or `"stays"` what it was.
+        gates_first: Whether the first LAP layer gates as all others do, or only weighs
+            the pixels of a window.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Arm:
     anneal: float = ANNEAL
     concepts: str = "head"
     only: str | None = None
-    first: str = "gates"
+    gates_first: bool = True
 
     @property
     def has_attributes(self):
@@ -93,16 +93,8 @@ KNOWLEDGE = (
         for told, shares in SHARES.items()
         for share in shares
     ),
-    *(
-        _tuned(
-            f"LAP + masks, {_percent(share)}, first layer {first}",
-            TAUGHT,
-            "masks",
-            share,
-            first=first,
-        )
-        for first in ("weighs", "stays")
-        for share in (0.05, 0.2)
+    _tuned(
+        "LAP + masks, 5 %, first layer weighs", TAUGHT, "masks", 0.05, gates_first=False
     ),
     _tuned("GAIN, 5 %", None, "attention", 0.05),
     _tuned("RRR, 5 %", None, "right reasons", 0.05),

@@ -18,10 +18,9 @@ def with_lap(network, arm, study_set):
     plan = plan.skip(*stem)
     if arm.only is not None:
         plan = plan.only(arm.only)
-    if arm.first != "gates":
+    if not arm.gates_first:
         first = next(row.layer for row in plan.rows if row.lap)
-        is_kept = arm.first == "stays"
-        plan = plan.skip(first) if is_kept else plan.set(first, gating=None)
+        plan = plan.set(first, gating=None)
     if arm.concepts == "head":
         plan = plan.set("head_pool", concepts=head)
     converted = keras_lap.convert(network, plan)

@@ -13,6 +13,8 @@ from study_grid.sets import SETS
 _MAPS = "times certainty"
 # What sizes change of a network that is trained; all of them change other cells.
 _TRAINING = ("train", "tested", "epochs")
+# Settings that came later count where they are not what all had before.
+_LATER = {"gates_first": True}
 # The networks that others start from, or are compared with.
 _STARTS = ORIGINAL, ORIGINAL_TUNED
 
@@ -37,11 +39,19 @@ def recipe(cell, sizes):
         del amounts[name]
     if cell.kind == TRAIN:
         amounts = {name: amounts[name] for name in _TRAINING}
-    parts = [*map(dataclasses.asdict, (*chosen, *_STARTS)), amounts]
+    parts = [*map(_settings, (*chosen, *_STARTS)), amounts]
     if cell.kind != COST and _maps_ramps(cell):
         parts.append(_MAPS)
     text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _settings(part):
+    settings = dataclasses.asdict(part)
+    for name, before in _LATER.items():
+        if name in settings and settings[name] == before:
+            del settings[name]
+    return settings
 
 
 def _maps_ramps(cell):

@@ -19,7 +19,7 @@ SHARE, LIMIT = 0.05, 0.9
 JUDGED = next(
     arm
     for arm in KNOWLEDGE
-    if (arm.told, arm.share, arm.first) == ("masks", SHARE, "gates")
+    if (arm.told, arm.share) == ("masks", SHARE) and arm.gates_first
 )
 AIM = (
     f"masks of {100 * SHARE:g} % of the images lead under shift to {LIMIT:g} of the "
@@ -91,7 +91,7 @@ def section(results, sizes):
                     title: {
                         arm.share: shifted[arm.name]
                         for arm in KNOWLEDGE
-                        if (arm.told, arm.first) == (told, "gates")
+                        if arm.told == told and arm.gates_first
                     }
                     for told, title in WAYS.items()
                 },
