@@ -109,8 +109,9 @@ def build(directory=LIBRARIES, *, force=False, report=print):
         raise
     except OSError as error:
         raise BuildError(
-            f"Expected a directory that can be written to. Received: {directory} "
-            f"({error}). Build as the user who installed keras-lap."
+            "Expected sources that can be read, and a directory that can be written "
+            f"to. Received: {directory} ({error}). Build as the user who installed "
+            "keras-lap."
         ) from error
     # What cannot be removed tells of an attempt before the library that is there.
     with contextlib.suppress(OSError):

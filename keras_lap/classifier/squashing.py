@@ -16,7 +16,12 @@ def is_squashing(operation):
 
 
 def has_squashing_activation(operation):
-    """Whether a layer has a softmax or sigmoid, of any kind, for its `activation`."""
+    """Whether a layer has a softmax or sigmoid, of any kind, for its `activation`.
+
+    A recurrent layer does not count: its outputs are squashed at every step.
+    """
+    if isinstance(operation, keras.layers.RNN):
+        return False
     activation = getattr(operation, "activation", None)
     name = getattr(activation, "__name__", None)
     return name in _FUNCTIONS or is_squashing(activation)

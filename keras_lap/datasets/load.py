@@ -58,8 +58,8 @@ def load(
             out of its range, or for a layer that `augmented` refuses.
     """
     batch_size = standardize_count("batch_size", batch_size)
-    # Among one image, which `True` would stand for, nothing is shuffled.
-    shuffle = standardize_count("shuffle", shuffle, least=0)
+    # `True` would say among one image, where nothing is shuffled.
+    shuffle = 0 if shuffle is False else standardize_count("shuffle", shuffle, least=0)
     is_builder = isinstance(name, tfds.core.DatasetBuilder)
     if is_builder and options:
         raise TypeError(

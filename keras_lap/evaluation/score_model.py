@@ -8,6 +8,7 @@ import keras
 
 from keras_lap.classifier.squashing import has_squashing_activation, is_squashing
 from keras_lap.graph.functional_of import functional_of
+from keras_lap.graph.inputs_given import inputs_given
 from keras_lap.utils.layout import height_and_width
 
 
@@ -224,12 +225,9 @@ class _Replay:
 
     def __call__(self, functional, inputs, prefix):
         """The flat list of the outputs of `functional`."""
-        inputs = [
-            _cast(x, expected.dtype)
-            for x, expected in zip(
-                keras.tree.flatten(inputs), functional.inputs, strict=True
-            )
-        ]
+        given = inputs_given(functional, inputs)
+        pairs = zip(given, functional.inputs, strict=True)
+        inputs = [_cast(x, expected.dtype) for x, expected in pairs]
         # With lists of inputs and outputs, whatever the structure of the graph's own.
         flat = keras.Model(functional.inputs, functional.outputs)
         return flat._run_through_graph(

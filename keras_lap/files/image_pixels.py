@@ -15,6 +15,8 @@ _DEEPEST = 65535
 _STEPS = _DEEPEST / 255
 # Of how many bits pixels often are that fill only a part of 16.
 _SHALLOW_BITS = 8, 10, 12
+# A photo with previews of it, and a picture whose layers come after the whole.
+_OF_ONE_PICTURE = ("MPO", "PSD")
 
 
 def pillow():
@@ -38,11 +40,12 @@ def opened(file):
     """Opens an image file by Pillow, for a `with` block that reads it.
 
     Raises:
-        OSError: If it holds several pictures, other than a photo with previews of it.
+        OSError: If it holds several pages or frames.
         SyntaxError, PIL.Image.DecompressionBombError: If it cannot be read.
     """
     with pillow().open(file) as image:
-        pages = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+        is_one = image.format in _OF_ONE_PICTURE
+        pages = 1 if is_one else getattr(image, "n_frames", 1)
         if pages > 1:
             raise OSError(
                 f"it holds {pages} pages or frames, of which all but the first would "

@@ -8,6 +8,7 @@ import keras
 from keras import tree
 
 from keras_lap.graph.functional_of import functional_of
+from keras_lap.graph.inputs_given import inputs_given
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,21 +223,12 @@ def _nodes(model):
 def _tensors_read(operation, args, kwargs):
     """The symbolic tensors that a call reads.
 
-    Those of a model that has a graph come in the order of its inputs, as Keras hands
-    them on: a dict by name, except to a model that was made from one. That takes the
-    values in the order of their keys, as many as it has inputs.
+    Those of a model that has a graph come in the order of its inputs.
     """
     functional = functional_of(operation)
-    if functional is None:
-        return _symbolic((args, kwargs))
-    # Beside what it is given are at most masks of the same tensors.
-    given = kwargs["inputs"] if "inputs" in kwargs else args[0]
-    names = [tensor.name for tensor in functional.inputs]
-    if isinstance(given, dict) and not isinstance(functional.input, dict):
-        given = [given[name] for name in names]
-    return _symbolic(given)[: len(names)]
-
-
-def _symbolic(structure):
-    flat = tree.flatten(structure)
-    return [value for value in flat if isinstance(value, keras.KerasTensor)]
+    read = args, kwargs
+    if functional is not None:
+        # Beside what it is given are at most masks of the same tensors.
+        given = kwargs["inputs"] if "inputs" in kwargs else args[0]
+        read = inputs_given(functional, given)
+    return [each for each in tree.flatten(read) if isinstance(each, keras.KerasTensor)]

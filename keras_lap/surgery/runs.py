@@ -53,7 +53,7 @@ def runs_by_call(graph, image_size):
     def step(call, values):
         tensors, reaches = zip(*values, strict=True)
         stays = is_sized and all(_is_known(tensor) for tensor in call.outputs)
-        outputs = call.outputs if stays else _made(call, tensors)
+        outputs = call.outputs if stays else _made(call, tensors, graph.model)
         read, made = list(map(_shape, tensors)), list(map(_shape, outputs))
         reach = reaches[0] or whole_image(image, read[0], layout)
         found.setdefault(id(call), []).append(Run(call, read[0], made, reach))
@@ -79,11 +79,17 @@ def _layout_of(graph):
     return next(filter(None, formats), config.image_data_format())
 
 
-def _made(call, tensors):
-    """What a call makes of tensors; of unknown size if those do not fit together."""
+def _made(call, tensors, model):
+    """What a call makes of tensors.
+
+    Several images of any size need not go together at one size. Then what a call makes
+    of them is of unknown size.
+    """
     try:
         return call.make(tensors)
-    except Exception:  # Inputs of any size need not take images of the same size.
+    except Exception:
+        if len(model.inputs) == 1:
+            raise
         return call.outputs
 
 

@@ -251,6 +251,20 @@ def test_presence_counts_where_masks_are_not_valid(x, label, mask, targets):
     assert_close(logs["loss"], own + presence, **ALLOWED)
 
 
+@pytest.mark.torch_suffices
+def test_images_that_nobody_labelled_are_left_out(x, label, mask):
+    model = make_model(loss=keras.losses.SparseCategoricalCrossentropy(ignore_class=-1))
+    values = by_hand(Presence(), model, x, label, mask)
+    known = np.arange(SAMPLES) % 3 > 0
+    given = np.where(known, label, -1)
+    logs = first(fit(model, x, given, [KnowledgeInjection([Presence()])]))
+    assert_close(logs["presence"], values[known].mean(), **ALLOWED)
+    # The loss is a mean over all images, as with sample weights.
+    own = own_losses(model, x, label)[known].mean()
+    expected = own + np.where(known, values, 0).mean()
+    assert_close(logs["loss"], expected, **ALLOWED)
+
+
 @pytest.mark.parametrize("column", [False, True])
 @pytest.mark.parametrize("kind", ["arrays", "batches"])
 @pytest.mark.torch_suffices

@@ -317,13 +317,14 @@ def test_figures(written):
     assert [model["accuracy"] for model in two["models"]] == [0.75, 0.5]
 
 
-def test_figures_are_not_rounded_twice_and_costs_have_no_winner(written):
+@pytest.mark.parametrize("metric", ["seconds per image", "stability"])
+def test_figures_are_not_rounded_twice_and_costs_have_no_winner(written, metric):
     compared = comparison()
     for row in compared.rows[:3]:
-        row |= {"metric": "seconds per image", "mean": 0.46347}
+        row |= {"metric": metric, "mean": 0.46347}
     (cost, *_) = written(explanation(), comparison=compared)["tables"][0]["rows"]
     assert cost["cells"][0]["mean"] == 0.46347
-    assert cost["metric"] == "seconds per image"
+    assert cost["metric"] == metric
     assert [cell["mark"] for cell in cost["cells"][:3]] == [None] * 3
 
 

@@ -47,16 +47,21 @@ class BaseLoss:
     def told_in_layer(self, knowledge):
         """Which samples a layer's knowledge tells enough, flags `(N,)`.
 
-        With `"mask_known"` among what the loss takes, the mask of one concept will do,
-        and else those of all have to be known. `None` stands for all samples.
+        It has to be known what labels name, if the loss needs that. With `"mask_known"`
+        among what it takes, the mask of one concept will do, and else those of all have
+        to be known. `None` stands for all samples.
 
         Args:
             knowledge: Mapping as `SupervisedLayer.knowledge`.
         """
-        if "mask" not in self.needs or "mask_known" not in knowledge:
-            return None
-        enough = ops.any if "mask_known" in self.takes else ops.all
-        return enough(knowledge["mask_known"], axis=-1)
+        told = None
+        if "present" in self.needs:
+            told = ops.any(knowledge["present"] >= 0, axis=-1)
+        if "mask" in self.needs and "mask_known" in knowledge:
+            enough = ops.any if "mask_known" in self.takes else ops.all
+            has_masks = enough(knowledge["mask_known"], axis=-1)
+            told = has_masks if told is None else told & has_masks
+        return told
 
     def of_pass(self, forward, counts):
         """The term of each sample in one `ForwardPass`, `(N,)`.

@@ -81,10 +81,10 @@ class BoxSupervision(KnowledgeLoss):
     accepts = ("present", "box_concepts")
 
     def told_in_layer(self, knowledge):
-        if "present" in knowledge or "box_concepts" not in knowledge:
-            return None
         # A box of what the label names has no concept where it names nothing.
-        return ops.any(knowledge["box_concepts"] >= 0, axis=-1)
+        names = [name for name in self.accepts if name in knowledge]
+        known = [ops.any(knowledge[name] >= 0, axis=-1) for name in names]
+        return ops.any(ops.stack(known), axis=0) if known else None
 
     def call(self, logits, boxes, present=None, box_concepts=None):
         if present is None:

@@ -22,9 +22,9 @@ class KnowledgeLoss(BaseLoss):
 
     Attributes:
         needs: Names of the knowledge that `call` takes besides the logits, out of
-            `"present"`, `(N, K)`, what the labels name; `"mask"`, `(N, H, W, K)` in
-            `[0, 1]`; `"boxes"`, `(N, M, 4)`, relative to the layer's map, and
-            `"box_concepts"`, `(N, M)`; `"concepts"`, `(N, K)`; and `"area"`,
+            `"present"`, `(N, K)`, 1 for what the labels name, else 0; `"mask"`,
+            `(N, H, W, K)` in `[0, 1]`; `"boxes"`, `(N, M, 4)`, relative to the layer's
+            map, and `"box_concepts"`, `(N, M)`; `"concepts"`, `(N, K)`; and `"area"`,
             `(N, K, 2)`. Samples that lack one of them are left out of the term. So is a
             sample with masks of some concepts only, in layers where one is missing,
             unless the loss takes `"mask_known"`, `(N, K)`, flags of the concepts whose

@@ -15,7 +15,8 @@ def check_not_recomputed(model, layers):
 
     Raises:
         ValueError: If the model, or a layer that holds one of them, was made inside of
-            a `keras.RematScope` that applies to it.
+            a `keras.RematScope` that may apply to it; with `"larger_than"` that is
+            known only once there are images.
     """
     if keras.config.backend() == "torch":
         return
@@ -28,8 +29,9 @@ def check_not_recomputed(model, layers):
         raise ValueError(
             "Expected a model whose scores are computed once in a step, to supervise "
             f"them. Received {recomputed}, made inside of a `keras.RematScope`, which "
-            "hold LAP layers and are computed again for the gradient. Make the model, "
-            "and the models in it, outside of the scope, and only their layers in it."
+            "hold LAP layers and may be computed again for the gradient. Make the "
+            "model, and the models in it, outside of the scope, and only their layers "
+            "in it."
         )
 
 
