@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from autodiff import gradients
-from backend_limits import compiled_steps, shown_on_tensorflow
+from backend_limits import compiled_steps, outlives_step, shown_on_tensorflow
 from injection_problem import (
     CLASSES,
     SAMPLES,
@@ -255,6 +255,7 @@ class Gradients(InputGradientLoss):
         return ops.mean(gradient, axis=(1, 2, 3))
 
 
+@outlives_step
 @pytest.mark.torch_suffices
 def test_masks_are_unions_whatever_the_label(x, rng):
     """One class that is not there, no masks at all, masks of several concepts."""
