@@ -64,7 +64,8 @@ def copy_state(layer, copy):
     parts = list(zip(layer._flatten_layers(), copy._flatten_layers(), strict=True))
     for part, twin in parts:
         _check_quantisation(layer, part, twin)
-        if getattr(part, "lora_enabled", False):
+        has_low_rank = getattr(part, "lora_enabled", False)
+        if has_low_rank:
             if not twin.lora_enabled:
                 twin.enable_lora(part.lora_rank)
             # Some layers do not build themselves with it.
@@ -79,7 +80,7 @@ def copy_state(layer, copy):
             with tempfile.TemporaryDirectory() as folder:
                 part.save_assets(folder)
                 twin.load_assets(folder)
-        if getattr(part, "lora_enabled", False):
+        if has_low_rank:
             # What it saves has its low-rank update merged into the kernel.
             for weight, twin_weight in zip(part.weights, twin.weights, strict=True):
                 twin_weight.assign(copied_value(weight))

@@ -255,9 +255,8 @@ def test_refuses_what_would_not_be_heeded():
 def test_refuses_sizes_and_labels_that_are_none():
     with pytest.raises(ValueError, match=r"`image_size` .*\(height, width\).*=64"):
         load("oxford_iiit_pet", image_size=64)
-    for count in ({"shuffle": True}, {"shuffle": -1}, {"batch_size": 0}):
-        ((name, value),) = count.items()
+    for name, value in (("shuffle", True), ("shuffle", -1), ("batch_size", 0)):
         with pytest.raises(ValueError, match=f"`{name}` .* integer.*{name}={value}"):
-            load("oxford_iiit_pet", **count)
+            load("oxford_iiit_pet", **{name: value})
     with pytest.raises(ValueError, match=r"`label` .*'species'.*'dog'"):
         with_knowledge("oxford_iiit_pet", label="dog")({"segmentation_mask": None})
