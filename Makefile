@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BACKENDS := .venv-backends
 BACKENDS_READY := $(BACKENDS)/.ready
+BACKENDS_LOG := $(BACKENDS)/tests.log
 PARITY := .venv-parity
 PARITY_READY := $(PARITY)/.ready
 # Most modules are never imported: Python compiles those that are.
@@ -42,8 +43,8 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 # Modules are compiled once, and not by each of the processes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo report study test test-thorough test-tensorflow test-jax test-torch parity \
-    lint bench backbone notebooks library clean
+.PHONY: demo report study test test-thorough test-tensorflow test-backends test-jax \
+    test-torch parity lint bench backbone notebooks library clean
 
 demo: library
 	$(BIN)/python examples/quickstart.py --data-dir data
@@ -61,11 +62,10 @@ $(DEMO).keras:
 study: library
 	$(BIN)/python examples/study.py --data-dir data --docs docs $(STUDY)
 
-# Both environments at once: pip keeps one core busy. What fails is tried once more where
-# it is needed.
+# Both at once: what needs no TensorFlow uses what making its environment and the library,
+# and tests that wait, leave of two cores.
 test:
-	-$(MAKE) --jobs 2 library $(BACKENDS_READY)
-	$(MAKE) test-tensorflow test-jax test-torch
+	$(MAKE) --jobs 2 test-tensorflow test-backends
 
 # All cases of all tests, and trainings long enough to learn: an hour or more.
 test-thorough: export KERAS_LAP_THOROUGH := 1
@@ -73,6 +73,13 @@ test-thorough: test
 
 test-tensorflow: library
 	$(BIN)/python $(PYTEST)
+
+# Shown as a whole: two that print as they go on would mix their lines.
+test-backends: $(BACKENDS_READY)
+	($(MAKE) test-torch && $(MAKE) test-jax) >$(BACKENDS_LOG) 2>&1; \
+	    status=$$?; cat $(BACKENDS_LOG); exit $$status
+
+test-jax test-torch: JOBS = 2
 
 # Most of its time goes into compiling what runs once.
 test-jax: $(BACKENDS_READY)

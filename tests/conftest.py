@@ -7,10 +7,10 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 
 from effort import THOROUGH, examples, left_out
+from fresh_process import fresh_python
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # JAX has no float64 without it; for the processes that tests start as well.
@@ -147,7 +147,7 @@ def call_in_fresh_process(tmp_path):
         paths = [tmp_path / name for name in ("model.keras", "x.npy", "y.npz")]
         model.save(paths[0])
         np.save(paths[1], x)
-        subprocess.run([sys.executable, "-c", CALL_SAVED_MODEL, *paths], check=True)
+        subprocess.run(fresh_python(CALL_SAVED_MODEL, *paths), check=True)
         return dict(np.load(paths[2]))
 
     return call

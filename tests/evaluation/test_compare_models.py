@@ -2,13 +2,13 @@
 
 import math
 import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from compare_problem import CLASSES, COUNT, DATA, IMAGES, LABELS, MASKS, small_network
+from fresh_process import fresh_python
 
 import keras_lap
 from keras_lap.evaluation import (
@@ -229,7 +229,7 @@ class TestCosts:
     def test_memory_is_that_of_the_call(self):
         """Also after calls that took more, of NumPy and of TensorFlow."""
         # In a process of its own: what others have left behind is freed at any time.
-        printed = subprocess.check_output([sys.executable, "-c", PEAKS], text=True)
+        printed = subprocess.check_output(fresh_python(PEAKS), text=True)
         peaks = np.array(printed.split(), float)
         for much, less, nothing in peaks.reshape(2, 3):
             assert 16 <= much < 33

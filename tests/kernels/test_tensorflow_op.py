@@ -2,7 +2,6 @@
 
 import dataclasses
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ import tensorflow as tf
 from cases import cases, random_upstream
 from compiler import COMPILER, NO_COMPILER
 from effort import examples
+from fresh_process import fresh_python
 from hypothesis import given, settings
 from op_calls import assert_equal_the_oracle, attributes_of, both_passes, inputs_of
 from tolerances import DTYPES, assert_identical
@@ -313,7 +313,7 @@ print(digest.hexdigest())
 def test_the_number_of_threads_changes_nothing(library_ops):
     digests = {
         subprocess.run(
-            [sys.executable, "-c", DIGEST, FOUND.path, threads],
+            fresh_python(DIGEST, FOUND.path, threads),
             stdout=subprocess.PIPE,
             text=True,
             check=True,
@@ -363,7 +363,7 @@ def test_xla_takes_what_is_loaded_late_and_a_busy_thread_pool_is_no_deadlock(
     library_ops,
 ):
     done = subprocess.run(
-        [sys.executable, "-c", LATE_AND_BUSY, FOUND.path],
+        fresh_python(LATE_AND_BUSY, FOUND.path),
         stdout=subprocess.PIPE,
         text=True,
         check=True,

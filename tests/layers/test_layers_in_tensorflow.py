@@ -2,12 +2,12 @@
 
 import os
 import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 from effort import THOROUGH
+from fresh_process import fresh_python
 from layer_cases import (
     CHANNELS,
     CONFIGURATIONS,
@@ -175,9 +175,9 @@ def test_saved_models_compute_the_same_in_a_fresh_process(rng, tmp_path):
             save(model, folder / "model")
             np.save(folder / "x.npy", x)
             expected[folder] = model(x)
-    arguments = [CALL_SAVED_MODELS, tmp_path, which().implementation]
+    command = fresh_python(CALL_SAVED_MODELS, tmp_path, which().implementation)
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
-    subprocess.run([sys.executable, "-c", *arguments], check=True, env=environment)
+    subprocess.run(command, check=True, env=environment)
     for folder, y in expected.items():
         assert_identical(np.load(folder / "y.npy"), y)
 

@@ -8,6 +8,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+from fresh_process import fresh_python
 
 from keras_lap import LAPooling2D, LAPooling3D, la_pool
 from keras_lap.kernels import build, library
@@ -199,7 +200,7 @@ tf.function(keras_lap.la_pool)(x, x, 1.0, 2)
 )
 def test_the_library_is_loaded_when_first_needed_and_no_data_sets_with_it():
     run = subprocess.run(
-        [sys.executable, "-c", FIRST_USE], check=True, capture_output=True, text=True
+        fresh_python(FIRST_USE), check=True, capture_output=True, text=True
     )
     assert run.stdout.split() == ["False", "False", "True"]
     assert "AutoGraph" not in run.stderr

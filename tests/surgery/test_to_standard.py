@@ -1,11 +1,11 @@
 """`to_standard` computes the same, and what it makes needs no keras_lap to run."""
 
 import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
+from fresh_process import fresh_python
 from keras import layers
 from layer_cases import CONFIGURATIONS, LAYER_CASES
 from networks import randomise
@@ -310,8 +310,7 @@ def test_runs_where_keras_lap_is_not_installed(trained, tmp_path):
     standard.save(tmp_path / "model.keras")
     standard.export(tmp_path / "served", verbose=False)
     np.save(tmp_path / "x.npy", x)
-    command = [sys.executable, "-c", WITHOUT_KERAS_LAP]
-    subprocess.run(command, check=True, cwd=tmp_path)
+    subprocess.run(fresh_python(WITHOUT_KERAS_LAP), check=True, cwd=tmp_path)
     y = np.load(tmp_path / "y.npz")
     assert_identical(y["reloaded"], standard.predict(x, verbose=0))
     assert_close(y["reloaded"], expected, **NETWORK)
