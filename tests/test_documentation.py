@@ -1,5 +1,6 @@
 """The code of README and docs runs as it stands and prints what the pages say."""
 
+import importlib
 import pathlib
 import re
 
@@ -14,7 +15,15 @@ BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", flags=re.DO
 
 
 @pytest.fixture
-def run(capsys, tmp_path, monkeypatch, eager):
+def one_round(monkeypatch):
+    """Times are of one round: what they are makes no difference."""
+    module = importlib.import_module("keras_lap.evaluation.comparison.costs")
+    time = module.time_in_rounds
+    monkeypatch.setattr(module, "time_in_rounds", lambda calls, _: time(calls, 1))
+
+
+@pytest.fixture
+def run(capsys, tmp_path, monkeypatch, eager, one_round):
     def run(page):
         """Runs a page's code, block after block; returns its names and its output."""
         monkeypatch.chdir(tmp_path)

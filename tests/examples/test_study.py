@@ -185,9 +185,14 @@ def test_quick_study(tmp_path, capsys, monkeypatch):
     page = (folder / "docs" / "study.md").read_text()
     for letter in "ABCDEF":
         assert f"\n## {letter}. " in page
-    # All is there already: only the page is written again.
+    # All is there already: only the page is written again, with its pictures.
+    saved = []
+    monkeypatch.setattr(
+        "matplotlib.figure.Figure.savefig", lambda _, path, dpi: saved.append(path)
+    )
     assert study.main(arguments) == 0
     assert "left]" not in capsys.readouterr().out
+    assert saved and all(path.exists() for path in saved)
     assert (folder / "docs" / "study.md").read_text() == page
 
 
