@@ -1,12 +1,32 @@
 """Whether a model ends in a softmax or sigmoid, as its graph tells."""
 
 import keras
+from keras import layers
 
 from keras_lap.classifier.chosen_output import chosen_output
 from keras_lap.graph.functional_of import functional_of
 
 # Those of Keras, of `keras.ops` and of `tf.nn`.
 _FUNCTIONS = ("softmax", "softmax_v2", "sigmoid")
+# Of the layers that end in their `activation`. Others may use theirs for anything.
+_CALLS = {
+    layer.call
+    for layer in (
+        layers.Activation,
+        layers.Dense,
+        layers.EinsumDense,
+        layers.Conv1D,
+        layers.Conv2D,
+        layers.Conv3D,
+        layers.Conv1DTranspose,
+        layers.Conv2DTranspose,
+        layers.Conv3DTranspose,
+        layers.DepthwiseConv1D,
+        layers.DepthwiseConv2D,
+        layers.SeparableConv1D,
+        layers.SeparableConv2D,
+    )
+}
 
 
 def is_squashing(operation):
@@ -16,15 +36,19 @@ def is_squashing(operation):
 
 
 def has_squashing_activation(operation):
-    """Whether a layer has a softmax or sigmoid, of any kind, for its `activation`.
+    """Whether a layer ends in a softmax or sigmoid, of any kind, as its `activation`.
 
-    A recurrent layer does not count: its outputs are squashed at every step.
+    It does if it is called as one of Keras that applies its activation last.
     """
-    if isinstance(operation, keras.layers.RNN):
-        return False
-    activation = getattr(operation, "activation", None)
+    activation = _last_activation(operation)
     name = getattr(activation, "__name__", None)
     return name in _FUNCTIONS or is_squashing(activation)
+
+
+def passes_on(operation):
+    """Whether it is `Activation("linear")`, as turns half precision into float32."""
+    is_linear = _last_activation(operation) is keras.activations.linear
+    return is_linear and isinstance(operation, layers.Activation)
 
 
 def gives_logits(model, output=None):
@@ -36,8 +60,8 @@ def gives_logits(model, output=None):
 
     Returns:
         `False` where the output comes from a softmax or sigmoid, `True` where it comes
-        from a layer that has weights and the activation `"linear"`, and `None` where
-        the graph does not tell, or there is none, as in a subclassed model.
+        from a dense layer or convolution with the activation `"linear"`, and `None`
+        where the graph does not tell, or there is none, as in a subclassed model.
 
     Raises:
         ValueError: If the graph has no such output.
@@ -66,9 +90,12 @@ def _gives_logits(tensor):
         return _gives_logits(nested.outputs[index])
     if is_squashing(operation) or has_squashing_activation(operation):
         return False
-    if getattr(operation, "activation", None) is not keras.activations.linear:
-        return None
-    if isinstance(operation, keras.layers.Activation):
-        # As such a layer turns logits of half precision into float32.
+    if passes_on(operation):
         return _gives_logits(operation._inbound_nodes[node].input_tensors[0])
-    return True if operation.weights else None
+    return True if _last_activation(operation) is keras.activations.linear else None
+
+
+def _last_activation(operation):
+    """The function that a layer ends in, or `None` where that is not known."""
+    is_known = getattr(type(operation), "call", None) in _CALLS
+    return operation.activation if is_known else None

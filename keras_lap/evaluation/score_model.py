@@ -5,8 +5,13 @@ import inspect
 import itertools
 
 import keras
+from keras.src.models.functional import operation_fn
 
-from keras_lap.classifier.squashing import has_squashing_activation, is_squashing
+from keras_lap.classifier.squashing import (
+    has_squashing_activation,
+    is_squashing,
+    passes_on,
+)
 from keras_lap.graph.functional_of import functional_of
 from keras_lap.graph.inputs_given import inputs_given
 from keras_lap.utils.layout import height_and_width
@@ -17,9 +22,11 @@ class ScoreModel:
 
     It is the score **before** the softmax: behind a softmax that is sure of its answer
     every gradient vanishes. If the model ends in a softmax or a sigmoid, as a layer, as
-    an operation of `keras.ops` or as the `activation` of its last layer, it is taken
-    off; any other output is taken as the score. A single output `z` speaks for class 1
-    of two, and the score of class 0 is `-z`.
+    an operation of `keras.ops` or as the `activation` of its last layer, where Keras
+    says that this comes last, it is taken off; any other output is taken as the score.
+    A single output `z` speaks for class 1 of two, and the score of class 0 is `-z`.
+
+    All runs in inference mode, as in `predict`.
 
     The model is rebuilt without its nesting. The new one reads the weights of the given
     one, as they are at each call. The given model is not changed.
@@ -168,7 +175,8 @@ class _Borrowed(keras.Operation):
         self._operation = operation
 
     def call(self, *args, **kwargs):
-        return self._operation(*args, **kwargs)
+        # As in `predict`: Keras notes `training=True` at calls of augmentations.
+        return operation_fn(self._operation, training=False)(*args, **kwargs)
 
     def compute_output_spec(self, *args, **kwargs):
         return self._operation.compute_output_spec(*args, **kwargs)
@@ -239,7 +247,7 @@ class _Replay:
 
     def _call(self, operation, path, *args, **kwargs):
         nested = functional_of(operation)
-        if nested is not None and not kwargs.get("training"):
+        if nested is not None:
             inputs = args[0] if args else kwargs["inputs"]
             outputs = keras.tree.flatten(self(nested, inputs, f"{path}/"))
             outputs = outputs[0] if len(outputs) == 1 else outputs
@@ -256,13 +264,13 @@ class _Replay:
 
     def without_squashing(self, outputs):
         """The outputs before the softmax or sigmoid that made them, if one did."""
-        if id(outputs) not in self._origins:
-            return outputs
-        operation, squashed, _ = self._origins[id(outputs)]
+        operation, given, _ = self._origins.get(id(outputs), (None, None, None))
         if is_squashing(operation):
-            return squashed
+            return given
         if has_squashing_activation(operation):
-            return _linear(operation)(squashed)
+            return _linear(operation)(given)
+        if passes_on(operation):
+            return self.without_squashing(given)
         return outputs
 
 

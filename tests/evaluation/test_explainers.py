@@ -19,6 +19,7 @@ from explainer_problem import (
     small_network,
 )
 
+from keras_lap.classifier.squashing import gives_logits
 from keras_lap.evaluation import grad_cam
 from keras_lap.evaluation.explainers import (
     CenterGaussian,
@@ -59,6 +60,25 @@ class TestWorksEverywhere:
             explainer.explain(outer, IMAGES, LABELS),
             explainer.explain(network, IMAGES, LABELS),
         )
+
+    def test_inference_mode(self, network):
+        """Whatever Keras or the user noted at the calls."""
+        layers = keras.layers
+        model, plain = (
+            keras.Sequential([keras.Input(SHAPE), *augmentation, *rest, network])
+            for rest in [[layers.BatchNormalization()]]
+            for augmentation in ([layers.RandomFlip()], [])
+        )
+        inputs = keras.Input(SHAPE)
+        outer = keras.Model(inputs, model(layers.Dropout(0.5)(inputs, training=True)))
+        before = model.get_weights()
+        for explainer in FROM_SCORES:
+            assert_close(
+                explainer.explain(outer, IMAGES, LABELS),
+                explainer.explain(plain, IMAGES, LABELS),
+            )
+        for weight, after in zip(before, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(weight, after)
 
     @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
     def test_mixed_precision(self, policy, network):
@@ -274,6 +294,20 @@ class TestInterface:
         logits = keras.Model(image, plain(x))
         plain.set_weights(dense.get_weights())
         assert_close(score(IMAGES), logits(IMAGES))
+        as_float32 = keras.layers.Activation("linear", dtype="float32")
+        score = ScoreModel(keras.Model(image, as_float32(given))).of_all
+        assert_close(score(IMAGES), keras.Model(image, scores)(IMAGES))
+
+    def test_an_activation_that_does_not_come_last_stays(self):
+        class Gated(keras.layers.Dense):
+            def call(self, x):
+                return 2 * super().call(x)
+
+        image = keras.Input(SHAPE)
+        gated = Gated(3, activation="sigmoid")
+        model = keras.Model(image, gated(keras.layers.Flatten()(image)))
+        assert_close(ScoreModel(model).of_all(IMAGES), model(IMAGES))
+        assert gives_logits(model) is None
 
     @pytest.mark.parametrize("activation", ["sigmoid", None])
     def test_xplique_sees_both_classes_of_a_single_output(self, activation):
