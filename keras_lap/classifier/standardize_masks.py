@@ -48,6 +48,20 @@ def standardize_masks(masks, size, labels=None, valid=None, any_aspect=False):
     return masks
 
 
+def masks_of_concepts(masks, size, valid=None):
+    """Masks as `standardize_masks` gives them, but of several concepts all of them.
+
+    Returns:
+        Boolean array `(N, *size)`, or `(N, *size, K)` with one mask per concept.
+    """
+    masks = np.asarray(masks)
+    if masks.ndim != 4 or masks.shape[-1] == 1:
+        return standardize_masks(masks, size, valid=valid)
+    concepts = np.moveaxis(masks, -1, 0)
+    each = [standardize_masks(of_one, size, valid=valid) for of_one in concepts]
+    return np.stack(each, axis=-1)
+
+
 def _of_labels(masks, labels):
     """The mask that each image's labels name, or the union of all."""
     concepts = masks.shape[-1]

@@ -6,7 +6,7 @@ import warnings
 
 import keras_lap
 from keras_lap.classifier.image_input import ImageInput
-from keras_lap.classifier.labels import check_labels, single_labels
+from keras_lap.classifier.standardize_masks import standardize_masks
 from keras_lap.cli.command import Command
 from keras_lap.cli.explainer_arguments import (
     add_explainer_arguments,
@@ -157,14 +157,10 @@ def _evaluate(options, path):
     if preprocess is not None:
         # Some of it is for channels in the last place.
         images = taken.first(preprocess(taken.last(images)))
-    answers = {
-        # In batches like those of `compare`, which are not traced anew then.
-        name: class_scores(model, images, options.batch)
-        for name, model in models.items()
-    }
-    for name, outputs in answers.items():
-        _check_classes(name, outputs, data)
-        _warn_of_order(name, outputs, data)
+    for name, model in models.items():
+        # A batch like those of `compare`, which is not traced anew then.
+        outputs = class_scores(model, images[: options.batch], options.batch)
+        _check_names(name, outputs.shape[-1], data.class_names)
     comparison = keras_lap.evaluation.compare(
         models["model"],
         {**data.arrays, "image": images},
@@ -176,18 +172,17 @@ def _evaluate(options, path):
         verbose=verbosity(),
         **settings,
     )
-    facts = {
-        "images": taken.last(data.arrays["image"]),
-        "labels": data.arrays["label"],
-        "masks": data.arrays.get("mask"),
-        "class_names": data.class_names,
-    }
+    _warn_of_order(comparison)
+    pictures, labels = taken.last(data.arrays["image"]), data.arrays["label"]
+    facts = {"images": pictures, "labels": labels, "class_names": data.class_names}
+    if "mask" in data.arrays:
+        masks = data.arrays["mask"]
+        facts["masks"] = standardize_masks(masks, pictures.shape[1:3], labels)
     keras_lap.report(
         _gallery(
             models["model"],
             images,
             comparison,
-            answers,
             facts,
             class_concepts=concept_of_each_class(options),
             batch_size=options.batch,
@@ -205,8 +200,8 @@ def _print_data(data):
         named = (f"class {at}: {name}" for at, name in enumerate(data.class_names))
         print(some_of_many(named, _NAMED), flush=True)
     if "mask" in data.arrays:
-        has_mask = data.arrays["mask"].any(axis=(1, 2))
-        print(f"masks for {has_mask.sum()} of {len(has_mask)} images", flush=True)
+        has_mask = [mask.any() for mask in data.arrays["mask"]]
+        print(f"masks for {sum(has_mask)} of {len(has_mask)} images", flush=True)
 
 
 def _warn_of_raw_pixels(original):
@@ -219,33 +214,28 @@ def _warn_of_raw_pixels(original):
         )
 
 
-def _check_classes(name, outputs, data):
-    count, names = outputs.shape[-1], data.class_names
+def _check_names(name, count, names):
     if names is not None and len(names) != count:
         raise ValueError(
             f"Expected a folder or name for each of the {count} classes of the {name}. "
             f"Received: {names}"
         )
-    check_labels(data.arrays["label"], outputs)
 
 
-def _warn_of_order(name, outputs, data):
-    labels = single_labels(data.arrays["label"])
-    if labels.ndim > 1 or (labels < 0).all():
-        return
-    is_known = labels >= 0
-    accuracy = (outputs.argmax(axis=-1) == labels)[is_known].mean()
-    chance = 1 / outputs.shape[-1]
-    if accuracy < chance:
-        warnings.warn(
-            f"The accuracy of the {name} is {accuracy:.3f}, below the {chance:.3f} of "
-            "chance. Its classes may be in another order than the labels (--classes "
-            "says that of folders), or it may take other pixels (--preprocess).",
-            stacklevel=2,
-        )
+def _warn_of_order(comparison):
+    for name, accuracy in comparison.accuracy.items():
+        chance = 1 / comparison.outputs[name].shape[-1]
+        if accuracy < chance:
+            warnings.warn(
+                f"The accuracy of the {name} is {accuracy:.3f}, below the {chance:.3f} "
+                "of chance. Its classes may be in another order than the labels "
+                "(--classes says that of folders), or it may take other pixels "
+                "(--preprocess).",
+                stacklevel=2,
+            )
 
 
-def _gallery(model, images, comparison, answers, facts, class_concepts, batch_size):
+def _gallery(model, images, comparison, facts, class_concepts, batch_size):
     """Explanations by name: those of LAP with all concepts, if they are not many."""
     shown = {}
     laps = lap_layers(model)
@@ -259,14 +249,14 @@ def _gallery(model, images, comparison, answers, facts, class_concepts, batch_si
                 class_concepts=class_concepts,
                 verbose=verbosity(),
             ),
-            predictions=answers["model"],
+            predictions=comparison.outputs["model"],
             **facts,
         )
     for (name, explainer), maps in comparison.maps.items():
         title = explainer if name == "model" else f"{explainer}, {name}"
         shown[title] = Explanation(
             maps[..., None],
-            predictions=answers[name],
+            predictions=comparison.outputs[name],
             concept_names=["class explained"],
             **facts,
         )

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_lap.classifier.labels import standardize_labels
-from keras_lap.classifier.standardize_masks import standardize_masks
+from keras_lap.classifier.standardize_masks import masks_of_concepts
 from keras_lap.cli.read_class_folders import read_class_folders
 from keras_lap.utils.names import check_names
 
-KEYS = ("image", "label", "mask", "boxes")
+KEYS = ("image", "label", "mask", "boxes", "box_concepts")
 _TFDS = "tfds:"
 
 
@@ -21,7 +21,8 @@ class Data(NamedTuple):
     Attributes:
         arrays: Dict of arrays: `"image"` `(N, H, W, C)`, in the layout of the network,
             `"label"` `(N,)`, or `(N, classes)` of zeros and ones, and, where they are
-            known, `"mask"` `(N, H, W)`, of booleans, and `"boxes"` `(N, M, 4)`.
+            known, `"mask"` `(N, H, W)` or `(N, H, W, classes)`, of booleans, `"boxes"`
+            `(N, M, 4)` and `"box_concepts"` `(N, M)`.
         class_names: List of the names of the classes, or `None`.
     """
 
@@ -35,8 +36,8 @@ def read_data(source, taken, samples=None, data_dir=None, classes=None):
     Args:
         source: One of these.
 
-            - Path of an `.npz` file with arrays `image`, `label`, and possibly `mask`
-              and `boxes`.
+            - Path of an `.npz` file with arrays `image`, `label`, and possibly `mask`,
+              `boxes` and `box_concepts`.
             - Path of a folder with a folder of images per class; a folder `masks`
               beside these may hold masks in folders and files of the same names, where
               what is not black is inside, see `keras_lap.datasets.from_folders`.
@@ -138,8 +139,7 @@ def _data(arrays, taken, class_names):
     arrays = {**arrays, "label": standardize_labels(arrays["label"])}
     if "mask" in arrays:
         size = arrays["image"].shape[taken.spatial]
-        masks = standardize_masks(arrays["mask"], size, arrays["label"])
-        arrays = {**arrays, "mask": masks}
+        arrays = {**arrays, "mask": masks_of_concepts(arrays["mask"], size)}
     return Data(arrays, class_names)
 
 

@@ -262,7 +262,28 @@ class TestData:
         masks[np.arange(COUNT), :3, :, LABELS] = 1
         read = self.read({"image": IMAGES, "label": np.eye(3)[LABELS], "mask": masks})
         np.testing.assert_array_equal(read.labels, np.eye(3)[LABELS])
-        assert read.masks[:, :6].all() and not read.masks[:, 6:].any()
+        masks = read.masks_of(LABELS)
+        assert masks[:, :6].all() and not masks[:, 6:].any()
+
+    def test_boxes_and_masks_of_the_class_asked_for(self):
+        boxes = np.full((2, 2, 4), 0.5)
+        data = {"image": IMAGES[:2], "boxes": boxes, "box_concepts": [[0, 1], [1, -1]]}
+        masks = np.zeros((2, 12, 12, CLASSES))
+        masks[0, ..., 0] = masks[1, ..., 1] = 1
+        samples = [
+            {name: values[index] for name, values in (data | {"mask": masks}).items()}
+            for index in range(2)
+        ]
+        samples[1]["boxes"] = boxes[1, :1]
+        samples[1]["box_concepts"] = [1]
+        for dataset, unknown in ((data | {"mask": masks}, 0.5), (samples, -1)):
+            read = self.read(dataset)
+            for targets in ([0, 1], [1, 1], [2, 5]):
+                targets = np.array(targets)
+                found = read.masks_of(targets).all(axis=(1, 2))
+                np.testing.assert_array_equal(found, targets == [0, 1])
+            found = read.boxes_of(np.array([0, 0]))[..., 0]
+            np.testing.assert_array_equal(found, [[0.5, -1], [-1, unknown]])
 
     @pytest.mark.parametrize("batched", [True, False])
     def test_what_is_not_valid_is_unknown(self, batched):

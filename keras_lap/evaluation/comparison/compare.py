@@ -71,8 +71,10 @@ def compare(
             `"valid"`, a dict of flags `(N,)` of the masks and boxes that are known. Or
             a pair of the images and their labels or a dict of the others; or an
             iterable, such as a `tf.data.Dataset`, of such dicts or pairs, batched or
-            not. All of it is read into memory. Of masks with one per concept,
-            `(N, H, W, K)`, that of the label counts.
+            not. All of it is read into memory. Of masks with one per class,
+            `(N, H, W, K)`, and of boxes with the class of each, `"box_concepts"`
+            `(N, M)`, those of the class count that the map is for; an image without
+            any is left out.
         explainers: List of explainers, or dict from names to them. Each is an
             `Explainer`, the name of one that needs no arguments, such as `"GradCAM"`,
             or a callable `(images, targets) -> maps`. Defaults to `None`: LAP, if the
@@ -174,6 +176,7 @@ def compare(
         if subject.accuracy is not None:
             comparison.accuracy[name] = subject.accuracy
         comparison.targets[name] = subject.targets
+        comparison.outputs[name] = subject.outputs
         protocols = [SAME_MODEL] if name == "model" else []
         record = Record(
             comparison, name, protocols + [TWO_MODELS] * (original is not None)

@@ -63,6 +63,8 @@ class Comparison:
         accuracy: dict from each model to the share of right answers; empty without
             labels of one class per image.
         targets: dict from each model to the classes its maps are for, int `(N,)`.
+        outputs: dict from each model to what it gave for the classes, `(N, classes)`,
+            probabilities or logits.
 
     Example:
     >>> from keras_lap.evaluation import Comparison
@@ -87,6 +89,7 @@ class Comparison:
     maps: dict[tuple, np.ndarray] = field(default_factory=dict)
     accuracy: dict[str, float] = field(default_factory=dict)
     targets: dict[str, np.ndarray] = field(default_factory=dict)
+    outputs: dict[str, np.ndarray] = field(default_factory=dict)
 
     def to_frame(self):
         """The rows as a `pandas.DataFrame`.

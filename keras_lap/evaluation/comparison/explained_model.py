@@ -26,6 +26,7 @@ class ExplainedModel:
     Attributes:
         model: The model, with one output.
         images: The images, as the model takes them.
+        outputs: Float array `(N, classes)`, as `class_scores` gives it.
         targets: Int array `(N,)`.
         accuracy: Share of right answers among the images with one label, or `None`
             without any; labels below 0 are not known.
@@ -40,16 +41,15 @@ class ExplainedModel:
     ):
         self.model = _with_one_output(model, output)
         self.images = samples.images
-        self._samples = samples
         self._options = {"batch_size": batch_size, "seed": seed}
         self._channel_axis = channel_axis(data_format)
         self._predictor = Predictor(self.model, data_format=data_format)
-        scores = class_scores(self.model, self.images, batch_size)
-        predicted = scores.argmax(axis=-1)
-        check_labels(samples.labels, scores)
+        self.outputs = class_scores(self.model, self.images, batch_size)
+        predicted = self.outputs.argmax(axis=-1)
+        check_labels(samples.labels, self.outputs)
         self._labels = single_labels(samples.labels)
         has_labels = self._labels is not None and self._labels.ndim == 1
-        is_known = self._labels >= 0 if has_labels else np.zeros(len(scores), bool)
+        is_known = self._labels >= 0 if has_labels else np.zeros(len(predicted), bool)
         if targets == "label" and not is_known.all():
             received = "several" if samples.labels is not None else "none"
             if has_labels:
@@ -59,16 +59,17 @@ class ExplainedModel:
                 f"{received}. Maps of the predicted class need no labels."
             )
         self.targets = self._labels if targets == "label" else predicted
+        self._masks = samples.masks_of(self.targets)
+        self._boxes = samples.boxes_of(self.targets)
         is_right = (predicted == self._labels)[is_known] if has_labels else is_known
         self.accuracy = float(is_right.mean()) if is_known.any() else None
 
     def facts(self, maps, explainer):
         """All that a metric may ask for, by name."""
-        samples = self._samples
         return {
             "maps": maps,
-            "masks": samples.masks,
-            "boxes": samples.boxes,
+            "masks": self._masks,
+            "boxes": self._boxes,
             "labels": self._labels,
             "predict": self._predictor,
             "images": np.moveaxis(self.images, self._channel_axis, -1),

@@ -9,11 +9,11 @@ import numpy as np
 from keras_lap.classifier.image_and_targets import image_and_targets
 from keras_lap.classifier.labels import standardize_labels
 from keras_lap.classifier.model_inputs import are_inputs
-from keras_lap.classifier.standardize_masks import standardize_masks
+from keras_lap.classifier.standardize_masks import masks_of_concepts
 from keras_lap.utils.layout import height_and_width
 from keras_lap.utils.to_numpy import to_numpy
 
-_NAMES = ("image", "label", "mask", "boxes")
+_NAMES = ("image", "label", "mask", "boxes", "box_concepts")
 # What metrics call them, if the data set has them.
 _OPTIONAL = {"labels": "label", "masks": "mask", "boxes": "boxes"}
 # Names of the flags that say in which samples a kind is known.
@@ -28,14 +28,18 @@ class SamplesToCompare:
         images: Array of rank 4, as the model takes them.
         labels: Int array `(N,)`, -1 where it is not known, or `(N, classes)` of zeros
             and ones, or `None`.
-        masks: Boolean array `(N, H, W)`, or `None`.
+        masks: Boolean array `(N, H, W)`, or `(N, H, W, K)` with one per class; or
+            `None`.
         boxes: Float array `(N, M, 4)`, filled up with -1, or `None`.
+        box_concepts: Int array `(N, M)`, the class of each box, -1 for those that are
+            of any; or `None`.
     """
 
     images: np.ndarray
     labels: np.ndarray | None = None
     masks: np.ndarray | None = None
     boxes: np.ndarray | None = None
+    box_concepts: np.ndarray | None = None
 
     @classmethod
     def of(cls, dataset, data_format):
@@ -43,7 +47,7 @@ class SamplesToCompare:
 
         Args:
             dataset: Dict of arrays `"image"` and any of `"label"`, `"mask"`,
-                `"boxes"` and `"valid"`; or a pair of the images and their labels or a
+                `"boxes"`, `"box_concepts"` and `"valid"`; or a pair of the images and their labels or a
                 dict of the others; or an iterable, such as a `tf.data.Dataset`, of such
                 dicts or pairs, batched or not. In a pair the images may be in a dict,
                 under the name of the model's input. Other names are left unread.
@@ -80,12 +84,12 @@ class SamplesToCompare:
         masks = given.get("mask")
         if masks is not None:
             size = height_and_width(images.shape, data_format)
-            masks = standardize_masks(masks, size, labels, given.get(_FLAGS["mask"]))
-        boxes = given.get("boxes")
+            masks = masks_of_concepts(masks, size, given.get(_FLAGS["mask"]))
+        boxes, box_concepts = given.get("boxes"), given.get("box_concepts")
         if boxes is not None and _FLAGS["boxes"] in given:
             flags = given[_FLAGS["boxes"]].astype(bool)
             boxes = np.where(flags.reshape(-1, 1, 1), boxes, -1)
-        return cls(images, labels, masks, boxes)
+        return cls(images, labels, masks, boxes, box_concepts)
 
     @property
     def known(self):
@@ -93,6 +97,22 @@ class SamplesToCompare:
         always = {"maps", "images", "targets", "predict", "model", "explainer"}
         given = {name for name in _OPTIONAL if getattr(self, name) is not None}
         return always | given | {"batch_size", "seed"}
+
+    def masks_of(self, targets):
+        """The masks `(N, H, W)` of a class of each image, empty where it has none."""
+        if self.masks is None or self.masks.ndim == 3:
+            return self.masks
+        classes = np.arange(self.masks.shape[-1])
+        is_target = targets[:, None, None, None] == classes
+        return (self.masks & is_target).any(axis=-1)
+
+    def boxes_of(self, targets):
+        """The boxes `(N, M, 4)` of a class of each image, those of others -1."""
+        if self.boxes is None or self.box_concepts is None:
+            return self.boxes
+        is_target = self.box_concepts == targets[:, None]
+        is_target |= self.box_concepts < 0
+        return np.where(is_target[..., None], self.boxes, -1)
 
     def lacks(self, metric):
         """What a metric needs and is not there."""
@@ -135,9 +155,9 @@ def _joined(elements):
         parts = {
             name: [values[None] for values in arrays] for name, arrays in parts.items()
         }
-    if "boxes" in parts:
-        most = max(boxes.shape[1] for boxes in parts["boxes"])
-        parts["boxes"] = [_filled_up(boxes, most) for boxes in parts["boxes"]]
+    for name in {"boxes", "box_concepts"} & {*parts}:
+        most = max(rows.shape[1] for rows in parts[name])
+        parts[name] = [_filled_up(rows, most) for rows in parts[name]]
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
 
@@ -179,6 +199,6 @@ def _known(sample):
     }
 
 
-def _filled_up(boxes, most):
-    missing = [(0, 0), (0, most - boxes.shape[1]), (0, 0)]
-    return np.pad(boxes, missing, constant_values=-1)
+def _filled_up(rows, most):
+    missing = [(0, 0), (0, most - rows.shape[1]), *[(0, 0)] * (rows.ndim - 2)]
+    return np.pad(rows, missing, constant_values=-1)
