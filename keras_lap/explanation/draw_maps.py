@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_lap.explanation.displayable import displayable
 from keras_lap.explanation.grey import grey
+from keras_lap.explanation.maps_to_draw import maps_to_draw
 from keras_lap.explanation.matplotlib_module import matplotlib_module
 from keras_lap.explanation.scaled_by_peak import scaled_by_peak
 from keras_lap.utils.names import check_choice
@@ -161,21 +162,7 @@ def _standardize_images(images):
 
 
 def _standardize_maps(name, maps, images, scale):
-    maps = np.asarray(maps)
-    if maps.shape == (*images.shape[:3], 1):
-        maps = maps[..., 0]
-    if maps.shape != images.shape[:3]:
-        raise ValueError(
-            f"Expected maps of shape {images.shape[:3]}, one per image at its size. "
-            f"Received: columns[{name!r}] of shape {maps.shape}. Of maps with several "
-            "concepts draw one concept per column: `maps[..., k]`. Resize smaller maps "
-            "to the size of the images."
-        )
-    if not np.isfinite(maps).all():
-        raise ValueError(
-            "Expected finite maps. "
-            f"Received: NaN or infinite values in columns[{name!r}]"
-        )
+    maps = maps_to_draw(maps, images, f"columns[{name!r}]")
     if scale == "unit" and (maps.min() < -_ROUNDING or maps.max() > 1 + _ROUNDING):
         raise ValueError(
             'Expected maps in [0, 1] for scale="unit". Received: '

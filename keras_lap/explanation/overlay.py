@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_lap.explanation.displayable import displayable
 from keras_lap.explanation.grey import grey
+from keras_lap.explanation.maps_to_draw import maps_to_draw
 from keras_lap.explanation.matplotlib_module import matplotlib_module
 from keras_lap.explanation.scaled_by_peak import scaled_by_peak
 
@@ -16,7 +17,7 @@ def overlay(images, maps, *, opacity=0.5, colormap="inferno"):
 
     Args:
         images: Array `(N, H, W, C)` of any range, see `displayable`.
-        maps: Float array `(N, H, W)`.
+        maps: Float array `(N, H, W)`, all finite.
         opacity: Opacity of the heat maps, in `[0, 1]`.
         colormap: Name of a matplotlib colormap.
 
@@ -25,7 +26,8 @@ def overlay(images, maps, *, opacity=0.5, colormap="inferno"):
 
     Raises:
         ImportError: If matplotlib is not installed.
-        ValueError: If the shapes do not fit or `opacity` is out of range.
+        ValueError: If the shapes do not fit, a map is not finite, or `opacity` is out
+            of range.
 
     Example:
 
@@ -37,12 +39,8 @@ def overlay(images, maps, *, opacity=0.5, colormap="inferno"):
     """
     if not 0 <= opacity <= 1:
         raise ValueError(f"Expected an opacity from 0 to 1. Received: {opacity=}")
-    maps, shown = np.asarray(maps), displayable(images)
-    if maps.shape != shown.shape[:3]:
-        raise ValueError(
-            f"Expected maps of shape {shown.shape[:3]}, one per image. "
-            f"Received: maps.shape={maps.shape}"
-        )
+    shown = displayable(images)
+    maps = maps_to_draw(maps, shown)
     colors = matplotlib_module("matplotlib").colormaps[colormap]
     for image, map_ in zip(shown, maps, strict=True):
         heat = colors(scaled_by_peak(map_))[..., :3] * 255

@@ -1,7 +1,8 @@
 """What the page draws as lines."""
 
-from keras_lap.report.finite import finite
-from keras_lap.report.readable import readable
+import numpy as np
+
+from keras_lap.report.json_values import finite, readable
 
 _VALIDATION = "val_"
 
@@ -49,11 +50,14 @@ def training_charts(history):
     """The curves of a training, one chart per quantity, with that of validation.
 
     Args:
-        history: Dict from names to one number per epoch; names of validation begin
-            with `"val_"`.
+        history: Dict from names to one number per epoch, or an array of numbers, each
+            of which has a line; names of validation begin with `"val_"`.
 
     Returns:
         A list as that of `comparison_charts`.
+
+    Raises:
+        ValueError: If there is something else than numbers.
     """
     charts = {}
     for name, values in history.items():
@@ -70,12 +74,25 @@ def training_charts(history):
                 "lines": [],
             },
         )
-        validation = str(name).startswith(_VALIDATION)
-        chart["lines"].append(
+        kind = "validation" if str(name).startswith(_VALIDATION) else "training"
+        lines = _lines(name, values)
+        chart["lines"] += [
             {
-                "name": "validation" if validation else "training",
+                "name": kind if len(lines) == 1 else f"{kind} {index}",
                 "x": list(range(1, len(values) + 1)),
-                "y": [finite(value) for value in values],
+                "y": [finite(value) for value in line],
             }
-        )
+            for index, line in enumerate(lines)
+        ]
     return list(charts.values())
+
+
+def _lines(name, values):
+    """Arrays of one number per epoch."""
+    try:
+        return np.array(values, dtype=float).reshape(len(values), -1).T
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "Expected a number, or as many, for each epoch of `history`. "
+            f"Received: {values!r} for {name!r}"
+        ) from error

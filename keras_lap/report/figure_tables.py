@@ -2,8 +2,7 @@
 
 import math
 
-from keras_lap.report.finite import finite
-from keras_lap.report.readable import readable
+from keras_lap.report.json_values import finite, readable
 
 # No rows for a star: what is cheapest, or never moves, does not explain best.
 _UNRANKED = ("seconds per image", "peak MiB per image", "stability")
@@ -23,8 +22,9 @@ def figure_tables(comparison):
         A list of dicts with `protocol`; `models`, with their accuracy; `columns`, what
         is compared; `rows`, one per metric, with one cell, or None, per column; and
         `failures`, a list of sentences. The `mark` of a cell is `"best"` for the best
-        mean of a row, `"alike"` where the interval of the difference to it, on the
-        samples that both count, reaches 0, and otherwise None.
+        mean that the explainers of its model have in a row, `"alike"` where the
+        interval of the difference to it, on the samples that both count, reaches 0, and
+        otherwise None.
 
     Raises:
         TypeError: If `comparison` has no rows.
@@ -87,15 +87,18 @@ def _table(protocol, rows, accuracy, results):
 
 def _marked(rows, higher, results):
     """The cells of one metric, with their marks."""
-    known = [
-        row
-        for row in rows
-        if row and not row.get("error") and not math.isnan(row["mean"])
-    ]
-    best = None
-    if higher is not None and len(known) > 1 and known[0]["metric"] not in _UNRANKED:
-        best = (max if higher else min)(known, key=lambda row: row["mean"])
-    return [_cell(row, best, results) for row in rows]
+    best = {}
+    if higher is not None:
+        by_model = {}
+        for row in rows:
+            if row and not row.get("error") and not math.isnan(row["mean"]):
+                by_model.setdefault(row["model"], []).append(row)
+        best = {
+            model: (max if higher else min)(known, key=lambda row: row["mean"])
+            for model, known in by_model.items()
+            if len(known) > 1 and known[0]["metric"] not in _UNRANKED
+        }
+    return [_cell(row, row and best.get(row["model"]), results) for row in rows]
 
 
 def _cell(row, best, results):

@@ -3,10 +3,9 @@
 import numpy as np
 
 from keras_lap.explanation.displayable import displayable
-from keras_lap.report.encoded import encoded
 from keras_lap.report.map_evidence import map_evidence, tiles_across
+from keras_lap.report.pictures import encoded, shrunk
 from keras_lap.report.prediction_facts import prediction_facts
-from keras_lap.report.shrunk import shrunk
 from keras_lap.utils.progress import Progress
 
 # Pixels along an edge of the pictures in the file.

@@ -69,8 +69,9 @@ def report(
             question. Defaults to `"report.html"` in the working folder.
         comparison: What `keras_lap.evaluation.compare` returned, or any object with its
             `rows` and `curves`. Defaults to `None`: no figures.
-        history: Dict from names to lists of numbers, one per epoch, as
-            `model.fit(...).history`. Defaults to `None`: no curves of training.
+        history: Dict from names to lists of numbers, or of arrays of numbers, one per
+            epoch, as `model.fit(...).history`. Defaults to `None`: no curves of
+            training.
         title: str, heading of the page. Defaults to `None`: `"Explanations"`.
         samples: Integer, the most samples to show. Of more, as many are taken, evenly
             spaced.
@@ -84,7 +85,8 @@ def report(
         FileNotFoundError: If the folder of `path` is missing.
         ImportError: If matplotlib or Pillow is not installed.
         ValueError: If the explanations are none, of different images, or hold values
-            that are not finite, or if `samples` is below 1.
+            that are not finite, `history` holds something else than numbers, or
+            `samples` is below 1.
         TypeError: If an explanation, `comparison` or `history` is something else.
         OSError: If the file cannot be written. A file that was there is unharmed then.
 
@@ -147,12 +149,12 @@ def _part(name):
     )
 
 
-def _colours(count=33):
+def _colours():
     """The colour map of `draw_maps` at even steps, between which the page blends."""
     with from_extra("plot", "report needs matplotlib and Pillow"):
         import PIL  # noqa: F401
         from matplotlib import colormaps
-    colours = colormaps["inferno"](np.linspace(0, 1, count))[:, :3]
+    colours = colormaps["inferno"](np.linspace(0, 1, 33))[:, :3]
     return colours.round(4).tolist()
 
 

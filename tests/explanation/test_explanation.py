@@ -1,5 +1,6 @@
 """The object that `explain` returns, made by hand."""
 
+import dataclasses
 import sys
 
 import numpy as np
@@ -293,6 +294,8 @@ def test_overlay(explanation):
     assert explanation.overlay().dtype == np.uint8
     with pytest.raises(ValueError, match="opacity from 0 to 1"):
         explanation.overlay(opacity=2)
+    with pytest.raises(ValueError, match="Expected finite maps. Received: NaN"):
+        dataclasses.replace(explanation, maps=np.nan * explanation.maps).overlay()
 
 
 def test_concepts_of_one_name_have_columns_of_their_own():

@@ -313,6 +313,7 @@ def test_figures(written):
     assert pointing["metric"] == "pointing game"
     assert sparsity["cells"][1:] == [None, None, None]
     assert same["failures"] == ["Occlusion, maps: ValueError: <too> big"]
+    assert [cell["mark"] for cell in two["rows"][0]["cells"]] == [None, None]
     assert two["failures"] == []
     assert [model["accuracy"] for model in two["models"]] == [0.75, 0.5]
 
@@ -340,10 +341,12 @@ def test_curves(written):
     (deletion,) = data["charts"]
     assert [line["name"] for line in deletion["lines"]] == ["LAP", "Grad-CAM"]
     assert deletion["lines"][1]["y"] == [1, 0.75, 0.5, 0.25, 0]
-    loss, accuracy = data["training"]
+    loss, accuracy, f1 = data["training"]
     assert [line["name"] for line in loss["lines"]] == ["training", "validation"]
     assert loss["lines"][0]["y"] == [1, 0.5, None]
     assert [line["x"] for line in accuracy["lines"]] == [[1, 2, 3]]
+    values = {line["name"]: line["y"] for line in f1["lines"]}
+    assert values == {"validation 0": [1, 0, 0], "validation 1": [0, 1, 0]}
 
 
 def test_curves_of_several_models_are_told_apart(written):
@@ -394,6 +397,7 @@ def test_bad_explanations(tmp_path, arguments, error, message):
         ({"samples": 0}, ValueError, "positive integer. Received: samples=0"),
         ({"samples": 1.5}, ValueError, "Received: samples=1.5"),
         ({"history": [1, 2]}, TypeError, "Received: a list"),
+        ({"history": {"f1": [1, [2, 3]]}}, ValueError, r"\[2, 3\]\] for 'f1'"),
         ({"comparison": {}}, TypeError, "evaluation.compare.*Received: a dict"),
     ],
 )

@@ -47,10 +47,11 @@ class SamplesToCompare:
 
         Args:
             dataset: Dict of arrays `"image"` and any of `"label"`, `"mask"`,
-                `"boxes"`, `"box_concepts"` and `"valid"`; or a pair of the images and their labels or a
-                dict of the others; or an iterable, such as a `tf.data.Dataset`, of such
-                dicts or pairs, batched or not. In a pair the images may be in a dict,
-                under the name of the model's input. Other names are left unread.
+                `"boxes"`, `"box_concepts"` and `"valid"`; or a pair of the images and
+                their labels or a dict of the others; or an iterable, such as a
+                `tf.data.Dataset`, of such dicts or pairs, batched or not. In a pair the
+                images may be in a dict, under the name of the model's input. Other
+                names are left unread.
             data_format: Layout of the images.
 
         Raises:

@@ -1,0 +1,18 @@
+"""Numbers and names as the page has them."""
+
+import math
+
+
+def finite(number):
+    """A number of seven digits; None for None and what JSON has no word for.
+
+    The page rounds once more, to fewer digits.
+    """
+    if number is None or not math.isfinite(number):
+        return None
+    return float(f"{float(number):.7g}")
+
+
+def readable(name):
+    """The name of a metric as it stands in a sentence: `pointing_game` has a space."""
+    return str(name).replace("_", " ")
