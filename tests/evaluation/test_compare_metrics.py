@@ -1,5 +1,6 @@
 """Metrics of a comparison, and what becomes of explainers and metrics that fail."""
 
+import functools
 import math
 
 import keras
@@ -23,6 +24,7 @@ from keras_lap.evaluation import (
     energy_in_mask,
     parameter_randomisation,
     pointing_game,
+    road,
 )
 from keras_lap.evaluation.comparison.metrics import METRICS, Metric
 from keras_lap.evaluation.explainers import (
@@ -93,6 +95,17 @@ class TestMetrics:
                 timing_rounds=0,
             )
         assert "one value for each" in comparison.rows[0]["error"]
+
+    @pytest.mark.parametrize(
+        "bound, better", [({"seed": 9}, False), ({"seed": 9, "order": "lerf"}, None)]
+    )
+    def test_what_a_partial_binds_is_the_users(self, bound, better):
+        metric = Metric.of(functools.partial(road, **bound), "mine")
+        assert metric.higher_is_better is better
+        assert metric.needs == {"predict", "images", "maps", "targets"}
+        seeds = Metric("mine", functools.partial(lambda maps, seed: [seed], seed=9))
+        facts = {"maps": IMAGES[:1, ..., 0], "seed": 0}
+        assert seeds.measure(facts).values == 9
 
     def test_insertion_and_deletion_take_few_steps_by_name(self):
         """Unless the function itself is given."""

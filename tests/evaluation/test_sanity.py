@@ -141,6 +141,28 @@ class TestRandomWeights:
         model = keras.Model(inputs, shared(shared(inputs)))
         assert list(layers_with_weights(model)) == ["shared"]
 
+    def test_inner_layers_of_one_name_are_one_entry(self):
+        class Block(keras.layers.Layer):
+            def __init__(self):
+                super().__init__(name="block")
+                self.parts = [keras.layers.Dense(5, name="dense") for _ in range(2)]
+
+            def call(self, x):
+                return self.parts[1](self.parts[0](x))
+
+        model = keras.Sequential([keras.Input((3,)), Block()])
+        (weights,) = layers_with_weights(model).values()
+        assert len(weights) == len(model.weights) == 4
+
+    @pytest.mark.parametrize(
+        "initializer", [lambda shape, dtype: keras.ops.ones(shape), np.ones(3)]
+    )
+    def test_initializers_that_cannot_be_drawn_anew(self, initializer):
+        layer = keras.layers.Dense(3, bias_initializer=initializer, name="dense")
+        model = keras.Sequential([keras.Input((3,)), layer])
+        (weights,) = layers_with_weights(model).values()
+        assert [each for _, each in weights] == [layer.kernel_initializer, None]
+
     def test_statistics_of_images_are_not_learned(self):
         normalization = keras.layers.Normalization(mean=[1.0, 2.0], variance=[1.0, 4.0])
         adapted = keras.layers.Normalization()

@@ -85,12 +85,13 @@ def compare(
         metrics: List of names in `keras_lap.evaluation`, or dict from names to such
             names or to callables. A callable is called with those of `maps`, `masks`,
             `boxes`, `labels`, `predict`, `images`, `targets`, `batch_size`, `seed`,
-            `model` and `explainer` that it has as parameters, and returns a
-            `MetricResult` or an array `(N,)`; its attribute `higher_is_better`, if
-            any, is put into the table. Defaults to `None`: all that the data allow, but
-            for the costly `mu_fidelity`, `road`, `parameter_randomisation` and
-            `stability`. By name, `insertion` and `deletion` take at most 32 steps, so
-            that large images do not take hundreds of predictions each; for the step
+            `model` and `explainer` that it has as parameters and that no
+            `functools.partial` binds, and returns a `MetricResult` or an array `(N,)`;
+            its attribute `higher_is_better`, if any, is put into the table. Defaults to
+            `None`: all that the data allow, but for the costly `mu_fidelity`, `road`,
+            `parameter_randomisation` and `stability`. By name, `insertion` and
+            `deletion` take at most 32 steps, so that large images do not take hundreds
+            of predictions each; for the step
             that was published give `{"deletion": keras_lap.evaluation.deletion}`.
         original: The `keras.Model` before its conversion, or `None`. LAP explainers
             and callables, which cannot be told the model, do not explain it.

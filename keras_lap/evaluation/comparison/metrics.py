@@ -38,7 +38,8 @@ class Metric:
     Attributes:
         name: Name in tables.
         function: Called with those of the things that `compare` has that it names as
-            its parameters; returns a `MetricResult`.
+            its parameters, but for what a `functools.partial` binds; returns a
+            `MetricResult`.
         higher_is_better: `True`, `False`, or `None` if neither is better.
         is_cheap: Whether it is measured unless asked otherwise: with a few forward
             passes per image, or none.
@@ -65,10 +66,12 @@ class Metric:
                 "Expected a metric to be a name, or a function that returns a "
                 f"MetricResult. Received: {metric!r} for {name!r}"
             )
-        # A function of this library is known by itself, too.
-        known = METRICS.get(getattr(metric, "__name__", None))
-        is_known = known is not None and inspect.unwrap(known.function) is metric
-        better = known.higher_is_better if is_known else None
+        # A function of this library is known by itself, too, in a partial as well.
+        function, bound = _parts(metric)
+        known = METRICS.get(getattr(function, "__name__", None))
+        is_known = known is not None and inspect.unwrap(known.function) is function
+        # That of `road` decides what is better.
+        better = known.higher_is_better if is_known and "order" not in bound else None
         return cls(name, metric, getattr(metric, "higher_is_better", better))
 
     @property
@@ -106,12 +109,21 @@ class Metric:
         return result
 
     def _parameters(self):
+        _, bound = _parts(self.function)
         return [
             parameter
-            for parameter in inspect.signature(self.function).parameters.values()
-            if parameter.kind
+            for name, parameter in inspect.signature(self.function).parameters.items()
+            if name not in bound
+            and parameter.kind
             in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
         ]
+
+
+def _parts(function):
+    """The function in a `functools.partial`, and the keywords that it binds."""
+    if isinstance(function, functools.partial):
+        return function.func, function.keywords
+    return function, {}
 
 
 def _metric(function, higher_is_better, is_cheap=True):

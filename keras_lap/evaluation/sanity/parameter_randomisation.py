@@ -57,7 +57,8 @@ def parameter_randomisation(
     explainer whose maps stay the same does not depend on the weights and fails.
 
     The score head of each LAP layer counts as a layer of its own. Weights are drawn
-    from the initializers of their layers. The model is given all its weights back,
+    from the initializers of their layers, or shuffled where these are functions or
+    arrays, or not known. The model is given all its weights back,
     also if the explainer fails.
 
     Source: Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018.

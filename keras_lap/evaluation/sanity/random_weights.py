@@ -13,7 +13,7 @@ def layers_with_weights(model):
     Functional and Sequential models are followed along the forward pass, nested ones
     entered at any depth; the inner layers of other layers come in the order in which
     they were created. The score head of a LAP layer is a layer of its own, as a whole.
-    A shared layer is listed once. What cannot be drawn anew, such as the gate and
+    A shared layer is listed once; inner layers of one path are one entry. What cannot be drawn anew, such as the gate and
     alpha of LAP layers, one number each, is left out.
 
     Args:
@@ -21,7 +21,7 @@ def layers_with_weights(model):
 
     Returns:
         Dict from paths, such as `"backbone/conv1"`, to lists of pairs of a variable and
-        its initializer, or `None` where there is no initializer.
+        its initializer, or `None` where there is none that can be drawn from anew.
 
     Example:
 
@@ -41,8 +41,8 @@ def layers_with_weights(model):
 def randomise(weights, generator):
     """Draws weights anew.
 
-    Each comes from the initializer of its layer; where the layer does not name it, its
-    values are shuffled.
+    Each comes from the initializer of its layer; where the layer does not name it, or
+    it is a function or an array, the values are shuffled.
 
     Args:
         weights: Pairs of a variable and its initializer or `None`, as in
@@ -77,13 +77,14 @@ def _collect(layer, path, groups, seen):
         is_fixed = isinstance(layer, keras.layers.Normalization)
         weights = [] if is_fixed else _own_weights(layer)
     if weights:
-        groups[path] = weights
+        # Inner layers of one layer may share a name.
+        groups.setdefault(path, []).extend(weights)
 
 
 def _own_weights(layer):
     of_others = {id(weight) for inner in layer._layers for weight in inner.weights}
     pairs = (
-        (weight, getattr(layer, f"{weight.name}_initializer", None))
+        (weight, _initializer(layer, weight.name))
         for weight in layer.weights
         if id(weight) not in of_others
     )
@@ -92,3 +93,9 @@ def _own_weights(layer):
         for weight, initializer in pairs
         if initializer is not None or np.prod(weight.shape) > 1
     ]
+
+
+def _initializer(layer, name):
+    initializer = getattr(layer, f"{name}_initializer", None)
+    is_drawn_anew = isinstance(initializer, keras.initializers.Initializer)
+    return initializer if is_drawn_anew else None
