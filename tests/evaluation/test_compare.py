@@ -324,6 +324,7 @@ class TestArguments:
             ({"targets": "true"}, "predicted"),
             ({"timing_rounds": 1.5}, "`timing_rounds` to be an integer of at least 0"),
             ({"batch_size": 0}, "`batch_size` to be a positive integer"),
+            ({"seed": None}, "`seed` to be an integer of at least 0"),
             ({"explainers": [Edge(), Edge()]}, r"different names.*\['Edge', 'Edge'\]"),
         ],
     )

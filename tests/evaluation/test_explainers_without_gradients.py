@@ -179,11 +179,14 @@ class TestLAP:
         model = self.network(concepts=1)
         actual = LAP().explain(model, IMAGES, LABELS)
         np.testing.assert_allclose(actual, self.every(model)[..., 0], rtol=1e-6)
+        with pytest.raises(ValueError, match=r"from 0 to 3.*Received: \[9\]"):
+            LAP().explain(model, IMAGES, 9)
 
     @pytest.mark.parametrize(
         "options, targets, message",
         [
             ({}, 4, r"from 0 to 3.*Received: \[4\]"),
+            ({"class_concepts": "highest"}, -5, r"from 0 to 3.*Received: \[-5\]"),
             ({"class_concepts": "lowest"}, 0, "class_concepts='lowest'"),
             ({"class_concepts": [0, -1]}, 0, r"ints \(classes,\).*\[0, -1\]"),
             ({"class_concepts": [[0.5, 1]]}, 0, "of zeros and ones"),

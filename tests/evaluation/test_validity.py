@@ -106,6 +106,11 @@ class TestPointingGame:
         with pytest.raises(ValueError, match=r"at least 0 pixels\. Received"):
             pointing_game(np.ones((1, 2, 2)), np.ones((1, 2, 2)), tolerance=tolerance)
 
+    @pytest.mark.parametrize("seed", [None, -1])
+    def test_bad_seed(self, seed):
+        with pytest.raises(ValueError, match="`seed` to be an integer of at least 0"):
+            pointing_game(np.ones((1, 2, 2)), np.ones((1, 2, 2)), seed=seed)
+
 
 class TestEnergyInMask:
     def test_known_share(self):

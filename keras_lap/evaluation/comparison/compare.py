@@ -91,13 +91,13 @@ def compare(
             `None`: all that the data allow, but for the costly `mu_fidelity`, `road`,
             `parameter_randomisation` and `stability`. By name, `insertion` and
             `deletion` take at most 32 steps, so that large images do not take hundreds
-            of predictions each; for the step
-            that was published give `{"deletion": keras_lap.evaluation.deletion}`.
+            of predictions each; for the step that was published give
+            `{"deletion": keras_lap.evaluation.deletion}`.
         original: The `keras.Model` before its conversion, or `None`. LAP explainers
             and callables, which cannot be told the model, do not explain it.
         batch_size: int, number of images per forward pass of the metrics, and of the
             default explainers.
-        seed: int, seed of what metrics draw at random.
+        seed: int of at least 0, seed of what metrics draw at random.
         verbose: `"auto"` for a progress bar where it takes some seconds, `True` or
             `False`.
         targets: `"predicted"` or `"label"`, the class that maps are for.
@@ -144,6 +144,7 @@ def compare(
     check_choice("targets", targets, ("predicted", "label"))
     batch_size = standardize_count("batch_size", batch_size)
     timing_rounds = standardize_count("timing_rounds", timing_rounds, least=0)
+    seed = standardize_count("seed", seed, least=0)
     data_format = data_format or data_format_of(model)
     for each in (model, original):
         check_one_input(each)

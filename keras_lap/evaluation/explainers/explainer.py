@@ -5,6 +5,7 @@ import abc
 import keras
 import numpy as np
 
+from keras_lap.evaluation.targets import standardize_targets
 from keras_lap.utils.layout import DATA_FORMATS, height_and_width
 from keras_lap.utils.names import check_choice
 from keras_lap.utils.standardize_count import standardize_count
@@ -150,16 +151,6 @@ def as_explainer(explainer, name=None, **options):
     return CallableExplainer(explainer, name, **options)
 
 
-def check_classes(targets, classes):
-    """Raises a `ValueError` if a target is negative, or not below `classes`."""
-    outside = (targets < 0) | (targets >= classes)
-    if outside.any():
-        raise ValueError(
-            f"Expected class indices from 0 to {classes - 1}, the outputs of the "
-            f"model. Received: {np.unique(targets[outside]).tolist()}"
-        )
-
-
 def _standardize(images, targets):
     images = np.asarray(images)
     if images.ndim != 4:
@@ -168,12 +159,4 @@ def _standardize(images, targets):
             f"Received: images.shape={images.shape}. Give one image a batch axis with "
             "`images[None]`."
         )
-    targets = np.asarray(targets)
-    if targets.dtype.kind not in "iu" or targets.shape not in ((), (len(images),)):
-        raise ValueError(
-            "Expected the targets to be one int, or an int array with one class per "
-            f"image, shape ({len(images)},). Received: targets of dtype "
-            f"{targets.dtype} and shape {targets.shape}. Turn one-hot labels or "
-            "probabilities into indices with `argmax(axis=-1)`."
-        )
-    return images, np.broadcast_to(targets, len(images))
+    return images, standardize_targets(targets, len(images))

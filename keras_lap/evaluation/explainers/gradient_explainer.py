@@ -4,9 +4,11 @@ import abc
 
 import numpy as np
 
-from keras_lap.evaluation.explainers.explainer import Explainer, check_classes
+from keras_lap.evaluation.explainers.explainer import Explainer
+from keras_lap.evaluation.explainers.in_batches import in_batches
 from keras_lap.evaluation.explainers.reduce_channels import CHANNELS, reduce_channels
 from keras_lap.evaluation.score_gradients import ScoreGradients
+from keras_lap.evaluation.targets import check_classes
 from keras_lap.utils.layout import channel_axis
 from keras_lap.utils.names import check_choice
 
@@ -54,18 +56,14 @@ class GradientExplainer(Explainer):
 
         def maps_of(images, targets):
             check_classes(targets, scores.classes)
-            maps = np.empty((len(images), *self.image_size(images)), np.float32)
             generator = np.random.default_rng(self.seed)
-            for start in range(0, len(images), images_per_pass):
-                batch = slice(start, start + images_per_pass)
-                values = self.attributions(
-                    gradients_of,
-                    images[batch].astype(np.float32),
-                    targets[batch],
-                    generator,
-                )
+
+            def maps_of_some(images, targets):
+                images = images.astype(np.float32)
+                values = self.attributions(gradients_of, images, targets, generator)
                 values = np.moveaxis(values, channel_axis(self.data_format), -1)
-                maps[batch] = reduce_channels(values, self.channels)
-            return maps
+                return reduce_channels(values, self.channels)
+
+            return in_batches(maps_of_some, images_per_pass, images, targets)
 
         return maps_of

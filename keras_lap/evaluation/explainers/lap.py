@@ -4,7 +4,9 @@ import functools
 
 import numpy as np
 
-from keras_lap.evaluation.explainers.explainer import Explainer, check_classes
+from keras_lap.evaluation.explainers.explainer import Explainer
+from keras_lap.evaluation.explainers.in_batches import in_batches
+from keras_lap.evaluation.targets import check_classes
 from keras_lap.explanation import COMBINATIONS, concept_maps
 from keras_lap.utils.class_concepts import (
     class_concept_flags,
@@ -67,14 +69,9 @@ class LAP(Explainer):
         read = concept_maps(model, self.layers, self.combine)
 
         def maps_of(images, targets):
-            maps = np.empty((len(images), *self.image_size(images)), np.float32)
-            for start in range(0, len(images), self.batch_size):
-                batch = slice(start, start + self.batch_size)
-                concepts_of = functools.partial(self._concepts_of, targets[batch])
-                maps[batch] = read(images[batch], concepts_of)
-            return maps
+            return read(images, functools.partial(self._concepts_of, targets))
 
-        return maps_of
+        return functools.partial(in_batches, maps_of, self.batch_size)
 
     def _concepts_of(self, targets, count, classes):
         """The concepts that speak for each target, as `concept_maps` takes them.
@@ -84,6 +81,8 @@ class LAP(Explainer):
             count: Number of concepts.
             classes: Number of classes, `None` where it is unknown.
         """
+        if classes is not None:
+            check_classes(targets, classes)
         if isinstance(self.class_concepts, str):
             return np.ones((len(targets), count), bool)
         if self.class_concepts is not None:

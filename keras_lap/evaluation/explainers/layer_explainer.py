@@ -4,9 +4,11 @@ import abc
 
 import numpy as np
 
-from keras_lap.evaluation.explainers.explainer import Explainer, check_classes
+from keras_lap.evaluation.explainers.explainer import Explainer
+from keras_lap.evaluation.explainers.in_batches import in_batches
 from keras_lap.evaluation.explainers.resized import resized
 from keras_lap.evaluation.score_gradients import ScoreGradients
+from keras_lap.evaluation.targets import check_classes
 
 
 class LayerExplainer(Explainer):
@@ -45,13 +47,12 @@ class LayerExplainer(Explainer):
         scores = ScoreGradients(model)
         features_of = scores.to_features(self.layer_name, self.data_format)
 
+        def maps_of_some(images, targets):
+            coarse = self.weighted(*features_of(images, targets))
+            return resized(np.maximum(coarse, 0), self.image_size(images))
+
         def maps_of(images, targets):
             check_classes(targets, scores.classes)
-            maps = np.empty((len(images), *self.image_size(images)), np.float32)
-            for start in range(0, len(images), self.batch_size):
-                batch = slice(start, start + self.batch_size)
-                coarse = self.weighted(*features_of(images[batch], targets[batch]))
-                maps[batch] = resized(np.maximum(coarse, 0), self.image_size(images))
-            return maps
+            return in_batches(maps_of_some, self.batch_size, images, targets)
 
         return maps_of

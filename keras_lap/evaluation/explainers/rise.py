@@ -3,8 +3,9 @@
 import numpy as np
 
 from keras_lap.evaluation.explainers.covered import covered
-from keras_lap.evaluation.explainers.explainer import Explainer, check_classes
+from keras_lap.evaluation.explainers.explainer import Explainer
 from keras_lap.evaluation.outputs import signed_outputs
+from keras_lap.evaluation.targets import check_classes
 from keras_lap.utils.linear_interpolation import linear_interpolation
 from keras_lap.utils.standardize_count import standardize_count
 

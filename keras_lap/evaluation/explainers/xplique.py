@@ -7,9 +7,10 @@ import keras
 import numpy as np
 
 from keras_lap.classifier.class_outputs import class_outputs, holds_logits
-from keras_lap.evaluation.explainers.explainer import Explainer, check_classes
+from keras_lap.evaluation.explainers.explainer import Explainer
 from keras_lap.evaluation.outputs import class_scores, raw_outputs
 from keras_lap.evaluation.score_model import ScoreModel
+from keras_lap.evaluation.targets import check_classes
 from keras_lap.utils.layout import channel_axis
 from keras_lap.utils.names import check_names
 

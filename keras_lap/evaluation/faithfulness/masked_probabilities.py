@@ -1,9 +1,8 @@
 """The probability of a class when only what the map shows is left."""
 
-import numpy as np
-
 from keras_lap.evaluation.faithfulness.baselines import baselines
 from keras_lap.evaluation.faithfulness.samples import Samples
+from keras_lap.evaluation.stretched import stretched
 
 
 def masked_probabilities(predict, images, maps, targets, batch_size, baseline):
@@ -33,12 +32,7 @@ def masked_probabilities(predict, images, maps, targets, batch_size, baseline):
     def variants(index):
         image = samples.image(index)
         yield image
-        shown = _scaled(samples.map(index))[..., None]
+        shown = stretched(samples.map(index))[..., None]
         yield shown * image + (1 - shown) * removed(index)
 
     return samples.probabilities(variants).T
-
-
-def _scaled(map_):
-    low, high = map_.min(), map_.max()
-    return np.zeros_like(map_) if low == high else (map_ - low) / (high - low)

@@ -6,6 +6,7 @@ from keras_lap.evaluation.faithfulness.baselines import baselines
 from keras_lap.evaluation.faithfulness.samples import Samples
 from keras_lap.evaluation.metric_result import MetricResult
 from keras_lap.evaluation.ranks import ranks
+from keras_lap.evaluation.sample_generator import sample_generator
 from keras_lap.utils.names import check_choice
 from keras_lap.utils.standardize_count import standardize_count
 
@@ -106,7 +107,7 @@ def mu_fidelity(
         )
 
     def subsets(index):
-        generator = np.random.default_rng([seed, index])
+        generator = sample_generator(seed, index)
         for _ in range(samples):
             inside = np.zeros(count, dtype=bool)
             inside[generator.choice(count, chosen, replace=False)] = True

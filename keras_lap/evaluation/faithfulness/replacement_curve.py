@@ -7,6 +7,7 @@ import numpy as np
 from keras_lap.evaluation.curve import Curve
 from keras_lap.evaluation.faithfulness.pixel_order import pixel_order
 from keras_lap.evaluation.metric_result import MetricResult
+from keras_lap.evaluation.sample_generator import sample_generator
 from keras_lap.utils.standardize_count import standardize_count
 
 
@@ -26,14 +27,14 @@ def replacement_curve(samples, ends, step, seed, name):
         A `MetricResult` with the curve, and its area by trapezoids.
 
     Raises:
-        ValueError: If `step` is not an integer, or below 1.
+        ValueError: If `step` or `seed` is not an integer, or below 1 or 0.
     """
     pixels = int(np.prod(samples.size))
     step = max(samples.size) if step is None else standardize_count("step", step)
     counts = np.append(np.arange(0, pixels, step), pixels)
 
     def variants(index):
-        order = pixel_order(samples.map(index), np.random.default_rng([seed, index]))
+        order = pixel_order(samples.map(index), sample_generator(seed, index))
         # Of other orders in memory, what is reshaped would be a copy.
         image, end = map(np.ascontiguousarray, ends(index))
         yield image

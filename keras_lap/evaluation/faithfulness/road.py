@@ -9,6 +9,7 @@ from keras_lap.evaluation.faithfulness.noisy_linear_imputation import (
 from keras_lap.evaluation.faithfulness.pixel_order import pixel_order
 from keras_lap.evaluation.faithfulness.samples import MEASURES, Samples
 from keras_lap.evaluation.metric_result import MetricResult
+from keras_lap.evaluation.sample_generator import sample_generator
 from keras_lap.utils.names import check_choice
 
 PERCENTAGES = (10, 20, 30, 40, 50, 70, 90)
@@ -112,7 +113,7 @@ def road(
 
     def variants(index):
         image = samples.image(index)
-        generator = np.random.default_rng([seed, index])
+        generator = sample_generator(seed, index)
         ranked = pixel_order(samples.map(index), generator)
         if order != "lerf":
             for count in counts:

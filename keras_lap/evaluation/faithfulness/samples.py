@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_lap.evaluation.predictor import Predictor
 from keras_lap.evaluation.standardize_maps import standardize_maps
+from keras_lap.evaluation.targets import check_classes, standardize_targets
 
 
 class Samples:
@@ -44,7 +45,7 @@ class Samples:
         _check_images(self._images)
         self._maps = standardize_maps(maps)
         _check_maps(self._maps, self._images)
-        self.targets = _standardize_targets(targets, len(self))
+        self.targets = standardize_targets(targets, len(self))
         self.dtype = np.result_type(self._images.dtype, "float32")
 
     def __len__(self):
@@ -87,21 +88,13 @@ class Samples:
                     owners.append(index)
                     yield image.astype(self.dtype, copy=False)
 
-        rows = self._predictor.rows(images(), self._batch_size)
-        values = [
-            _MEASURES[measure](row, self._class(owners[at], row))
-            for at, row in enumerate(rows)
-        ]
+        values = []
+        for row in self._predictor.rows(images(), self._batch_size):
+            if not values:
+                check_classes(self.targets, len(row))
+            target = self.targets[owners[len(values)]]
+            values.append(_MEASURES[measure](row, target))
         return np.reshape(values, (len(self), -1))
-
-    def _class(self, index, row):
-        target = self.targets[index]
-        if target not in range(len(row)):
-            raise ValueError(
-                f"Expected targets from 0 to {len(row) - 1}, the classes of the model. "
-                f"Received: {target}"
-            )
-        return target
 
 
 def _check_images(images):
@@ -127,18 +120,6 @@ def _check_maps(maps, images):
             f"image. Received: maps.shape={maps.shape}. Resize the maps to the size of "
             "the images."
         )
-
-
-def _standardize_targets(targets, count):
-    targets = np.asarray(targets)
-    if targets.shape not in ((), (count,)) or targets.dtype.kind not in "ui":
-        raise ValueError(
-            f"Expected targets of shape ({count},), the index of one class per image. "
-            f"Received: targets of dtype {targets.dtype} and shape {targets.shape}. "
-            "Turn one-hot labels or probabilities into indices with "
-            "`argmax(axis=-1)`."
-        )
-    return np.broadcast_to(targets, count)
 
 
 def _probability(row, target):

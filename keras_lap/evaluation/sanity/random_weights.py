@@ -13,8 +13,9 @@ def layers_with_weights(model):
     Functional and Sequential models are followed along the forward pass, nested ones
     entered at any depth; the inner layers of other layers come in the order in which
     they were created. The score head of a LAP layer is a layer of its own, as a whole.
-    A shared layer is listed once; inner layers of one path are one entry. What cannot be drawn anew, such as the gate and
-    alpha of LAP layers, one number each, is left out.
+    A shared layer is listed once; inner layers of one path are one entry. What cannot
+    be drawn anew, such as the gate and alpha of LAP layers, one number each, is left
+    out.
 
     Args:
         model: A `keras.Model`.

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keras_lap.evaluation.score_maps import score_maps
+from keras_lap.evaluation.metric_result import MetricResult
+from keras_lap.evaluation.validity.score_maps import score_maps
 
 
 def energy_in_mask(maps, masks):
@@ -42,10 +43,10 @@ def energy_in_mask(maps, masks):
     >>> energy_in_mask(maps, masks).values
     array([0.75])
     """
-    return score_maps(_share_inside, maps, masks)
+    return MetricResult(score_maps(_share_inside, maps, masks))
 
 
-def _share_inside(map_, mask):
+def _share_inside(map_, mask, _):
     peak = map_.max()
     if peak <= 0:
         return 0.0

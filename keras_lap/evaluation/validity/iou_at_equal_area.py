@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keras_lap.evaluation.score_maps import score_maps
+from keras_lap.evaluation.metric_result import MetricResult
+from keras_lap.evaluation.validity.score_maps import score_maps
 
 
 def iou_at_equal_area(maps, masks):
@@ -46,10 +47,10 @@ def iou_at_equal_area(maps, masks):
     >>> iou_at_equal_area(maps, masks).values.round(3)  # 1 of 3 pixels
     array([0.333])
     """
-    return score_maps(_iou_of_highest, maps, masks)
+    return MetricResult(score_maps(_iou_of_highest, maps, masks))
 
 
-def _iou_of_highest(map_, mask):
+def _iou_of_highest(map_, mask, _):
     area = mask.sum()
     lowest = np.partition(map_, -area, axis=None)[-area]
     higher, tied = map_ > lowest, map_ == lowest

@@ -4,8 +4,7 @@ import numpy as np
 
 from keras_lap.evaluation.curve import Curve
 from keras_lap.evaluation.metric_result import MetricResult
-from keras_lap.evaluation.standardize_maps import standardize_maps
-from keras_lap.evaluation.standardize_masks_of_maps import standardize_masks_of_maps
+from keras_lap.evaluation.validity.score_maps import score_maps
 from keras_lap.evaluation.validity.standardize_thresholds import standardize_thresholds
 
 # 0.05, 0.1, ..., 0.95
@@ -61,25 +60,19 @@ def iou_over_thresholds(maps, masks, thresholds=THRESHOLDS):
     >>> round(result.mean, 3)
     0.722
     """
-    maps = standardize_maps(maps)
-    masks = standardize_masks_of_maps(masks, maps)
     thresholds = standardize_thresholds(thresholds)
-    lines = np.full((len(maps), len(thresholds)), np.nan)
-    for line, map_, mask in zip(lines, maps, masks, strict=True):
-        if mask.any():
-            line[:] = _ious(map_.astype(np.float64), mask, thresholds)
-    return MetricResult(
-        lines.mean(axis=1), Curve(thresholds, lines, "threshold", "IoU")
-    )
 
+    def ious(map_, mask, _):
+        peak = map_.max()
+        if peak <= 0:
+            return 0.0
+        shares = map_ / peak
+        inside, outside = (
+            len(part) - np.searchsorted(part, thresholds)
+            for part in (np.sort(shares[mask]), np.sort(shares[~mask]))
+        )
+        return inside / (mask.sum() + outside)
 
-def _ious(map_, mask, thresholds):
-    peak = map_.max()
-    if peak <= 0:
-        return 0.0
-    shares = map_ / peak
-    inside, outside = (
-        len(part) - np.searchsorted(part, thresholds)
-        for part in (np.sort(shares[mask]), np.sort(shares[~mask]))
-    )
-    return inside / (mask.sum() + outside)
+    lines = score_maps(ious, maps, masks, thresholds.shape)
+    curve = Curve(thresholds, lines, "threshold", "IoU")
+    return MetricResult(lines.mean(axis=1), curve)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keras_lap.evaluation.score_maps import score_maps
+from keras_lap.evaluation.metric_result import MetricResult
+from keras_lap.evaluation.validity.score_maps import score_maps
 
 
 def pointing_game(maps, masks, tolerance=0, seed=0):
@@ -34,7 +35,8 @@ def pointing_game(maps, masks, tolerance=0, seed=0):
 
     Raises:
         ValueError: If the shapes do not fit, a map is not finite, a mask holds
-            anything but zeros and ones, or `tolerance` is negative or NaN.
+            anything but zeros and ones, `tolerance` is negative or NaN, or `seed` is
+            no integer of at least 0.
 
     Example:
     >>> import numpy as np
@@ -63,4 +65,4 @@ def pointing_game(maps, masks, tolerance=0, seed=0):
         squared_distance = np.min((mask_y - y) ** 2 + (mask_x - x) ** 2)
         return float(squared_distance <= tolerance**2)
 
-    return score_maps(hit, maps, masks, seed)
+    return MetricResult(score_maps(hit, maps, masks, seed=seed))

@@ -19,7 +19,7 @@ def standardize_masks_of_maps(masks, maps):
 
     Example:
     >>> import numpy as np
-    >>> from keras_lap.evaluation.standardize_masks_of_maps import (
+    >>> from keras_lap.evaluation.validity.standardize_masks_of_maps import (
     ...     standardize_masks_of_maps,
     ... )
     >>> standardize_masks_of_maps([[[0, 1]]], maps=np.ones((1, 1, 2)))
