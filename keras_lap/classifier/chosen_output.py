@@ -55,9 +55,8 @@ def warn_of_first_output(model, outputs, output=None):
     if output is None and len(names) > 1:
         warn(
             f"The model has several outputs, {names}, and its predictions are taken to "
-            f"be the first, {names[0]!r}. Choose one by its name, as in "
-            f"`output={names[1]!r}`, or `output={names[0]!r}` to keep it and silence "
-            "this warning."
+            f"be the first, {names[0]!r}. In Python, `output={names[1]!r}` chooses "
+            f"another, and `output={names[0]!r}` keeps it and silences this warning."
         )
 
 

@@ -1,5 +1,7 @@
 """Labels of images, brought into one form."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 # How far probabilities of half precision may be from adding up to one.
@@ -36,6 +38,15 @@ def standardize_labels(labels, predictions=None):
     given = given.astype(np.int64, copy=False)
     is_one_hot = given.ndim == 2 and _is_one_hot(given)
     return given.argmax(axis=1) if is_one_hot and _exclude(predictions) else given
+
+
+def are_of_outputs(labels):
+    """Whether labels are those of several outputs, each of its own."""
+    if not isinstance(labels, list | tuple) or not labels:
+        return isinstance(labels, Mapping)
+    shape = getattr(labels[0], "shape", None)
+    # Data sets have tuples of tensors; a list of numbers is one of all images.
+    return bool(shape) or (shape is not None and isinstance(labels, tuple))
 
 
 def single_labels(labels):

@@ -49,14 +49,7 @@ def read_images(files, size, channels, dtype=np.uint8, verbose=False):
         raise ValueError("Expected at least one file. Received: an empty list")
     found = each_image(files, lambda image: (size_of(image), is_deep(image)))
     sizes = np.array([own for own, _ in found])
-    for axis, side in enumerate(size):
-        if side is None and len(set(sizes[:, axis].tolist())) > 1:
-            raise ValueError(
-                "Expected files of one size for a model that takes any. Received: "
-                f"heights and widths from {sizes.min(axis=0).tolist()} to "
-                f"{sizes.max(axis=0).tolist()}. Resize them, or explain those of each "
-                "size in a call of their own."
-            )
+    check_one_size(sizes, size)
     size = [side or own for side, own in zip(size, sizes[0].tolist(), strict=True)]
     if any(deep for _, deep in found):
         dtype = np.float32
@@ -71,3 +64,19 @@ def read_images(files, size, channels, dtype=np.uint8, verbose=False):
 
     warn_of_shallow(max(each_image(files, read)), _THEN)
     return images.array(), sizes
+
+
+def check_one_size(sizes, size=(None, None)):
+    """Raises a `ValueError` if heights or widths differ along an axis that is open.
+
+    Args:
+        sizes: Heights and widths of images, at least one.
+        size: Height and width of the model, `None` where it takes any.
+    """
+    low, high = np.min(sizes, axis=0).tolist(), np.max(sizes, axis=0).tolist()
+    if any(side is None and a != b for side, a, b in zip(size, low, high, strict=True)):
+        raise ValueError(
+            "Expected images of one size for a model that takes any. Received: heights "
+            f"and widths from {low} to {high}. Resize them, or explain those of each "
+            "size in a call of their own."
+        )

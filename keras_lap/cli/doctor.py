@@ -1,5 +1,6 @@
 """`keras-lap doctor`."""
 
+import functools
 import importlib.metadata
 import platform
 import sys
@@ -82,11 +83,10 @@ def _trial(implementation):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(2, 9, 9, 8)).astype("float32")
     scores = rng.random((2, 9, 9, 1)).astype("float32")
+    pool = functools.partial(la_pool, x, scores, 2.0, 3, 2, data_format="channels_last")
     try:
         results = [
-            keras.ops.convert_to_numpy(
-                la_pool(x, scores, 2.0, 3, 2, implementation=implementation)
-            )
+            keras.ops.convert_to_numpy(pool(implementation=implementation))
             for implementation in (implementation, "reference")
         ]
     except Exception as error:  # Whatever it is, the user asked to be told.

@@ -98,7 +98,8 @@ class Evaluate(Command):
             "--samples",
             type=positive,
             metavar="N",
-            help="how many images to take, evenly spaced (default: all)",
+            help="how many images to take: evenly spaced, but of tfds the first ones "
+            "(default: all)",
         )
         parser.add_argument("--title", help="heading of the report")
         add_preprocessing_argument(parser)

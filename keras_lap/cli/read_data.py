@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_lap.classifier.labels import standardize_labels
+from keras_lap.classifier.read_images import check_one_size
 from keras_lap.classifier.standardize_masks import masks_of_concepts
 from keras_lap.cli.read_class_folders import read_class_folders
 from keras_lap.utils.names import check_names
@@ -123,6 +124,7 @@ def _of_tfds(source, taken, samples, data_dir):
         **options,
     )
     examples = list(batches.take(samples or -1).as_numpy_iterator())
+    check_one_size([image.shape[1:3] for image, _ in examples])
     images = np.concatenate([image for image, _ in examples])
     targets = [y if isinstance(y, dict) else {"label": y} for _, y in examples]
     arrays = {

@@ -80,11 +80,13 @@ def time_pooling(shapes=POOLING_SHAPES, batch_size=8, rounds=15):
 
 
 def _lap(shape, x, scores):
-    return la_pool(x, scores, 2.0, shape.window, shape.stride, shape.padding)
+    window = shape.window, shape.stride, shape.padding
+    return la_pool(x, scores, 2.0, *window, data_format="channels_last")
 
 
 def _max_pool(shape, x, scores):
-    return ops.max_pool(x, shape.window, shape.stride, shape.padding)
+    window = shape.window, shape.stride, shape.padding
+    return ops.max_pool(x, *window, data_format="channels_last")
 
 
 def _run(pool, shape, gradient, x, scores):

@@ -11,6 +11,7 @@ from keras_lap.classifier.class_outputs import class_outputs, holds_logits
 from keras_lap.classifier.image_input import data_format_of
 from keras_lap.classifier.squashing import gives_logits
 from keras_lap.evaluation.outputs import predict_batch
+from keras_lap.graph.functional_of import functional_of
 from keras_lap.utils.layout import DATA_FORMATS, channel_axis
 from keras_lap.utils.names import check_choice
 from keras_lap.utils.standardize_count import standardize_count
@@ -24,6 +25,7 @@ class Predictor:
     one filled up with copies of its last image, so that nothing is compiled or traced
     a second time for an odd batch. The metrics of faithfulness make a `Predictor` of
     the model that they are given; make one yourself to choose an output or a layout.
+    A model with an input of integers gets images rounded, within the range of these.
 
     Args:
         predict: a `keras.Model`, or a function that takes images, an array
@@ -68,6 +70,8 @@ class Predictor:
         self._chosen = partial(chosen_output, predict, output=output)
         self._gives_logits = is_model and gives_logits(predict, output)
         self._channel_axis = channel_axis(data_format)
+        functional = functional_of(predict) if is_model else None
+        self._dtype = functional.inputs[0].dtype if functional is not None else "float"
 
     def __call__(self, images, batch_size=32):
         """Probabilities of images.
@@ -114,6 +118,9 @@ class Predictor:
     def _probabilities(self, batch):
         count = len(batch)
         batch = np.moveaxis(batch, -1, self._channel_axis)
+        if "int" in self._dtype:
+            range_ = np.iinfo(self._dtype)
+            batch = np.rint(batch).clip(range_.min, range_.max)
         values = to_numpy(self._chosen(self._predict(batch))).astype("float64")
         if values.ndim != 2 or len(values) != count:
             raise ValueError(

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops, tree
 
 from keras_lap.classifier.image_and_targets import image_and_targets
-from keras_lap.classifier.labels import standardize_labels
+from keras_lap.classifier.labels import are_of_outputs, standardize_labels
 from keras_lap.classifier.model_inputs import are_inputs, arrays_of, images_of
 from keras_lap.classifier.read_pixels import read_pixels
 from keras_lap.classifier.standardize_masks import standardize_masks
@@ -249,17 +249,10 @@ def _batch(element, taken):
     if not isinstance(targets, Mapping):
         targets = {"label": targets}
     labels, masks = targets.get("label"), to_numpy(targets.get("mask"))
-    labels = None if _is_of_outputs(labels) else standardize_labels(to_numpy(labels))
+    labels = None if are_of_outputs(labels) else standardize_labels(to_numpy(labels))
     if masks is not None:
         valid = targets.get("valid")
         valid = valid.get("mask") if isinstance(valid, Mapping) else valid
         size = images.shape[taken.spatial]
         masks = standardize_masks(masks, size, labels, to_numpy(valid))
     return SourceBatch(inputs, labels, masks)
-
-
-def _is_of_outputs(labels):
-    """Whether labels are those of several outputs, each of its own."""
-    return isinstance(labels, Mapping) or (
-        isinstance(labels, list | tuple) and len(getattr(labels[0], "shape", ())) > 0
-    )

@@ -276,6 +276,18 @@ def test_convert_says_where_it_cannot_write(saved, output, reason, capsys):
     assert reason in capsys.readouterr().err
 
 
+def test_the_layout_of_the_configuration_does_not_matter(capsys):
+    keras.config.set_image_data_format("channels_first")
+    try:
+        assert cli.main(["doctor"]) == 0
+        assert (
+            cli.main(["bench", "--shapes", "1", "--batch", "1", "--rounds", "3"]) == 0
+        )
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    assert "failed" not in capsys.readouterr().out
+
+
 def test_bench_prints_and_writes_ratios(tmp_path, capsys):
     path = tmp_path / "bench.csv"
     options = ["--shapes", "1", "--batch", "1", "--rounds", "3", "--csv", str(path)]

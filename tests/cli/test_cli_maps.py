@@ -9,11 +9,12 @@ import warnings
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 from random_examples import random_examples
 
 import keras_lap
-from keras_lap import cli
+from keras_lap import cli, datasets
 from keras_lap.classifier.image_input import ImageInput
 from keras_lap.cli import evaluate, explain, model_argument
 from keras_lap.cli.distinct_names import names_of_files
@@ -635,3 +636,13 @@ def test_data_sets_of_tensorflow(taken):
     assert arrays["mask"].dtype == bool
     assert arrays["label"].shape == (3,)
     assert arrays["boxes"].shape[::2] == (3, 4)
+
+
+def test_data_sets_of_tensorflow_for_a_network_of_any_size(monkeypatch):
+    sizes = (8, 12), (16, 10)
+    examples = [(np.zeros((1, *size, 3)), [0]) for size in sizes]
+    data = tf.data.Dataset.from_generator(lambda: examples, (tf.float32, tf.int64))
+    monkeypatch.setattr(datasets, "load", lambda *args, **options: data)
+    taken = ImageInput("any", (None, None, None, 3), "channels_last")
+    with pytest.raises(ValueError, match=r"one size.*from \[8, 10\] to \[16, 12\]"):
+        read_data("tfds:any:test", taken)

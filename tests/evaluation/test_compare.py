@@ -244,6 +244,15 @@ class TestData:
         np.testing.assert_array_equal(read.labels, LABELS)
         assert read.masks is None and read.boxes is None
 
+    @pytest.mark.parametrize("whole", [True, False])
+    def test_labels_of_several_outputs_are_not_read(self, whole):
+        pair = IMAGES, (LABELS, LABELS % 2)
+        pairs = tf.data.Dataset.from_tensor_slices(pair)
+        read = self.read(pair if whole else pairs)
+        np.testing.assert_array_equal(read.images, IMAGES)
+        assert read.labels is None
+        assert self.read(pairs.batch(4)).labels is None
+
     def test_dicts_with_different_numbers_of_boxes(self):
         boxes = [np.full((1, 4), 0.5), np.full((3, 4), 0.25)]
         read = self.read(

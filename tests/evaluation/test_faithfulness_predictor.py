@@ -35,6 +35,15 @@ def test_predict_of_a_model_is_the_model(images, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_integers_are_rounded_and_not_cut_off():
+    inputs = keras.Input((1, 1, 2), dtype="uint8")
+    shares = keras.layers.Rescaling(1 / 255)(inputs)
+    model = keras.Model(inputs, keras.layers.Flatten()(shares))
+    images = np.array([[-0.7, 0.4], [50.6, 254.9], [300, 1.5]]).reshape(3, 1, 1, 2)
+    expected = np.array([[0, 0], [51, 255], [255, 2]]) / 255
+    np.testing.assert_allclose(Predictor(model)(images), expected, rtol=1e-6)
+
+
 @pytest.fixture(scope="module")
 def model():
     """A model with dropout, which counts how often it is traced."""

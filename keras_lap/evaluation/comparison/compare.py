@@ -74,7 +74,7 @@ def compare(
             not. All of it is read into memory. Of masks with one per class,
             `(N, H, W, K)`, and of boxes with the class of each, `"box_concepts"`
             `(N, M)`, those of the class count that the map is for; an image without
-            any is left out.
+            any is left out. Labels of several outputs are not read.
         explainers: List of explainers, or dict from names to them. Each is an
             `Explainer`, the name of one that needs no arguments, such as `"GradCAM"`,
             or a callable `(images, targets) -> maps`. Defaults to `None`: LAP, if the

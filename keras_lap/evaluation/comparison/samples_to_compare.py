@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_lap.classifier.image_and_targets import image_and_targets
-from keras_lap.classifier.labels import standardize_labels
+from keras_lap.classifier.labels import are_of_outputs, standardize_labels
 from keras_lap.classifier.model_inputs import are_inputs
 from keras_lap.classifier.standardize_masks import masks_of_concepts
 from keras_lap.utils.layout import height_and_width
@@ -51,7 +51,7 @@ class SamplesToCompare:
                 their labels or a dict of the others; or an iterable, such as a
                 `tf.data.Dataset`, of such dicts or pairs, batched or not. In a pair the
                 images may be in a dict, under the name of the model's input. Other
-                names are left unread.
+                names are left unread, as are labels of several outputs.
             data_format: Layout of the images.
 
         Raises:
@@ -194,6 +194,8 @@ def _known(sample):
     if not isinstance(valid, Mapping):
         valid = dict.fromkeys(_FLAGS, valid)
     given = {name: sample.get(name) for name in _NAMES}
+    if are_of_outputs(given["label"]):
+        del given["label"]
     given |= {flag: valid.get(name) for name, flag in _FLAGS.items()}
     return {
         name: to_numpy(values) for name, values in given.items() if values is not None
