@@ -106,7 +106,7 @@ class TestTable:
                 assert 0 < row["low"] <= row["mean"] <= row["high"]
                 assert row["higher_is_better"] is False and row["counted"] == COUNT
             elif row["metric"] == "peak MiB per image":
-                assert row["mean"] >= 0 or row["error"]
+                assert row["mean"] >= 0
 
     def test_markdown(self, both):
         text = both.to_markdown()
@@ -127,8 +127,6 @@ class TestTable:
         assert len({line.count("|") for line in first.splitlines() if "|" in line}) == 1
 
     def test_numbers_of_samples_are_told(self):
-        """Where they differ, and what was not measured is no failure."""
-
         def row(explainer, metric, counted, left_out=0, **others):
             keys = {"protocol": SAME, "model": "model", "higher_is_better": None}
             keys |= {"mean": 1.0, "low": 1.0, "high": 1.0, "error": None}
@@ -144,7 +142,6 @@ class TestTable:
                 row("a", "average_gain", 20, 1),
                 row("b", "average_gain", 18, 3),
                 row("a", COSTS[0], 8),
-                row("a", COSTS[1], 8, error="No memory is known.", **unknown),
                 row("b", "sparsity", 0, error="ValueError: no", **unknown),
             ]
         )
@@ -154,8 +151,8 @@ class TestTable:
         )
         *_, first, second, _, last = comparison.to_markdown().splitlines()
         assert last == repr(comparison).splitlines()[-1] == counts
-        assert first == "| model | a |" + " 1.000 |" * 5 + " - |"
-        assert second == "| model | b | failed |  |  | 1.000 |  |  |"
+        assert first == "| model | a |" + " 1.000 |" * 5
+        assert second == "| model | b | failed |  |  | 1.000 |  |"
 
     def test_names_do_not_end_cells_of_markdown(self, model):
         maps = {"a|b": lambda images, targets: images[..., 0]}

@@ -230,7 +230,7 @@ def _aligned(columns):
 
 
 def _cell(row, intervals):
-    if row["error"] is not None and not row["counted"]:
+    if row["error"] is not None:
         return "failed"
     if math.isnan(row["mean"]):
         return "-"

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_lap.utils.paired_rounds import time_in_rounds
+from keras_lap.utils.warn import warn
 
 
 @dataclass(frozen=True)
@@ -16,14 +17,12 @@ class MeasuredCost:
 
     Attributes:
         seconds: Float array, the times of the rounds.
-        peak_mib: Peak of the memory that the call took, in MiB, NaN if it could not be
-            measured.
-        reason: Why not.
+        peak_mib: Peak of the memory that the call took, in MiB, NaN where TensorFlow
+            does not count it.
     """
 
     seconds: np.ndarray
     peak_mib: float
-    reason: str | None
 
 
 def costs(calls, rounds):
@@ -59,15 +58,15 @@ def costs(calls, rounds):
     calls = {name: call for name, call in calls.items() if name not in errors}
     seconds = time_in_rounds(calls, rounds)
     return errors | {
-        name: MeasuredCost(np.array([*seconds[name].values()]), *_peak(call))
+        name: MeasuredCost(np.array([*seconds[name].values()]), _peak(call))
         for name, call in calls.items()
     }
 
 
 def _peak(call):
-    """Peak of what a call allocates, in MiB, or NaN and the reason."""
+    """Peak of what a call allocates, in MiB, or NaN."""
     if keras.backend.backend() != "tensorflow":
-        return float("nan"), "Memory is read from TensorFlow's allocators."
+        return float("nan")
     import tensorflow as tf
 
     memory = tf.config.experimental
@@ -84,11 +83,12 @@ def _peak(call):
             call()
         peaks = [memory.get_memory_info(device)["peak"] for device in devices]
     except ValueError as error:
-        return float("nan"), (
+        warn(
             f"TensorFlow does not count the memory: {error}. On a CPU it does once the "
             "environment variable TF_ENABLE_ONEDNN_OPTS is 1 when it is imported."
         )
-    return (sum(peaks) - sum(before) + arrays[0]) / 2**20, None
+        return float("nan")
+    return (sum(peaks) - sum(before) + arrays[0]) / 2**20
 
 
 @contextlib.contextmanager

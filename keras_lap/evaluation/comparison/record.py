@@ -103,6 +103,8 @@ class Record:
                 higher_is_better=False,
             )
             peak = cost.peak_mib / len(images)
+            if np.isnan(peak):
+                continue
             self._add(
                 name,
                 "peak MiB per image",
@@ -111,7 +113,6 @@ class Record:
                 high=peak,
                 counted=len(images),
                 higher_is_better=False,
-                error=cost.reason,
             )
 
     def _add(self, explainer, metric, **found):
