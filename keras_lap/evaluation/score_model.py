@@ -1,19 +1,19 @@
 """What explanations by gradients explain: scores from before the softmax."""
 
-import difflib
 import inspect
 import itertools
 
 import keras
 from keras.src.models.functional import operation_fn
 
-from keras_lap.classifier.squashing import (
+from keras_lap.graph.addresses import Addresses
+from keras_lap.graph.functional_of import functional_of
+from keras_lap.graph.inputs_given import inputs_given
+from keras_lap.graph.squashing import (
     has_squashing_activation,
     is_squashing,
     passes_on,
 )
-from keras_lap.graph.functional_of import functional_of
-from keras_lap.graph.inputs_given import inputs_given
 from keras_lap.utils.layout import height_and_width
 
 
@@ -117,6 +117,7 @@ class ScoreModel:
             data_format: `"channels_last"` or `"channels_first"`, of the features.
 
         Raises:
+            TypeError: If it is neither a string nor a tuple of strings.
             ValueError: If no layer or more than one has the name.
         """
         marks = self._marks
@@ -128,21 +129,10 @@ class ScoreModel:
                 "Expected a model with a layer that has a rank-4 output of more than "
                 f"one pixel. Received: a model with these rank-4 outputs: {list(marks)}"
             )
-        if layer_name in marks:
-            return marks[layer_name]
-        paths = [path for path in marks if path.rsplit("/", 1)[-1] == layer_name]
-        if len(paths) == 1:
-            return marks[paths[0]]
-        if paths:
-            raise ValueError(
-                f"Expected the name of one layer. Received: {layer_name=}, which "
-                f"several nested models have. Give the path of one of them: {paths}"
-            )
-        near = difflib.get_close_matches(layer_name, marks, n=5, cutoff=0.4)
-        raise ValueError(
-            "Expected the name of a layer with a rank-4 output. "
-            f"Received: {layer_name=}. Near names are: {near or list(marks)[-5:]}"
-        )
+        known = [(tuple(path.split("/")), mark) for path, mark in marks.items()]
+        what = "the name of a layer with a rank-4 output, or its path"
+        (mark,) = Addresses(what, known).find(layer_name)
+        return mark
 
     def split(self, layer):
         """The new model up to a layer, and from there on.

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from keras_lap.graph.addresses import Addresses
 from keras_lap.graph.functional_of import functional_of
-from keras_lap.surgery.addresses import Addresses
 from keras_lap.surgery.concepts import automatic_concepts
 from keras_lap.surgery.estimate import Estimate
 from keras_lap.surgery.lap_options import check_options, with_score_gain

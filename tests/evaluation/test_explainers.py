@@ -19,7 +19,7 @@ from explainer_problem import (
     small_network,
 )
 
-from keras_lap.classifier.squashing import gives_logits
+from keras_lap.classifier.gives_logits import gives_logits
 from keras_lap.evaluation import grad_cam
 from keras_lap.evaluation.explainers import (
     CenterGaussian,

@@ -104,7 +104,7 @@ class Xplique(Explainer):
             one_hot = np.eye(classes, dtype=np.float32)[targets]
             images = np.moveaxis(images, channel_axis(self.data_format), -1)
             maps = np.asarray(method(images.astype(np.float32), one_hot))
-            return maps.reshape(maps.shape[:3])
+            return maps[..., 0] if maps.shape[3:] == (1,) else maps
 
         return maps_of
 
