@@ -162,6 +162,11 @@ def _evaluate(options, path):
         # A batch like those of `compare`, which is not traced anew then.
         outputs = class_scores(model, images[: options.batch], options.batch)
         _check_names(name, outputs.shape[-1], data.class_names)
+    pictures, labels = taken.last(data.arrays["image"]), data.arrays["label"]
+    facts = {"images": pictures, "labels": labels, "class_names": data.class_names}
+    if "mask" in data.arrays:
+        masks = data.arrays["mask"]
+        facts["masks"] = standardize_masks(masks, pictures.shape[1:3], labels)
     comparison = keras_lap.evaluation.compare(
         models["model"],
         {**data.arrays, "image": images},
@@ -174,11 +179,6 @@ def _evaluate(options, path):
         **settings,
     )
     _warn_of_order(comparison)
-    pictures, labels = taken.last(data.arrays["image"]), data.arrays["label"]
-    facts = {"images": pictures, "labels": labels, "class_names": data.class_names}
-    if "mask" in data.arrays:
-        masks = data.arrays["mask"]
-        facts["masks"] = standardize_masks(masks, pictures.shape[1:3], labels)
     keras_lap.report(
         _gallery(
             models["model"],
