@@ -78,6 +78,7 @@ def masks(loss, z, mask, mask_known=None):
     def term(z, mask):
         if loss.mode == "outside":
             return region_mean(softplus(z), mask == 0)
+        mask = np.where(mask > 1 - 2**-7, 1, mask)
         term = region_mean(softplus(-z), mask) + region_mean(softplus(z), 1 - mask)
         if mask.any():
             scores = sigmoid(z)

@@ -19,7 +19,8 @@ def _fit(mask, layer):
     mask = ops.where(unknown, 0.0, mask)
     if layer.concepts == 1:
         mask = ops.max(mask, axis=-1, keepdims=True)
-    mask = resize_area(mask, layer.cells)
+    # Where accelerators round, the mean of ones may be above 1.
+    mask = ops.minimum(resize_area(mask, layer.cells), 1.0)
     if not is_of_label:
         return mask
     return ops.where(layer.present[:, None, None, :] > 0, mask, 0.0)

@@ -10,6 +10,10 @@ from keras_lap.injection.losses.knowledge_loss import (
 )
 from keras_lap.utils.names import check_choice
 
+# Accelerators multiply float32 in fewer digits, TPUs in those of bfloat16: a pixel that
+# a mask covers has a share as far from 1 when the mask has been resized.
+_ROUNDING = 2**-7
+
 
 @keras.saving.register_keras_serializable("keras_lap")
 class MaskSupervision(KnowledgeLoss):
@@ -25,9 +29,10 @@ class MaskSupervision(KnowledgeLoss):
     averaged over the concepts with a mask and, apart from them, over those without,
     for which the outside term is left. The means inside and outside are weighted by
     `m` and `1 - m`, so that a small object counts as much as a large background; one
-    of less than a ten-thousandth of the map counts in proportion. Cross-entropy and
-    Dice (Milletari et al. 2016) are standard; balancing and the outside term are this
-    library's own design.
+    of less than a ten-thousandth of the map counts in proportion. A pixel of which a
+    mask leaves less than a 128th counts as covered: resizing on accelerators rounds as
+    much. Cross-entropy and Dice (Milletari et al. 2016) are standard; balancing and the
+    outside term are this library's own design.
 
     The scores here are `sigmoid(z)`, whatever `score_activation` the layer has.
 
@@ -75,6 +80,7 @@ class MaskSupervision(KnowledgeLoss):
         if self.mode == "outside":
             outside = ops.cast(mask == 0, logits.dtype)
             return concept_mean(masked_mean(ops.softplus(logits), outside), present)
+        mask = ops.where(mask > 1 - _ROUNDING, 1.0, mask)
         term = masked_mean(ops.softplus(-logits), mask)
         term = term + masked_mean(ops.softplus(logits), 1 - mask)
         return concept_mean(term + _dice_loss(ops.sigmoid(logits), mask), present)
