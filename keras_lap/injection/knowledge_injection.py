@@ -51,7 +51,8 @@ class KnowledgeInjection(keras.callbacks.Callback):
     is compiled with a categorical cross-entropy of Keras or its Kullback-Leibler
     divergence, whose classes exclude each other, the likeliest class is present too,
     even if it is below 0.5, and of an image with a class index of no class, such as
-    the -1 of `ignore_class`, it is not known what is present. With a single output, a
+    the -1 of `ignore_class`, or with zeros for all classes, it is not known what is
+    present. With a single output, a
     label of 0.5 and more makes the concepts present. A label that is a measurement, as
     in regression, says nothing of the kind, of which the callback warns: give masks
     `(N, H, W, K)` then.
@@ -122,8 +123,8 @@ class KnowledgeInjection(keras.callbacks.Callback):
             `"backbone/pool1"`; a name that several have stands for all of them.
         class_concepts: Array `(classes, K)` of zeros and ones that says which concepts
             speak for which class, or ints `(classes,)`, the one concept of each; by
-            default concept `k` speaks for class `k`. A layer with a single concept
-            takes it as "whatever class there is", unless `K` is 1. A model with a
+            default concept `k` speaks for class `k`. The single concept of a layer with
+            one speaks for all classes that have any; by default for all. A model with a
             single output has one class, which a label of 1 says is there; of rows for
             two classes the second counts.
 

@@ -276,6 +276,17 @@ def test_boxes_that_name_their_concepts_need_no_label(x):
         fit(model, x, y, [KnowledgeInjection([BoxSupervision()])])
 
 
+def test_boxes_that_name_their_concepts_go_beside_labels_of_pixels(x, mask):
+    inputs = keras.Input((SIZE, SIZE, 1))
+    pooled = LAPooling2D(2, concepts=2)(inputs)
+    outputs = layers.Dense(2, activation="softmax")(layers.UpSampling2D(2)(pooled))
+    model = compiled(keras.Model(inputs, outputs))
+    y = {"label": mask, **A_BOX, "box_concepts": np.zeros((SAMPLES, 1))}
+    assert first(fit(model, x, y, [KnowledgeInjection([BoxSupervision()])]))
+    with pytest.raises(ValueError, match=r"(?s)one output, the classes.*, 2\)"):
+        fit(model, x, y, [KnowledgeInjection([Presence()])])
+
+
 def two_sets_of_concepts():
     layers_of = {"parts": 2, "classes": CLASSES}
     return sequential(

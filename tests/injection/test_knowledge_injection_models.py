@@ -66,26 +66,41 @@ def test_class_concepts_say_which_class_has_which(
         assert_close(logs[term.name], values.mean(), **ALLOWED)
 
 
-def test_a_single_concept_is_free_of_class_concepts_for_several(x, label, targets):
-    matrix = np.eye(CLASSES)[::-1]
+@pytest.mark.parametrize("empty", [None, 1])
+def test_a_single_concept_is_there_with_any_of_several(x, label, targets, empty):
+    """So it is not in a class that has none, such as that of healthy tissue."""
+    matrix = np.eye(CLASSES)[::-1].copy()
+    if empty is not None:
+        matrix[empty] = 0
     model, term = make_model(), Presence()
     injection = KnowledgeInjection([term], class_concepts=matrix)
     logs = first(fit(model, x, targets, [injection]))
-    pool = by_hand(term, model, x, label, targets["mask"], ["pool"])
+    some = matrix.max(axis=1, keepdims=True)
+    pool = by_hand(term, model, x, label, targets["mask"], ["pool"], some)
     head = by_hand(term, model, x, label, targets["mask"], ["head"], matrix)
     assert_close(logs["presence"], (pool + head).mean() / 2, **ALLOWED)
 
 
-def test_one_output_is_one_class(x, mask):
+FORMS = {
+    "as it is": lambda output: output,
+    "without an axis": layers.Reshape(()),
+    "in a dict": lambda output: {"p": output},
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_one_output_is_one_class(x, mask, form):
     label = np.array([0, 1, 1, 0, 0, 1])
     inputs = keras.Input((SIZE, SIZE, 1))
     features = GlobalLAPooling2D(name="head")(
         layers.Conv2D(2, 3, padding="same")(inputs)
     )
     outputs = layers.Dense(1, activation="sigmoid")(features)
-    model = compiled(keras.Model(inputs, outputs), loss="binary_crossentropy")
+    model = keras.Model(inputs, form(outputs))
+    compiled(model, loss="binary_crossentropy", metrics=[])
+    y = {"label": {"p": label} if isinstance(model.output, dict) else label}
     term = Presence()
-    logs = first(fit(model, x, label, [KnowledgeInjection([term])]))
+    logs = first(fit(model, x, y, [KnowledgeInjection([term])]))
     matrix = np.array([[0], [1]])
     expected = by_hand(term, model, x, label, mask, ["head"], matrix).mean()
     assert_close(logs["presence"], expected, **ALLOWED)

@@ -19,7 +19,7 @@ class Knowledge:
 
     Attributes:
         label: The label as the compiled loss takes it: class indices `(N,)` or
-            `(N, 1)`, or one-hot or multi-hot `(N, classes)`.
+            `(N, 1)`, or one-hot or multi-hot `(N, classes)`, or a structure of labels.
         given: Dict from the name of a kind of knowledge to what is known, with any of
 
             - `"mask"`, `(N, H, W)` or `(N, H, W, K)`. Without a concept axis it
@@ -86,9 +86,15 @@ class Knowledge:
             yield KINDS[name].is_known(ops.cast(self.given[name], "float32"))
 
     @property
+    def one_label(self):
+        """The label, or `None` without one, or with one for each of several outputs."""
+        labels = tree.flatten(self.label)
+        return labels[0] if len(labels) == 1 and hasattr(labels[0], "shape") else None
+
+    @property
     def has_one_label(self):
-        """Whether there is a label, and not one for each of several outputs."""
-        return hasattr(self.label, "shape")
+        """Whether there is `one_label`."""
+        return self.one_label is not None
 
     def clean(self, name):
         """What is given of a kind as float32, with what is not valid unknown."""

@@ -56,7 +56,7 @@ class LayerKnowledge:
     def present(self):
         """The concepts that the labels name, `(N, K)`, as `present_concepts` does."""
         known = self._knowledge
-        return present_concepts(known.label, self._class_concepts(), known.outputs)
+        return present_concepts(known.one_label, self._class_concepts(), known.outputs)
 
     @functools.cached_property
     def mask_known(self):

@@ -16,8 +16,9 @@ def present_concepts(label, class_concepts, outputs=None):
             `(N, 1)`.
         class_concepts: Array `(classes, K)` of zeros and ones.
         outputs: As `compiled_outputs` returns it. With `"softmax"` the likeliest class
-            of a row is present too, be it below 0.5; where all are alike none is. And
-            there is a class in each image, so an index of none is one not known.
+            of a row is present too, be it below 0.5. And there is a class in each
+            image, so an index of none is one not known, and so is a row of which no
+            class is likelier than the others.
 
     Returns:
         float32 tensor `(N, K)`; 1 present, 0 absent, -1 unknown.
@@ -39,18 +40,20 @@ def present_concepts(label, class_concepts, outputs=None):
         label, shape = ops.reshape(label, (-1, 1)), (shape[0], 1)
     if len(shape) == 2 and shape[1] == classes:
         chosen = _chosen(ops.cast(label, "float32"), outputs)
-        return ops.minimum(ops.matmul(ops.cast(chosen, "float32"), matrix), 1.0)
-    if is_flat:
+    elif is_flat:
         index = ops.reshape(ops.cast(label, "int32"), (-1, 1))
         chosen = ops.equal(index, ops.arange(classes))
-        present = ops.matmul(ops.cast(chosen, "float32"), matrix)
-        # Losses can ignore indices of no class.
-        is_known = ops.any(chosen, axis=-1, keepdims=True)
-        return ops.where(is_known, present, -1.0) if outputs == "softmax" else present
-    raise ValueError(
-        f"Expected labels (N,), (N, 1) or (N, {classes}) for {classes} classes. "
-        f"Received shape: {shape}"
-    )
+    else:
+        raise ValueError(
+            f"Expected labels (N,), (N, 1) or (N, {classes}) for {classes} classes. "
+            f"Received shape: {shape}"
+        )
+    present = ops.minimum(ops.matmul(ops.cast(chosen, "float32"), matrix), 1.0)
+    if outputs != "softmax":
+        return present
+    # Losses can ignore images without a class.
+    is_known = ops.any(chosen, axis=-1, keepdims=True)
+    return ops.where(is_known, present, -1.0)
 
 
 def _chosen(values, outputs):

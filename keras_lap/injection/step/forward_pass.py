@@ -88,7 +88,7 @@ class ForwardPass:
         """The classes that the labels name, 1 or 0, `(N, classes)`."""
         classes = single_output(self.predictions).shape[-1]
         known = self.knowledge
-        present = present_concepts(known.label, np.eye(classes), known.outputs)
+        present = present_concepts(known.one_label, np.eye(classes), known.outputs)
         return ops.maximum(present, 0)
 
     def predict(self, images):

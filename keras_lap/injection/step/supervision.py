@@ -107,18 +107,20 @@ class Supervision:
         """Which class has which concept of a layer, `(classes, K)`."""
         given, count = self._class_concepts, layer.concepts
         classes = single_output(predictions).shape[-1]
-        if given is None or (count == 1 and _tells_concepts_apart(given)):
+        if given is None:
             return default_class_concepts(classes, count)
+        if count == 1:
+            given = _has_any(given)
         of = f"layer {layer.name!r} (or leave that out of `layers`)"
         flags = class_concept_flags(given, classes, count, of)
         return flags.astype("float32")
 
 
-def _tells_concepts_apart(class_concepts):
-    """Whether checked class concepts are of more than one concept."""
+def _has_any(class_concepts):
+    """Which class has any concept, `(classes, 1)`, of checked class concepts."""
     if class_concepts.ndim == 1:
-        return class_concepts.any()
-    return class_concepts.shape[1] > 1
+        class_concepts = class_concepts[:, None] >= 0
+    return class_concepts.any(axis=1, keepdims=True)
 
 
 @contextlib.contextmanager

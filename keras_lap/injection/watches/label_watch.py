@@ -1,6 +1,6 @@
 """Watches for labels that are read as classes and may be measurements."""
 
-from keras import ops
+from keras import ops, tree
 
 from keras_lap.injection.watches.base_watch import BaseWatch
 
@@ -15,10 +15,11 @@ class LabelWatch(BaseWatch):
 
     def found(self, forward):
         knowledge = forward.knowledge
-        is_single = tuple(getattr(forward.predictions, "shape", ()))[-1:] == (1,)
+        outputs = tree.flatten(forward.predictions)
+        is_single = len(outputs) == 1 and tuple(outputs[0].shape)[1:] in ((), (1,))
         if not is_single or knowledge.outputs or not knowledge.has_one_label:
             return None
-        label = ops.cast(knowledge.label, "float32")
+        label = ops.cast(knowledge.one_label, "float32")
         return (label < 0.5) & (label != 0) & (label != -1)
 
     def message(self, count):

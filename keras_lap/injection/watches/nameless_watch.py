@@ -25,7 +25,7 @@ class NamelessWatch(BaseWatch):
         return (
             f"Targets {self._name!r} are the label's, and in {count} images they show "
             "something while the label names nothing, so that they count as empty or, "
-            "of an index of no class, not at all. Where labels are not known, such as "
+            "of images of no class, not at all. Where labels are not known, such as "
             "-1, leave them out by the flags 'valid'. Of two classes with one output, "
             "what they show may be the other one: a label of 1 names it, and folders "
             "of classes are numbered in alphabetical order. If labels are measurements "
