@@ -100,7 +100,7 @@ class BaseLAPooling(layers.Layer):
         self.base = base
         self.data_format = standardize_data_format(data_format)
         self.input_spec = layers.InputSpec(ndim=self.rank + 2)
-        self.head = None
+        self.head = self.gate = None
         if scores != "features":
             with keras.RematScope(None):
                 self.head = ScoreHead(
@@ -131,7 +131,6 @@ class BaseLAPooling(layers.Layer):
             initializer=keras.initializers.Constant(_inverse_softplus(self.alpha)),
             autocast=False,
         )
-        self.gate = None
         if self.base is not None:
             self.gate = self.add_weight(
                 name="gate",

@@ -488,6 +488,37 @@ def test_sample_weights_count_in_terms_on_several_outputs():
     assert_close(logs["loss"], [np.mean(weights * (own + term))], allowed, 0)
 
 
+def outputs_named(*names):
+    """A model with outputs of these names, that learns nothing, and images."""
+    inputs = keras.Input((SIZE, SIZE, 1))
+    pooled = GlobalLAPooling2D(concepts=CLASSES)(inputs)
+    model = keras.Model(
+        inputs,
+        {n: layers.Dense(CLASSES, activation="softmax", name=n)(pooled) for n in names},
+    )
+    loss = dict.fromkeys(names, "sparse_categorical_crossentropy")
+    model.compile(keras.optimizers.SGD(0.0), loss, run_eagerly=True)
+    return model, np.ones((4, SIZE, SIZE, 1), "float32")
+
+
+def test_sample_weights_are_of_the_output_that_is_called_label():
+    model, x = outputs_named("label", "other")
+    y, weights = {"label": LABEL, "other": LABEL}, {"label": 1, "other": 0}
+    weights = {name: np.full(4, weight, "float32") for name, weight in weights.items()}
+    by_hand = model.train_on_batch(x, y, weights, return_dict=True)
+    data = tf.data.Dataset.from_tensors((x, {"label": y}, weights))
+    injection = KnowledgeInjection(Exclusivity(), weights=0)
+    logs = model.fit(data, shuffle=False, verbose=0, callbacks=[injection]).history
+    assert_close(logs["loss"], [by_hand["loss"]], 1e-6, 0)
+
+
+def test_targets_with_the_names_of_outputs_belong_under_label():
+    model, x = outputs_named("label", "mask")
+    with pytest.raises(ValueError, match=r'(?s)under.*{"label": ..., "mask": ...}'):
+        y = {"label": LABEL, "mask": np.zeros((4, SIZE, SIZE))}
+        model.fit(x, y, verbose=0, callbacks=[KnowledgeInjection(Exclusivity())])
+
+
 def test_sample_weights_do_not_hide_what_is_wrong_with_the_targets():
     with pytest.raises(ValueError, match="Expected targets"):
         fit_outputs({"a": LABEL, "b": LABEL}, sample_weight=np.ones(4))

@@ -5,6 +5,7 @@ import functools
 import keras
 
 from keras_lap.injection.knowledge import holds_knowledge, split_targets
+from keras_lap.injection.step.are_names_of_outputs import are_names_of_outputs
 from keras_lap.injection.step.has_own import has_own
 from keras_lap.injection.step.replaced import replaced
 from keras_lap.injection.step.replicas import has_several_workers
@@ -49,7 +50,7 @@ def _on_label(model, name):
     @functools.wraps(compute)
     def compute_on_label(x, y, y_pred, sample_weight=None, **kwargs):
         is_meant = isinstance(y, dict) and "label" in y
-        if not is_meant or _are_named(model, y, y_pred):
+        if not is_meant or are_names_of_outputs(model, y, y_pred):
             return compute(x, y, y_pred, sample_weight, **kwargs)
         if not holds_knowledge(y):
             try:
@@ -59,7 +60,7 @@ def _on_label(model, name):
                 split_targets(y)
                 raise
         try:
-            weight = weight_of_label(sample_weight)
+            weight = weight_of_label(sample_weight, y)
             return compute(x, y["label"], y_pred, weight, **kwargs)
         except Exception:
             if not is_own:
@@ -68,12 +69,6 @@ def _on_label(model, name):
             return compute(x, y, y_pred, sample_weight, **kwargs)
 
     return compute_on_label
-
-
-def _are_named(model, y, y_pred):
-    """Whether the targets are those of outputs with their names."""
-    names = y_pred if isinstance(y_pred, dict) else getattr(model, "output_names", None)
-    return set(y) <= set(names or ())
 
 
 def _from_specs(build):

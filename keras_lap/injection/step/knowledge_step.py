@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_lap.injection.knowledge import Knowledge, split_targets
 from keras_lap.injection.losses.input_gradient_loss import InputGradientLoss
+from keras_lap.injection.step.are_names_of_outputs import are_names_of_outputs
 from keras_lap.injection.step.image_batch import ImageBatch
 from keras_lap.injection.step.input_tape import InputTape
 from keras_lap.injection.step.known_sizes import let_sizes_be_known
@@ -44,7 +45,7 @@ class KnowledgeStep:
 
         def step_with_knowledge(data):
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-            sample_weight = weight_of_label(sample_weight)
+            sample_weight = weight_of_label(sample_weight, y)
             knowledge = split_targets(y, self._supervision.outputs)
             if not model.built:
                 # Building may call the layers on placeholders, which no tape must see.
@@ -83,8 +84,9 @@ class KnowledgeStep:
         self, own, x=None, y=None, y_pred=None, sample_weight=None, **training
     ):
         """The model's own loss plus the weighted terms."""
-        loss = own(x, y, y_pred, sample_weight, **training)
         run = _current_run.get()
+        self._check_names(run.knowledge, y_pred)
+        loss = own(x, y, y_pred, sample_weight, **training)
         # It need not have been told what the model was called on.
         inputs, knowledge = run.inputs if x is None else x, run.knowledge
         forward = self._supervision.forward_pass(
@@ -111,6 +113,17 @@ class KnowledgeStep:
             # Unlike `+`, it brings both to one dtype.
             loss = ops.add(loss, weighted)
         return loss
+
+    def _check_names(self, knowledge, predictions):
+        """Raises a `ValueError` if what is given may be labels of several outputs."""
+        names, model = ["label", *knowledge.given], self._supervision.model
+        if knowledge.given and are_names_of_outputs(model, names, predictions):
+            raise ValueError(
+                "Expected the labels of several outputs under 'label', as in "
+                f'{{"label": {{"{names[0]}": ..., "{names[1]}": ...}}}}, beside what '
+                f"else is known. Received targets {names}, all of them names of "
+                "outputs."
+            )
 
 
 @dataclass(eq=False)
