@@ -20,6 +20,8 @@ from keras_lap.utils.class_concepts import standardize_class_concepts
 from keras_lap.utils.names import check_choice, listed
 from keras_lap.utils.warn import warn
 
+_ARGUMENTS = ("losses", "weights", "warmup", "balance", "layers", "class_concepts")
+
 
 class KnowledgeInjection(keras.callbacks.Callback):
     """Adds knowledge losses on LAP layers to the training of any compiled model.
@@ -82,6 +84,9 @@ class KnowledgeInjection(keras.callbacks.Callback):
     Validation data without what a term needs leaves it out of the validation loss.
     Terms that are warming up have their full weights in validation, so that the
     validation loss of one epoch can be compared with that of another.
+
+    After a training it warns of gates that are closed: list it behind callbacks that
+    bring back earlier weights then, as `EarlyStopping(restore_best_weights=True)` does.
 
     Only the steps of this `fit` are changed: between them and after them the model is
     as it was, and after an error so is every `fit` and `evaluate` to come.
@@ -174,13 +179,21 @@ class KnowledgeInjection(keras.callbacks.Callback):
         check_choice("balance", balance, BALANCES)
         self.balance = balance
         self.layers = _standardize_layers(layers)
-        self.class_concepts = None
         if class_concepts is not None:
-            self.class_concepts = standardize_class_concepts(class_concepts)
+            class_concepts = standardize_class_concepts(class_concepts)
+        self.class_concepts = class_concepts
         self._strategy = None
         self._terms = None
         self._functions = {}
         let_models_build_on_labels()
+
+    def __setattr__(self, name, value):
+        if name in _ARGUMENTS and hasattr(self, name):
+            raise AttributeError(
+                "Expected a new KnowledgeInjection with another argument, as steps "
+                f"that are compiled keep theirs. Received: {name}={value!r}"
+            )
+        super().__setattr__(name, value)
 
     def set_model(self, model):
         super().set_model(model)

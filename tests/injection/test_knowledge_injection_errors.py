@@ -32,6 +32,7 @@ from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.callbacks import KnowledgeInjection
 from keras_lap.layers import score_tape
 from keras_lap.losses import (
+    Absence,
     AreaPrior,
     BoxSupervision,
     ConceptLabels,
@@ -118,6 +119,13 @@ def test_refuses_losses_that_need_what_does_not_exist(loss):
 def test_takes_a_loss_without_a_list():
     loss = Presence()
     assert KnowledgeInjection(loss).losses == [loss]
+
+
+def test_refuses_to_become_another():
+    injection = KnowledgeInjection(Presence())
+    with pytest.raises(AttributeError, match=r"Expected a new.*Received: weights=2"):
+        injection.weights = 2
+    assert injection.weights == [1]
 
 
 def sequential(*inner, classes=CLASSES):
@@ -320,6 +328,8 @@ def test_layers_of_one_set_of_concepts_take_what_names_them(x, label):
         options = {"layers": "classes", "class_concepts": class_concepts}
         injection = KnowledgeInjection(losses, **options)
         fit(compiled(two_sets_of_concepts()), x, y, [injection])
+    # The last layer alone is asked.
+    fit(compiled(two_sets_of_concepts()), x, y, [KnowledgeInjection(Absence())])
 
 
 def test_flags_of_none_are_none(x, targets):

@@ -187,6 +187,21 @@ def test_works_along_with_an_opening_gate(x, label, mask, targets):
     assert_close(history["mask_supervision"][1], expected, **ALLOWED)
 
 
+class WithASpare(Subclassed):
+    """Has a LAP layer that it never calls, nor builds."""
+
+    def __init__(self):
+        super().__init__()
+        self.spare = GlobalLAPooling2D(base="avg")
+
+
+@pytest.mark.filterwarnings("ignore:`build..` was called on layer")
+def test_a_layer_that_is_never_called_has_no_gate_to_warn_of(x, targets):
+    model = compiled(WithASpare())
+    fit(model, x, targets, [KnowledgeInjection([MaskSupervision()])], epochs=2)
+    assert model.spare.gate is None
+
+
 class TwoPasses(keras.Model):
     """A functional model whose steps look at every image twice."""
 

@@ -16,6 +16,7 @@ from keras_lap.injection.knowledge import (
     present_concepts,
     resize_area,
 )
+from keras_lap.injection.knowledge.check_concepts import check_concepts
 
 LABELS = np.array([2, 0, 1])
 PRESENT = np.eye(3, dtype="float32")[LABELS]
@@ -412,6 +413,10 @@ def test_bounds_of_areas():
 def test_the_area_of_any_of_several_concepts_is_not_known(rng):
     area = rng.uniform(size=(3, 3, 2))
     assert_close(fitted(count=1, area=area)["area"], np.full((3, 1, 2), -1), 0, 0)
+
+
+def test_numbers_of_concepts_that_the_data_will_tell_are_not_checked():
+    check_concepts("concepts", None, fitted())
 
 
 @pytest.mark.parametrize("name, shape", [("concepts", (3, 2)), ("area", (3, 2, 2))])

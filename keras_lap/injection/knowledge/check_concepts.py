@@ -6,10 +6,10 @@ def check_concepts(name, count, layer):
 
     Args:
         name: The key of the targets.
-        count: Of how many concepts they are.
+        count: Of how many concepts they are, or `None` if only the data will tell.
         layer: The `LayerKnowledge`.
     """
-    if count != layer.concepts:
+    if count not in (None, layer.concepts):
         raise ValueError(
             f"Expected targets {name!r} of {layer.concepts} concepts, as the layer "
             f"has. Received: {count} concepts. If they are for other layers, name "

@@ -74,9 +74,11 @@ class Absence(CrossLayerLoss):
         self.top_fraction = top_fraction
         self.needs = (known_by,)
 
+    def told(self, forward):
+        return self.told_in_layer(_last(forward.layers).knowledge)
+
     def call(self, layers):
-        several = [layer for layer in layers if layer.logits.shape[-1] > 1]
-        last = (several or layers)[-1]
+        last = _last(layers)
         known = ops.cast(last.knowledge[self.known_by], "float32")
         maps = pixels_in_a_row(last.logits)
         count = pixel_count(self.top_fraction, ops.shape(maps)[1])
@@ -90,3 +92,9 @@ class Absence(CrossLayerLoss):
             "known_by": self.known_by,
             "top_fraction": self.top_fraction,
         }
+
+
+def _last(layers):
+    """The last one that has several concepts, if any has."""
+    several = [layer for layer in layers if layer.logits.shape[-1] > 1]
+    return (several or layers)[-1]

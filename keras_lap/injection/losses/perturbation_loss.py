@@ -23,8 +23,8 @@ class PerturbationLoss(ClassLoss):
     present, placed on the image as `explain(combine="product")` does: their geometric
     mean over the supervised layers that have such a concept. The scores are these
     whatever `score_activation` a layer has, so that they have a gradient where a ramp
-    is flat. In `fit`, a sample whose label names no class, or one of which no
-    layer has a concept, has a term of 0.
+    is flat. In `fit`, a sample whose label names no class, or one of which no layer has
+    a concept, is left out of the term.
 
     The model predicts as it does in use, without dropout and on its moving statistics.
     What it predicts for `x'` trains both the map and the network, and takes one more
@@ -121,22 +121,27 @@ class PerturbationLoss(ClassLoss):
 
         Args:
             logits: Logits of the classes, `(N, classes)`.
-            present: As given; 0 throughout for a sample without a map.
+            present: As given.
         """
         raise NotImplementedError(
             f"{type(self).__name__} must implement `call(logits, present)`."
         )
 
+    def told(self, forward):
+        _, exists = forward.label_map
+        return ops.any(forward.present_classes > 0, axis=-1) & (exists > 0)
+
     def of_pass(self, forward, counts):
         """The term of each sample, `(N,)`."""
-        maps, exists = forward.label_map
+        maps, _ = forward.label_map
         images = forward.images
         images = ops.cast(images, compute_dtype(images.dtype))
         kept = ops.cast(self.kept(maps), images.dtype)
         changed = kept * images + (1 - kept) * gaussian_blur(images, self.blur)
-        present = forward.present_classes * ops.cast(exists, "float32")[:, None]
-        logits = self._logits(forward.predict(changed))
-        return self._of_logits(stop_uncounted_gradients(logits, counts), present)
+        logits = stop_uncounted_gradients(
+            self._logits(forward.predict(changed)), counts
+        )
+        return self._of_logits(logits, forward.present_classes)
 
     def _logits(self, predictions):
         if len(predictions.shape) != 2:
