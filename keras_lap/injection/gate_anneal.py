@@ -6,8 +6,8 @@ import keras
 from keras import ops
 
 from keras_lap.graph.lap_layers import lap_layers
+from keras_lap.injection.are_in_order import are_in_order
 from keras_lap.layers.gate_warning import ClosedGateWarning, gates_of
-from keras_lap.utils.are_in_order import are_in_order
 from keras_lap.utils.names import check_choice
 from keras_lap.utils.warn import warn
 

@@ -150,24 +150,24 @@ def masks(mask):
 
 @pytest.mark.parametrize("mask, images", FITTING.values(), ids=FITTING)
 def test_masks_that_fit(mask, images):
-    masks(np.zeros(mask)).check_against(np.zeros(images))
+    masks(np.zeros(mask)).check_against(np.zeros(images), "channels_last")
 
 
 @pytest.mark.parametrize("mask, images", NOT_FITTING.values(), ids=NOT_FITTING)
 def test_refuses_masks_that_do_not_fit(mask, images):
     with pytest.raises(ValueError, match=r"(?s)Expected.*mask.*Received"):
-        masks(np.zeros(mask)).check_against(np.zeros(images))
+        masks(np.zeros(mask)).check_against(np.zeros(images), "channels_last")
 
 
 def test_channels_first_images_have_their_size_elsewhere():
     images, known = np.zeros((2, 3, 8, 6)), masks(np.zeros((2, 8, 6)))
     known.check_against(images, "channels_first")
     with pytest.raises(ValueError, match="aspect"):
-        known.check_against(images)
+        known.check_against(images, "channels_last")
 
 
 def test_without_masks_anything_fits():
-    Knowledge(LABELS).check_against({"image": np.zeros((2, 8, 6, 3))})
+    Knowledge(LABELS).check_against({"image": np.zeros((2, 8, 6, 3))}, "channels_last")
 
 
 # Other knowledge against images.
@@ -175,7 +175,7 @@ def test_without_masks_anything_fits():
 
 def test_all_kinds_fit():
     images = np.zeros((3, 8, 8, 1))
-    split_targets({"label": LABELS, **GIVEN}).check_against(images)
+    split_targets({"label": LABELS, **GIVEN}).check_against(images, "channels_last")
 
 
 NOT_FITTING_KINDS = {
@@ -195,4 +195,4 @@ NOT_FITTING_KINDS = {
 @pytest.mark.parametrize("given", NOT_FITTING_KINDS.values(), ids=NOT_FITTING_KINDS)
 def test_refuses_what_does_not_fit(given):
     with pytest.raises(ValueError, match=r"(?s)Expected.*Received"):
-        Knowledge(LABELS, given).check_against(np.zeros((3, 8, 8, 1)))
+        Knowledge(LABELS, given).check_against(np.zeros((3, 8, 8, 1)), "channels_last")

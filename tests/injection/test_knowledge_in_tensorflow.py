@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from tolerances import assert_close, tolerance
 
-from keras_lap.injection.knowledge import Knowledge, even_cells, resize_area
+from keras_lap.injection.knowledge import Knowledge
+from keras_lap.injection.places.even_cells import even_cells
+from keras_lap.injection.places.resize_area import resize_area
 from keras_lap.losses import Consistency, SupervisedLayer
 
 if keras.config.backend() != "tensorflow":
@@ -17,7 +19,9 @@ import tensorflow as tf
 def test_sizes_not_known_in_a_graph_are_not_checked():
     @tf.function(input_signature=[tf.TensorSpec([None] * 4), tf.TensorSpec([None] * 3)])
     def check(images, mask):
-        Knowledge(np.array([2, 0, 1]), {"mask": mask}).check_against(images)
+        Knowledge(np.array([2, 0, 1]), {"mask": mask}).check_against(
+            images, "channels_last"
+        )
         return True
 
     assert check(np.zeros((2, 8, 6, 3)), np.zeros((1, 6, 8)))
@@ -31,7 +35,7 @@ def test_ragged_tensors_are_refused_with_what_to_do(name, advice):
     ragged = tf.RaggedTensor.from_row_lengths(tf.zeros((3, 4)), [2, 1])
     known = Knowledge(np.array([2, 0]), {name: ragged})
     with pytest.raises(ValueError, match=f"'{name}'.*a ragged tensor: .*{advice}"):
-        known.check_against(np.zeros((2, 8, 6, 3)))
+        known.check_against(np.zeros((2, 8, 6, 3)), "channels_last")
 
 
 def test_one_graph_resizes_maps_of_all_sizes(rng):

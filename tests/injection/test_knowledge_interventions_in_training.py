@@ -15,8 +15,8 @@ from tolerances import assert_close
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D, explain
 from keras_lap.callbacks import KnowledgeInjection
-from keras_lap.injection.knowledge import even_cells
 from keras_lap.injection.losses.gaussian_blur import gaussian_blur
+from keras_lap.injection.places.even_cells import even_cells
 from keras_lap.injection.places.label_map import label_map
 from keras_lap.injection.step import forward_pass
 from keras_lap.layers import score_tape

@@ -12,11 +12,11 @@ from keras_lap.injection.knowledge import (
     Knowledge,
     LayerKnowledge,
     default_class_concepts,
-    even_cells,
     present_concepts,
-    resize_area,
 )
 from keras_lap.injection.knowledge.check_concepts import check_concepts
+from keras_lap.injection.places.even_cells import even_cells
+from keras_lap.injection.places.resize_area import resize_area
 
 LABELS = np.array([2, 0, 1])
 PRESENT = np.eye(3, dtype="float32")[LABELS]

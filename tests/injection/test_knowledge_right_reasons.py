@@ -375,7 +375,7 @@ def test_channels_first_gradients_are_turned_around(rng):
     inputs = keras.Input((3, 4, 5), dtype="float64")
     model = keras.Model(inputs, ops.sum(inputs**2, axis=(2, 3)))
     batch = ImageBatch(ops.convert_to_tensor(images), "channels_first")
-    with InputTape(model, batch) as tape:
+    with InputTape(model, batch, True) as tape:
         predictions = model(tape.inputs)
         gradient = tape.gradient(lambda predictions: predictions, predictions)
     assert batch.size == (2, 4, 5)

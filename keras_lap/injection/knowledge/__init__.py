@@ -8,12 +8,11 @@ from keras_lap.injection.knowledge.knowledge import (
     split_targets,
 )
 from keras_lap.injection.knowledge.layer_knowledge import FITTED, LayerKnowledge
-from keras_lap.injection.knowledge.names_no_concepts import NamesNoConcepts
 from keras_lap.injection.knowledge.present_concepts import (
+    NamesNoConcepts,
     default_class_concepts,
     present_concepts,
 )
-from keras_lap.injection.knowledge.resize_area import even_cells, resize_area
 
 __all__ = [
     "FITTED",
@@ -23,9 +22,7 @@ __all__ = [
     "LayerKnowledge",
     "NamesNoConcepts",
     "default_class_concepts",
-    "even_cells",
     "holds_knowledge",
     "present_concepts",
-    "resize_area",
     "split_targets",
 ]

@@ -3,8 +3,8 @@
 from keras import ops
 
 from keras_lap.injection.knowledge.check_concepts import check_concepts
+from keras_lap.injection.knowledge.doubt import no_shares
 from keras_lap.injection.knowledge.kind import Kind
-from keras_lap.injection.knowledge.no_shares import no_shares
 
 
 def _fit(area, layer):
@@ -17,16 +17,12 @@ def _fit(area, layer):
     return known
 
 
-def _is_known(area):
-    return ops.any(ops.convert_to_tensor(area) >= 0, axis=(1, 2))
-
-
 AREA = Kind(
     name="area",
     shapes=(("N", "K", 2),),
     unknown=-1,
     fit=_fit,
-    is_known=_is_known,
+    is_known=lambda area: ops.any(area >= 0, axis=(1, 2)),
     doubts=(
         no_shares(
             "area",

@@ -2,9 +2,8 @@
 
 from keras import ops
 
-from keras_lap.injection.knowledge.doubt import Doubt
+from keras_lap.injection.knowledge.doubt import Doubt, no_shares
 from keras_lap.injection.knowledge.kind import Kind
-from keras_lap.injection.knowledge.no_shares import no_shares
 from keras_lap.ops.arguments import widest_dtype
 
 

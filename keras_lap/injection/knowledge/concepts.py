@@ -18,10 +18,10 @@ def _fit(concepts, layer):
     return state
 
 
-def _is_known(concepts):
-    return ops.any(ops.convert_to_tensor(concepts) >= 0, axis=-1)
-
-
 CONCEPTS = Kind(
-    name="concepts", shapes=(("N", "K"),), unknown=-1, fit=_fit, is_known=_is_known
+    name="concepts",
+    shapes=(("N", "K"),),
+    unknown=-1,
+    fit=_fit,
+    is_known=lambda concepts: ops.any(concepts >= 0, axis=-1),
 )

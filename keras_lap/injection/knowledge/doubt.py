@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+# Boxes of annotated or augmented images may reach a little beyond the image.
+_SURELY_NO_SHARE = 1.5
+
 
 @dataclass(frozen=True)
 class Doubt:
@@ -16,3 +19,19 @@ class Doubt:
 
     flags: Callable
     message: Callable
+
+
+def no_shares(name, advice):
+    """The `Doubt` of values that are too far above 1 to be shares of the image.
+
+    Args:
+        name: Name of the kind of knowledge.
+        advice: What to do about them.
+    """
+    return Doubt(
+        flags=lambda values: values > _SURELY_NO_SHARE,
+        message=lambda count: (
+            f"Expected targets {name!r} as shares of the image, from 0 to 1. Received "
+            f"{count} values far above 1. {advice}"
+        ),
+    )

@@ -5,7 +5,7 @@ import functools
 from keras import ops
 
 from keras_lap.injection.knowledge.layer_knowledge import LayerKnowledge
-from keras_lap.injection.knowledge.resize_area import even_cells
+from keras_lap.injection.places.even_cells import even_cells
 
 
 class ImageKnowledge(LayerKnowledge):

@@ -110,7 +110,7 @@ class Knowledge:
         """Which masks are not known, `(N, K)`, or `(N, 1)` for masks of the label."""
         return mask_gaps(self.clean("mask"))
 
-    def check_against(self, inputs, data_format="channels_last"):
+    def check_against(self, inputs, data_format):
         """Raises a `ValueError` if the knowledge does not fit the images.
 
         Sizes that are not known before the data are not checked.

@@ -5,8 +5,10 @@ import functools
 from keras_lap.injection.knowledge.boxes import nameless_boxes
 from keras_lap.injection.knowledge.kinds import KINDS
 from keras_lap.injection.knowledge.mask import known_concepts, nameless_masks
-from keras_lap.injection.knowledge.names_no_concepts import NamesNoConcepts
-from keras_lap.injection.knowledge.present_concepts import present_concepts
+from keras_lap.injection.knowledge.present_concepts import (
+    NamesNoConcepts,
+    present_concepts,
+)
 
 FITTED = ("present", "mask_known", *KINDS)
 

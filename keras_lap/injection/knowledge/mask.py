@@ -7,7 +7,7 @@ from keras import ops
 from keras_lap.injection.knowledge.check_concepts import check_concepts
 from keras_lap.injection.knowledge.doubt import Doubt
 from keras_lap.injection.knowledge.kind import Kind
-from keras_lap.injection.knowledge.resize_area import resize_area
+from keras_lap.injection.places.resize_area import resize_area
 from keras_lap.utils.same_aspect import check_masks_aspect
 
 

@@ -3,7 +3,9 @@
 import numpy as np
 from keras import ops
 
-from keras_lap.injection.knowledge.names_no_concepts import NamesNoConcepts
+
+class NamesNoConcepts(ValueError):  # noqa: N818
+    """Labels of which it is not known which concepts of a layer they name."""
 
 
 def present_concepts(label, class_concepts, outputs=None):
@@ -79,7 +81,7 @@ def default_class_concepts(classes, concepts):
         a layer with one class-free concept.
 
     Raises:
-        ValueError: If neither fits.
+        NamesNoConcepts: If neither fits.
     """
     if concepts == classes:
         return np.eye(classes, dtype="float32")

@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
+from keras_lap.injection.are_in_order import are_in_order
 from keras_lap.injection.losses.knowledge_loss import KnowledgeLoss, concept_mean
-from keras_lap.utils.are_in_order import are_in_order
 
 
 @keras.saving.register_keras_serializable("keras_lap")

@@ -8,9 +8,8 @@ from keras_lap.injection.losses.knowledge_loss import (
     concept_mean,
     masked_mean,
 )
+from keras_lap.injection.places.overlap import TOUCHED, overlap
 
-# A pixel covered by less than this share is outside of a box: rounding may cover it.
-_TOUCHED = 1e-4
 _NOWHERE = -1e30
 
 
@@ -126,8 +125,7 @@ def _covered(begin, end, count):
     begin, end = (
         place[:, None] * ops.cast(count, begin.dtype) for place in (begin, end)
     )
-    share = ops.minimum(end, pixels + 1) - ops.maximum(begin, pixels)
-    return ops.where(share > _TOUCHED, share, 0.0)
+    return overlap(begin, end, pixels)
 
 
 def _owners(rows, columns, present, numbers):
@@ -151,7 +149,7 @@ def _missed(best, covered, across, axis):
     """Mean of `softplus(-max)` over the lines across each box, `(N, M)`."""
     highest = ops.max(ops.where(across > 0, best, _NOWHERE), axis=axis)
     missed = ops.sum(ops.softplus(-highest) * covered, axis=1)
-    return missed / ops.maximum(ops.sum(covered, axis=1), _TOUCHED)
+    return missed / ops.maximum(ops.sum(covered, axis=1), TOUCHED)
 
 
 def _outside(rows, columns, owners):

@@ -7,9 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_lap.injection.losses.cross_layer_loss import CrossLayerLoss
-
-# A pixel covered by less than this share is outside of a cell: rounding may cover it.
-_TOUCHED = 1e-4
+from keras_lap.injection.places.overlap import TOUCHED
 
 
 @keras.saving.register_keras_serializable("keras_lap")
@@ -99,7 +97,7 @@ def _pixels_under(cells, pixels):
     if not all(isinstance(sides, np.ndarray) for sides in (cells, pixels)):
         # Sizes that are not known before the data.
         xp, cells, pixels = ops, *map(ops.convert_to_tensor, (cells, pixels))
-    margin = _TOUCHED * (pixels[0, 1] - pixels[0, 0])
+    margin = TOUCHED * (pixels[0, 1] - pixels[0, 0])
     before = pixels[None, :, 1] <= cells[:, :1] + margin
     behind = pixels[None, :, 0] >= cells[:, 1:] - margin
     final = ops.shape(pixels)[0] - 1

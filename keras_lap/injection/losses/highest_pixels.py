@@ -2,8 +2,8 @@
 
 from keras import ops
 
+from keras_lap.injection.are_in_order import are_in_order
 from keras_lap.ops.arguments import widest_dtype
-from keras_lap.utils.are_in_order import are_in_order
 
 
 def check_top_fraction(top_fraction):

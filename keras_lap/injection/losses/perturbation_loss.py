@@ -4,11 +4,11 @@ import math
 
 from keras import ops
 
+from keras_lap.injection.are_in_order import are_in_order
 from keras_lap.injection.losses.class_loss import ClassLoss
 from keras_lap.injection.losses.gaussian_blur import gaussian_blur
 from keras_lap.injection.losses.stop_uncounted_gradients import stop_uncounted_gradients
 from keras_lap.ops.arguments import compute_dtype
-from keras_lap.utils.are_in_order import are_in_order
 
 
 class PerturbationLoss(ClassLoss):

@@ -2,8 +2,8 @@
 
 from keras import ops
 
-from keras_lap.injection.knowledge import even_cells
 from keras_lap.injection.losses.stop_uncounted_gradients import stop_uncounted_gradients
+from keras_lap.injection.places.even_cells import even_cells
 
 
 class SupervisedLayer:

@@ -5,7 +5,7 @@ from keras import tree
 from keras_lap.utils.layout import height_and_width
 
 
-def image_sizes(inputs, data_format="channels_last"):
+def image_sizes(inputs, data_format):
     """Heights and widths of the images that a model is called on.
 
     Args:
@@ -20,7 +20,7 @@ def image_sizes(inputs, data_format="channels_last"):
     return {height_and_width(each, data_format) for each in shapes if len(each) == 4}
 
 
-def image_size(inputs, data_format="channels_last"):
+def image_size(inputs, data_format):
     """Height and width of the images that a model is called on.
 
     Args:

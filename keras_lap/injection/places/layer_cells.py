@@ -6,7 +6,7 @@ from keras import ops
 from keras_lap.graph.call_graph import Graph
 from keras_lap.graph.functional_of import functional_of
 from keras_lap.graph.receptive_grids import receptive_grids
-from keras_lap.injection.knowledge import even_cells
+from keras_lap.injection.places.even_cells import even_cells
 from keras_lap.injection.places.image_size import image_size
 
 

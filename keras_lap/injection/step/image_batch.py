@@ -21,7 +21,7 @@ class ImageBatch:
         ValueError: If there is no such tensor.
     """
 
-    def __init__(self, inputs, data_format="channels_last"):
+    def __init__(self, inputs, data_format):
         tensors = tree.flatten(inputs)
         if len(tensors) != 1 or not _is_image(tensors[0]):
             raise ValueError(

@@ -13,7 +13,7 @@ class BaseInputTape:
         inputs: What the model has to be called on.
     """
 
-    def __init__(self, model, batch, is_training=True):
+    def __init__(self, model, batch, is_training):
         self.inputs = batch.as_inputs(batch.images)
         self._batch = batch
         self._model = model

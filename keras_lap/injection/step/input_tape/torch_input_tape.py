@@ -9,7 +9,7 @@ from keras_lap.injection.step.input_tape.base_input_tape import BaseInputTape
 class InputTape(BaseInputTape):
     """Those of the very forward pass inside of the block."""
 
-    def __init__(self, model, batch, is_training=True):
+    def __init__(self, model, batch, is_training):
         super().__init__(model, batch, is_training)
         images = ops.convert_to_tensor(batch.images)
         self._images = images.detach().clone().requires_grad_()

@@ -3,10 +3,8 @@
 import numpy as np
 from keras import ops
 
+from keras_lap.injection.places.overlap import overlap
 from keras_lap.ops.arguments import widest_dtype
-
-# Shares of a pixel up to this are errors of rounding.
-_ROUNDING = 1e-4
 
 
 def resize_area(maps, cells):
@@ -26,27 +24,6 @@ def resize_area(maps, cells):
     return ops.einsum("yh,nhwk,xw->nyxk", rows, maps, columns)
 
 
-def even_cells(size):
-    """Cells for `resize_area` that divide the maps evenly.
-
-    Args:
-        size: `(height, width)`, integers or scalar tensors.
-
-    Returns:
-        float64 cells of the rows and of the columns: arrays for integers, else tensors.
-    """
-    return [_even_cells(count) for count in size]
-
-
-def _even_cells(count):
-    if isinstance(count, int):
-        edges = np.arange(count + 1) / count
-        return np.stack([edges[:-1], edges[1:]], axis=-1)
-    dtype = widest_dtype()
-    edges = ops.cast(ops.arange(count + 1), dtype) / ops.cast(count, dtype)
-    return ops.stack([edges[:-1], edges[1:]], axis=-1)
-
-
 def _area_weights(count, cells):
     """Share of each of `count` pixels in each cell, `(cells, count)`.
 
@@ -55,12 +32,9 @@ def _area_weights(count, cells):
     is_static = isinstance(count, int) and isinstance(cells, np.ndarray)
     xp, dtype = (np, "float64") if is_static else (ops, widest_dtype())
     edges = count * cells[..., None] if is_static else _scaled(cells, count, dtype)
-    pixels = xp.arange(count, dtype=dtype)
-    low = xp.maximum(edges[:, 0], pixels)
-    high = xp.minimum(edges[:, 1], pixels + 1)
-    overlap = xp.where(high - low > _ROUNDING, high - low, 0.0)
-    total = xp.sum(overlap, axis=-1, keepdims=True)
-    return ops.cast(overlap / xp.where(total > 0, total, 1.0), "float32")
+    shares = overlap(edges[:, 0], edges[:, 1], xp.arange(count, dtype=dtype), xp)
+    total = xp.sum(shares, axis=-1, keepdims=True)
+    return ops.cast(shares / xp.where(total > 0, total, 1.0), "float32")
 
 
 def _scaled(cells, count, dtype):
