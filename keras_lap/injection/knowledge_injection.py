@@ -12,9 +12,9 @@ from keras_lap.injection.step.replicas import scope_of, strategy_of
 from keras_lap.injection.step.step_function import StepFunction
 from keras_lap.injection.step.supervision import Supervision
 from keras_lap.injection.step.terms import BALANCES, Terms
+from keras_lap.injection.warn_of_moving_pixels import warn_of_moving_pixels
+from keras_lap.injection.warn_of_shared_layers import warn_of_shared_layers
 from keras_lap.injection.watches import watches_of
-from keras_lap.injection.watches.warn_of_moving_pixels import warn_of_moving_pixels
-from keras_lap.injection.watches.warn_of_shared_layers import warn_of_shared_layers
 from keras_lap.layers.gate_warning import ClosedGateWarning, gate_warning, gates_of
 from keras_lap.utils.class_concepts import standardize_class_concepts
 from keras_lap.utils.names import check_choice, listed

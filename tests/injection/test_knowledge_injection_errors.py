@@ -287,7 +287,7 @@ def test_boxes_that_name_their_concepts_need_no_label(x):
 def test_boxes_that_name_their_concepts_go_beside_labels_of_pixels(x, mask):
     inputs = keras.Input((SIZE, SIZE, 1))
     pooled = LAPooling2D(2, concepts=2)(inputs)
-    outputs = layers.Dense(2, activation="softmax")(layers.UpSampling2D(2)(pooled))
+    outputs = layers.Conv2DTranspose(2, 2, strides=2, activation="softmax")(pooled)
     model = compiled(keras.Model(inputs, outputs))
     y = {"label": mask, **A_BOX, "box_concepts": np.zeros((SAMPLES, 1))}
     assert first(fit(model, x, y, [KnowledgeInjection([BoxSupervision()])]))

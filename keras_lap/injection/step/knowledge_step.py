@@ -30,7 +30,7 @@ class KnowledgeStep:
         supervision: The `Supervision` of the model.
         losses: List of losses, settled for the model.
         terms: The `Terms` of the losses.
-        watches: List of the `BaseWatch`es of the losses.
+        watches: List of the `Watch`es of the losses.
     """
 
     def __init__(self, supervision, losses, terms, watches):

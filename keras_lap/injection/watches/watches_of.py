@@ -1,15 +1,17 @@
 """Which watches some losses need."""
 
+import functools
+
 from keras_lap.graph.guess_warning import GuessedPlaceWarning, guess_warning
 from keras_lap.injection.knowledge import KINDS
 from keras_lap.injection.losses.cross_layer_loss import CrossLayerLoss
 from keras_lap.injection.losses.knowledge_loss import KnowledgeLoss
-from keras_lap.injection.watches.box_concept_watch import BoxConceptWatch
-from keras_lap.injection.watches.grey_picture_watch import GreyPictureWatch
-from keras_lap.injection.watches.label_watch import LabelWatch
-from keras_lap.injection.watches.nameless_watch import NamelessWatch
-from keras_lap.injection.watches.place_watch import PlaceWatch, places_of_images
-from keras_lap.injection.watches.value_watch import ValueWatch
+from keras_lap.injection.watches.grey_pictures import grey_pictures
+from keras_lap.injection.watches.measurements import measurements
+from keras_lap.injection.watches.nameless import nameless
+from keras_lap.injection.watches.unknown_box_concepts import unknown_box_concepts
+from keras_lap.injection.watches.unknown_places import places_of_images, unknown_places
+from keras_lap.injection.watches.watch import Watch
 
 _ON_LAYERS = KnowledgeLoss | CrossLayerLoss
 
@@ -21,31 +23,40 @@ def watches_of(losses):
         losses: List of losses.
 
     Returns:
-        List of `BaseWatch`es.
+        List of `Watch`es.
     """
     taken = {name for loss in losses for name in loss.takes}
-    watches = [
-        ValueWatch(kind.name, doubt)
+    looks = [
+        functools.partial(_doubtful, kind.name, doubt)
         for kind in KINDS.values()
         if kind.name in taken
         for doubt in kind.doubts
     ]
     on_layers = [each.takes for each in losses if isinstance(each, _ON_LAYERS)]
     if any("mask" in names for names in on_layers):
-        watches += [NamelessWatch("mask"), GreyPictureWatch()]
+        looks += [functools.partial(nameless, "mask"), grey_pictures]
     if any({"boxes", "present"} <= set(names) for names in on_layers):
-        watches.append(NamelessWatch("boxes"))
+        looks.append(functools.partial(nameless, "boxes"))
     if "box_concepts" in taken:
-        watches.append(BoxConceptWatch())
+        looks.append(unknown_box_concepts)
     # Boxes that a label does not name are watched for themselves.
     if any("present" in names and "boxes" not in names for names in on_layers):
-        watches.append(LabelWatch())
+        looks.append(measurements)
+    watches = [Watch(look) for look in looks]
     if placed := [loss.name for loss in losses if loss.compares_places]:
-        watches += [
-            PlaceWatch(placed, places_of_images),
-            PlaceWatch(placed, _guesses, GuessedPlaceWarning),
-        ]
+        sizes, guesses = (
+            functools.partial(unknown_places, placed, reason)
+            for reason in (places_of_images, _guesses)
+        )
+        watches += [Watch(sizes), Watch(guesses, GuessedPlaceWarning)]
     return watches
+
+
+def _doubtful(name, doubt, forward):
+    """Values of a kind of knowledge of which there is a doubt."""
+    if name not in forward.knowledge.given:
+        return None
+    return doubt.flags(forward.knowledge.clean(name)), doubt.message
 
 
 def _guesses(forward):

@@ -1,35 +1,21 @@
-"""Watches for maps of which it is not known where they lie in the image."""
+"""Looks for maps of which it is not known where they lie in the image."""
 
 from keras_lap.injection.places.image_size import image_sizes
-from keras_lap.injection.watches.base_watch import BaseWatch
 
 
-class PlaceWatch(BaseWatch):
-    """Counts the runs in which places of maps are not known.
+def unknown_places(names, reason, forward):
+    """That losses compare places of maps that are not known.
 
     Args:
-        names: List of the names of the losses that compare places.
+        names: List of the names of these losses.
         reason: Function of a `ForwardPass` that returns what is not known of its
             places, and what to do, or `None`.
-        category: Class of the warning.
+        forward: The `ForwardPass`, of a `Watch`.
     """
-
-    def __init__(self, names, reason, category=UserWarning):
-        super().__init__()
-        self.category = category
-        self._names = names
-        self._reason = reason
-        self._text = None
-
-    def found(self, forward):
-        text = self._reason(forward)
-        if text is None:
-            return None
-        self._text = text
-        return True
-
-    def message(self, count):
-        return f"The losses {self._names} compare places in the image. {self._text}"
+    text = reason(forward)
+    if text is None:
+        return None
+    return True, lambda _: f"The losses {names} compare places in the image. {text}"
 
 
 def places_of_images(forward):

@@ -1,4 +1,4 @@
-"""What all watches over the steps of a training have in common."""
+"""A watch over the steps of a training."""
 
 import keras
 from keras import ops
@@ -6,19 +6,22 @@ from keras import ops
 from keras_lap.utils.warn import warn
 
 
-class BaseWatch:
+class Watch:
     """Counts, step by step, something that is to be warned of.
 
     The count is a variable of the steps, which run without Python once they are
     compiled, and need not wait for anybody to look at their data.
 
-    Attributes:
+    Args:
+        look: Function of a `ForwardPass` that returns flags of what there is, and a
+            function of their number that says so; or `None` if there can be none.
         category: Class of the warning.
     """
 
-    category = UserWarning
-
-    def __init__(self):
+    def __init__(self, look, category=UserWarning):
+        self._look = look
+        self._category = category
+        self._message = None
         self._count = keras.metrics.Sum()
         self._has_warned = False
 
@@ -34,21 +37,14 @@ class BaseWatch:
 
     def add(self, forward):
         """Takes note of a step, a `ForwardPass`."""
-        found = self.found(forward)
+        found = self._look(forward)
         if found is not None:
-            self._count.update_state(ops.sum(ops.cast(found, "float32")))
-
-    def found(self, forward):
-        """Flags of what there is in a `ForwardPass`, or `None` if there can be none."""
-        raise NotImplementedError
-
-    def message(self, count):
-        """What to say of a count that is not zero."""
-        raise NotImplementedError
+            flags, self._message = found
+            self._count.update_state(ops.sum(ops.cast(flags, "float32")))
 
     def warn(self):
         """Warns of what was found, if it did not before. It waits for the last step."""
         count = 0 if self._has_warned else int(self._count.result())
         if count:
             self._has_warned = True
-            warn(self.message(count), self.category)
+            warn(self._message(count), self._category)
