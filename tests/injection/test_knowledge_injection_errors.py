@@ -286,12 +286,12 @@ def test_boxes_that_name_their_concepts_need_no_label(x):
 
 def test_boxes_that_name_their_concepts_go_beside_labels_of_pixels(x, mask):
     inputs = keras.Input((SIZE, SIZE, 1))
-    pooled = LAPooling2D(2, concepts=2)(inputs)
-    outputs = layers.Conv2DTranspose(2, 2, strides=2, activation="softmax")(pooled)
-    model = compiled(keras.Model(inputs, outputs))
-    y = {"label": mask, **A_BOX, "box_concepts": np.zeros((SAMPLES, 1))}
+    pooled = LAPooling2D(2)(inputs)
+    outputs = layers.Conv2DTranspose(1, 2, strides=2)(pooled)
+    model = compiled(keras.Model(inputs, outputs), loss="mse", metrics=[])
+    y = {"label": mask[..., None], **A_BOX, "box_concepts": np.zeros((SAMPLES, 1))}
     assert first(fit(model, x, y, [KnowledgeInjection([BoxSupervision()])]))
-    with pytest.raises(ValueError, match=r"(?s)one output, the classes.*, 2\)"):
+    with pytest.raises(ValueError, match=r"(?s)one output, the classes.*, 1\)"):
         fit(model, x, y, [KnowledgeInjection([Presence()])])
 
 
