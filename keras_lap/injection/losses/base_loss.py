@@ -107,5 +107,10 @@ def in_float32(tensors):
     return {name: ops.cast(tensor, "float32") for name, tensor in tensors.items()}
 
 
+def must_implement(loss, method):
+    """The error of a subclass without one of its methods."""
+    return NotImplementedError(f"{type(loss).__name__} must implement `{method}`.")
+
+
 def _snake_case(name):
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

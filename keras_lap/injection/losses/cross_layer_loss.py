@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_lap.injection.losses.base_loss import BaseLoss
+from keras_lap.injection.losses.base_loss import BaseLoss, must_implement
 
 
 class CrossLayerLoss(BaseLoss):
@@ -62,9 +62,7 @@ class CrossLayerLoss(BaseLoss):
 
     def call(self, layers):
         """Per-sample loss; the part that subclasses write."""
-        raise NotImplementedError(
-            f"{type(self).__name__} must implement `call(layers)`."
-        )
+        raise must_implement(self, "call(layers)")
 
     def told(self, forward):
         told = [self.told_in_layer(layer.knowledge) for layer in forward.layers]

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_lap.injection.losses.base_loss import BaseLoss, in_float32
+from keras_lap.injection.losses.base_loss import BaseLoss, in_float32, must_implement
 from keras_lap.injection.losses.stop_uncounted_gradients import stop_uncounted_gradients
 
 
@@ -65,15 +65,11 @@ class InputGradientLoss(BaseLoss):
 
     def explained(self, predictions):
         """What the gradient is taken of, a float tensor; summed over all its axes."""
-        raise NotImplementedError(
-            f"{type(self).__name__} must implement `explained(predictions)`."
-        )
+        raise must_implement(self, "explained(predictions)")
 
     def call(self, gradient, **knowledge):
         """Per-sample loss."""
-        raise NotImplementedError(
-            f"{type(self).__name__} must implement `call(gradient, **knowledge)`."
-        )
+        raise must_implement(self, "call(gradient, **knowledge)")
 
     def told(self, forward):
         return self.told_in_layer(forward.image_knowledge)

@@ -4,7 +4,7 @@ import functools
 
 from keras import ops
 
-from keras_lap.injection.losses.base_loss import BaseLoss, in_float32
+from keras_lap.injection.losses.base_loss import BaseLoss, in_float32, must_implement
 from keras_lap.injection.losses.stop_uncounted_gradients import stop_uncounted_gradients
 
 _SMALLEST_REGION = 1e-4
@@ -65,9 +65,7 @@ class KnowledgeLoss(BaseLoss):
 
     def call(self, logits, **knowledge):
         """Per-sample loss; the part that subclasses write."""
-        raise NotImplementedError(
-            f"{type(self).__name__} must implement `call(logits, **knowledge)`."
-        )
+        raise must_implement(self, "call(logits, **knowledge)")
 
     # Unlike a property it may be set.
     @functools.cached_property

@@ -5,6 +5,7 @@ import math
 from keras import ops
 
 from keras_lap.injection.are_in_order import are_in_order
+from keras_lap.injection.losses.base_loss import must_implement
 from keras_lap.injection.losses.class_loss import ClassLoss
 from keras_lap.injection.losses.gaussian_blur import gaussian_blur
 from keras_lap.injection.losses.stop_uncounted_gradients import stop_uncounted_gradients
@@ -114,7 +115,7 @@ class PerturbationLoss(ClassLoss):
 
         The rest of it is blurred.
         """
-        raise NotImplementedError(f"{type(self).__name__} must implement `kept(maps)`.")
+        raise must_implement(self, "kept(maps)")
 
     def call(self, logits, present):
         """Per-sample loss.
@@ -123,9 +124,7 @@ class PerturbationLoss(ClassLoss):
             logits: Logits of the classes, `(N, classes)`.
             present: As given.
         """
-        raise NotImplementedError(
-            f"{type(self).__name__} must implement `call(logits, present)`."
-        )
+        raise must_implement(self, "call(logits, present)")
 
     def told(self, forward):
         _, exists = forward.label_map
