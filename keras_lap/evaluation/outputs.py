@@ -23,7 +23,7 @@ import numpy as np
 
 from keras_lap.classifier.chosen_output import chosen_output
 from keras_lap.classifier.class_outputs import class_outputs
-from keras_lap.classifier.squashing import gives_logits
+from keras_lap.classifier.gives_logits import gives_logits
 
 
 def predict_batch(model, images):

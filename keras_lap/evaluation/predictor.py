@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_lap.classifier.chosen_output import chosen_output
 from keras_lap.classifier.class_outputs import class_outputs, holds_logits
-from keras_lap.classifier.squashing import gives_logits
+from keras_lap.classifier.gives_logits import gives_logits
 from keras_lap.evaluation.outputs import predict_batch
 from keras_lap.graph.data_format_of import data_format_of
 from keras_lap.utils.layout import DATA_FORMATS, channel_axis

@@ -6,9 +6,9 @@ import itertools
 
 import keras
 
-from keras_lap.classifier.squashing import has_squashing_activation, is_squashing
 from keras_lap.graph.functional_of import functional_of
 from keras_lap.graph.inputs_given import inputs_given
+from keras_lap.graph.squashing import has_squashing_activation, is_squashing
 from keras_lap.utils.layout import height_and_width
 
 

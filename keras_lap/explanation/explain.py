@@ -1,7 +1,7 @@
 """Explanations read from the forward pass."""
 
+from keras_lap.classifier.gives_logits import gives_logits
 from keras_lap.classifier.labels import check_labels, standardize_labels
-from keras_lap.classifier.squashing import gives_logits
 from keras_lap.explanation.batches_with_passes import batches_with_passes
 from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.explanation import Explanation

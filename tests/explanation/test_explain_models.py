@@ -9,7 +9,7 @@ from keras import layers, ops
 from lap_models import maps_of, slow_flow_step, small_model
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D, convert, explain
-from keras_lap.classifier.squashing import gives_logits
+from keras_lap.classifier.gives_logits import gives_logits
 from keras_lap.evaluation.outputs import class_scores
 from keras_lap.graph.receptive_grid import ReceptiveGrid
 from keras_lap.layers import score_tape

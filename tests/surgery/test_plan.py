@@ -162,6 +162,9 @@ def test_automatic_concepts_without_classes():
     several = keras.Model(features.input, [features.output, layers.MaxPooling2D()(x)])
     for model in (features, maps, several):
         assert set(concepts_of(keras_lap.plan(model))) == {1}
+    for squash in (layers.Softmax(), layers.Activation("sigmoid")):
+        classes = keras.Model(features.input, squash(features.output))
+        assert concepts_of(keras_lap.plan(classes)) == [9]
 
 
 # Editing.

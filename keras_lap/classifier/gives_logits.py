@@ -1,30 +1,10 @@
-"""Whether a model ends in a softmax or sigmoid, as its graph tells."""
+"""Whether what a model predicts are logits, as its graph tells."""
 
 import keras
 
 from keras_lap.classifier.chosen_output import chosen_output
 from keras_lap.graph.functional_of import functional_of
-
-# Those of Keras, of `keras.ops` and of `tf.nn`.
-_FUNCTIONS = ("softmax", "softmax_v2", "sigmoid")
-
-
-def is_squashing(operation):
-    """Whether an operation is a softmax or sigmoid, a layer or one of `keras.ops`."""
-    # The name is what the layers and the operations have in common.
-    return type(operation).__name__ in ("Softmax", "Sigmoid")
-
-
-def has_squashing_activation(operation):
-    """Whether a layer has a softmax or sigmoid, of any kind, for its `activation`.
-
-    A recurrent layer does not count: its outputs are squashed at every step.
-    """
-    if isinstance(operation, keras.layers.RNN):
-        return False
-    activation = getattr(operation, "activation", None)
-    name = getattr(activation, "__name__", None)
-    return name in _FUNCTIONS or is_squashing(activation)
+from keras_lap.graph.squashing import has_squashing_activation, is_squashing
 
 
 def gives_logits(model, output=None):
@@ -45,7 +25,7 @@ def gives_logits(model, output=None):
     Example:
 
     >>> import keras
-    >>> from keras_lap.classifier.squashing import gives_logits
+    >>> from keras_lap.classifier.gives_logits import gives_logits
     >>> network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
     >>> gives_logits(network)
     True
