@@ -135,6 +135,15 @@ def test_images_of_open_size_need_not_fit_together():
     assert plan.estimate().before.multiply_adds == 2 * 64 * 3 * 4 + 4 * 4
 
 
+def test_a_size_that_the_model_does_not_take_is_told():
+    inputs = keras.Input((None, None, 3))
+    x = layers.UpSampling2D()(layers.MaxPooling2D()(inputs))
+    model = keras.Model(inputs, layers.Add(name="skip")([x, inputs]))
+    with pytest.raises(ValueError, match=r"'skip' fails .*\(7, 7, 3\).*`image_size="):
+        keras_lap.plan(model, image_size=7)
+    assert len(keras_lap.plan(model).places) == 1
+
+
 # Nested models.
 
 
