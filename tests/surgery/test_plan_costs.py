@@ -254,6 +254,32 @@ def test_a_slice_of_channels_leaves_the_stage():
     assert reaches_of(plan) == {"a": (0, (1, 1)), "b": (1, (2, 2))}
 
 
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_channels_that_are_taken_apart_and_stacked_are_a_map(data_format):
+    layout = {"data_format": data_format}
+    x = inputs = keras.Input((32, 32, 3))
+    if data_format == "channels_first":
+        x = layers.Permute((3, 1, 2))(x)
+    x = keras.applications.resnet.preprocess_input(x, data_format)
+    x = layers.MaxPooling2D(name="a", **layout)(layers.Conv2D(4, 3, **layout)(x))
+    plan = keras_lap.plan(keras.Model(inputs, x))
+    assert reaches_of(plan) == {"a": (0, (3, 3))}
+
+
+def test_pooling_by_operations_stays_and_is_followed():
+    x = inputs = keras.Input((32, 32, 3))
+    x = layers.MaxPooling2D(name="a")(keras.ops.max_pool(x, 2))
+    x = x * keras.ops.mean(x, axis=(1, 2), keepdims=True)
+    x = keras.ops.mean(keras.ops.average_pool(x, 2), axis=(-3, -2))
+    plan = keras_lap.plan(keras.Model(inputs, layers.Dense(4)(x)))
+    assert reaches_of(plan) == {"a": (1, (2, 2))}
+    stays = {row.kind: row.reason for row in plan.rows if not row.lap}
+    assert list(stays) == ["MaxPool", "AveragePool", "Mean"]
+    assert stays["Mean"] == (
+        "it is an operation: use the layer `GlobalAveragePooling2D`"
+    )
+
+
 def test_channels_first_map_that_was_made_of_the_whole_image():
     x = inputs = keras.Input((3, 64, 32))
     x = layers.Dense(8 * 16 * 8)(layers.Flatten()(x))
