@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_lap.datasets._box_planes import boxes_around, paint_boxes
-from keras_lap.datasets._keep_thin import KeepThin
+from keras_lap.datasets.box_planes import boxes_around, paint_boxes
+from keras_lap.datasets.keep_thin import KeepThin
 from keras_lap.utils.moves_pixels import moves_pixels
 from keras_lap.utils.preprocessing_layers import MASK_BREAKING
 

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from keras_lap.datasets._stretched import stretched
+from keras_lap.datasets.stretched import stretched
 from keras_lap.files.class_folders import class_folders
 from keras_lap.files.each_image import each_image
 from keras_lap.files.image_files import MASKS
