@@ -30,9 +30,9 @@ import keras_lap
 from keras_lap.callbacks import GateAnneal, KnowledgeInjection
 from keras_lap.evaluation import compare, grad_cam
 from keras_lap.evaluation.explainers import LAP, CenterGaussian, GradCAM
+from keras_lap.files.image_files import image_files
 from keras_lap.losses import MaskSupervision
 
-ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 BATCH_SIZE = 16
 # One in so many crops is kept back to measure on.
 KEPT_BACK = 8
@@ -46,7 +46,8 @@ def main(arguments=None):
     """
     arguments = parse_arguments(arguments)
     keras.utils.set_random_seed(0)
-    files = photo_files(arguments.photos)
+    own = importlib.resources.files("sklearn.datasets.images")
+    files = image_files(arguments.photos or [own])
     weights = None if arguments.weights == "none" else arguments.weights
     network = application_network(arguments.network, weights, arguments.image_size)
     size = network.input_shape[1:3]
@@ -124,32 +125,6 @@ def parse_arguments(arguments):
         "--figure", default="results/imagenet_photos.png", help="PNG to write"
     )
     return parser.parse_args(arguments)
-
-
-def photo_files(paths):
-    """Files as given, and those in folders; two of scikit-learn's if none is given."""
-    if not paths:
-        paths = [importlib.resources.files("sklearn.datasets.images")]
-    files = []
-    for path in map(pathlib.Path, paths):
-        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
-        found = [file for file in inside if file.suffix.lower() in ENDINGS]
-        if not found or not path.exists():
-            raise FileNotFoundError(
-                f"Expected photos that end in one of {', '.join(ENDINGS)}, or folders "
-                f"of them. Received: {path}, {_what_it_is(path)}. Correct the path, "
-                "convert the photo to PNG, or leave it out."
-            )
-        files += found
-    return files
-
-
-def _what_it_is(path):
-    if not path.exists():
-        return "which does not exist"
-    if path.is_dir():
-        return "a folder without such a photo"
-    return f"a file that ends in {path.suffix or 'nothing'}"
 
 
 def read_photo(file, size):

@@ -2,19 +2,12 @@
 
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 
+from keras_lap.graph.data_format_of import data_format_of
 from keras_lap.graph.functional_of import functional_of
-from keras_lap.graph.lap_layers import lap_layers
 from keras_lap.utils.check_model import check_model
 from keras_lap.utils.layout import channel_axis
-
-
-def data_format_of(model):
-    """The layout of a model's LAP layers, or Keras' own if it has none."""
-    formats = [layer.data_format for layer in lap_layers(model)]
-    return formats[0] if formats else keras.config.image_data_format()
 
 
 def check_one_input(model):
@@ -36,7 +29,7 @@ class ImageInput:
         name: Name of the model.
         shape: `(N, H, W, C)` or `(N, C, H, W)`, `None` where it is open; `None` if the
             model does not say.
-        data_format: `"channels_last"` or `"channels_first"`, as its LAP layers.
+        data_format: `"channels_last"` or `"channels_first"`, by `data_format_of`.
         count: Number of inputs of the model, `None` if it does not say.
     """
 

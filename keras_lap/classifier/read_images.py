@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from keras_lap.files.each_image import each_image, size_of
+from keras_lap.files.each_image import each_image
 from keras_lap.files.image_pixels import (
     check_channels,
     image_pixels,
     is_deep,
+    readable_size,
     warn_of_shallow,
 )
 from keras_lap.utils.collected import Collected
@@ -47,7 +48,7 @@ def read_images(files, size, channels, dtype=np.uint8, verbose=False):
     check_channels(channels)
     if not files:
         raise ValueError("Expected at least one file. Received: an empty list")
-    found = each_image(files, lambda image: (size_of(image), is_deep(image)))
+    found = each_image(files, lambda image: (readable_size(image), is_deep(image)))
     sizes = np.array([own for own, _ in found])
     check_one_size(sizes, size)
     size = [side or own for side, own in zip(size, sizes[0].tolist(), strict=True)]

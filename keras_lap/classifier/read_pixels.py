@@ -3,11 +3,12 @@
 import numpy as np
 
 from keras_lap.classifier.read_images import read_images
+from keras_lap.files.warn_of_stretched import warn_of_stretched
 from keras_lap.utils.layout import channel_axis
 
 
 def read_pixels(taken, files, size=None, verbose=False):
-    """Reads image files for a network.
+    """Reads image files for a network, and warns of those that it stretches.
 
     Args:
         taken: The `keras_lap.classifier.image_input.ImageInput` of the network.
@@ -29,4 +30,7 @@ def read_pixels(taken, files, size=None, verbose=False):
     channels = shape[channel_axis(taken.data_format)] or 3
     # Only a graph says which dtype it takes, and casts to it.
     dtype = np.float32 if taken.shape is None else np.uint8
-    return read_images(files, size or shape[taken.spatial], channels, dtype, verbose)
+    size = size or shape[taken.spatial]
+    images, sizes = read_images(files, size, channels, dtype, verbose)
+    warn_of_stretched(files, sizes, images.shape[1:3])
+    return images, sizes

@@ -3,7 +3,6 @@
 import dataclasses
 import math
 import re
-import warnings
 
 import keras
 import numpy as np
@@ -11,7 +10,6 @@ import numpy as np
 import keras_lap
 from keras_lap.classifier.image_input import ImageInput
 from keras_lap.classifier.read_pixels import read_pixels
-from keras_lap.classifier.stretch_warning import stretch_warning
 from keras_lap.cli.command import Command
 from keras_lap.cli.distinct_names import names_of_files, numbered
 from keras_lap.cli.model_argument import (
@@ -136,9 +134,7 @@ def _explain(options, files):
     if preprocess is None and options.size is None:
         return keras_lap.explain(model, files, **chosen)
     taken = ImageInput.of(model)
-    pixels, sizes = read_pixels(taken, files, options.size)
-    if message := stretch_warning(files, sizes, pixels.shape[1:3]):
-        warnings.warn(message, stacklevel=2)
+    pixels, _ = read_pixels(taken, files, options.size)
     images = pixels if preprocess is None else preprocess(pixels)
     explanation = keras_lap.explain(model, taken.first(images), **chosen)
     return dataclasses.replace(explanation, images=pixels, files=files)

@@ -1,11 +1,8 @@
 """Images, labels and masks from folders."""
 
-import warnings
-
 import numpy as np
 
 from keras_lap.classifier.read_pixels import read_pixels
-from keras_lap.classifier.stretch_warning import stretch_warning
 from keras_lap.files.class_folders import class_folders
 from keras_lap.files.mask_files import (
     check_mask_files,
@@ -37,8 +34,6 @@ def read_class_folders(folder, taken, some, classes=None):
     chosen = some(len(found.files))
     files = [found.files[at] for at in chosen]
     images, sizes = read_pixels(taken, files)
-    if message := stretch_warning(files, sizes, images.shape[1:3]):
-        warnings.warn(message, stacklevel=2)
     arrays = {
         "image": taken.first(images),
         "label": np.array([found.labels[at] for at in chosen]),

@@ -6,11 +6,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_lap.datasets._box_planes import boxes_around, paint_boxes
-from keras_lap.datasets._keep_thin import KeepThin
+from keras_lap.datasets.box_planes import boxes_around, paint_boxes
+from keras_lap.datasets.keep_thin import KeepThin
 from keras_lap.utils.moves_pixels import moves_pixels
 from keras_lap.utils.preprocessing_layers import MASK_BREAKING
 
+# What masks are told apart by at least.
+_SMALL = 0.125
 _POINTWISE = (keras.layers.Normalization, keras.layers.Rescaling)
 
 
@@ -31,6 +33,7 @@ def augmented(layers):
       one, in whole pixels. It holds what of the old one was mirrored into the image
       (`fill_mode="reflect"`, the default of Keras), so use `"constant"` for tight
       boxes. A box that left the image becomes padding, -1, and padding stays padding.
+      Boxes of integers come back as float32.
     - Everything else is passed on as it is, such as labels, which are not made to say
       that something left the image, and `"area"`, so leave room in its bounds for what
       zooming changes.
@@ -54,9 +57,10 @@ def augmented(layers):
     Raises:
         TypeError: If something is no layer.
         ValueError: If a layer blends images or moves masks otherwise than images, if it
-            is not known whether it moves pixels, it has another layout, or it has a
-            `fill_value` and computes in bfloat16; and, when called, if a mask or boxes
-            do not fit the image.
+            is not known whether it moves pixels, it has another layout, or its
+            `fill_value` is so large that masks are rounded away beside it, as may be
+            in float16 and bfloat16; and, when called, if a mask or boxes do not fit
+            the image.
 
     Example:
 
@@ -109,11 +113,13 @@ def _step(layer):
         return lambda image, targets: (layer(image, training=True), targets)
     if layer.data_format != "channels_last":
         raise _refusal(layer, f"in the layout {layer.data_format!r}")
-    if layer.compute_dtype == "bfloat16" and getattr(layer, "fill_value", 0):
+    fill = _fill_of(layer)
+    if (_SMALL + fill) - fill != _SMALL:
         raise _refusal(
             layer,
-            "which fills in a value beside which bfloat16 rounds masks away",
-            "Make it with dtype='float32'.",
+            f"which fills in {layer.fill_value}, beside which {layer.compute_dtype} "
+            "rounds masks away",
+            "Make it with a smaller `fill_value`, or with dtype='float32'.",
         )
     is_resizing = isinstance(layer, keras.layers.Resizing)
     return functools.partial(_move, layer, KeepThin(layer) if is_resizing else None)
@@ -151,7 +157,7 @@ def _move(layer, keep_thin, image, targets):
         return layer({"images": image}, training=True)["images"], targets
     # Layers fill masks with the value that they fill images with; so far off, what
     # they fill in is zero.
-    fill = tf.cast(getattr(layer, "fill_value", 0.0), layer.compute_dtype)
+    fill = _fill_of(layer)
     before = tf.concat([tf.cast(p, fill.dtype) for p in planes.values()], -1)
     both = {"images": image, "segmentation_masks": before + fill}
     moved = layer(both, training=True)
@@ -169,8 +175,15 @@ def _move(layer, keep_thin, image, targets):
         stack = stack[..., count:]
     if "boxes" in planes:
         dtype = tf.convert_to_tensor(known["boxes"]).dtype
+        # Moved ones end anywhere.
+        dtype = dtype if dtype.is_floating else "float32"
         targets["boxes"] = tf.cast(boxes_around(stack), dtype)
     return moved["images"], targets
+
+
+def _fill_of(layer):
+    """The value that a layer fills images with, as it computes."""
+    return tf.cast(getattr(layer, "fill_value", 0.0), layer.compute_dtype)
 
 
 def _mask_planes(layer, mask, image):

@@ -5,13 +5,13 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
-from keras_lap.datasets._bounding_box import bounding_box, relative_box
-from keras_lap.datasets._canvas import SIDE
-from keras_lap.datasets._handwriting import CITATION, HOMEPAGE, digits_of
-from keras_lap.datasets._patch import add_patch
-from keras_lap.datasets._rendered_builder import RenderedBuilder
-from keras_lap.datasets._scene import draw_scene
-from keras_lap.datasets._splits import SPLITS, example_rng
+from keras_lap.datasets.drawn.bounding_box import bounding_box, relative_box
+from keras_lap.datasets.drawn.canvas import SIDE
+from keras_lap.datasets.drawn.handwriting import CITATION, HOMEPAGE, digits_of
+from keras_lap.datasets.drawn.patch import add_patch
+from keras_lap.datasets.drawn.rendered_builder import RenderedBuilder
+from keras_lap.datasets.drawn.scene import draw_scene
+from keras_lap.datasets.drawn.splits import SPLITS, example_rng
 from keras_lap.datasets.sized_config import SizedConfig
 from keras_lap.utils.names import check_choice
 

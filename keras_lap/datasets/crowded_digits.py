@@ -5,12 +5,12 @@ from typing import ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from keras_lap.datasets._bounding_box import bounding_box
-from keras_lap.datasets._canvas import SIDE
-from keras_lap.datasets._crowd import CLASSES, MOST_DIGITS, draw_crowd
-from keras_lap.datasets._handwriting import CITATION, HOMEPAGE, digits_of
-from keras_lap.datasets._rendered_builder import RenderedBuilder
-from keras_lap.datasets._splits import example_rng
+from keras_lap.datasets.drawn.bounding_box import bounding_box
+from keras_lap.datasets.drawn.canvas import SIDE
+from keras_lap.datasets.drawn.crowd import CLASSES, MOST_DIGITS, draw_crowd
+from keras_lap.datasets.drawn.handwriting import CITATION, HOMEPAGE, digits_of
+from keras_lap.datasets.drawn.rendered_builder import RenderedBuilder
+from keras_lap.datasets.drawn.splits import example_rng
 from keras_lap.datasets.sized_config import SizedConfig
 
 _SEED = 66

@@ -6,9 +6,9 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from keras_lap.datasets._stretched import stretched
+from keras_lap.datasets.stretched import stretched
 from keras_lap.files.class_folders import class_folders
-from keras_lap.files.each_image import each_image, size_of
+from keras_lap.files.each_image import each_image
 from keras_lap.files.image_files import MASKS
 from keras_lap.files.image_pixels import (
     check_channels,
@@ -16,6 +16,7 @@ from keras_lap.files.image_pixels import (
     image_pixels,
     open_image,
     pillow,
+    readable_size,
     warn_of_shallow,
 )
 from keras_lap.files.mask_files import (
@@ -25,7 +26,8 @@ from keras_lap.files.mask_files import (
     warn_of_masks_not_empty,
 )
 from keras_lap.files.some_of import some_of
-from keras_lap.utils.names import check_names, listed
+from keras_lap.files.warn_of_stretched import warn_of_stretched
+from keras_lap.utils.names import check_choice, check_names, listed
 from keras_lap.utils.standardize_count import standardize_count
 
 _THEN = (
@@ -65,10 +67,11 @@ def from_folders(
     100,000 of them on a local disk. Pixels are read, resized and augmented in parallel
     when they are needed, and then not kept. They are read as by `keras_lap.explain`:
     those of 16 bits are brought to `[0, 255]`, and nothing is turned by what a camera
-    noted. At most eight files of a kind are looked into at once, and a warning is given
-    if those of 16 bits have no value above 4095, if all masks cover at least 95% of
-    their images, as inverted ones of small things do, or if masks of classes in `empty`
-    are not empty.
+    noted. Warnings tell of files that are stretched to another aspect ratio, and of
+    those named like masks of others beside them, such as `tom_mask.png`. At most eight
+    files of a kind are looked into at once, and a warning is given if those of 16 bits
+    have no value above 4095, if all masks cover at least 95% of their images, as
+    inverted ones of small things do, or if masks of classes in `empty` are not empty.
 
     Args:
         folder: Path of the folder. Splits are folders of their own: keep all images of
@@ -136,6 +139,7 @@ def from_folders(
     pillow()
     check_channels(channels)
     batch_size = standardize_count("batch_size", batch_size)
+    check_choice("shuffle", shuffle, (False, True))
     found = class_folders(folder, class_names)
     empty = listed(empty)
     check_names("`empty` to be names of classes", empty, found.class_names)
@@ -146,13 +150,15 @@ def from_folders(
         )
     is_empty = np.array([name in empty for name in found.class_names])
     augment = stretched(image_size, layers)
-    sizes = each_image(found.files, size_of)
+    sizes = each_image(found.files, readable_size)
     if found.masks is not None:
         check_mask_files(found.masks, found.files, sizes)
         warn_of_full_masks(found.masks)
         in_pairs = zip(found.masks, found.labels, strict=True)
         warn_of_masks_not_empty([mask for mask, at in in_pairs if is_empty[at]])
-    if image_size is None and batch_size > 1:
+    if image_size is not None:
+        warn_of_stretched(found.files, sizes, image_size)
+    elif batch_size > 1:
         _check_one_size(folder, set(sizes), augment, channels)
     _warn_of_shallow(found.files)
     # Names need not be text.

@@ -3,8 +3,8 @@
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_lap.datasets._named_builder import check_is_name, named_builder
-from keras_lap.datasets._stretched import stretched
+from keras_lap.datasets.named_builder import check_is_name, named_builder
+from keras_lap.datasets.stretched import stretched
 from keras_lap.datasets.with_knowledge import with_knowledge
 from keras_lap.utils.standardize_count import standardize_count
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import tensorflow_datasets as tfds
 
-from keras_lap.datasets._splits import SPLITS
+from keras_lap.datasets.drawn.splits import SPLITS
 from keras_lap.utils.standardize_count import standardize_count
 
 

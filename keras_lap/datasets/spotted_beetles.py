@@ -5,11 +5,11 @@ from typing import ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from keras_lap.datasets._beetle import FORMS, TRAITS, draw_beetle
-from keras_lap.datasets._bounding_box import bounding_box
-from keras_lap.datasets._canvas import SIDE
-from keras_lap.datasets._rendered_builder import RenderedBuilder
-from keras_lap.datasets._splits import example_rng
+from keras_lap.datasets.drawn.beetle import FORMS, TRAITS, draw_beetle
+from keras_lap.datasets.drawn.bounding_box import bounding_box
+from keras_lap.datasets.drawn.canvas import SIDE
+from keras_lap.datasets.drawn.rendered_builder import RenderedBuilder
+from keras_lap.datasets.drawn.splits import example_rng
 from keras_lap.datasets.sized_config import SizedConfig
 
 SPECIES = (

@@ -9,8 +9,8 @@ import numpy as np
 from keras_lap.classifier.chosen_output import chosen_output
 from keras_lap.classifier.class_outputs import class_outputs, holds_logits
 from keras_lap.classifier.gives_logits import gives_logits
-from keras_lap.classifier.image_input import data_format_of
 from keras_lap.evaluation.outputs import predict_batch
+from keras_lap.graph.data_format_of import data_format_of
 from keras_lap.graph.functional_of import functional_of
 from keras_lap.utils.layout import DATA_FORMATS, channel_axis
 from keras_lap.utils.names import check_choice
@@ -37,8 +37,8 @@ class Predictor:
             with several. Defaults to `None`: the first.
         data_format: `"channels_last"` or `"channels_first"`, what the model takes.
             Images are given with channels last to the `Predictor` either way.
-            Defaults to `None`: for a model that of its LAP layers, or
-            `keras.config.image_data_format()` if it has none; for a function
+            Defaults to `None`: for a model what its graph, or else its LAP layers say,
+            or `keras.config.image_data_format()` if there are none; for a function
             `"channels_last"`.
 
     Raises:

@@ -50,9 +50,7 @@ class ConceptReader:
             if records[index].logits.shape[-1] == self.count
         )
         calls = [(record.layer, record.attention.shape[1:3]) for record in records]
-        self._places = receptive_grids(
-            model, self._image.size, calls, self._chosen, records[0].layer.data_format
-        )
+        self._places = receptive_grids(model, self._image.size, calls, self._chosen)
         self.guesses = [self._places[index].guesses for index in self._chosen]
 
     def indices(self, concepts, names):

@@ -171,8 +171,6 @@ def explain(
     passes = PassReader(model, layers, combine, output)
     taken = passes.taken
     source = image_source(images, taken, batch_size, verbose)
-    if source.warning:
-        warn(source.warning)
     # What comes with the data set is collected, unless it is given.
     targets = given_targets(labels, masks, source, taken)
     kept = {

@@ -13,7 +13,6 @@ from keras_lap.classifier.labels import are_of_outputs, standardize_labels
 from keras_lap.classifier.model_inputs import are_inputs, arrays_of, images_of
 from keras_lap.classifier.read_pixels import read_pixels
 from keras_lap.classifier.standardize_masks import standardize_masks
-from keras_lap.classifier.stretch_warning import stretch_warning
 from keras_lap.utils.to_numpy import to_numpy
 
 
@@ -48,7 +47,6 @@ class ImageSource:
         batch_count: Number of batches, likewise.
         images: All images in the model's layout, if they are at hand.
         files: Their files, or `None`.
-        warning: What is to be said about them, or `None`.
         class_names: List of the names of the classes, if a data set has it.
     """
 
@@ -57,7 +55,6 @@ class ImageSource:
     batch_count: int | None = None
     images: Any = None
     files: list | None = None
-    warning: str | None = None
     class_names: list | None = None
 
 
@@ -193,14 +190,9 @@ def _some(inputs, chosen):
 
 
 def _of_files(files, taken, batch_size, verbose):
-    images, sizes = read_pixels(taken, files, verbose=verbose)
-    return _of_arrays(
-        taken.first(images),
-        taken,
-        batch_size,
-        files=[os.fspath(file) for file in files],
-        warning=stretch_warning(files, sizes, images.shape[1:3]),
-    )
+    images, _ = read_pixels(taken, files, verbose=verbose)
+    names = [os.fspath(file) for file in files]
+    return _of_arrays(taken.first(images), taken, batch_size, files=names)
 
 
 def _of_dataset(dataset, taken, batch_size):

@@ -1,6 +1,7 @@
 """Folders of images by class, and of their masks."""
 
 import pathlib
+import re
 from typing import NamedTuple
 
 from keras_lap.files.image_files import (
@@ -17,6 +18,11 @@ from keras_lap.utils.names import check_names, listed, some_of_many
 from keras_lap.utils.warn import warn
 
 _NAMED = 5
+# What masks are often called: as their image, and this behind.
+_MASK_NAME = re.compile(
+    r"(.+?)[ _-](?:masks?|seg|segmentation|ground_?truth|gt)(?:[ _-]?\d+)?",
+    re.IGNORECASE,
+)
 _KINDS = f"whose names end in one of {', '.join(ENDINGS)}"
 
 
@@ -43,8 +49,9 @@ def class_folders(folder, class_names=None):
     A folder `masks` beside those of the classes may hold masks, in folders and files of
     the same names: `masks/cat/tom.png` belongs to `cat/tom.jpg`. Masks of no image,
     images in folders below those of the classes, and files whose names do not end as
-    those of images do are warned of and left out. Folders without images are warned of
-    too, unless they are named.
+    those of images do are warned of and left out. Warned of are also images named like
+    masks of others beside them, such as `tom_mask.png`, and folders without images,
+    unless they are named.
 
     Args:
         folder: Path of it.
@@ -76,6 +83,7 @@ def class_folders(folder, class_names=None):
     ]
     _warn_of_others([path for path, _ in inside if not is_image(path)], folder)
     found = [(path, label) for path, label in inside if is_image(path)]
+    _warn_of_masks_among([path for path, _ in found], folder)
     if not found:
         deeper = [name for name in class_names if images_below(folder / name)]
         hints = [
@@ -157,9 +165,32 @@ def _warn_of_others(paths, folder):
         )
 
 
+def _warn_of_masks_among(images, folder):
+    """Warns of images that are named like masks of others beside them."""
+    known = {image.with_suffix("") for image in images}
+    named = [(image, _MASK_NAME.fullmatch(image.stem)) for image in images]
+    masks = [
+        (image, name[1])
+        for image, name in named
+        if name and image.with_name(name[1]) in known
+    ]
+    for mask, name in masks[:1]:
+        place = pathlib.Path(MASKS, mask.parent.name, name + mask.suffix)
+        _warn_of(
+            [mask for mask, _ in masks],
+            folder,
+            "are named like masks of images beside them and count as images themselves",
+            f"A mask has a place and a name as {str(place)!r}.",
+        )
+
+
 def _warn_of_left_out(paths, folder, why, rule):
+    _warn_of(paths, folder, f"{why} and are left out", rule)
+
+
+def _warn_of(paths, folder, what, rule):
     some = some_of_many((path.relative_to(folder) for path in paths), _NAMED)
-    warn(f"{len(paths)} in {str(folder)!r} {why} and are left out: {some}. {rule}")
+    warn(f"{len(paths)} in {str(folder)!r} {what}: {some}. {rule}")
 
 
 def _masks(folder, class_names, images):

@@ -41,8 +41,3 @@ def each_image(files, function):
             f"{len(files)} that cannot: {named}"
         )
     return results
-
-
-def size_of(image):
-    """Height and width of an image opened by Pillow."""
-    return image.size[::-1]

@@ -15,6 +15,8 @@ _DEEPEST = 65535
 _STEPS = _DEEPEST / 255
 # Of how many bits pixels often are that fill only a part of 16.
 _SHALLOW_BITS = 8, 10, 12
+# The tag of a page of a TIFF whose lowest bit says that it is a smaller version.
+_TIFF_SUBFILE_TYPE = 254
 # A photo with previews of it, and a picture whose layers come after the whole.
 _OF_ONE_PICTURE = ("MPO", "PSD")
 
@@ -40,18 +42,38 @@ def opened(file):
     """Opens an image file by Pillow, for a `with` block that reads it.
 
     Raises:
-        OSError: If it holds several pages or frames.
+        OSError: If it is broken, or holds several pages or frames.
         SyntaxError, PIL.Image.DecompressionBombError: If it cannot be read.
     """
-    with pillow().open(file) as image:
-        is_one = image.format in _OF_ONE_PICTURE
-        pages = 1 if is_one else getattr(image, "n_frames", 1)
+    with contextlib.ExitStack() as stack:
+        try:
+            image = stack.enter_context(pillow().open(file))
+            pages = _count_pages(image)
+        except read_errors():
+            raise
+        except Exception as error:
+            # Of broken headers Pillow says whatever comes of them.
+            raise OSError(f"it is broken ({error!r})") from error
         if pages > 1:
             raise OSError(
                 f"it holds {pages} pages or frames, of which all but the first would "
                 "be lost; save each as a file of its own"
             )
         yield image
+
+
+def _count_pages(image):
+    """The number of pages or frames, without smaller versions of the first one."""
+    pages = range(1, getattr(image, "n_frames", 1))
+    if image.format in _OF_ONE_PICTURE or not pages:
+        return 1
+    count = 1
+    for page in pages:
+        image.seek(page)
+        tags = getattr(image, "tag_v2", {})
+        count += not tags.get(_TIFF_SUBFILE_TYPE, 0) & 1
+    image.seek(0)
+    return count
 
 
 @contextlib.contextmanager
@@ -80,6 +102,22 @@ def check_channels(channels):
         )
 
 
+def readable_size(image):
+    """Height and width of an image just opened by Pillow.
+
+    Raises:
+        OSError: If its pixels are floats.
+    """
+    if image.mode == "F":
+        raise OSError("its pixels are floats of unknown range; read it yourself")
+    return size_of(image)
+
+
+def size_of(image):
+    """Height and width of an image opened by Pillow."""
+    return image.size[::-1]
+
+
 def is_deep(image):
     """Whether an image opened by Pillow has over 8 bits."""
     return image.mode[0] in "IF"
@@ -96,15 +134,16 @@ def is_cut_to_8_bits(image):
 
 
 def highest_value(image):
-    """The highest value of an image opened by Pillow, 0 for one of 8 bits.
+    """What no value of an image just opened by Pillow exceeds, 0 for one of 8 bits.
 
     Raises:
         OSError: If it has over 8 bits, and its values are not of 16.
     """
+    if is_cut_to_8_bits(image):
+        colours = np.asarray(image.convert("RGB"))
+        return int(colours.max()) << 8 | 0xFF if colours.any() else 0
     if not is_deep(image):
         return 0
-    if image.mode == "F":
-        raise OSError("its pixels are floats of unknown range; read it yourself")
     pixels = np.asarray(image)
     low, high = int(pixels.min()), int(pixels.max())
     if low < 0 or high > _DEEPEST:
@@ -116,7 +155,7 @@ def highest_value(image):
 
 
 def image_pixels(image, channels, size=None):
-    """Pixels of an image opened by Pillow, and the highest value that it holds.
+    """Pixels of an image just opened by Pillow, and the highest value that it holds.
 
     Nothing is turned by what a camera noted in the file.
 
@@ -158,6 +197,6 @@ def warn_of_shallow(highest, then, files="16-bit files"):
     bits = next((bits for bits in _SHALLOW_BITS if highest < 2**bits), None)
     if highest and bits:
         warn(
-            f"The highest value of {files} is {highest}: are they of {bits} bits? "
+            f"No value of {files} is above {highest}: are they of {bits} bits? "
             f"Read as 16 bits, {_DEEPEST} is white, and they are nearly black. {then}",
         )

@@ -5,8 +5,13 @@ import os
 
 import numpy as np
 
-from keras_lap.files.each_image import each_image, size_of
-from keras_lap.files.image_pixels import is_cut_to_8_bits, is_deep, open_image
+from keras_lap.files.each_image import each_image
+from keras_lap.files.image_pixels import (
+    is_cut_to_8_bits,
+    is_deep,
+    open_image,
+    size_of,
+)
 from keras_lap.files.some_of import some_of
 from keras_lap.utils.resized_masks import resized_masks
 from keras_lap.utils.same_aspect import same_aspect

@@ -5,7 +5,7 @@ import math
 from keras import KerasTensor, layers
 from keras.src.ops.numpy import Moveaxis, Reshape, Swapaxes, Transpose
 
-_TRANSPOSING = layers.Permute, Moveaxis, Swapaxes, Transpose
+TRANSPOSING = layers.Permute, Moveaxis, Swapaxes, Transpose
 _RESHAPING = layers.Reshape, Reshape
 
 
@@ -32,7 +32,7 @@ def axes_behind(operation, axes, before, after):
     >>> axes_behind(by_groups, (1, 2), (None, 8, 6, 4), (None, 8, 6, 2, 2))
     (1, 2)
     """
-    if isinstance(operation, _TRANSPOSING):
+    if isinstance(operation, TRANSPOSING):
         numbered = KerasTensor(range(1, len(before) + 1))
         order = operation.compute_output_spec(numbered).shape
         return tuple(order.index(axis + 1) for axis in axes)

@@ -103,6 +103,17 @@ class Graph:
         """
         return self._paths[id(operation)]
 
+    @property
+    def operations(self):
+        """All operations that are called, each once, but for nested models."""
+        called = dict.fromkeys(call.operation for call in self.calls)
+        return [operation for operation in called if not self.contains(operation)]
+
+    @property
+    def layers(self):
+        """Those of the operations that are layers."""
+        return [each for each in self.operations if isinstance(each, keras.Layer)]
+
     def contains(self, model):
         """Whether `model` is the model itself or one of those nested in it."""
         return id(model) in self._calls

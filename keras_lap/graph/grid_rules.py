@@ -1,6 +1,7 @@
 """What single operations do to the grid of a map.
 
-There is one rule for each kind of operation, which takes the operation, the
+There is one rule for all that has windows and one for each other kind of operation,
+which takes the operation, the
 `ReceptiveGrid` of the map that it reads and the size of the map that it makes, and
 returns that map's grid; one for padding along any axes; one for slices; and one that
 tells which operations move pixels.
@@ -11,7 +12,7 @@ from keras.src.ops import image, nn, numpy
 from keras.src.ops.einops import Rearrange
 
 from keras_lap.graph.receptive_grid import ReceptiveGrid
-from keras_lap.layers.la_pooling2d import LAPooling2D
+from keras_lap.graph.windows_of import windows_of
 
 
 def grid_behind(operation, axes, grid, size):
@@ -36,6 +37,9 @@ def grid_behind(operation, axes, grid, size):
         return _padded_along(operation, axes, grid, size)
     if moves_along(operation, axes, rank=4):
         return None
+    windows = windows_of(operation)
+    if windows is not None:
+        return grid.behind_windows(*windows)
     for kind, rule in _RULES.items():
         if isinstance(operation, kind):
             return rule(operation, grid, size)
@@ -95,12 +99,6 @@ def _padded_along(operation, axes, grid, size):
     return grid.behind(size, [-widths[axis][0] for axis in axes], (1, 1))
 
 
-def _convolved(layer, grid, size):
-    return grid.behind_windows(
-        layer.kernel_size, layer.strides, layer.padding, layer.dilation_rate
-    )
-
-
 def _transposed(layer, grid, size):
     if layer.output_padding is not None:
         return grid.resized(size)
@@ -112,26 +110,6 @@ def _transposed(layer, grid, size):
         -first / step for first, step in zip(read.offset, read.stride, strict=True)
     ]
     return grid.behind(size, starts, [1 / step for step in read.stride])
-
-
-def _pooled(layer, grid, size):
-    return grid.behind_windows(layer.pool_size, layer.strides, layer.padding)
-
-
-def _pooled_by_op(operation, grid, size):
-    window, strides = operation.pool_size, operation.strides
-    strides = window if strides is None else strides
-    return grid.behind_windows(_pair(window), _pair(strides), operation.padding)
-
-
-def _patches(operation, grid, size):
-    geometry = operation.size, operation.strides, operation.dilation_rate
-    window, strides, dilation = map(_pair, geometry)
-    return grid.behind_windows(window, strides, operation.padding, dilation)
-
-
-def _pair(number):
-    return (number, number) if isinstance(number, int) else tuple(number)
 
 
 def _padded(layer, grid, size):
@@ -215,13 +193,7 @@ def _padded_size(size, wanted):
 
 
 _RULES = {
-    layers.Conv2D: _convolved,
-    layers.DepthwiseConv2D: _convolved,
-    layers.SeparableConv2D: _convolved,
     layers.Conv2DTranspose: _transposed,
-    layers.MaxPooling2D: _pooled,
-    layers.AveragePooling2D: _pooled,
-    LAPooling2D: _pooled,
     layers.ZeroPadding2D: _padded,
     layers.Cropping2D: _cropped,
     layers.CenterCrop: _centre_cropped,
@@ -229,8 +201,6 @@ _RULES = {
     layers.UpSampling2D: _stretched,
     layers.AdaptiveAveragePooling2D: _stretched,
     layers.AdaptiveMaxPooling2D: _stretched,
-    nn.MaxPool: _pooled_by_op,
-    nn.AveragePool: _pooled_by_op,
     nn.AdaptiveMaxPool: _stretched,
     nn.AdaptiveAveragePool: _stretched,
     nn.DepthToSpace: _stretched,
@@ -239,7 +209,6 @@ _RULES = {
     image.Resize: _resized,
     image.PadImages: _padded_image,
     image.CropImages: _cropped_image,
-    image.ExtractPatches: _patches,
 }
 # Those that have `axis` or `axes` move pixels along these, the others along any.
 _MOVING = (

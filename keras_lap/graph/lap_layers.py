@@ -1,7 +1,5 @@
 """Finds the LAP layers of a model."""
 
-import keras
-
 from keras_lap.graph.call_graph import Graph
 from keras_lap.graph.functional_of import functional_of
 from keras_lap.layers.base_la_pooling import BaseLAPooling
@@ -34,18 +32,8 @@ def lap_layers(model):
     ['pool']
     """
     check_model(model)
-    found = {}
-    operations = [model]
-    if functional_of(model) is not None:
-        graph = Graph(model)
-        operations = [
-            call.operation
-            for call in graph.calls
-            if isinstance(call.operation, keras.Layer)
-            and not graph.contains(call.operation)
-        ]
-    for operation in operations:
-        for layer in operation._flatten_layers():
-            if isinstance(layer, BaseLAPooling):
-                found.setdefault(id(layer), layer)
+    has_graph = functional_of(model) is not None
+    outer = Graph(model).layers if has_graph else [model]
+    parts = (part for layer in outer for part in layer._flatten_layers())
+    found = {id(part): part for part in parts if isinstance(part, BaseLAPooling)}
     return list(found.values())

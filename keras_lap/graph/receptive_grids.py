@@ -8,6 +8,7 @@ from keras.src.ops.numpy import GetItem
 
 from keras_lap.graph.axes_behind import axes_behind
 from keras_lap.graph.call_graph import Graph
+from keras_lap.graph.data_format_of import data_format_of
 from keras_lap.graph.functional_of import functional_of
 from keras_lap.graph.grid_rules import grid_behind, grid_of_slice, moves_along
 from keras_lap.graph.receptive_grid import ReceptiveGrid
@@ -35,7 +36,7 @@ class CallPlace:
     guesses: tuple = ()
 
 
-def receptive_grids(model, image_size, calls, followed=None, data_format=None):
+def receptive_grids(model, image_size, calls, followed=None):
     """Finds the grids of the maps that given layers read in one forward pass.
 
     Functional and Sequential models are walked, nested ones entered at any depth.
@@ -61,8 +62,6 @@ def receptive_grids(model, image_size, calls, followed=None, data_format=None):
             forward pass.
         followed: Indices into `calls` of those that count as sources of what comes
             behind them, or `None` for all.
-        data_format: Layout of the image, `"channels_last"`, `"channels_first"` or
-            `None` for Keras' own setting.
 
     Returns:
         A list with the `CallPlace` of each of `calls`.
@@ -83,8 +82,8 @@ def receptive_grids(model, image_size, calls, followed=None, data_format=None):
     """
     followed = range(len(calls)) if followed is None else followed
     image = ReceptiveGrid(tuple(image_size))
-    data_format = data_format or keras.config.image_data_format()
-    return _Walk(image, spatial_axes(data_format), calls, followed).through(model)
+    axes = spatial_axes(data_format_of(model))
+    return _Walk(image, axes, calls, followed).through(model)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_lap.graph.squashing import has_squashing_activation, is_squashing
 from keras_lap.utils.standardize_count import standardize_count
 
 MOST_CLASSES_EVERYWHERE = 32
@@ -66,9 +67,11 @@ def _class_count(graph, source):
     if len(outputs) != 1 or len(outputs[0].shape) != 2 or outputs[0].shape[1] is None:
         return 1
     pooled = graph.calls_of(source)[0].outputs[0]
-    # Without weights on the way the output is a vector of features, not of classes.
-    decides = any(
-        isinstance(call.operation, keras.Layer) and call.operation.weights
-        for call in graph.downstream(pooled)
-    )
+    decides = any(map(_decides, (call.operation for call in graph.downstream(pooled))))
     return outputs[0].shape[1] if decides else 1
+
+
+def _decides(operation):
+    """Whether what is behind an operation are classes, not features."""
+    is_learned = isinstance(operation, keras.Layer) and operation.weights
+    return is_learned or is_squashing(operation) or has_squashing_activation(operation)

@@ -178,10 +178,9 @@ class ConversionPlan:
 
     def _all_entries(self):
         """Pairs of an address and a layer, for all layers of the model."""
-        for layer in dict.fromkeys(call.operation for call in self.graph.calls):
-            if not self.graph.contains(layer):
-                path = self.graph.path_of(layer)
-                yield from ((path[: end + 1], layer) for end in range(len(path)))
+        for layer in self.graph.operations:
+            path = self.graph.path_of(layer)
+            yield from ((path[: end + 1], layer) for end in range(len(path)))
         for place in self.places:
             if place.rewrite.lap.name != place.layer.name:
                 yield (*place.path[:-1], place.rewrite.lap.name), place.layer

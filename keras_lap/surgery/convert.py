@@ -20,8 +20,9 @@ def convert(model, plan=None, *, compile=None, **options):
     Models nested in `model` are converted too, and a layer that is called several
     times stays shared. Layers keep their `trainable` flags, and LAP layers are
     trainable even inside a frozen model, since their weights are new. For the same
-    reason the result as a whole is trainable even if `model` is not; the weights it has
-    from `model` are then frozen one by one. States of recurrent layers and of random
+    reason the result, and each model in it that gets LAP, is trainable as a whole even
+    if the given one is not; the layers it has from there are then frozen one by one,
+    until its `trainable` is set to `True`. States of recurrent layers and of random
     generators start afresh, and what was set on `model` as an attribute is not copied.
 
     Args:
@@ -33,8 +34,8 @@ def convert(model, plan=None, *, compile=None, **options):
         compile: `"copy"` to compile the result as `model` is, with the state of its
             optimizer for the weights they have in common; `None` to leave it
             uncompiled.
-        **options: Arguments of `keras_lap.plan`: `preset`, `where`, `skip`, `concepts`
-            and options of the LAP layers.
+        **options: Arguments of `keras_lap.plan`: `preset`, `where`, `skip`,
+            `concepts`, `image_size` and options of the LAP layers.
 
     Returns:
         A Functional model, or a Sequential one if `model` is Sequential.

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_lap.surgery.pooling_layer_for import pooling_layer_for
 from keras_lap.surgery.rewrite import LeftAloneError, Rewrite
 from keras_lap.surgery.rules import rule_for
 
@@ -50,14 +51,14 @@ def find_places(graph, where, skipped):
     Returns:
         A list of `Place` and `Left`, by depth.
     """
-    found, seen = [], set()
-    for layer in (call.operation for call in graph.calls):
-        if id(layer) in seen:
-            continue
-        seen.add(id(layer))
+    found = []
+    for layer in graph.operations:
         path = graph.path_of(layer)
-        if isinstance(layer, keras.Layer) and not graph.contains(layer):
+        if isinstance(layer, keras.Layer):
             found.extend(_out_of_reach(layer, path))
+        elif instead := pooling_layer_for(layer, graph):
+            reason = f"it is an operation: use the layer `{instead}`"
+            found.append(Left(layer, path, reason))
         rule = rule_for(layer)
         if rule is None:
             continue

@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 
 from keras import layers
 
-from keras_lap.layers.base_windowed_la_pooling import BaseWindowedLAPooling
-from keras_lap.surgery.rules.strided_convolution import CONVOLUTIONS
+from keras_lap.graph.axes_behind import TRANSPOSING
+from keras_lap.graph.windows_of import windows_of
 from keras_lap.utils.layout import sizes_and_channels
 
-_POOLINGS = (layers.MaxPooling2D, layers.AveragePooling2D, BaseWindowedLAPooling)
-_SHIFTS = (layers.ZeroPadding2D, layers.Cropping2D)
+_KEEPING_STEPS = (layers.ZeroPadding2D, layers.Cropping2D, *TRANSPOSING)
 
 
 @dataclass(frozen=True)
@@ -40,26 +39,25 @@ class Reach:
             ratio: Size of the map it reads over that of the map it makes, per axis;
                 it counts where the operation itself has no windows.
         """
-        if isinstance(operation, CONVOLUTIONS):
-            pairs = zip(operation.kernel_size, operation.dilation_rate, strict=True)
-            window, steps = [(k - 1) * d + 1 for k, d in pairs], operation.strides
-        elif isinstance(operation, _POOLINGS):
-            window, steps = operation.pool_size, operation.strides
-        else:
-            window, steps = (1, 1), ratio
+        windows = windows_of(operation)
+        steps = ratio if windows is None else windows.strides
         stride = tuple(a * b for a, b in zip(self.stride, steps, strict=True))
-        if self.field is None:
-            return Reach(stride, None)
-        axes = zip(self.field, window, self.stride, strict=True)
-        return Reach(stride, tuple(field + (k - 1) * step for field, k, step in axes))
+        if self.field is None or windows is None:
+            return Reach(stride, self.field)
+        axes = zip(self.field, self.stride, windows.size, windows.dilation, strict=True)
+        return Reach(
+            stride,
+            tuple(field + (size - 1) * gap * step for field, step, size, gap in axes),
+        )
 
 
 def reach_behind(operation, maps, made, layout):
     """The reach of what an operation makes of maps.
 
-    Where maps merge, the widest receptive field counts. What is no map, such as the
-    result of a global pooling, has no place in the image: a squeeze-excite gate, which
-    lets every pixel see the whole image, does not count.
+    Where maps merge, the widest receptive field counts. One channel of a map, `(H, W)`,
+    is a map too. What is none, such as the result of a global pooling, has no place in
+    the image: a squeeze-excite gate, which lets every pixel see the whole image, does
+    not count.
 
     Args:
         operation: A layer or operation.
@@ -73,8 +71,8 @@ def reach_behind(operation, maps, made, layout):
     layout = getattr(operation, "data_format", None) or layout
     if not maps or not _stays_map(operation, maps[0][0], made, layout):
         return None
-    is_shift = isinstance(operation, _SHIFTS)
-    ratio = (1.0, 1.0) if is_shift else _ratio(maps[0][0], made, layout)
+    keeps_steps = isinstance(operation, _KEEPING_STEPS)
+    ratio = (1.0, 1.0) if keeps_steps else _ratio(maps[0][0], made, layout)
     reach = _merged([reach for _, reach in maps]).behind(operation, ratio)
     return replace(reach, field=None) if None in made else reach
 
@@ -104,7 +102,9 @@ def _merged(found):
 
 def _stays_map(operation, before, after, layout):
     """Whether what was a map did not become one vector for the whole image."""
-    if len(after) != 3 or isinstance(operation, (*CONVOLUTIONS, *_POOLINGS)):
+    if len(after) == 2:
+        return after == _sizes(before, layout)
+    if len(after) != 3 or windows_of(operation) is not None:
         return len(after) == 3
     pairs = zip(_sizes(before, layout), _sizes(after, layout), strict=True)
     return any(new != 1 or old == 1 for old, new in pairs)
@@ -119,4 +119,4 @@ def _ratio(before, after, layout):
 
 
 def _sizes(shape, layout):
-    return sizes_and_channels(shape, layout)[0]
+    return shape if len(shape) == 2 else sizes_and_channels(shape, layout)[0]

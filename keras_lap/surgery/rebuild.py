@@ -34,9 +34,9 @@ class Rebuilt:
 def rebuild(graph, chains, absorbed=(), twins=(), fresh=()):
     """Copies a model, with chains of layers in the place of some of its layers.
 
-    The copies have the weights and `trainable` flags of what they are copies of. With
-    `fresh` layers the new model as a whole is trainable even if the given one is
-    frozen; the weights it has from there are then frozen one by one.
+    The copies have the weights and `trainable` flags of what they are copies of. Models
+    with `fresh` layers inside are trainable even if the given ones are frozen; the
+    layers that they have from there are then frozen one by one.
 
     Args:
         graph: The `Graph` of the model, which is only read.
@@ -57,12 +57,10 @@ def rebuild(graph, chains, absorbed=(), twins=(), fresh=()):
             copied share a weight, as a layer and a `TimeDistributed` around it do.
     """
     copied = [
-        call.operation
-        for call in graph.calls
-        if isinstance(call.operation, keras.Layer)
-        and not graph.contains(call.operation)
-        and id(call.operation) not in chains
-        and call not in absorbed
+        layer
+        for layer in graph.layers
+        if id(layer) not in chains
+        and any(call not in absorbed for call in graph.calls_of(layer))
     ]
     _check_weights_unshared([*copied, *(layer for layer, _ in twins)])
     rebuilder = _Rebuilder(graph, chains, absorbed, twins)
@@ -94,16 +92,17 @@ class _Rebuilder:
     def copy_state(self, fresh):
         """Copies weights and trainable flags once everything is built."""
         frozen = not self._graph.model.trainable
+        new = {id(layer) for layer in fresh}
         # A model passes its flag on to all inside it: inner models after outer ones,
         # and their layers last. A frozen one has no trainable weights, whatever is
-        # inside it, so with fresh layers the outermost one stays trainable.
-        models = self._models[:-1] if fresh else self._models
-        for model, copy in reversed(models):
-            copy.trainable = model.trainable
+        # inside it, so those with fresh layers stay trainable.
+        for model, copy in reversed(self._models):
+            parts = copy._flatten_layers()
+            copy.trainable = model.trainable or any(id(part) in new for part in parts)
         for layer, copy in self.pairs:
             copy_state(layer, copy)
             if fresh and frozen:
-                _freeze_weights(copy)
+                copy.trainable = False
         for layer in fresh:
             layer.trainable = True
 
@@ -177,12 +176,6 @@ def _check_weights_unshared(layers):
                     "model that calls the same of them in both places: a "
                     "`TimeDistributed` can read single maps, as a series of one."
                 )
-
-
-def _freeze_weights(layer):
-    """Freezes every weight of a layer and leaves the layer's own flag as it is."""
-    for weight in layer.weights:
-        weight.trainable = False
 
 
 def _copy_input(tensor):

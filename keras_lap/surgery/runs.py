@@ -53,7 +53,7 @@ def runs_by_call(graph, image_size):
     def step(call, values):
         tensors, reaches = zip(*values, strict=True)
         stays = is_sized and all(_is_known(tensor) for tensor in call.outputs)
-        outputs = call.outputs if stays else _made(call, tensors, graph.model)
+        outputs = call.outputs if stays else _made(call, tensors, inputs)
         read, made = list(map(_shape, tensors)), list(map(_shape, outputs))
         reach = reaches[0] or whole_image(image, read[0], layout)
         found.setdefault(id(call), []).append(Run(call, read[0], made, reach))
@@ -79,7 +79,7 @@ def _layout_of(graph):
     return next(filter(None, formats), config.image_data_format())
 
 
-def _made(call, tensors, model):
+def _made(call, tensors, inputs):
     """What a call makes of tensors.
 
     Several images of any size need not go together at one size. Then what a call makes
@@ -87,10 +87,15 @@ def _made(call, tensors, model):
     """
     try:
         return call.make(tensors)
-    except Exception:
-        if len(model.inputs) == 1:
-            raise
-        return call.outputs
+    except Exception as error:
+        if len(inputs) > 1:
+            return call.outputs
+        raise ValueError(
+            "Expected a model that takes images of the size that costs are counted "
+            f"for. Received: {call.model.name!r}, of which {call.operation.name!r} "
+            f"fails for an image of shape {_shape(inputs[0])} with "
+            f"{type(error).__name__}: {error}. Pass a fitting `image_size=`."
+        ) from error
 
 
 def _sized(tensor, image_size):

@@ -13,8 +13,13 @@ def spatial_sizes(calls, data_format):
     Returns:
         A pair of integers; `None` where a size is unknown or differs between calls.
     """
-    shapes = (call.inputs[0].shape[1:] for call in calls)
-    maps = [sizes_and_channels(shape, data_format)[0] for shape in shapes]
+    shape = common_shape([call.inputs[0].shape for call in calls])
+    return sizes_and_channels(shape[1:], data_format)[0]
+
+
+def common_shape(shapes):
+    """What several shapes have in common; `None` along axes where they differ."""
     return tuple(
-        sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*maps, strict=True)
+        sizes[0] if len(set(sizes)) == 1 else None
+        for sizes in zip(*shapes, strict=True)
     )

@@ -8,6 +8,7 @@ from keras_lap.layers.score_head import attention_scores
 from keras_lap.ops.reference import base_reference, la_pool_reference
 from keras_lap.ops.repeats_border import repeats_border
 from keras_lap.ops.windows import same_depends_on_size
+from keras_lap.surgery.spatial_sizes import common_shape
 from keras_lap.utils.layout import sizes_and_channels, spatial_axes
 
 _KINDS = {"max": "Max", "avg": "Average"}
@@ -47,10 +48,7 @@ def standard_pooling(layer, *input_shapes):
     >>> model.name, model.output_shape
     ('pool', (None, 4, 4, 16))
     """
-    input_shape = tuple(
-        sizes[0] if len(set(sizes)) == 1 else None
-        for sizes in zip(*input_shapes, strict=True)
-    )
+    input_shape = common_shape(input_shapes)
     gate = 1.0 if layer.base is None else float(layer.gate)
     sizes, _ = sizes_and_channels(input_shape[1:], layer.data_format)
     windows = (layer.pool_size, layer.strides, layer.padding)
@@ -60,7 +58,7 @@ def standard_pooling(layer, *input_shapes):
     x = inputs = keras.Input(input_shape[1:], dtype=layer.compute_dtype)
     if layer.data_format == "channels_first":
         x = ops.moveaxis(x, 1, -1)
-    _check_sizes(layer, input_shapes)
+    _check_sizes(layer, sizes, input_shapes)
     if gate == 0:
         y = base_reference(x, *windows, layer.base)
     else:
@@ -99,19 +97,18 @@ def _base_layer(layer, input_shape):
     return keras.Model(inputs, pooling(pad(inputs)), name=layer.name)
 
 
-def _check_sizes(layer, input_shapes):
+def _check_sizes(layer, sizes, input_shapes):
     if layer.padding != "same":
         return
-    maps = [
-        sizes_and_channels(tuple(shape[1:]), layer.data_format)[0]
-        for shape in input_shapes
-    ]
-    axes = zip(*maps, strict=True)
-    for sizes, window, stride in zip(axes, layer.pool_size, layer.strides, strict=True):
-        is_known = None not in sizes and len(set(sizes)) == 1
-        if is_known or not same_depends_on_size(window, stride):
+    axes = zip(sizes, layer.pool_size, layer.strides, strict=True)
+    for axis, (size, window, stride) in enumerate(axes):
+        if size is not None or not same_depends_on_size(window, stride):
             continue
-        if None in sizes:
+        maps = [
+            sizes_and_channels(tuple(shape[1:]), layer.data_format)[0]
+            for shape in input_shapes
+        ]
+        if None in [each[axis] for each in maps]:
             advice = (
                 "Give the model a fixed input size: `copy = "
                 "keras.models.clone_model(model, input_tensors=keras.Input((height, "

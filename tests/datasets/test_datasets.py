@@ -10,24 +10,24 @@ pytest.importorskip("sklearn")
 
 import keras_lap.datasets  # noqa: E402
 from keras_lap.datasets import ClutteredDigits, ClutteredDigitsConfig  # noqa: E402
-from keras_lap.datasets._handwriting import (  # noqa: E402
+from keras_lap.datasets.cluttered_digits import (  # noqa: E402
+    render_example,
+    split_names,
+)
+from keras_lap.datasets.drawn.enlarge import enlarge  # noqa: E402
+from keras_lap.datasets.drawn.handwriting import (  # noqa: E402
     SHARES,
     assign_samples,
     digits_of,
 )
-from keras_lap.datasets._patch import PATCH_COLOURS  # noqa: E402
-from keras_lap.datasets._placement import place_digit, place_distractor  # noqa: E402
-from keras_lap.datasets._resize import enlarge  # noqa: E402
-from keras_lap.datasets._scene import draw_scene  # noqa: E402
-from keras_lap.datasets._strokes import (  # noqa: E402
+from keras_lap.datasets.drawn.patch import PATCH_COLOURS  # noqa: E402
+from keras_lap.datasets.drawn.placement import place_digit, place_distractor  # noqa: E402
+from keras_lap.datasets.drawn.scene import draw_scene  # noqa: E402
+from keras_lap.datasets.drawn.strokes import (  # noqa: E402
     _FAINTEST,
     _SOLID,
     ink,
     scramble,
-)
-from keras_lap.datasets.cluttered_digits import (  # noqa: E402
-    render_example,
-    split_names,
 )
 
 SIZES = {"train": 24, "validation": 4, "test": 40}

@@ -113,6 +113,8 @@ def test_the_moving_layers_of_rand_augment():
 def test_what_leaves_the_image_becomes_padding():
     out = layers.RandomTranslation(0, (0.4, 0.4), **CONSTANT)
     [(_, targets)] = draw([out], count=1)
+    whole = augmented(out)(np.zeros((10, 10, 1)), {"boxes": np.array([[0, 0, 1, 1]])})
+    np.testing.assert_allclose(whole[1]["boxes"], [[0, 0.4, 1, 1]], atol=1e-6)
     first, second, padding = targets["boxes"]
     # By 14.4 pixels, of which the nearest pixels see 14.
     np.testing.assert_allclose(first, [6 / 24, 22 / 36, 16 / 24, 1], atol=1e-6)
@@ -299,7 +301,11 @@ def test_outside_of_a_data_set_and_of_a_list():
         (layers.RandomFlip(data_format="channels_first"), "layout 'channels_first'"),
         (
             layers.RandomRotation(0.1, fill_value=127.5, dtype="mixed_bfloat16"),
-            "bfloat16.*dtype='float32'",
+            "fills in 127.5.*bfloat16.*dtype='float32'",
+        ),
+        (
+            layers.RandomRotation(0.1, fill_value=5000.0, dtype="mixed_float16"),
+            "fills in 5000.*float16",
         ),
     ],
     ids=lambda value: getattr(value, "name", ""),

@@ -10,14 +10,14 @@ import keras_lap  # noqa: E402
 from keras_lap.datasets import (  # noqa: E402
     CrowdedDigits,
     SizedConfig,
-    _crowd,
     load,
     with_knowledge,
 )
-from keras_lap.datasets._handwriting import digits_of  # noqa: E402
-from keras_lap.datasets._placement import place_over  # noqa: E402
-from keras_lap.datasets._strokes import halve  # noqa: E402
 from keras_lap.datasets.crowded_digits import render_example  # noqa: E402
+from keras_lap.datasets.drawn import crowd as drawn_crowd  # noqa: E402
+from keras_lap.datasets.drawn.handwriting import digits_of  # noqa: E402
+from keras_lap.datasets.drawn.placement import place_over  # noqa: E402
+from keras_lap.datasets.drawn.strokes import halve  # noqa: E402
 from keras_lap.losses import (  # noqa: E402
     BoxSupervision,
     ConceptLabels,
@@ -82,16 +82,16 @@ def test_a_digit_has_one_colour(examples):
 
 @pytest.fixture
 def calls_of(monkeypatch):
-    """Records the arguments of the calls of a function of `_crowd` in a list."""
+    """Records the arguments of the calls of a function of that module in a list."""
 
     def record(name):
-        calls, function = [], getattr(_crowd, name)
+        calls, function = [], getattr(drawn_crowd, name)
 
         def spy(*args):
             calls.append(args)
             return function(*args)
 
-        monkeypatch.setattr(_crowd, name, spy)
+        monkeypatch.setattr(drawn_crowd, name, spy)
         return calls
 
     return record
@@ -123,7 +123,7 @@ def test_halves_are_of_absent_digits(calls_of):
     digits = digits_of("test")
     for seed in range(30):
         halved.clear()
-        crowd = _crowd.draw_crowd(np.random.default_rng(seed), digits)
+        crowd = drawn_crowd.draw_crowd(np.random.default_rng(seed), digits)
         present = np.flatnonzero(crowd.samples >= 0)
         assert 1 <= len(halved) <= 2
         for _, strokes in halved:
@@ -133,7 +133,7 @@ def test_halves_are_of_absent_digits(calls_of):
 
 def test_samples_are_of_their_classes():
     digits = digits_of("validation")
-    crowd = _crowd.draw_crowd(np.random.default_rng(0), digits)
+    crowd = drawn_crowd.draw_crowd(np.random.default_rng(0), digits)
     present = np.flatnonzero(crowd.samples >= 0)
     np.testing.assert_array_equal(digits.labels[crowd.samples[present]], present)
 

@@ -13,6 +13,7 @@ tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_datasets")
 pytest.importorskip("sklearn")
 Image = pytest.importorskip("PIL.Image")
+TiffImagePlugin = pytest.importorskip("PIL.TiffImagePlugin")
 
 import keras_lap  # noqa: E402
 from keras_lap.classifier.read_images import read_images  # noqa: E402
@@ -176,6 +177,23 @@ def test_files_of_several_pages_are_refused(folder, name, ending):
     from_folders(folder, SIZE)
 
 
+@pytest.mark.parametrize("which, is_one", [(1, True), (0, False)])
+def test_a_page_that_is_a_smaller_version_of_the_first_does_not_count(
+    folder, which, is_one
+):
+    pages = [Image.fromarray(np.full(SIZE, n, np.uint8)) for n in (200, 9)]
+    (folder / "ill/0.png").unlink()
+    with TiffImagePlugin.AppendingTiffWriter(folder / "ill/0.tif", new=True) as file:
+        for number, page in enumerate(pages):
+            page.save(file, "TIFF", tiffinfo={254: int(number == which)})
+            file.newFrame()
+    if is_one:
+        assert (collect(from_folders(folder, SIZE))[0][2] == 200).all()
+    else:
+        with pytest.raises(ValueError, match="2 pages"):
+            from_folders(folder, SIZE)
+
+
 def test_a_photo_with_a_preview_in_its_file_is_one_page(folder):
     (folder / "ill/0.png").unlink()
     photo, preview = (Image.fromarray(np.full(SIZE, n, np.uint8)) for n in (200, 9))
@@ -261,6 +279,7 @@ def test_says_what_is_wrong_at_once(folder):
         ({"image_size": 64}, ValueError, r"\(height, width\).*=64"),
         ({"channels": 2}, ValueError, "1, 3 or 4 channels"),
         ({"layers": [3]}, TypeError, "preprocessing layers"),
+        ({"shuffle": 1000}, ValueError, "`shuffle` to be one of"),
     ):
         with pytest.raises(error, match=reason):
             from_folders(**{"folder": folder, **arguments})
@@ -271,6 +290,8 @@ def test_says_what_is_wrong_at_once(folder):
     [
         ("ill/1.png", None, r"1\.png.*cannot identify"),
         ("masks/ill/1.png", None, r"masks.ill.1\.png.*cannot identify"),
+        ("ill/1.png", "cut", r"ill.1\.png.*is broken"),
+        ("ill/1.png", "floats", r"ill.1\.png.*floats of unknown range"),
         (
             "masks/ill/1.png",
             (12, 12),
@@ -281,6 +302,13 @@ def test_says_what_is_wrong_at_once(folder):
 def test_names_files_that_cannot_be_used_at_once(folder, file, size, reason):
     if size is None:
         (folder / file).write_bytes(b"no image")
+    elif size == "cut":
+        pages = [Image.fromarray(np.zeros((64, 64, 3), np.uint8)) for _ in range(2)]
+        pages[0].save(folder / file, "TIFF", save_all=True, append_images=pages[1:])
+        content = (folder / file).read_bytes()
+        (folder / file).write_bytes(content[: len(content) // 2])
+    elif size == "floats":
+        Image.fromarray(np.zeros(SIZE, "float32")).save(folder / file, "TIFF")
     else:
         Image.fromarray(np.zeros(size, np.uint8)).save(folder / file)
     with pytest.raises(ValueError, match=reason):
@@ -366,6 +394,20 @@ def test_images_of_keras_set_to_channels_first(folder):
     np.testing.assert_array_equal(images, plain)
 
 
+def test_masks_beside_their_images_are_told(folder):
+    for name in ("0_mask", "1_Segmentation", "2 mask_1", "3_mask"):
+        Image.fromarray(np.zeros(SIZE, np.uint8)).save(folder / f"ill/{name}.png")
+    told = r"3 in .*: ill.0_mask\.png, ill.1_.*, ill.2.* as 'masks.ill.0\.png'"
+    with pytest.warns(UserWarning, match=told):
+        images, _ = collect(from_folders(folder, SIZE))
+    assert len(images) == 9
+
+
+def test_tells_what_is_stretched(folder):
+    with pytest.warns(UserWarning, match=r"5 of 5 files .*0\.png' from \(8, 12\)"):
+        from_folders(folder, (8, 8))
+
+
 def test_tells_what_is_left_out(folder):
     (folder / "ill/2020").mkdir()
     (folder / "ill/2.png").rename(folder / "ill/2020/2.png")
@@ -430,9 +472,13 @@ def test_refuses_names_that_do_not_tell_whose_mask_it_is(folder, twin):
     assert len(collect(from_folders(folder, SIZE))[0]) == 6
 
 
-def test_warns_of_12_bits_stored_in_16(folder):
-    Image.fromarray(np.full(SIZE, 4095, np.uint16)).save(folder / "ill/0.png")
-    with pytest.warns(UserWarning, match="into is 4095: are they of 12") as told:
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_warns_of_12_bits_stored_in_16(folder, channels):
+    pixels = np.full((*SIZE, channels), 4095, np.uint16)
+    if channels in (2, 4):
+        pixels[..., -1] = 65535
+    (folder / "ill/0.png").write_bytes(tf.io.encode_png(pixels).numpy())
+    with pytest.warns(UserWarning, match="into is above 4095: are they of 12") as told:
         from_folders(folder, SIZE)
     assert told[0].filename == __file__
 

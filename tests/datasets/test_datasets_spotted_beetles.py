@@ -14,8 +14,8 @@ from keras_lap.datasets import (  # noqa: E402
     load,
     with_knowledge,
 )
-from keras_lap.datasets._beetle import TRAITS, draw_beetle  # noqa: E402
-from keras_lap.datasets._shapes import Frame  # noqa: E402
+from keras_lap.datasets.drawn.beetle import TRAITS, draw_beetle  # noqa: E402
+from keras_lap.datasets.drawn.frame import Frame  # noqa: E402
 from keras_lap.datasets.spotted_beetles import (  # noqa: E402
     ATTRIBUTES,
     MARK_ATTRIBUTES,

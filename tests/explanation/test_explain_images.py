@@ -112,7 +112,7 @@ def test_files_that_fill_a_part_of_16_bits_are_warned_of(write, highest, bits):
         assert caught == []
     else:
         (warning,) = caught
-        assert f"16-bit files is {highest}: are they of {bits} bits?" in str(
+        assert f"16-bit files is above {highest}: are they of {bits} bits?" in str(
             warning.message
         )
         assert warning.filename == __file__

@@ -79,6 +79,10 @@ def test_channels_first(rng):
     maps = explanation.maps
     assert maps.shape == (2, 12, 9, 2)
     np.testing.assert_allclose(maps, maps_of(last, images), rtol=1e-6)
+    inside = keras.Sequential(
+        [keras.Input((12, 9, 3)), layers.Permute((3, 1, 2)), first]
+    )
+    np.testing.assert_allclose(maps_of(inside, images), maps, rtol=1e-6)
 
 
 def test_shared_layer_is_read_at_every_call(rng):

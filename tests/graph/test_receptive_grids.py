@@ -172,9 +172,9 @@ def test_cut_and_resized_images(cut):
 
 def test_slices_with_channels_first():
     inputs = keras.Input((2, 26, 21))
-    model = keras.Model(inputs, layers.Identity()(inputs[..., 4:, :9]))
-    calls = [(model.layers[-1], (22, 9))]
-    places = receptive_grids(model, (26, 21), calls, data_format="channels_first")
+    end = layers.UpSampling2D(1, data_format="channels_first")
+    model = keras.Model(inputs, end(inputs[..., 4:, :9]))
+    places = receptive_grids(model, (26, 21), [(end, (22, 9))])
     assert places[0].grid == ReceptiveGrid((22, 9), (4, 0))
 
 
@@ -432,7 +432,7 @@ def test_channels_first():
     second = LAPooling2D(3, data_format="channels_first")
     model = keras.Model(inputs, second(layers.ReLU()(first(inputs))))
     calls = [(first, (20, 18)), (second, (10, 9))]
-    _, place = receptive_grids(model, (20, 18), calls, data_format="channels_first")
+    _, place = receptive_grids(model, (20, 18), calls)
     assert place.grid == ReceptiveGrid((10, 9), (0.5, 0.5), (2, 2))
 
 
@@ -441,9 +441,7 @@ def test_change_of_layout():
     x = layers.Permute((2, 3, 1))(inputs[:, :, 4:])
     pooling = LAPooling2D(2, data_format="channels_last")
     model = keras.Model(inputs, pooling(x))
-    (place,) = receptive_grids(
-        model, (20, 18), [(pooling, (16, 18))], data_format="channels_first"
-    )
+    (place,) = receptive_grids(model, (20, 18), [(pooling, (16, 18))])
     assert place == CallPlace(ReceptiveGrid((16, 18), (4, 0)), {IMAGE})
 
 

@@ -231,19 +231,21 @@ def test_trains_alike_however_it_runs(eager_history, make, options, allowed):
 
 @pytest.mark.torch_suffices
 def test_channels_first_images_are_turned_around(x, label):
-    def make(first):
-        inputs = keras.Input((1, SIZE, SIZE) if first else (SIZE, SIZE, 1))
-        y = layers.Permute((2, 3, 1))(inputs) if first else inputs
+    def make(images_first, maps_first):
+        inputs = keras.Input((1, SIZE, SIZE) if images_first else (SIZE, SIZE, 1))
+        y = layers.Permute((2, 3, 1))(inputs) if images_first else inputs
         y = layers.Conv2D(4, 3, activation="relu")(y)
-        y = layers.Permute((3, 1, 2))(y) if first else y
-        data_format = "channels_first" if first else "channels_last"
+        y = layers.Permute((3, 1, 2))(y) if maps_first else y
+        data_format = "channels_first" if maps_first else "channels_last"
         y = GlobalLAPooling2D(concepts=CLASSES, data_format=data_format)(y)
         return keras.Model(inputs, layers.Dense(CLASSES, activation="softmax")(y))
 
-    (last,) = histories(x, label, [(lambda: make(False), {})], batch_size=6)
-    turned = np.moveaxis(x, -1, 1)
-    (turned,) = histories(turned, label, [(lambda: make(True), {})], batch_size=6)
+    builds = [(lambda: make(False, False), {}), (lambda: make(False, True), {})]
+    last, inside = histories(x, label, builds, batch_size=6)
+    builds = [(lambda: make(True, True), {})]
+    (turned,) = histories(np.moveaxis(x, -1, 1), label, builds, batch_size=6)
     for name in ("necessity", "sufficiency"):
+        assert_close(inside[name], last[name], 1e-2, 1e-3)
         assert_close(turned[name], last[name], 1e-2, 1e-3)
 
 

@@ -162,6 +162,9 @@ def test_automatic_concepts_without_classes():
     several = keras.Model(features.input, [features.output, layers.MaxPooling2D()(x)])
     for model in (features, maps, several):
         assert set(concepts_of(keras_lap.plan(model))) == {1}
+    for squash in (layers.Softmax(), layers.Activation("sigmoid")):
+        classes = keras.Model(features.input, squash(features.output))
+        assert concepts_of(keras_lap.plan(classes)) == [9]
 
 
 # Editing.
@@ -272,6 +275,8 @@ def test_wrong_arguments():
         keras_lap.plan(model, concepts={"pol": 2})
     with pytest.raises(ValueError, match=r"are \[1, 2\]. Received: 3"):
         keras_lap.plan(model, concepts={3: 2})
+    with pytest.raises(ValueError, match=r"'conv/pool'.*pass a list for several"):
+        keras_lap.plan(model, skip=("conv", "pool"))
     with pytest.raises(ValueError, match="concepts='all'"):
         keras_lap.plan(model, concepts="all")
     for count in (True, 0, 2.0, None):

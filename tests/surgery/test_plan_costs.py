@@ -135,6 +135,15 @@ def test_images_of_open_size_need_not_fit_together():
     assert plan.estimate().before.multiply_adds == 2 * 64 * 3 * 4 + 4 * 4
 
 
+def test_a_size_that_the_model_does_not_take_is_told():
+    inputs = keras.Input((None, None, 3))
+    x = layers.UpSampling2D()(layers.MaxPooling2D()(inputs))
+    model = keras.Model(inputs, layers.Add(name="skip")([x, inputs]))
+    with pytest.raises(ValueError, match=r"'skip' fails .*\(7, 7, 3\).*`image_size="):
+        keras_lap.plan(model, image_size=7)
+    assert len(keras_lap.plan(model).places) == 1
+
+
 # Nested models.
 
 
@@ -243,6 +252,32 @@ def test_a_slice_of_channels_leaves_the_stage():
     x = layers.MaxPooling2D(data_format="channels_first", name="b")(x[:, :2])
     plan = keras_lap.plan(keras.Model(inputs, x))
     assert reaches_of(plan) == {"a": (0, (1, 1)), "b": (1, (2, 2))}
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_channels_that_are_taken_apart_and_stacked_are_a_map(data_format):
+    layout = {"data_format": data_format}
+    x = inputs = keras.Input((32, 32, 3))
+    if data_format == "channels_first":
+        x = layers.Permute((3, 1, 2))(x)
+    x = keras.applications.resnet.preprocess_input(x, data_format)
+    x = layers.MaxPooling2D(name="a", **layout)(layers.Conv2D(4, 3, **layout)(x))
+    plan = keras_lap.plan(keras.Model(inputs, x))
+    assert reaches_of(plan) == {"a": (0, (3, 3))}
+
+
+def test_pooling_by_operations_stays_and_is_followed():
+    x = inputs = keras.Input((32, 32, 3))
+    x = layers.MaxPooling2D(name="a")(keras.ops.max_pool(x, 2))
+    x = x * keras.ops.mean(x, axis=(1, 2), keepdims=True)
+    x = keras.ops.mean(keras.ops.average_pool(x, 2), axis=(-3, -2))
+    plan = keras_lap.plan(keras.Model(inputs, layers.Dense(4)(x)))
+    assert reaches_of(plan) == {"a": (1, (2, 2))}
+    stays = {row.kind: row.reason for row in plan.rows if not row.lap}
+    assert list(stays) == ["MaxPool", "AveragePool", "Mean"]
+    assert stays["Mean"] == (
+        "it is an operation: use the layer `GlobalAveragePooling2D`"
+    )
 
 
 def test_channels_first_map_that_was_made_of_the_whole_image():

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from keras_lap.classifier.image_input import check_one_input, data_format_of
+from keras_lap.classifier.image_input import check_one_input
 from keras_lap.evaluation.comparison.comparison import (
     FAILED,
     SAME_MODEL,
@@ -20,6 +20,7 @@ from keras_lap.evaluation.comparison.samples_to_compare import SamplesToCompare
 from keras_lap.evaluation.explainers import LAP, as_explainer
 from keras_lap.evaluation.explainers.explainer import CallableExplainer
 from keras_lap.evaluation.standardize_maps import standardize_maps
+from keras_lap.graph.data_format_of import data_format_of
 from keras_lap.graph.lap_layers import lap_layers
 from keras_lap.utils.names import check_choice, check_names, listed
 from keras_lap.utils.progress import Progress
@@ -105,9 +106,9 @@ def compare(
             Defaults to `None`: the first, with a warning.
         timing_rounds: int, number of timed rounds, 0 to leave time and memory out.
         data_format: `"channels_last"` or `"channels_first"`, the layout of the images.
-            Defaults to `None`: that of the model's LAP layers, or
-            `keras.config.image_data_format()` if it has none. Explainers that you make
-            yourself are told their own.
+            Defaults to `None`: what the model's graph, or else its LAP layers say, or
+            `keras.config.image_data_format()` if there are none. Explainers that you
+            make yourself are told their own.
 
     Returns:
         A `Comparison`.

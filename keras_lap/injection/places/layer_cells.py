@@ -10,7 +10,7 @@ from keras_lap.injection.places.even_cells import even_cells
 from keras_lap.injection.places.image_size import image_size
 
 
-def layer_cells(model, inputs, records, walked):
+def layer_cells(model, inputs, data_format, records, walked):
     """Rows and columns of the image that the pixels of each layer stand for.
 
     Where `image_size` has none, the layers' maps are taken to extend over the image
@@ -19,6 +19,7 @@ def layer_cells(model, inputs, records, walked):
     Args:
         model: The model.
         inputs: What it was called on.
+        data_format: The layout of the images there.
         records: List of `ScoreRecord`, of any number of calls of the model.
         walked: Dict in which is kept what the model's graph tells. Steps that are not
             compiled ask anew each time.
@@ -28,18 +29,17 @@ def layer_cells(model, inputs, records, walked):
         them, and the `guesses` of its `CallPlace`, if it has one.
     """
     maps = [tuple(ops.shape(record.attention)[1:3]) for record in records]
-    data_format = records[0].layer.data_format if records else None
     image = image_size(inputs, data_format)
     if image is None or not all(isinstance(side, int) for side in sum(maps, ())):
         return [(even_cells(size), ()) for size in maps]
     layers = (record.layer for record in records)
     calls = tuple(zip(layers, maps, strict=True))
     if (image, calls) not in walked:
-        walked[image, calls] = _cells_of_calls(model, image, calls, data_format)
+        walked[image, calls] = _cells_of_calls(model, image, calls)
     return walked[image, calls]
 
 
-def _cells_of_calls(model, image, calls, data_format):
+def _cells_of_calls(model, image, calls):
     passes = _count_passes(model, calls)
     calls = calls[: len(calls) // passes]
     cells = [
@@ -47,7 +47,7 @@ def _cells_of_calls(model, image, calls, data_format):
             [place.grid.cells(axis, side) for axis, side in enumerate(image)],
             place.guesses,
         )
-        for place in receptive_grids(model, image, calls, data_format=data_format)
+        for place in receptive_grids(model, image, calls)
     ]
     return cells * passes
 

@@ -7,6 +7,7 @@ import functools
 import keras
 from keras import ops
 
+from keras_lap.graph.data_format_of import data_format_of
 from keras_lap.graph.find_layers import find_layers
 from keras_lap.graph.lap_layers import lap_layers
 from keras_lap.injection.knowledge import LayerKnowledge, default_class_concepts
@@ -32,7 +33,7 @@ class Supervision:
     Attributes:
         model: As given.
         layers: List of the LAP layers.
-        data_format: Their layout, and that of the images.
+        data_format: The layout of the images.
         outputs: What the model's outputs mean, as `compiled_outputs` returns it.
 
     Raises:
@@ -44,7 +45,7 @@ class Supervision:
         self.model = model
         self.layers = _choose_layers(model, names)
         check_not_recomputed(model, self.layers)
-        self.data_format = self.layers[0].data_format
+        self.data_format = data_format_of(model)
         self.outputs = compiled_outputs(model)
         self._class_concepts = class_concepts
         self._walked = {}
@@ -67,7 +68,9 @@ class Supervision:
         """
         with score_tape(), _readable(self.model):
             # Following the model may call layers on placeholders.
-            cells = layer_cells(self.model, inputs, records, self._walked)
+            cells = layer_cells(
+                self.model, inputs, self.data_format, records, self._walked
+            )
         # What it works out belongs to the graph of this pass, and to no other.
         knowledge = dataclasses.replace(knowledge)
         calls, met, guesses = [], [], []

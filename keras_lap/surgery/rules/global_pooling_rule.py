@@ -1,12 +1,12 @@
 """The head's global pooling."""
 
-import math
 from typing import ClassVar
 
 from keras import layers
 
 from keras_lap.layers import GlobalLAPooling2D
 from keras_lap.surgery.rewrite import Lap, LeftAloneError, Rewrite
+from keras_lap.surgery.rules.feeds_map import feeds_map
 from keras_lap.surgery.rules.place_config import place_config
 from keras_lap.surgery.rules.rule import Rule
 
@@ -28,7 +28,7 @@ class GlobalPoolingRule(Rule):
         return type(layer) in self.bases
 
     def rewrite(self, layer, graph, stays):
-        if any(self._feeds_map(call, graph) for call in graph.calls_of(layer)):
+        if any(feeds_map(call, graph) for call in graph.calls_of(layer)):
             raise LeftAloneError(
                 "it gates a feature map, as in squeeze-excite, and does not lead on to "
                 "the classifier"
@@ -39,18 +39,3 @@ class GlobalPoolingRule(Rule):
             "keepdims": layer.keepdims,
         }
         return Rewrite((Lap(GlobalLAPooling2D, layer, config),))
-
-    def _feeds_map(self, call, graph):
-        pooled, result = call.inputs[0], call.outputs[0]
-        return any(
-            any(_is_map(tensor) for tensor in later.outputs)
-            # The shape alone does not give away a gate on a map of one pixel.
-            or any(tensor is pooled for tensor in later.inputs)
-            for later in graph.downstream(result)
-        )
-
-
-def _is_map(tensor):
-    """Whether a tensor holds features at more than one place of an image."""
-    sizes = [math.inf if size is None else size for size in tensor.shape[1:]]
-    return len(sizes) == 3 and sum(size > 1 for size in sizes) > 1

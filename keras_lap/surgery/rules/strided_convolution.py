@@ -1,8 +1,6 @@
 """Which layers are convolutions with a stride."""
 
-from keras import layers
-
-CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
+from keras_lap.graph.windows_of import CONVOLUTIONS
 
 
 def is_strided_convolution(layer):

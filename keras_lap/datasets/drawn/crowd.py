@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_lap.datasets._canvas import (
+from keras_lap.datasets.drawn.canvas import (
     SIDE,
     draw_background,
     draw_ink_colour,
@@ -12,8 +12,8 @@ from keras_lap.datasets._canvas import (
     mean_luma,
     paint,
 )
-from keras_lap.datasets._placement import place_over
-from keras_lap.datasets._strokes import halve, ink, scramble
+from keras_lap.datasets.drawn.placement import place_over
+from keras_lap.datasets.drawn.strokes import halve, ink, scramble
 
 CLASSES = 10
 MOST_DIGITS = 5

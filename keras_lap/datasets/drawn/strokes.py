@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from keras_lap.datasets._resize import enlarge
+from keras_lap.datasets.drawn.enlarge import enlarge
 
 _FAINTEST = 0.28
 _SOLID = 0.6

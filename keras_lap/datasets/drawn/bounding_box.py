@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow_datasets as tfds
 
-from keras_lap.datasets._canvas import SIDE
+from keras_lap.datasets.drawn.canvas import SIDE
 
 
 def bounding_box(mask):

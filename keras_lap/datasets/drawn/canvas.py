@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_lap.datasets._resize import enlarge
+from keras_lap.datasets.drawn.enlarge import enlarge
 
 SIDE = 64
 

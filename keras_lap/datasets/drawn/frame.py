@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_lap.datasets._canvas import SIDE
+from keras_lap.datasets.drawn.canvas import SIDE
 
 
 class Frame:

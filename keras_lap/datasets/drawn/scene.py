@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_lap.datasets._canvas import (
+from keras_lap.datasets.drawn.canvas import (
     SIDE,
     draw_background,
     draw_ink_colour,
@@ -12,9 +12,9 @@ from keras_lap.datasets._canvas import (
     mean_luma,
     paint,
 )
-from keras_lap.datasets._patch import PATCH_SIDE
-from keras_lap.datasets._placement import place_digit, place_distractor
-from keras_lap.datasets._strokes import ink, scramble
+from keras_lap.datasets.drawn.patch import PATCH_SIDE
+from keras_lap.datasets.drawn.placement import place_digit, place_distractor
+from keras_lap.datasets.drawn.strokes import ink, scramble
 
 _GAP_TO_PATCH = 2
 

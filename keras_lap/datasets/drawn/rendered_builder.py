@@ -2,7 +2,7 @@
 
 import tensorflow_datasets as tfds
 
-from keras_lap.datasets._splits import SPLITS
+from keras_lap.datasets.drawn.splits import SPLITS
 
 
 class RenderedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):

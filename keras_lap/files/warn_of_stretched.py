@@ -4,24 +4,23 @@ import os
 
 import numpy as np
 
+from keras_lap.utils.warn import warn
 
-def stretch_warning(files, sizes, size):
-    """What to say about files whose aspect ratio is changed, by over a pixel.
+
+def warn_of_stretched(files, sizes, size):
+    """Warns if the aspect ratio of files is changed, by over a pixel.
 
     Args:
         files: List of their paths.
-        sizes: Integer array `(N, 2)`, their own heights and widths.
+        sizes: Their own heights and widths, `(N, 2)`.
         size: Height and width that they are resized to.
-
-    Returns:
-        A string, or `None` if there is nothing to say.
     """
-    height, width = size
+    (height, width), sizes = size, np.asarray(sizes)
     changed = np.abs(sizes[:, 1] * (height / sizes[:, 0]) - width) > 1
     if not changed.any():
-        return None
+        return
     first = int(changed.argmax())
-    return (
+    warn(
         f"{changed.sum()} of {len(files)} files have another aspect ratio than "
         f"{(height, width)} (height, width) and are stretched to that, the first "
         f"{os.fspath(files[first])!r} from {tuple(sizes[first].tolist())}. Crop or pad "

@@ -4,14 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_lap.datasets._canvas import (
+from keras_lap.datasets.drawn.canvas import (
     SIDE,
     draw_background,
     draw_chroma,
     finish,
     paint,
 )
-from keras_lap.datasets._shapes import Frame
+from keras_lap.datasets.drawn.frame import Frame
 
 FORMS = ("spot", "ring", "bar", "cross")
 TRAITS = (

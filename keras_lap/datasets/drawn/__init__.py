@@ -1,0 +1,1 @@
+"""What the data sets that need no download are drawn by."""
