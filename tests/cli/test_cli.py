@@ -20,6 +20,8 @@ from keras_lap.cli.main import COMMANDS
 from keras_lap.kernels.build import BuildError
 from keras_lap.ops import which
 
+pytestmark = pytest.mark.jax_too
+
 
 @pytest.fixture(scope="module")
 def network():

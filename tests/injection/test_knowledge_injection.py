@@ -29,6 +29,8 @@ from tolerances import assert_close, layer_tolerance
 from keras_lap.callbacks import KnowledgeInjection
 from keras_lap.losses import MaskSupervision, Presence
 
+pytestmark = pytest.mark.jax_too
+
 pytest_plugins = ["injection_problem"]
 
 # What is added.

@@ -111,6 +111,7 @@ def one_hot(label):
 @pytest.mark.parametrize(
     "options", [{}, pytest.param(GRAPH, marks=shown_on_tensorflow)], ids=str
 )
+@pytest.mark.jax_too
 def test_every_kind_of_knowledge_has_its_term(x, label, known, options):
     model, terms = scored(make_model(**options)), [*TERMS, Absence(), Consistency()]
     targets = {"label": label, **known}

@@ -26,6 +26,8 @@ from tolerances import assert_close
 from keras_lap.callbacks import KnowledgeInjection
 from keras_lap.losses import KnowledgeLoss, MaskSupervision, Presence
 
+pytestmark = pytest.mark.jax_too
+
 pytest_plugins = ["injection_problem"]
 
 # Leaving the model as it was.

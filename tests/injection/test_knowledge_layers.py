@@ -17,6 +17,8 @@ from keras_lap.injection.knowledge import (
     resize_area,
 )
 
+pytestmark = pytest.mark.torch_too
+
 LABELS = np.array([2, 0, 1])
 PRESENT = np.eye(3, dtype="float32")[LABELS]
 SIZES = [

@@ -28,6 +28,8 @@ from keras_lap.injection.step.image_batch import ImageBatch
 from keras_lap.injection.step.input_tape import InputTape
 from keras_lap.losses import InputGradientLoss, MaskSupervision, RightReasons
 
+pytestmark = pytest.mark.jax_too
+
 pytest_plugins = ["injection_problem"]
 
 

@@ -8,15 +8,12 @@ import keras
 import pytest
 import tensorflow as tf
 from keras import layers
+from networks import row_of
 from tolerances import assert_close
 
 import keras_lap
 
 ROOT = pathlib.Path(__file__).parents[2]
-
-
-def row_of(plan, layer):
-    return next(row for row in plan.rows if row.layer == layer)
 
 
 def reaches_of(plan):
