@@ -39,7 +39,6 @@ MODES = {
     "cheap": (CHEAP, ALLOWED),
     "graph": (GRAPH, ALLOWED),
     "compiled": pytest.param({"jit_compile": True}, ALLOWED, marks=compiled_steps),
-    "auto": ({"jit_compile": "auto"}, ALLOWED),
     "mixed_float16": pytest.param(
         {"dtype": "mixed_float16", **CHEAP},
         layer_tolerance("float16", 4),
@@ -93,7 +92,7 @@ def test_terms_have_gradients(x, label, mask, targets):
         assert_close(weight, old - gradient, **ALLOWED)
 
 
-@pytest.mark.slow_on_jax
+@pytest.mark.torch_suffices
 def test_every_term_has_a_twin_in_validation(x, label, mask, targets):
     model, other = make_model(), 3 * x
     terms = [Presence(), MaskSupervision(name="masks")]
@@ -182,7 +181,7 @@ class Sequence(keras.utils.PyDataset):
         return self.batches[index]
 
 
-@pytest.mark.slow_on_jax
+@pytest.mark.torch_suffices
 def test_all_kinds_of_data_give_the_same(x, targets):
     kinds = [
         {"x": Sequence(x, targets)},
@@ -196,7 +195,7 @@ def test_all_kinds_of_data_give_the_same(x, targets):
 
 
 @several_steps
-@pytest.mark.slow_on_jax
+@pytest.mark.thorough
 def test_several_steps_per_execution_give_the_same(x, targets):
     histories = [
         fit(
@@ -351,7 +350,7 @@ def test_evaluate_takes_the_callback_for_targets_with_knowledge(
     assert_close(plain["loss"], own, **ALLOWED)
 
 
-@pytest.mark.slow_on_jax
+@pytest.mark.torch_suffices
 def test_others_may_evaluate_during_fit(x, label, mask, targets):
     """With the callback or without it, and the training goes on with knowledge."""
     model, term = make_model(), MaskSupervision()
