@@ -259,7 +259,7 @@ def test_the_table_fits_a_terminal():
     # Else the layers without a name get longer ones, by the tests before.
     keras.utils.clear_session()
     # The table of NASNetMobile is the widest; with less of what repeats it is as wide.
-    model = NASNet((224, 224, 3), 1056, num_blocks=1, skip_reduction=False)
+    model = NASNet((224, 224, 3), 1056, 1, 32, False, weights=None)
     plan = keras_lap.plan(model)
     lines = str(plan).splitlines()
     assert max(map(len, lines)) <= 120
