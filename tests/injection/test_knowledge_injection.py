@@ -62,7 +62,7 @@ MODES = {
 def test_loss_is_the_models_own_plus_weighted_terms(
     x, label, mask, targets, options, allowed
 ):
-    model = make_model(**options)
+    model = make_model(metrics=["accuracy"], **options)
     terms = [Presence(), MaskSupervision()]
     logs = first(fit(model, x, targets, [KnowledgeInjection(terms, weights=[0.5, 2])]))
     presence, masks = (by_hand(term, model, x, label, mask).mean() for term in terms)
@@ -104,7 +104,7 @@ def test_every_term_has_a_twin_in_validation(x, label, mask, targets):
         validation_data=(other, targets),
         epochs=2,
     )
-    names = {"loss", "accuracy", "presence", "masks"}
+    names = {"loss", "presence", "masks"}
     assert history.keys() == names | {f"val_{name}" for name in names}
     for term in terms:
         for images, name in ((x, term.name), (other, f"val_{term.name}")):
@@ -313,7 +313,7 @@ def test_the_compiled_loss_says_whether_the_likeliest_class_is_present(
     x, label, mask, loss, exclusive
 ):
     soft = np.float32([[0.45, 0.3, 0.25], [0.25, 0.45, 0.3], [0.3, 0.25, 0.45]])[label]
-    model, term = make_model(loss=loss, metrics=[]), MaskSupervision()
+    model, term = make_model(loss=loss), MaskSupervision()
     logs = first(
         fit(model, x, {"label": soft, "mask": mask}, [KnowledgeInjection([term])])
     )
@@ -329,7 +329,7 @@ def test_the_compiled_loss_says_whether_the_likeliest_class_is_present(
 def test_evaluate_takes_the_callback_for_targets_with_knowledge(
     x, label, mask, targets
 ):
-    model, term = make_model(), MaskSupervision()
+    model, term = make_model(metrics=["accuracy"]), MaskSupervision()
     before = state(model)
     injection = KnowledgeInjection([term], weights=3)
     # The last batch is smaller.

@@ -233,7 +233,7 @@ def test_each_loss_reads_the_forward_pass_before_it(x, targets):
         maps = layers.Conv2D(4, 5, activation="relu")(inputs)
         features = GlobalLAPooling2D(concepts=CLASSES)(LAPooling2D(2)(maps))
         head = layers.Dense(CLASSES, activation="softmax")(features)
-        model = compiled(kind(inputs, head), metrics=None)
+        model = compiled(kind(inputs, head))
         logs = model.evaluate(
             x,
             targets,
@@ -261,7 +261,7 @@ class LossesOfTwoGraphs(keras.Sequential):
 def test_no_loss_reads_what_another_one_has_computed_in_its_graph(x, mask):
     layer = GlobalLAPooling2D(concepts=1)
     model = LossesOfTwoGraphs([keras.Input((SIZE, SIZE, 1)), layer])
-    compiled(model, loss="mse", metrics=None)
+    compiled(model, loss="mse")
     options = {"callbacks": [KnowledgeInjection([MaskSupervision()])], "verbose": 0}
     targets = {"label": np.ones((SAMPLES, 1)), "mask": mask}
     logs = model.evaluate(x, targets, return_dict=True, **options)

@@ -88,7 +88,7 @@ def test_is_about_the_changed_images(small, kind, outputs):
         logits = logits - np.log(1 - probabilities)
     expected = term(kind, logits, present, outputs)
     assert np.max(expected) > 0.01
-    compiled(model, loss=loss, metrics=None)
+    compiled(model, loss=loss)
     injection = KnowledgeInjection(kind(outputs, blur=0.4))
     logs = model.evaluate(x, label, verbose=0, callbacks=[injection], return_dict=True)
     assert_close(logs[injection.losses[0].name], expected.mean(), 1e-5, 1e-6)
@@ -262,7 +262,7 @@ def one_class():
 def test_a_label_that_names_nothing_has_no_term(x, kind):
     terms = []
     for label in (np.zeros(SAMPLES), np.arange(SAMPLES) < 3, np.ones(SAMPLES)):
-        model = compiled(one_class(), loss="binary_crossentropy", metrics=None)
+        model = compiled(one_class(), loss="binary_crossentropy")
         model.set_weights([np.ones(w.shape) for w in model.get_weights()])
         injection = KnowledgeInjection(kind("sigmoid"))
         logs = first(fit(model, x, label.astype("float32"), [injection]))
@@ -424,6 +424,6 @@ REFUSED = {
 )
 @pytest.mark.torch_suffices
 def test_refuses_models_that_it_cannot_ask(x, make, change, pattern, options):
-    model = compiled(make(), metrics=None, **options)
+    model = compiled(make(), **options)
     with pytest.raises(ValueError, match=rf"(?s)Expected.*{pattern}.*Received"):
         fit(model, change(x), np.ones(SAMPLES), [KnowledgeInjection(Sufficiency())])

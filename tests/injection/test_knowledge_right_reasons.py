@@ -273,7 +273,7 @@ def test_masks_are_unions_whatever_the_label(x, rng):
                 layers.Dense(1, activation="sigmoid"),
             ]
         )
-        compiled(model, loss="binary_crossentropy", metrics=None)
+        compiled(model, loss="binary_crossentropy")
         fit(model, x, {"label": np.zeros(SAMPLES), **given}, [KnowledgeInjection(loss)])
     (_, nothing), (_, union), (_, single) = loss.seen
     assert nothing is None
@@ -449,7 +449,7 @@ def test_refuses_models_without_such_a_gradient(x, mask, make, change, pattern):
         label, loss = dict.fromkeys("ab", label), dict.fromkeys("ab", loss)
     if make is one_class:
         loss = "binary_crossentropy"
-    model = compiled(make(), loss=loss, metrics=None)
+    model = compiled(make(), loss=loss)
     injection = KnowledgeInjection(RightReasons())
     with pytest.raises(ValueError, match=rf"(?s)Expected.*{pattern}"):
         fit(model, change(x), {"label": label, "mask": mask}, [injection])
