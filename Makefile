@@ -15,20 +15,8 @@ QUICKLY := --no-compile
 # They pin another TensorFlow or another OpenCV than is here.
 PARITY_PINNED := 'quantus~=0.6.0' 'tf-keras~=2.21.0' 'xplique~=2.0.2'
 PARITY_TESTS = $(wildcard tests/*/test_*parity.py)
-BACKEND_TESTS := $(addprefix tests/,$(addprefix ops/test_,la_pool.py la_pool_symbolic.py \
-    dispatch.py) cli/test_cli.py $(addprefix layers/test_,la_pooling.py \
-    global_la_pooling.py layers_reload.py score_head.py score_tape.py) \
-    $(addprefix injection/test_,gate_anneal.py $(addprefix knowledge,.py _losses.py \
-    _right_reasons.py _injection.py _injection_state.py _absence.py)) \
-    evaluation/test_explainers_on_backends.py explanation/test_recorded_pass.py \
-    surgery/test_convert_on_backends.py)
-JAX_TESTS := \
-    tests/injection/test_knowledge_injection_kinds.py::test_every_kind_of_knowledge_has_its_term
-# What is tested on all backends, what depends on none, and what runs eagerly.
-TORCH_TESTS := $(sort $(BACKEND_TESTS) $(shell grep -l torch_suffices tests/*/test_*.py) \
-    $(addprefix tests/,ops/test_torch_la_pool.py injection/test_knowledge_layers.py \
-    $(addprefix explanation/test_explain_,models.py combinations.py) \
-    evaluation/test_compare_metrics.py examples/test_study_grid.py))
+JAX_TESTS = $(shell grep -l jax_too tests/*/test_*.py)
+TORCH_TESTS = $(shell grep -lE '(jax|torch)_too|torch_suffices' tests/*/test_*.py)
 # Where the demo leaves its figure and its network, and how many images are evaluated.
 DEMO := results/quickstart
 SAMPLES ?= 100
@@ -83,7 +71,7 @@ test-jax test-torch: JOBS = 2
 
 # Most of its time goes into compiling what runs once.
 test-jax: $(BACKENDS_READY)
-	KERAS_BACKEND=jax $(BACKENDS)/bin/python $(PYTEST) $(BACKEND_TESTS) $(JAX_TESTS)
+	KERAS_BACKEND=jax $(BACKENDS)/bin/python $(PYTEST) -m jax_too $(JAX_TESTS)
 
 # Threads of their own would make the processes wait for each other.
 test-torch: $(BACKENDS_READY)

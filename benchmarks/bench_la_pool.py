@@ -7,7 +7,6 @@ the pooling has to read and write shows the memory roof.
 
 import argparse
 import concurrent.futures
-import csv
 import dataclasses
 import functools
 import os
@@ -21,8 +20,9 @@ import tensorflow as tf
 from tqdm import tqdm
 
 import keras_lap
-from keras_lap.utils.paired_rounds import ratio_quartiles, time_in_rounds
+from keras_lap.utils.paired_rounds import QUARTILES, ratio_quartiles, time_in_rounds
 from keras_lap.utils.pooling_shapes import POOLING_SHAPES
+from keras_lap.utils.write_csv import write_csv
 
 
 def _pooling(implementation):
@@ -167,19 +167,6 @@ def _peak_bytes(run, x, scores):
     return tf.config.experimental.get_memory_info("CPU:0")["peak"] - before
 
 
-FIELDS = (
-    "shape",
-    "xla",
-    "mode",
-    "provider",
-    "milliseconds",
-    "ratio_lower",
-    "ratio_median",
-    "ratio_upper",
-    "peak_mib",
-)
-
-
 def rows(shape, batch, rounds, jit_compile, gradient):
     """Measures one case and yields a CSV row per provider."""
     measurements = measure(shape, batch, rounds, jit_compile, gradient)
@@ -192,7 +179,7 @@ def rows(shape, batch, rounds, jit_compile, gradient):
             "mode": "forward+backward" if gradient else "forward",
             "provider": measurement.provider,
             "milliseconds": 1e3 * statistics.median(measurement.seconds.values()),
-            **dict(zip(FIELDS[5:8], quartiles, strict=True)),
+            **dict(zip(QUARTILES, quartiles, strict=True)),
             "peak_mib": None if peak is None else peak / 2**20,
         }
 
@@ -247,10 +234,7 @@ def main(arguments=None):
     results = []
     for shape, jit_compile, gradient in tqdm(cases, unit="case"):
         results += rows(shape, arguments.batch, arguments.rounds, jit_compile, gradient)
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, FIELDS)
-        writer.writeheader()
-        writer.writerows(results)
+    write_csv(path, results[0], map(dict.values, results))
     path.with_suffix(".md").write_text(table(results))
     print(table(results))
 

@@ -8,7 +8,6 @@ some networks are measured, or at another size, both go to `results/`.
 
 import argparse
 import collections
-import csv
 import ctypes
 import dataclasses
 import datetime
@@ -28,6 +27,7 @@ from random_weights import random_weights
 
 import keras_lap
 from keras_lap.layers import BaseLAPooling
+from keras_lap.utils.write_csv import write_csv
 
 ROOT = pathlib.Path(__file__).parent.parent
 WHERE = ("pooling", "all")
@@ -339,14 +339,6 @@ def _cells(row):
     ]
 
 
-def write_csv(rows, path):
-    """Writes a line for each row."""
-    with pathlib.Path(path).open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].cells(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row.cells() for row in rows)
-
-
 def default_files(models, size):
     """Where the CSV file and the page go: the published ones are of a whole run.
 
@@ -391,7 +383,8 @@ def main(arguments=None):
             )
     for path in (csv_path, page_path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    write_csv(rows, csv_path)
+    cells = [row.cells() for row in rows]
+    write_csv(csv_path, cells[0], map(dict.values, cells))
     today = datetime.date.today().isoformat()
     page_path.write_text(page(rows, today, arguments.machine))
     print(f"Written: {csv_path} and {page_path}")

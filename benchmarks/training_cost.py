@@ -7,7 +7,6 @@ is the time of a first `fit` of so many steps, most of which goes into tracing.
 """
 
 import argparse
-import csv
 import functools
 import pathlib
 import platform
@@ -21,21 +20,11 @@ from tqdm import tqdm
 import keras_lap
 from keras_lap import losses
 from keras_lap.callbacks import KnowledgeInjection
-from keras_lap.utils.paired_rounds import ratio_quartiles, time_in_rounds
+from keras_lap.utils.paired_rounds import QUARTILES, ratio_quartiles, time_in_rounds
+from keras_lap.utils.write_csv import write_csv
 
 NETWORKS = ("ResNet50", "MobileNetV2")
 ORIGINAL, CONVERTED, INJECTED = "original", "converted", "with knowledge"
-FIELDS = (
-    "network",
-    "loss",
-    "layers",
-    "model",
-    "milliseconds",
-    "over",
-    "ratio_lower",
-    "ratio_median",
-    "ratio_upper",
-)
 
 
 def main(arguments=None):
@@ -48,10 +37,7 @@ def main(arguments=None):
             rows += measure(network, arguments, bar.update)
     path = pathlib.Path(arguments.csv)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, FIELDS)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(path, rows[0], map(dict.values, rows))
     print(table(rows))
 
 
@@ -113,7 +99,7 @@ def measure(network, arguments, on_round=None):
                 "model": name,
                 "milliseconds": 1e3 * median / arguments.steps,
                 "over": baseline,
-                **dict(zip(FIELDS[-3:], quartiles, strict=True)),
+                **dict(zip(QUARTILES, quartiles, strict=True)),
             }
 
 

@@ -31,11 +31,8 @@ def main(arguments=None, config="clutter"):
     # The term is averaged over all images, so with few boxes its weight is large.
     supervision = KnowledgeInjection([BoxSupervision()], weights=5.0)
     models = {
-        # Low scores that nothing opens let too little through to learn from.
-        "labels": train(split, labels, epochs, initial_score=0.95),
-        "labels, some boxes": train(
-            split, targets, epochs, supervision, initial_score=0.05
-        ),
+        "labels": train(split, labels, epochs),
+        "labels, some boxes": train(split, targets, epochs, supervision),
     }
     compare(models, ["labels"], data["test"], arguments.figure)
 

@@ -24,9 +24,8 @@ def main(arguments=None, config="clutter"):
     split, labels, epochs = data["train"], data["train"]["label"], arguments.epochs
     presence = KnowledgeInjection([Presence()], weights=0.1)
     models = {
-        # Low scores that nothing opens let too little through to learn from.
-        "labels": train(split, labels, epochs, initial_score=0.95),
-        "labels, Presence": train(split, labels, epochs, presence, initial_score=0.05),
+        "labels": train(split, labels, epochs),
+        "labels, Presence": train(split, labels, epochs, presence),
     }
     compare(models, ["labels"], data["test"], arguments.figure)
 

@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import time
 import keras
 import tensorflow as tf
 from common.digit_tools import build_network
+from common.free_ports import free_ports
 
 from keras_lap.callbacks import KnowledgeInjection
 from keras_lap.datasets import ClutteredDigits, ClutteredDigitsConfig, load
@@ -126,15 +126,6 @@ def start_workers(arguments, count):
             process.kill()
     if any(codes):
         sys.exit(f"A worker failed: they ended with {codes}")
-
-
-def free_ports(count):
-    """Numbers of ports that nothing listens to."""
-    listening = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in listening]
-    for each in listening:
-        each.close()
-    return ports
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def main(arguments=None, config="decoy"):
     penalty = KnowledgeInjection([RightReasons()], weights=1000.0)
     supervision = KnowledgeInjection([MaskSupervision()], weights=20.0)
     models = {
-        "labels": train(split, split["label"], epochs, initial_score=0.95),
+        "labels": train(split, split["label"], epochs),
         "RightReasons": train(split, targets, epochs, penalty, initial_score=0.95),
         "MaskSupervision": train(
             split,

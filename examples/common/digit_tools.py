@@ -79,10 +79,13 @@ def train(split, targets, epochs, knowledge=None, **network):
         targets: Labels, or a dict of labels and knowledge.
         epochs: Number of epochs.
         knowledge: A `KnowledgeInjection`, if any.
-        **network: Arguments of `build_network`.
+        **network: Arguments of `build_network`. Scores start at 0.05 by default, or at
+            0.95 if there is no knowledge.
     """
     terms = [loss.name for loss in knowledge.losses] if knowledge else []
     print("\n== Training with", " and ".join(["labels", *terms]))
+    # Low scores that nothing opens let too little through to learn from.
+    network.setdefault("initial_score", 0.05 if knowledge else 0.95)
     model = build_network(**network)
     compile_for_digits(model, epochs, len(split["image"]), learning_rate=2e-3)
     model.fit(

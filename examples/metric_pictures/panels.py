@@ -44,16 +44,15 @@ def outline_of(axis, region, colour):
     axis.contour(region.astype(float), levels=[0.5], colors=[colour], linewidths=1.5)
 
 
-def show_curves(axis, result, colours=COLOURS):
+def show_curves(axis, result):
     """Draws one line per sample of a result's curve; the samples are the scene's maps.
 
     Args:
         axis: Axes to draw on.
-        result: `MetricResult` of as many samples as there are colours.
-        colours: Dict from names to colours, in the order of the samples.
+        result: `MetricResult` of as many samples as there are maps.
     """
     curve = result.curve
-    for (name, colour), line in zip(colours.items(), curve.y, strict=True):
+    for (name, colour), line in zip(COLOURS.items(), curve.y, strict=True):
         axis.plot(curve.x, line, color=colour, label=name)
     axis.set(xlabel=curve.x_name, ylabel=curve.y_name, ylim=(-0.03, 1.03))
     axis.legend(fontsize=7)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_lap.utils.whole_file import whole_file
+
 
 def export(dataset, path):
     """Writes batches of images and targets as one file of arrays per split.
@@ -21,9 +23,8 @@ def export(dataset, path):
         for name, values in parts.items():
             arrays[f"{split}/{name}"] = np.concatenate(values)
     path.parent.mkdir(parents=True, exist_ok=True)
-    whole = path.with_suffix(".part.npz")
-    np.savez_compressed(whole, **arrays)
-    whole.replace(path)
+    with whole_file(path) as part:
+        np.savez_compressed(part, **arrays)
 
 
 def _smallest(name, values):

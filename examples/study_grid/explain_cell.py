@@ -49,7 +49,7 @@ def compute(cell, workshop):
         return
     targets = targets[chosen]
     data = {"image": test["image"][chosen].astype("float32"), "label": targets}
-    metrics = faithfulness(sizes)
+    metrics = faithfulness(sizes, study_set.side)
     if study_set.has_masks:
         data["mask"] = masks_of(test["mask"][chosen], targets)
         metrics |= {metric.__name__: metric for metric in METRICS}
@@ -77,27 +77,12 @@ def _rows(cell, model, network, data, asked, metrics):
         )
 
 
-def faithfulness(sizes):
+def faithfulness(sizes, side):
     """Dict from the names of the metrics of faithfulness to them, of given sizes."""
-
-    def stepped(function):
-        def measured(predict, images, maps, targets, batch_size, seed):
-            step = -(-maps[0].size // sizes.steps)
-            return function(
-                predict,
-                images,
-                maps,
-                targets,
-                step=step,
-                batch_size=batch_size,
-                seed=seed,
-            )
-
-        return measured
-
+    step = -(-(side**2) // sizes.steps)
     return {
-        "insertion": stepped(insertion),
-        "deletion": stepped(deletion),
+        "insertion": functools.partial(insertion, step=step),
+        "deletion": functools.partial(deletion, step=step),
         "road": road,
         "mu_fidelity": functools.partial(mu_fidelity, samples=sizes.subsets),
     }

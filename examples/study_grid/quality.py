@@ -2,17 +2,12 @@
 
 import numpy as np
 
+from keras_lap.evaluation import Predictor
 
-def predict(model, images, batch_size=100):
+
+def predict(model, images):
     """Probabilities `(N, classes)` of uint8 images `(N, H, W, 3)`."""
-    parts = []
-    for start in range(0, len(images), batch_size):
-        batch = images[start : start + batch_size]
-        # Batches of one size, so that nothing is compiled for the last one.
-        filled = np.concatenate([batch, batch[-1:].repeat(batch_size - len(batch), 0)])
-        found = model.predict_on_batch(filled.astype("float32"))
-        parts.append(np.asarray(found)[: len(batch)])
-    return np.concatenate(parts)
+    return Predictor(model)(images, batch_size=100)
 
 
 def quality(probabilities, labels):

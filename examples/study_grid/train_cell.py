@@ -2,13 +2,14 @@
 
 import time
 
+from keras_lap.explanation import COMBINATIONS
 from study_grid.answers import first_labels, masks_of
 from study_grid.arms import ARMS, ORIGINAL, TRAINED
 from study_grid.cell import TRAIN, Cell
 from study_grid.families import FAMILIES
 from study_grid.quality import predict, quality
 from study_grid.training import train
-from study_grid.validity import COMBINATIONS, lap_maps, validity
+from study_grid.validity import lap_maps, validity
 
 QUALITY = "quality"
 

@@ -3,7 +3,6 @@
 from keras_lap.evaluation import energy_in_mask, iou_at_equal_area, pointing_game
 from keras_lap.evaluation.explainers import LAP
 
-COMBINATIONS = ("flow", "mean", "product", "layer")
 METRICS = (pointing_game, energy_in_mask, iou_at_equal_area)
 
 

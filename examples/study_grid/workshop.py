@@ -1,13 +1,15 @@
 """Where cells find their data and networks, and leave their results."""
 
-import contextlib
 import csv
 import functools
 import json
 from pathlib import Path
 
 import keras
+from common.save_without_optimizer import save_without_optimizer
 
+from keras_lap.utils.whole_file import whole_file
+from keras_lap.utils.write_csv import write_csv
 from study_grid import arrays
 from study_grid.cell import FIELDS, Cell
 from study_grid.recipe import recipe
@@ -50,10 +52,8 @@ class Workshop:
         """Keeps a network for the cells that need it."""
         path = self.network_path(cell)
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".part{path.suffix}")
-        # Without the state of the optimizer.
-        keras.Model(network.input, network.output, name=network.name).save(part)
-        part.replace(path)
+        with whole_file(path) as part:
+            save_without_optimizer(network, part)
 
     def results_path(self, cell):
         """File of the results of a cell."""
@@ -76,13 +76,11 @@ class Workshop:
         """Writes rows of results, and facts of the run and its recipe beside them."""
         path = self.results_path(cell)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _written(path) as file:
-            writer = csv.DictWriter(file, FIELDS)
-            writer.writeheader()
-            writer.writerows(rows)
+        with whole_file(path) as part:
+            write_csv(part, FIELDS, map(dict.values, rows))
         # Last, since this tells that the cell is done.
-        with _written(path.with_suffix(".json")) as file:
-            json.dump({**facts, "recipe": recipe(cell, self.sizes)}, file)
+        with whole_file(path.with_suffix(".json")) as part:
+            part.write_text(json.dumps({**facts, "recipe": recipe(cell, self.sizes)}))
 
     def results(self):
         """All rows of all cells that are done, with numbers as text."""
@@ -103,15 +101,6 @@ class Workshop:
                 rows = list(csv.DictReader(file))
             if rows and self.is_done(Cell.of_row(rows[0])):
                 yield rows
-
-
-@contextlib.contextmanager
-def _written(path):
-    """A text file that is there once all of it is written."""
-    part = path.with_suffix(f"{path.suffix}.part")
-    with part.open("w", newline="") as file:
-        yield file
-    part.replace(path)
 
 
 _load = functools.lru_cache(maxsize=2)(arrays.load)

@@ -1,22 +1,14 @@
 """`keras-lap bench`."""
 
-import csv
-
 from keras_lap.cli.command import Command
 from keras_lap.cli.new_file import add_force_argument, new_file
 from keras_lap.cli.positive import positive
 from keras_lap.cli.time_pooling import time_pooling
+from keras_lap.utils.paired_rounds import QUARTILES
 from keras_lap.utils.pooling_shapes import POOLING_SHAPES
+from keras_lap.utils.write_csv import write_csv
 
-FIELDS = (
-    "pooling",
-    "pass",
-    "max_pooling_ms",
-    "la_pool_ms",
-    "ratio_lower",
-    "ratio_median",
-    "ratio_upper",
-)
+FIELDS = ("pooling", "pass", "max_pooling_ms", "la_pool_ms", *QUARTILES)
 _LINE = "{:<24}{:<20}{:>13}{:>13}{:>10}{:>18}".format
 _TITLES = ("pooling", "pass", "max pool, ms", "la_pool, ms", "ratio", "quartiles")
 
@@ -48,15 +40,10 @@ class Bench(Command):
         add_force_argument(parser)
 
     def run(self, options):
-        if not options.csv:
-            _print_timings(options)
-            return
         with new_file(options.csv, options.force) as path:
             rows = _print_timings(options)
-            with path.open("w", newline="") as file:
-                writer = csv.writer(file)
-                writer.writerow(FIELDS)
-                writer.writerows(rows)
+            if path is not None:
+                write_csv(path, FIELDS, rows)
 
 
 def _print_timings(options):

@@ -23,16 +23,19 @@ def new_file(path, force=False):
     before anything else is done.
 
     Args:
-        path: The file.
+        path: The file, or `None`.
         force: Whether it may be there already.
 
     Yields:
-        Path to write to, as of `whole_file`.
+        Path to write to, as of `whole_file`; `None` for none.
 
     Raises:
         FileExistsError: If it is there already.
         OSError: If it cannot be written.
     """
+    if path is None:
+        yield None
+        return
     path = pathlib.Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"Expected a file to write. Received a folder: {path}")

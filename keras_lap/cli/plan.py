@@ -1,12 +1,11 @@
 """`keras-lap plan`."""
 
-import csv
-
 import keras_lap
 from keras_lap.cli.command import Command
 from keras_lap.cli.model_argument import add_model_argument, read_model
 from keras_lap.cli.new_file import add_force_argument, new_file
 from keras_lap.cli.plan_arguments import add_plan_arguments, plan_options
+from keras_lap.utils.write_csv import write_csv
 
 FIELDS = (
     "layer",
@@ -45,27 +44,17 @@ class Plan(Command):
         add_force_argument(parser)
 
     def run(self, options):
-        if not options.csv:
-            print(_plan(options))
-            return
         with new_file(options.csv, options.force) as path:
-            plan = _plan(options)
-            _write(plan, path)
+            model = read_model(options.model, options.weights)
+            plan = keras_lap.plan(model, **plan_options(options))
+            if path is not None:
+                write_csv(path, FIELDS, map(_cells, plan.rows))
         print(plan)
 
 
-def _plan(options):
-    model = read_model(options.model, options.weights)
-    return keras_lap.plan(model, **plan_options(options))
-
-
-def _write(plan, path):
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(FIELDS)
-        for row in plan.rows:
-            cells = {**vars(row), **vars(row.cost)}
-            writer.writerow([_cell(cells[field]) for field in FIELDS])
+def _cells(row):
+    cells = {**vars(row), **vars(row.cost)}
+    return [_cell(cells[field]) for field in FIELDS]
 
 
 def _cell(value):

@@ -17,18 +17,9 @@ class LAPooling3D(BaseWindowedLAPooling):
         padding: `"valid"`, `"same"`, or explicit zeros, one `(before, after)` pair
             per axis, each smaller than the window. Padded voxels carry no weight; a
             base branch sees explicit zeros.
-        data_format: As for `LAPooling2D`.
-        concepts: As for `LAPooling2D`, like all that follow.
-        hidden: Width of a hidden layer in the score head, or `None`.
-        weighting: `"gaussian"` or `"softmax"`.
-        gating: `"score"` or `None`.
-        alpha: Initial sharpness, positive; for weight decay see `LAPooling2D`.
-        scores: `"max"`, `"noisy_or"` or `"features"`.
-        score_activation: `"sigmoid"` or `"ramp"`.
-        initial_score: Score of every voxel at the start of training.
-        detach_scores: Whether scores learn from knowledge losses alone.
-        score_gain: Factor of the logits, positive; see `LAPooling2D`.
-        base: `None`, `"max"`, `"avg"` or `"first"`.
+        data_format, concepts, hidden, weighting, gating, alpha, scores,
+            score_activation, initial_score, detach_scores, score_gain, base: As for
+            `LAPooling2D`, of voxels in place of pixels.
         **kwargs: `name`, `dtype` and so on, as for every Keras layer.
 
     Input shape:

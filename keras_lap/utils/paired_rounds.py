@@ -9,6 +9,9 @@ import time
 
 import numpy as np
 
+# Columns of what `ratio_quartiles` returns.
+QUARTILES = ("ratio_lower", "ratio_median", "ratio_upper")
+
 
 def time_in_rounds(runs, rounds, every=None, on_round=None):
     """Calls functions in turn, in an order drawn for each round, and times each call.

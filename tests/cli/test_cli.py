@@ -22,6 +22,8 @@ from keras_lap.kernels.build import BuildError
 from keras_lap.ops import which
 from keras_lap.utils.pooling_shapes import PoolingShape
 
+pytestmark = pytest.mark.jax_too
+
 
 @pytest.fixture(scope="module")
 def network():

@@ -15,6 +15,8 @@ pytest.importorskip("sklearn")
 Image = pytest.importorskip("PIL.Image")
 TiffImagePlugin = pytest.importorskip("PIL.TiffImagePlugin")
 
+from collect import collect  # noqa: E402
+
 import keras_lap  # noqa: E402
 from keras_lap.classifier.read_images import read_images  # noqa: E402
 from keras_lap.datasets import from_folders  # noqa: E402
@@ -42,12 +44,6 @@ def folder(tmp_path, rng):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(tmp_path / name)
     return tmp_path
-
-
-def collect(dataset):
-    """All batches in one, as arrays."""
-    batches = list(dataset.as_numpy_iterator())
-    return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *batches)
 
 
 def test_images_labels_and_masks(folder):

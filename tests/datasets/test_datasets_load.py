@@ -8,6 +8,7 @@ tf = pytest.importorskip("tensorflow")
 tfds = pytest.importorskip("tensorflow_datasets")
 pytest.importorskip("sklearn")
 
+from collect import collect  # noqa: E402
 from random_examples import random_examples  # noqa: E402
 
 import keras_lap  # noqa: E402
@@ -41,12 +42,6 @@ def digits(tmp_path_factory):
     )
     builder.download_and_prepare()
     return builder
-
-
-def collect(dataset):
-    """All batches in one, as arrays."""
-    batches = list(dataset.as_numpy_iterator())
-    return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *batches)
 
 
 # Examples into images and targets

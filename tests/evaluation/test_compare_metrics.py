@@ -32,6 +32,8 @@ from keras_lap.evaluation.explainers import (
     Random,
 )
 
+pytestmark = pytest.mark.torch_too
+
 pytest_plugins = ["compare_problem"]
 
 

@@ -14,7 +14,7 @@ from explainer_problem import (
     OF_MODELS,
     SHAPE,
     WITH_NAMES,
-    assert_close,
+    assert_maps_close,
     changed,
     small_network,
 )
@@ -46,7 +46,7 @@ class TestWorksEverywhere:
     def test_nested_models(self, explainer, network):
         inputs = keras.Input(SHAPE)
         outer = keras.Model(inputs, network(keras.layers.Rescaling(2.0)(inputs / 2)))
-        assert_close(
+        assert_maps_close(
             explainer.explain(outer, IMAGES, LABELS),
             explainer.explain(network, IMAGES, LABELS),
             tolerance=1e-4,
@@ -56,7 +56,7 @@ class TestWorksEverywhere:
         inputs = keras.Input(SHAPE)
         outer = keras.Model(inputs, network(inputs=inputs))
         explainer = VanillaGradients()
-        assert_close(
+        assert_maps_close(
             explainer.explain(outer, IMAGES, LABELS),
             explainer.explain(network, IMAGES, LABELS),
         )
@@ -108,7 +108,7 @@ class TestWorksEverywhere:
             changed(explainer, data_format=f"channels_{end}", noise=0)
             for end in ("first", "last")
         )
-        assert_close(
+        assert_maps_close(
             first.explain(model, IMAGES.transpose(0, 3, 1, 2), LABELS),
             last.explain(network, IMAGES, LABELS),
             tolerance=1e-4,
@@ -135,11 +135,11 @@ class TestWorksEverywhere:
 
     @pytest.mark.parametrize("explainer", **WITH_NAMES)
     def test_batches_and_one_class_for_all(self, explainer, network):
-        assert_close(
+        assert_maps_close(
             changed(explainer, batch_size=2).explain(network, IMAGES, LABELS),
             explainer.explain(network, IMAGES, LABELS),
         )
-        assert_close(
+        assert_maps_close(
             explainer.explain(network, IMAGES, 1),
             explainer.explain(network, IMAGES, np.ones(5, int)),
         )
@@ -161,7 +161,7 @@ class TestWorksEverywhere:
         VanillaGradients().explain(model, IMAGES, LABELS)
         model.set_weights(network.get_weights())
         for explainer in OF_MODELS:
-            assert_close(
+            assert_maps_close(
                 explainer.explain(model, IMAGES, LABELS),
                 explainer.explain(network, IMAGES, LABELS),
             )
@@ -209,7 +209,7 @@ class TestInterface:
                 )
 
         maps = Scaled().explain(network, IMAGES, LABELS)
-        assert_close(maps, IMAGES.max(axis=-1) * network.count_params())
+        assert_maps_close(maps, IMAGES.max(axis=-1) * network.count_params())
 
     @pytest.mark.parametrize(
         "make, message",
@@ -262,9 +262,9 @@ class TestInterface:
         one_hot = np.eye(CLASSES, dtype="float32")[LABELS]
         explainer = as_xplique(VanillaGradients(), network)
         expected = VanillaGradients().explain(network, IMAGES, LABELS)[..., None]
-        assert_close(explainer(tf.constant(IMAGES), one_hot).numpy(), expected)
+        assert_maps_close(explainer(tf.constant(IMAGES), one_hot).numpy(), expected)
         dataset = tf.data.Dataset.from_tensor_slices((IMAGES, one_hot)).batch(2)
-        assert_close(explainer.explain(dataset).numpy(), expected)
+        assert_maps_close(explainer.explain(dataset).numpy(), expected)
         explainer.model = small_network()
         assert (explainer(IMAGES, one_hot).numpy() != expected).any()
         with pytest.raises(ValueError, match=r"one-hot targets \(N, classes\)"):
@@ -278,7 +278,7 @@ class TestInterface:
         classes = np.arange(len(IMAGES)) % 2
         maps = as_xplique(signed, network)(IMAGES, classes[:, None].astype("float32"))
         expected = signed.explain(network, IMAGES, classes)
-        assert_close(maps.numpy()[..., 0], expected)
+        assert_maps_close(maps.numpy()[..., 0], expected)
         assert expected.any()
 
     def test_a_last_layer_that_is_called_by_keyword(self):
@@ -287,16 +287,16 @@ class TestInterface:
         scores = keras.layers.Dense(3)(x)
         given = keras.layers.Softmax()(inputs=scores)
         score = ScoreModel(keras.Model(image, given)).of_all
-        assert_close(score(IMAGES), keras.Model(image, scores)(IMAGES))
+        assert_maps_close(score(IMAGES), keras.Model(image, scores)(IMAGES))
         dense = keras.layers.Dense(3, activation="softmax")
         score = ScoreModel(keras.Model(image, dense(inputs=x))).of_all
         plain = keras.layers.Dense(3)
         logits = keras.Model(image, plain(x))
         plain.set_weights(dense.get_weights())
-        assert_close(score(IMAGES), logits(IMAGES))
+        assert_maps_close(score(IMAGES), logits(IMAGES))
         as_float32 = keras.layers.Activation("linear", dtype="float32")
         score = ScoreModel(keras.Model(image, as_float32(given))).of_all
-        assert_close(score(IMAGES), keras.Model(image, scores)(IMAGES))
+        assert_maps_close(score(IMAGES), keras.Model(image, scores)(IMAGES))
 
     def test_an_activation_that_does_not_come_last_stays(self):
         class Gated(keras.layers.Dense):
@@ -306,7 +306,7 @@ class TestInterface:
         image = keras.Input(SHAPE)
         gated = Gated(3, activation="sigmoid")
         model = keras.Model(image, gated(keras.layers.Flatten()(image)))
-        assert_close(ScoreModel(model).of_all(IMAGES), model(IMAGES))
+        assert_maps_close(ScoreModel(model).of_all(IMAGES), model(IMAGES))
         assert gives_logits(model) is None
 
     @pytest.mark.parametrize("activation", ["sigmoid", None])
@@ -324,4 +324,4 @@ class TestInterface:
                 scores(100 * IMAGES - 200 * IMAGES[::-1])
         else:
             share = model(IMAGES).numpy()
-            assert_close(scores(IMAGES), np.hstack([1 - share, share]))
+            assert_maps_close(scores(IMAGES), np.hstack([1 - share, share]))

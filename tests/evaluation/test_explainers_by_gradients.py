@@ -8,7 +8,7 @@ from explainer_problem import (
     IMAGES,
     LABELS,
     SHAPE,
-    assert_close,
+    assert_maps_close,
     linear_model,
     weights_of,
 )
@@ -31,9 +31,9 @@ class TestGradients:
         model = linear_model(activation)
         expected = np.abs(weights_of(model, LABELS)).sum(axis=-1)
         for explainer in (VanillaGradients(), SmoothGrad(samples=3)):
-            assert_close(explainer.explain(model, IMAGES, LABELS), expected)
+            assert_maps_close(explainer.explain(model, IMAGES, LABELS), expected)
         expected = np.abs(IMAGES * weights_of(model, LABELS)).sum(axis=-1)
-        assert_close(
+        assert_maps_close(
             IntegratedGradients(steps=3).explain(model, IMAGES, LABELS), expected
         )
 
@@ -42,7 +42,9 @@ class TestGradients:
         classes = model(IMAGES).numpy().argmax(axis=-1)
         assert set(np.unique(model(IMAGES))) == {0, 1}
         expected = np.abs(weights_of(model, classes)).sum(axis=-1)
-        assert_close(SmoothGrad(samples=2).explain(model, IMAGES, classes), expected)
+        assert_maps_close(
+            SmoothGrad(samples=2).explain(model, IMAGES, classes), expected
+        )
 
     @pytest.mark.parametrize(
         "way, reduce",
@@ -55,7 +57,7 @@ class TestGradients:
     def test_channels(self, way, reduce):
         model = linear_model()
         actual = VanillaGradients(channels=way).explain(model, IMAGES, LABELS)
-        assert_close(actual, reduce(weights_of(model, LABELS)))
+        assert_maps_close(actual, reduce(weights_of(model, LABELS)))
 
     def test_integrated_gradients_add_up_to_the_change_of_the_score(self, network):
         logits = keras.Model(network.inputs[0], network.layers[-2].output)
@@ -78,7 +80,7 @@ class TestGradients:
             for share in (0.0, 0.5, 1.0)
         )
         actual = IntegratedGradients(steps=3).explain(network, IMAGES, LABELS)
-        assert_close(actual, np.abs(IMAGES * gradients).sum(axis=-1))
+        assert_maps_close(actual, np.abs(IMAGES * gradients).sum(axis=-1))
 
     def test_integrated_gradients_are_those_of_tf_explain_times_the_image(
         self, network
@@ -92,7 +94,7 @@ class TestGradients:
             path, score.of(np.repeat(LABELS, steps)), 0, steps
         )
         actual = IntegratedGradients(steps, channels="sum")
-        assert_close(
+        assert_maps_close(
             actual.explain(network, IMAGES, LABELS),
             (IMAGES * gradients).numpy().sum(axis=-1),
         )
@@ -107,7 +109,7 @@ class TestGradients:
         explainer = SmoothGrad(samples=2, noise=0.1, seed=3)
         for _ in range(2):
             actual = explainer.explain(network, IMAGES, LABELS)
-            assert_close(actual, np.abs(gradients).sum(axis=-1))
+            assert_maps_close(actual, np.abs(gradients).sum(axis=-1))
 
     @pytest.mark.parametrize("activation", ["sigmoid", None])
     def test_single_output_speaks_for_class_1(self, activation):
@@ -116,11 +118,11 @@ class TestGradients:
         model = keras.Model(inputs, keras.layers.Dense(1, activation)(flat))
         weights = model.layers[-1].kernel.numpy().reshape(SHAPE).sum(axis=-1)
         signed = VanillaGradients(channels="sum").explain(model, IMAGES[:2], [0, 1])
-        assert_close(signed, np.stack([-weights, weights]))
+        assert_maps_close(signed, np.stack([-weights, weights]))
         falls = Occlusion(patch_size=4).explain(
             model, np.repeat(IMAGES[:1], 2, axis=0), [0, 1]
         )
-        assert_close(falls[0], -falls[1])
+        assert_maps_close(falls[0], -falls[1])
 
 
 def score_gradients(model, images):

@@ -24,6 +24,8 @@ from keras_lap.evaluation.explainers import (
 from keras_lap.evaluation.explainers.covered import covered
 from keras_lap.evaluation.score_gradients import ScoreGradients
 
+pytestmark = pytest.mark.jax_too
+
 SHAPE = HEIGHT, WIDTH, CHANNELS = 6, 4, 3
 CLASSES = 2
 COUNT = 3

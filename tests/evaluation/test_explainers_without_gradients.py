@@ -3,7 +3,14 @@
 import keras
 import numpy as np
 import pytest
-from explainer_problem import CLASSES, IMAGES, LABELS, SHAPE, assert_close, linear_model
+from explainer_problem import (
+    CLASSES,
+    IMAGES,
+    LABELS,
+    SHAPE,
+    assert_maps_close,
+    linear_model,
+)
 
 import keras_lap
 from keras_lap.evaluation.explainers import (
@@ -31,7 +38,7 @@ class TestOcclusion:
         rows, columns = np.indices(SHAPE[:2]).reshape(2, -1)
         covered[np.arange(expected.size), rows, columns] = 0.5
         expected = clear - network(covered).numpy()[:, LABELS[0]]
-        assert_close(maps[0], expected.reshape(SHAPE[:2]), tolerance=1e-4)
+        assert_maps_close(maps[0], expected.reshape(SHAPE[:2]), tolerance=1e-4)
 
     @pytest.mark.parametrize("patch_size", [4, 5])
     def test_patches_of_images_that_are_not_square(self, patch_size):
@@ -226,4 +233,4 @@ class TestBaselines:
             cv2.Sobel(image, cv2.CV_32F, *order, borderType=cv2.BORDER_REPLICATE)
             for order in ((1, 0), (0, 1))
         )
-        assert_close(Edge().explain(None, IMAGES, 0)[0], np.hypot(x, y))
+        assert_maps_close(Edge().explain(None, IMAGES, 0)[0], np.hypot(x, y))

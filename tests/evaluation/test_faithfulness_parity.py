@@ -8,7 +8,7 @@ import importlib
 import keras
 import numpy as np
 import pytest
-from parity import import_grad_cam, import_or_skip
+from parity import import_or_skip
 
 from keras_lap.evaluation import (
     average_drop,
@@ -26,6 +26,25 @@ from keras_lap.evaluation.faithfulness.noisy_linear_imputation import (
 SIZE = 10
 TARGETS = np.array([0, 1, 2])
 FLOAT32 = {"rtol": 0, "atol": 2e-6}
+
+
+def import_grad_cam(module):
+    """A module of pytorch-grad-cam, such as `"metrics.road"`.
+
+    It imports torchvision, which is compiled for a torch with CUDA: beside one without,
+    none of its operations are there, and it stops at two whose signatures it needs. No
+    metric runs them, so the signatures are enough.
+    """
+    torch = import_or_skip("torch")
+    try:
+        import_or_skip("torchvision")
+    except RuntimeError:
+        for name in ("nms", "qnms"):
+            torch.library.define(
+                f"torchvision::{name}",
+                "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+            )
+    return import_or_skip(f"pytorch_grad_cam.{module}")
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from effort import THOROUGH
 
 from keras_lap.datasets import ClutteredDigitsConfig
 from keras_lap.datasets.cluttered_digits import render_example
+from keras_lap.utils.paired_rounds import QUARTILES
 from keras_lap.utils.pooling_shapes import POOLING_SHAPES
 
 ROOT = pathlib.Path(__file__).parents[2]
-QUARTILES = ("lower", "median", "upper")
 TRAIN, TEST = (128, 64) if THOROUGH else (32, 32)
 CLUTTER, DECOY = (
     ClutteredDigitsConfig(name, decoy=decoy, train=TRAIN, validation=8, test=TEST)
@@ -179,7 +179,7 @@ def test_benchmark(tmp_path):
     rows = list(csv.DictReader(path.open()))
     assert len(rows) == 4 * (len(bench_la_pool.PROVIDERS) + 1)
     for row in rows:
-        quartiles = [float(row[f"ratio_{name}"]) for name in QUARTILES]
+        quartiles = [float(row[name]) for name in QUARTILES]
         assert 0 < quartiles[0] <= quartiles[1] <= quartiles[2]
         if row["provider"] == bench_la_pool.BASELINE.name:
             assert quartiles == [1, 1, 1]

@@ -9,6 +9,8 @@ import pytest
 
 from keras_lap import lap_layers
 
+pytestmark = pytest.mark.torch_too
+
 
 def test_average_precision():
     from study_grid.quality import average_precision, quality

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from lap_models import constant_model, maps_of, small_model
+from lap_models import constant_model, maps_of, small_lap_model
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.explanation import explain
@@ -15,7 +15,7 @@ from keras_lap.utils import progress
 
 
 def test_batches_and_tensors_give_the_same_maps(rng):
-    model, images = small_model(), rng.random((5, 16, 16, 3), "float32")
+    model, images = small_lap_model(), rng.random((5, 16, 16, 3), "float32")
     maps = maps_of(model, images)
     np.testing.assert_allclose(maps_of(model, images, batch_size=2), maps, rtol=1e-6)
     np.testing.assert_array_equal(maps_of(model, tf.constant(images)), maps)
@@ -23,7 +23,7 @@ def test_batches_and_tensors_give_the_same_maps(rng):
 
 
 def test_one_forward_pass_per_batch(rng):
-    model, passes = small_model(), []
+    model, passes = small_lap_model(), []
     deep = model.get_layer("deep")
     call = deep.call
     deep.call = lambda inputs, training: passes.append(training) or call(inputs)
@@ -73,7 +73,7 @@ def test_files_of_a_data_set_that_are_not_as_many_as_its_images(files, rng):
     dataset.files = files
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        explanation = explain(small_model(), dataset)
+        explanation = explain(small_lap_model(), dataset)
     assert explanation.files is None
     assert ["2 `files`, but 3 images" in str(one.message) for one in told] == (
         [True] if files else []
@@ -116,7 +116,7 @@ def test_models_that_do_not_fit():
 
 
 def test_names_labels_and_masks(rng):
-    model, images = small_model(), rng.random((3, 16, 16, 3))
+    model, images = small_lap_model(), rng.random((3, 16, 16, 3))
     names = ["cat", "dog", "owl"]
     options = {"labels": [2, 0, 1], "masks": np.ones((3, 4, 4))}
     explanation = explain(model, images, class_names=names, **options)
@@ -137,42 +137,44 @@ def test_names_labels_and_masks(rng):
 def test_names_of_a_data_set(rng):
     dataset = tf.data.Dataset.from_tensors(rng.random((2, 16, 16, 3)))
     dataset.class_names = ["cat", "dog", "owl"]
-    assert explain(small_model(), dataset).class_names == ["cat", "dog", "owl"]
+    assert explain(small_lap_model(), dataset).class_names == ["cat", "dog", "owl"]
     single = dataset.unbatch()
     single.class_names = dataset.class_names
-    assert explain(small_model(), single).class_names == ["cat", "dog", "owl"]
+    assert explain(small_lap_model(), single).class_names == ["cat", "dog", "owl"]
     names = ["Katze", "Hund", "Eule"]
-    assert explain(small_model(), dataset, class_names=names).class_names == names
+    assert explain(small_lap_model(), dataset, class_names=names).class_names == names
     # Something else of that name.
     for other in ([], "cat", [0, 1, 2], np.array(names), len):
         dataset.class_names = other
-        assert explain(small_model(), dataset).class_names is None
+        assert explain(small_lap_model(), dataset).class_names is None
 
 
 def test_names_of_a_data_set_of_other_classes_are_left_out_with_a_warning(rng):
     dataset = tf.data.Dataset.from_tensors(rng.random((2, 16, 16, 3)))
     dataset.class_names = ["cat", "dog"]
     with pytest.warns(UserWarning, match="has 2 `class_names`.*predicts 3") as told:
-        explanation = explain(small_model(), dataset)
+        explanation = explain(small_lap_model(), dataset)
     assert explanation.class_names is None
     assert explanation.concept_names == [f"concept {k}" for k in range(3)]
     assert [warning.filename for warning in told] == [__file__]
     names = ["cat", "dog", "owl"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert explain(small_model(), dataset, class_names=names).class_names == names
+        assert (
+            explain(small_lap_model(), dataset, class_names=names).class_names == names
+        )
 
 
 def test_too_few_names_are_refused_with_the_first_batch(rng):
     seen = []
     batches = (seen.append(1) or rng.random((1, 16, 16, 3)) for _ in range(3))
     with pytest.raises(ValueError, match="3 `class_names`, one per class"):
-        explain(small_model(), batches, class_names=["cat", "dog"])
+        explain(small_lap_model(), batches, class_names=["cat", "dog"])
     assert len(seen) == 1
 
 
 def test_class_concepts(rng):
-    model, images = small_model(), rng.random((1, 16, 16, 3))
+    model, images = small_lap_model(), rng.random((1, 16, 16, 3))
     rows = np.array([[0, 1, 0], [1, 1, 0], [0, 0, 1]])
     told = explain(model, images, class_concepts=rows)
     np.testing.assert_array_equal(told.class_concepts, rows)
@@ -194,7 +196,7 @@ def test_class_concepts(rng):
 )
 def test_concepts_of_one_class_each_have_its_name(class_concepts, expected, rng):
     options = {"class_names": ["cat", "dog", "owl"], "class_concepts": class_concepts}
-    explanation = explain(small_model(), rng.random((1, 16, 16, 3)), **options)
+    explanation = explain(small_lap_model(), rng.random((1, 16, 16, 3)), **options)
     assert explanation.concept_names == expected
 
 
@@ -212,7 +214,7 @@ def test_scores_of_ramps_are_graded(rng):
 
 
 def test_concepts_by_name(rng):
-    model, images = small_model(), rng.random((1, 16, 16, 3))
+    model, images = small_lap_model(), rng.random((1, 16, 16, 3))
     names = ["ear", "tail", "paw"]
     for concepts in (["paw", "ear"], [2, "ear"], np.array([2, 0])):
         chosen = explain(model, images, concepts=concepts, concept_names=names)

@@ -15,6 +15,8 @@ from keras_lap.graph.receptive_grid import ReceptiveGrid
 from keras_lap.graph.receptive_grids import IMAGE
 from keras_lap.layers import score_tape
 
+pytestmark = pytest.mark.torch_too
+
 
 @pytest.mark.parametrize(
     "how, expected",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from lap_models import maps_of, small_model
+from lap_models import maps_of, small_lap_model
 from PIL import Image
 
 from keras_lap import LAPooling2D, explain
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("error::UserWarning")
 
 @pytest.fixture(scope="module")
 def model():
-    return small_model()
+    return small_lap_model()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
-from lap_models import maps_of, slow_flow_step, small_model
+from lap_models import maps_of, slow_flow_step, small_lap_model
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D, convert, explain
 from keras_lap.classifier.gives_logits import gives_logits
@@ -14,9 +14,11 @@ from keras_lap.evaluation.outputs import class_scores
 from keras_lap.graph.receptive_grid import ReceptiveGrid
 from keras_lap.layers import score_tape
 
+pytestmark = pytest.mark.torch_too
+
 
 def test_nested_model_gives_the_maps_of_the_flat_one(rng):
-    nested, flat = small_model(), small_model(nested=False)
+    nested, flat = small_lap_model(), small_lap_model(nested=False)
     flat.set_weights(nested.get_weights())
     images = rng.random((3, 16, 16, 3))
     np.testing.assert_array_equal(maps_of(nested, images), maps_of(flat, images))
@@ -37,7 +39,7 @@ def test_model_stays_as_it_is(rng):
 
 
 def test_reloaded_model_gives_identical_maps(rng, tmp_path):
-    model, images = small_model(), rng.random((2, 16, 16, 3))
+    model, images = small_lap_model(), rng.random((2, 16, 16, 3))
     model.save(tmp_path / "model.keras")
     reloaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(maps_of(reloaded, images), maps_of(model, images))
@@ -45,10 +47,10 @@ def test_reloaded_model_gives_identical_maps(rng, tmp_path):
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision(policy, rng):
-    full = small_model()
+    full = small_lap_model()
     keras.config.set_dtype_policy(policy)
     try:
-        mixed = small_model()
+        mixed = small_lap_model()
     finally:
         keras.config.set_dtype_policy("float32")
     mixed.set_weights(full.get_weights())
@@ -268,7 +270,7 @@ def test_one_output_is_a_logit_or_probability_whatever_its_values(ending, rng):
 
 
 def test_scores_are_the_highest_of_the_deepest_layer_with_all_concepts(rng):
-    model, images = small_model(), rng.random((2, 16, 16, 3), "float32")
+    model, images = small_lap_model(), rng.random((2, 16, 16, 3), "float32")
     with score_tape() as records:
         model(images)
     deepest = ops.convert_to_numpy(records[-1].scores).max(axis=(1, 2))
@@ -287,7 +289,7 @@ def test_scores_are_the_highest_of_the_deepest_layer_with_all_concepts(rng):
 
 
 def test_preprocessing_inside_of_the_model(rng):
-    plain = small_model()
+    plain = small_lap_model()
     inputs = keras.Input((16, 16, 3))
     x = layers.RandomFlip()(layers.Rescaling(1 / 127.5, offset=-1)(inputs))
     whole = keras.Model(inputs, plain(x))
@@ -300,7 +302,7 @@ def test_preprocessing_inside_of_the_model(rng):
 
 def test_resizing_inside_of_the_model(rng):
     inputs = keras.Input((None, None, 3))
-    model = keras.Model(inputs, small_model()(layers.Resizing(16, 16)(inputs)))
+    model = keras.Model(inputs, small_lap_model()(layers.Resizing(16, 16)(inputs)))
     for size in ((16, 16), (24, 40), (9, 7)):
         explanation = explain(model, rng.random((1, *size, 3)))
         assert explanation.maps.shape == (1, *size, 3)

@@ -13,6 +13,8 @@ from tolerances import assert_close, layer_tolerance
 import keras_lap
 from keras_lap.explanation.recorded_pass import compiled_pass, recorded_pass
 
+pytestmark = pytest.mark.jax_too
+
 IMAGES = np.random.default_rng(0).random((5, 8, 8, 3), "float32")
 
 

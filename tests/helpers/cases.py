@@ -1,4 +1,4 @@
-"""Configurations of `la_pool` over everything it accepts, and their tolerances."""
+"""Configurations of `la_pool` over everything it accepts, and their exact results."""
 
 import collections
 import dataclasses
@@ -8,7 +8,7 @@ import numpy as np
 import oracle
 from hypothesis import strategies as st
 from keras import ops
-from tolerances import tolerance
+from tolerances import assert_close, tolerance
 
 WEIGHTINGS = ("gaussian", "softmax")
 GATINGS = ("score", None)
@@ -185,3 +185,23 @@ def gradient_tolerances(case, upstream):
             alpha_dtype, window + width, math.sqrt(summands) * product
         ),
     }
+
+
+def assert_equal_the_oracle(results, case, upstream):
+    """Compares `y`, `dx`, `dscores`, `dalpha` and `dgate` with the exact values."""
+    __tracebackhide__ = True
+    values, arguments = case.values(), dict(case.arguments)
+    y, dx, dscores, dalpha, dgate = results
+    window = len(next(iter(case.windows().values())))
+    magnitude = np.abs(values["x"]).max() * max(1, np.abs(values["scores"]).max())
+    expected = oracle.la_pool(**values, **arguments)
+    assert y.dtype == dx.dtype == case.dtype
+    assert_close(y, expected, **tolerance(case.dtype, window, magnitude))
+    del arguments["data_format"]
+    expected = oracle.la_pool_gradients(**values, **arguments, upstream=upstream)
+    tolerances = gradient_tolerances(case, upstream).values()
+    gradients = (dx, dscores, dalpha, dgate)
+    for actual, value, allowed in zip(gradients, expected, tolerances, strict=False):
+        assert_close(actual, value, **allowed)
+    if case.arguments["base"] is None:
+        assert dgate == 0

@@ -27,8 +27,8 @@ def left_out(items):
     `thorough` leaves out the test, `slow_on_jax` leaves it out on JAX, `torch_suffices`
     on both other backends, where a step takes several times as long to build, unless it
     is marked as `tensorflow_too`. Of what is left, `one_in(n)` keeps an n-th of its
-    cases, on JAX a fifth of these; `fewer_on_jax` keeps all, on JAX a fifth. Which ones
-    is drawn at random, always the same, so that no argument keeps a single value.
+    cases, on JAX a fifth of these. Which ones is drawn at random, always the same, so
+    that no argument keeps a single value.
     """
     families, found = {}, set()
     for item in items:
@@ -38,11 +38,11 @@ def left_out(items):
         if marks & _LEFT_OUT:
             found.add(item)
             continue
-        for mark in (*item.iter_markers("one_in"), *item.iter_markers("fewer_on_jax")):
-            share = math.prod(mark.args, start=_FEWER_ON_JAX)
-            family = (item.nodeid.partition("[")[0], share)
+        for mark in item.iter_markers("one_in"):
+            family = (item.nodeid.partition("[")[0], *mark.args)
             families.setdefault(family, []).append(item)
     for (name, share), family in families.items():
-        kept = random.Random(name).sample(family, -(-len(family) // share))
+        kept = math.ceil(len(family) / (share * _FEWER_ON_JAX))
+        kept = random.Random(name).sample(family, kept)
         found |= set(family) - set(kept)
     return found

@@ -74,7 +74,7 @@ def changed(explainer, **attributes):
     return explainer
 
 
-def assert_close(actual, expected, tolerance=1e-5):
+def assert_maps_close(actual, expected, tolerance=1e-5):
     assert actual.dtype == np.float32
     assert np.abs(expected).max() > 0
     np.testing.assert_allclose(

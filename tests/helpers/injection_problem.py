@@ -54,7 +54,6 @@ def compiled(model, rate=0.0, **options):
     if not {"jit_compile", "run_eagerly"} & options.keys():
         options |= CHEAP
     options.setdefault("loss", "sparse_categorical_crossentropy")
-    options.setdefault("metrics", ["accuracy"])
     model.compile(keras.optimizers.SGD(rate), **options)
     return model
 

@@ -1,10 +1,9 @@
 """Small models with LAP layers for the tests of explanations, and a slow flow."""
 
-import itertools
-
 import keras
 import numpy as np
 from keras import layers
+from oracle import lies_inside, pooling_windows, weights
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.explanation import explain
@@ -45,7 +44,7 @@ def constant_model(*values, concepts=None):
     return model
 
 
-def small_model(size=(16, 16), channels=3, nested=True):
+def small_lap_model(size=(16, 16), channels=3, nested=True):
     backbone = keras.Sequential(
         [
             keras.Input((*size, channels)),
@@ -64,37 +63,14 @@ def small_model(size=(16, 16), channels=3, nested=True):
     return keras.Model(inputs, layers.Dense(3)(x))
 
 
-def slow_windows(size, layer):
-    """For every window of a layer, the pixels it holds."""
-    if layer.pool_size is None:
-        return {(0, 0): list(np.ndindex(*size))}
-    axes = []
-    for axis in (0, 1):
-        window, step = layer.pool_size[axis], layer.strides[axis]
-        before, after = 0, 0
-        if layer.padding == "same":
-            lacking = (-(-size[axis] // step) - 1) * step + window - size[axis]
-            before, after = max(lacking, 0) // 2, -(-max(lacking, 0) // 2)
-        elif layer.padding != "valid":
-            before, after = layer.padding[axis]
-        starts = range(-before, size[axis] + after - window + 1, step)
-        axes.append(
-            [[p for p in range(s, s + window) if 0 <= p < size[axis]] for s in starts]
-        )
-    return {
-        (i, j): list(itertools.product(axes[0][i], axes[1][j]))
-        for i, j in np.ndindex(len(axes[0]), len(axes[1]))
-    }
-
-
 def slow_flow_step(layer, alpha, scores, attention, passed):
     """`R(p) = S(p) max_u w_{u,p} R(u)` of one image and one concept."""
-    relevance = np.zeros(scores.shape)
-    for u, pixels in slow_windows(scores.shape, layer).items():
-        best = max(attention[p] for p in pixels)
-        for p in pixels:
-            distance = alpha * (best - attention[p])
-            power = distance**2 if layer.weighting == "gaussian" else distance
-            got_through = scores[p] * np.exp(-power) * passed[u]
-            relevance[p] = max(relevance[p], got_through)
+    relevance, sizes = np.zeros(scores.shape), scores.shape
+    windows = pooling_windows(sizes, layer.pool_size, layer.strides, layer.padding)
+    for u, pixels in windows.items():
+        real = [p for p in pixels if lies_inside(p, sizes)]
+        A = np.array([attention[p] for p in real])
+        shares = weights(A.max() - A, alpha, layer.weighting)
+        for p, share in zip(real, shares, strict=True):
+            relevance[p] = max(relevance[p], scores[p] * share * passed[u])
     return relevance

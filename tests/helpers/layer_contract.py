@@ -82,7 +82,7 @@ class LAPoolingContract:
     @pytest.mark.parametrize(
         "name", ["default", "noisy_or", "ramp", "hidden", "ungated", "features"]
     )
-    @pytest.mark.fewer_on_jax
+    @pytest.mark.one_in(1)
     @pytest.mark.tensorflow_too
     def test_equals_the_oracle(self, rng, name):
         layer, x = self.case.built(rng, **CONFIGURATIONS[name])
@@ -146,7 +146,7 @@ class LAPoolingContract:
 
     @pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16", "float64"])
     @pytest.mark.parametrize("gate", [0.3003, 1.0])
-    @pytest.mark.fewer_on_jax
+    @pytest.mark.one_in(1)
     def test_alpha_and_gate_are_not_rounded_to_the_compute_dtype(
         self, rng, dtype, gate
     ):
@@ -207,7 +207,7 @@ class LAPoolingContract:
             assert np.abs(gradient).max() > 1e-6, weight.path
 
     @pytest.mark.parametrize("name", ["ramp", "noisy_or", "features"])
-    @pytest.mark.fewer_on_jax
+    @pytest.mark.one_in(1)
     def test_detached_scores_learn_from_their_record_alone(self, rng, name):
         attached, x = self.case.built(rng, **CONFIGURATIONS[name])
         layer = self.case.make(**CONFIGURATIONS[name], detach_scores=True)
@@ -247,7 +247,7 @@ class LAPoolingContract:
         assert float(layer.gate) == 0.5
 
     @pytest.mark.parametrize("of_record", [False, True])
-    @pytest.mark.fewer_on_jax
+    @pytest.mark.one_in(1)
     def test_gradient_checkpointing_changes_nothing(self, rng, of_record):
         if keras.config.backend() == "jax" and not self.case.windows:
             pytest.skip("JAX compiles for long what it does for layers with windows")
@@ -331,7 +331,7 @@ class LAPoolingContract:
 
     @pytest.mark.parametrize("base", ["max", "avg"])
     @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
-    @pytest.mark.fewer_on_jax
+    @pytest.mark.one_in(1)
     @pytest.mark.tensorflow_too
     def test_gate_opens_from_the_base_to_attention(self, rng, base, data_format):
         if base == "avg":

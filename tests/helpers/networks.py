@@ -38,3 +38,8 @@ class Stubborn(layers.Layer):
 def lap_names(model):
     """Names of the LAP layers."""
     return [layer.name for layer in keras_lap.lap_layers(model)]
+
+
+def row_of(plan, layer):
+    """What a plan says of the layer of this name."""
+    return next(row for row in plan.rows if row.layer == layer)

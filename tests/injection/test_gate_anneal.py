@@ -14,6 +14,8 @@ from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.callbacks import GateAnneal
 from keras_lap.layers.gate_warning import ClosedGateWarning
 
+pytestmark = pytest.mark.jax_too
+
 STEPS = 4
 X = np.zeros((2 * STEPS, 6, 6, 1), "float32")
 Y = np.zeros((2 * STEPS, 1), "float32")

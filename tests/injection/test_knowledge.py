@@ -6,6 +6,8 @@ from tolerances import assert_close
 
 from keras_lap.injection.knowledge import Knowledge, split_targets
 
+pytestmark = pytest.mark.jax_too
+
 LABELS = np.array([2, 0, 1])
 
 

@@ -26,6 +26,8 @@ from keras_lap.callbacks import KnowledgeInjection
 from keras_lap.layers import score_tape
 from keras_lap.losses import Absence, SupervisedLayer
 
+pytestmark = pytest.mark.jax_too
+
 pytest_plugins = ["injection_problem"]
 
 KNOWN = np.array([[1, 0, 0], [0, -1, 1], [0, 0, 0], [-1, 1, 1]])

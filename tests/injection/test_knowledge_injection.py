@@ -29,6 +29,8 @@ from tolerances import assert_close, layer_tolerance
 from keras_lap.callbacks import KnowledgeInjection
 from keras_lap.losses import MaskSupervision, Presence
 
+pytestmark = pytest.mark.jax_too
+
 pytest_plugins = ["injection_problem"]
 
 # What is added.
@@ -37,7 +39,6 @@ MODES = {
     "cheap": (CHEAP, ALLOWED),
     "graph": (GRAPH, ALLOWED),
     "compiled": pytest.param({"jit_compile": True}, ALLOWED, marks=compiled_steps),
-    "auto": ({"jit_compile": "auto"}, ALLOWED),
     "mixed_float16": pytest.param(
         {"dtype": "mixed_float16", **CHEAP},
         layer_tolerance("float16", 4),
@@ -61,7 +62,7 @@ MODES = {
 def test_loss_is_the_models_own_plus_weighted_terms(
     x, label, mask, targets, options, allowed
 ):
-    model = make_model(**options)
+    model = make_model(metrics=["accuracy"], **options)
     terms = [Presence(), MaskSupervision()]
     logs = first(fit(model, x, targets, [KnowledgeInjection(terms, weights=[0.5, 2])]))
     presence, masks = (by_hand(term, model, x, label, mask).mean() for term in terms)
@@ -91,7 +92,7 @@ def test_terms_have_gradients(x, label, mask, targets):
         assert_close(weight, old - gradient, **ALLOWED)
 
 
-@pytest.mark.slow_on_jax
+@pytest.mark.torch_suffices
 def test_every_term_has_a_twin_in_validation(x, label, mask, targets):
     model, other = make_model(), 3 * x
     terms = [Presence(), MaskSupervision(name="masks")]
@@ -103,7 +104,7 @@ def test_every_term_has_a_twin_in_validation(x, label, mask, targets):
         validation_data=(other, targets),
         epochs=2,
     )
-    names = {"loss", "accuracy", "presence", "masks"}
+    names = {"loss", "presence", "masks"}
     assert history.keys() == names | {f"val_{name}" for name in names}
     for term in terms:
         for images, name in ((x, term.name), (other, f"val_{term.name}")):
@@ -180,7 +181,7 @@ class Sequence(keras.utils.PyDataset):
         return self.batches[index]
 
 
-@pytest.mark.slow_on_jax
+@pytest.mark.torch_suffices
 def test_all_kinds_of_data_give_the_same(x, targets):
     kinds = [
         {"x": Sequence(x, targets)},
@@ -194,7 +195,7 @@ def test_all_kinds_of_data_give_the_same(x, targets):
 
 
 @several_steps
-@pytest.mark.slow_on_jax
+@pytest.mark.thorough
 def test_several_steps_per_execution_give_the_same(x, targets):
     histories = [
         fit(
@@ -312,7 +313,7 @@ def test_the_compiled_loss_says_whether_the_likeliest_class_is_present(
     x, label, mask, loss, exclusive
 ):
     soft = np.float32([[0.45, 0.3, 0.25], [0.25, 0.45, 0.3], [0.3, 0.25, 0.45]])[label]
-    model, term = make_model(loss=loss, metrics=[]), MaskSupervision()
+    model, term = make_model(loss=loss), MaskSupervision()
     logs = first(
         fit(model, x, {"label": soft, "mask": mask}, [KnowledgeInjection([term])])
     )
@@ -328,7 +329,7 @@ def test_the_compiled_loss_says_whether_the_likeliest_class_is_present(
 def test_evaluate_takes_the_callback_for_targets_with_knowledge(
     x, label, mask, targets
 ):
-    model, term = make_model(), MaskSupervision()
+    model, term = make_model(metrics=["accuracy"]), MaskSupervision()
     before = state(model)
     injection = KnowledgeInjection([term], weights=3)
     # The last batch is smaller.
@@ -349,7 +350,7 @@ def test_evaluate_takes_the_callback_for_targets_with_knowledge(
     assert_close(plain["loss"], own, **ALLOWED)
 
 
-@pytest.mark.slow_on_jax
+@pytest.mark.torch_suffices
 def test_others_may_evaluate_during_fit(x, label, mask, targets):
     """With the callback or without it, and the training goes on with knowledge."""
     model, term = make_model(), MaskSupervision()

@@ -214,7 +214,7 @@ REFUSED_FITS = {
     "make, arguments, message", REFUSED_FITS.values(), ids=REFUSED_FITS
 )
 def test_refuses_a_model_it_does_not_fit(x, targets, make, arguments, message):
-    model = compiled(make())
+    model = compiled(make(), metrics=["accuracy"])
     before, weights = state(model), model.get_weights()
     arguments = dict(arguments)
     callbacks = [KnowledgeInjection([Presence()])] * arguments.pop("again", False)
@@ -227,7 +227,7 @@ def test_refuses_a_model_it_does_not_fit(x, targets, make, arguments, message):
 
 def test_refuses_labels_and_plain_masks_beside_several_outputs(x, mask):
     loss = dict.fromkeys("ab", keras.losses.SparseCategoricalCrossentropy(True))
-    model = compiled(two_outputs(), loss=loss, metrics=None)
+    model = compiled(two_outputs(), loss=loss)
     y = {"label": dict.fromkeys("ab", np.zeros(SAMPLES, int)), "mask": mask}
     y["boxes"] = np.full((SAMPLES, 1, 4), [0.25, 0.25, 0.5, 0.75])
     for loss in (Presence(), MaskSupervision(), BoxSupervision()):
@@ -241,7 +241,7 @@ def test_knowledge_that_names_its_concepts_goes_beside_several_outputs(
     x, mask, concepts
 ):
     loss = dict.fromkeys("ab", keras.losses.SparseCategoricalCrossentropy(True))
-    model = compiled(two_outputs(), loss=loss, metrics=None)
+    model = compiled(two_outputs(), loss=loss)
     (head,) = keras_lap.lap_layers(model)
     y = {"label": dict.fromkeys("ab", np.zeros(SAMPLES, int))}
     y["mask"] = np.stack([mask, 0 * mask], axis=-1)[..., :concepts]
@@ -260,7 +260,7 @@ def test_knowledge_that_names_its_concepts_goes_beside_several_outputs(
 
 def test_boxes_of_no_concept_teach_nothing_beside_several_outputs(x):
     loss = dict.fromkeys("ab", keras.losses.SparseCategoricalCrossentropy(True))
-    model = compiled(two_outputs(), loss=loss, metrics=None)
+    model = compiled(two_outputs(), loss=loss)
     y = {"label": dict.fromkeys("ab", np.zeros(SAMPLES, int)), **A_BOX}
     y["box_concepts"] = np.full((SAMPLES, 1), -1)
     injection = KnowledgeInjection([BoxSupervision()])
@@ -347,7 +347,7 @@ class WithoutLabels(keras.Sequential):
 
 def test_says_where_a_label_is_missing(x):
     model = WithoutLabels([keras.Input((SIZE, SIZE, 1)), *body()])
-    compiled(model, metrics=None)
+    compiled(model)
     fit(model, x, callbacks=[KnowledgeInjection([Exclusivity()])])
     with pytest.raises(ValueError, match="Expected targets with a label"):
         fit(model, x, callbacks=[KnowledgeInjection([Presence()])])
@@ -529,7 +529,7 @@ def single_output(loss, concepts=1):
     inputs = keras.Input((SIZE, SIZE, 1))
     pooled = GlobalLAPooling2D(concepts=concepts)(inputs)
     outputs = layers.Dense(1, activation="sigmoid")(pooled)
-    return compiled(keras.Model(inputs, outputs), loss=loss, metrics=[])
+    return compiled(keras.Model(inputs, outputs), loss=loss)
 
 
 def warnings_of(text, model, x, y, terms, **options):
@@ -630,7 +630,7 @@ def test_layers_count_that_know_whose_boxes_are(x):
     pooled = LAPooling2D(2, name="one")(inputs)
     pooled = GlobalLAPooling2D(concepts=5, name="five")(pooled)
     model = keras.Model(inputs, layers.Dense(1)(pooled))
-    compiled(model, loss="mse", metrics=[])
+    compiled(model, loss="mse")
     y = {"label": np.full(SAMPLES, 0.7), **A_BOX}
     y["box_concepts"] = np.full((SAMPLES, 1), -1)
     both, one = (
@@ -716,7 +716,7 @@ UNPLACED = {
 def test_warns_once_per_fit_of_images_of_no_one_size(
     x, targets, make, step, inputs, advice
 ):
-    model = compiled(make(), loss="mse", metrics=[], **step)
+    model = compiled(make(), loss="mse", **step)
     targets = {**targets, "label": np.eye(CLASSES)[targets["label"]]}
     injection = KnowledgeInjection([Presence(), MaskSupervision()])
     for _ in range(2):

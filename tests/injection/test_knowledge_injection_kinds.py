@@ -111,6 +111,7 @@ def one_hot(label):
 @pytest.mark.parametrize(
     "options", [{}, pytest.param(GRAPH, marks=shown_on_tensorflow)], ids=str
 )
+@pytest.mark.jax_too
 def test_every_kind_of_knowledge_has_its_term(x, label, known, options):
     model, terms = scored(make_model(**options)), [*TERMS, Absence(), Consistency()]
     targets = {"label": label, **known}
@@ -286,7 +287,6 @@ def test_attributes_need_no_classes(x, label, rng):
     model = compiled(
         keras.Model(inputs, outputs),
         loss=dict.fromkeys("ab", keras.losses.SparseCategoricalCrossentropy(True)),
-        metrics=None,
     )
     attributes = rng.choice([0, 1], size=(SAMPLES, 5))
     targets = {"label": dict.fromkeys("ab", label), "concepts": attributes}
@@ -401,7 +401,7 @@ def test_changed_images_may_be_undefined_where_they_do_not_count(x):
     label = np.eye(CLASSES)[np.arange(SAMPLES) % CLASSES]
     label[0] = 0
     weight = (np.arange(SAMPLES) > 0).astype("float32")
-    model = make_model(loss="categorical_crossentropy", metrics=None)
+    model = make_model(loss="categorical_crossentropy")
     logs = fit(
         model, x, label, [KnowledgeInjection(MeanOfNamed())], sample_weight=weight
     )

@@ -327,7 +327,7 @@ class OwnStep(keras.Sequential):
 def test_a_step_of_ones_own_takes_the_terms(x, label, mask, targets):
     """With weights that grow, in a function that is traced once."""
     model = OwnStep([keras.Input((SIZE, SIZE, 1)), *body()])
-    compiled(model, metrics=None, **GRAPH)
+    compiled(model, **GRAPH)
     term, seen = MaskSupervision(), []
     own = own_losses(model, x, label).mean()
     values = by_hand(term, model, x, label, mask).mean()
@@ -410,7 +410,7 @@ class WithTeacher(keras.Sequential):
 
 def test_models_without_the_callback_are_left_alone(x, label):
     KnowledgeInjection([MaskSupervision()])
-    model = compiled(WithTeacher([keras.Input((SIZE, SIZE, 1)), *body()]), metrics=None)
+    model = compiled(WithTeacher([keras.Input((SIZE, SIZE, 1)), *body()]))
     teacher = np.zeros((SAMPLES, CLASSES), "float32")
     logs = first(fit(model, x, {"label": label, "teacher": teacher}))
     answers = keras.ops.convert_to_numpy(model(x, training=False))

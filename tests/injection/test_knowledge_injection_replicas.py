@@ -3,12 +3,12 @@
 import json
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from common.free_ports import free_ports
 from tolerances import assert_close
 
 SCRIPT = pathlib.Path(__file__).parents[1] / "helpers" / "train_on_replicas.py"
@@ -17,14 +17,6 @@ SCRIPT = pathlib.Path(__file__).parents[1] / "helpers" / "train_on_replicas.py"
 def start(*paths, **environment):
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", **environment}
     return subprocess.Popen([sys.executable, SCRIPT, *paths], env=environment)
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 @pytest.fixture(scope="module")

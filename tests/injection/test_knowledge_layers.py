@@ -18,6 +18,8 @@ from keras_lap.injection.knowledge.check_concepts import check_concepts
 from keras_lap.injection.places.even_cells import even_cells
 from keras_lap.injection.places.resize_area import resize_area
 
+pytestmark = pytest.mark.torch_too
+
 LABELS = np.array([2, 0, 1])
 PRESENT = np.eye(3, dtype="float32")[LABELS]
 SIZES = [

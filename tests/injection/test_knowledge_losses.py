@@ -28,6 +28,8 @@ from keras_lap.losses import (
     Presence,
 )
 
+pytestmark = pytest.mark.jax_too
+
 
 @pytest.fixture(autouse=True)
 def whole_losses(monkeypatch):
@@ -43,7 +45,7 @@ def whole_losses(monkeypatch):
 
 @every_loss
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.fewer_on_jax
+@pytest.mark.one_in(1)
 def test_equals_the_oracle(rng, loss, shape):
     logits = rng.normal(scale=3, size=shape).astype("float32")
     knowledge = knowledge_for(loss, shape, rng)

@@ -10,6 +10,7 @@ import pytest
 from backend_limits import initial_weights
 from injection_problem import fit_steps
 from keras import layers, ops
+from step_options import GRAPH
 
 from keras_lap import GlobalLAPooling2D
 from keras_lap.callbacks import KnowledgeInjection
@@ -43,7 +44,7 @@ def trained_maps(x, y, losses, weights, output="softmax", steps=50):
         "softmax": "sparse_categorical_crossentropy",
         "sigmoid": "binary_crossentropy",
     }[output]
-    model.compile(keras.optimizers.Adam(0.05), loss, metrics=["accuracy"])
+    model.compile(keras.optimizers.Adam(0.05), loss, metrics=["accuracy"], **GRAPH)
     injection = KnowledgeInjection(losses, weights=weights)
     history = fit_steps(model, x, y, steps, [injection])
     assert np.isfinite(history["loss"]).all()
@@ -223,7 +224,7 @@ def network_that_knows_its_task(x, y):
             layers.Dense(2, activation="sigmoid"),
         ]
     )
-    model.compile(keras.optimizers.Adam(0.02), "bce")
+    model.compile(keras.optimizers.Adam(0.02), "bce", **GRAPH)
     fit_steps(model, x, y, 150)
     predictions = ops.convert_to_numpy(model(x))
     assert np.mean((predictions > 0.5) == y) > 0.9
@@ -233,7 +234,7 @@ def network_that_knows_its_task(x, y):
 def maps_on_top(model, begin, x, y, losses, weights):
     """Scores `(N, H, W)` of a model that goes on from the weights `begin`."""
     model.set_weights(begin)
-    model.compile(keras.optimizers.Adam(0.005), "bce")
+    model.compile(keras.optimizers.Adam(0.005), "bce", **GRAPH)
     fit_steps(model, x, y, 80, [KnowledgeInjection(losses, weights=weights)])
     with score_tape() as records:
         model(x)

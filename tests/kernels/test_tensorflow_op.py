@@ -6,12 +6,12 @@ import subprocess
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import cases, random_upstream
+from cases import assert_equal_the_oracle, cases, random_upstream
 from compiler import COMPILER, NO_COMPILER
 from effort import examples
 from fresh_process import fresh_python
 from hypothesis import given, settings
-from op_calls import assert_equal_the_oracle, attributes_of, both_passes, inputs_of
+from op_calls import attributes_of, both_passes, eager, graph, inputs_of, xla
 from tolerances import DTYPES, assert_identical
 
 from keras_lap.kernels import library
@@ -31,24 +31,10 @@ def library_ops():
     return tf.load_op_library(str(FOUND.path))
 
 
-def eager(function, inputs):
-    return function(*inputs)
-
-
-def graph(function, inputs):
-    """In a graph that knows the shapes."""
-    return tf.function(function)(*inputs)
-
-
 def blind_graph(function, inputs):
     """In a graph that does not even know the ranks."""
     signature = [tf.TensorSpec(None, tensor.dtype) for tensor in inputs]
     return tf.function(function, input_signature=signature)(*inputs)
-
-
-def xla(function, inputs):
-    assert XLA_REASON is None, XLA_REASON
-    return tf.function(function, jit_compile=True)(*inputs)
 
 
 MODES = (eager, graph, blind_graph, xla)

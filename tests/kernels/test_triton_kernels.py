@@ -3,13 +3,11 @@
 import itertools
 
 import numpy as np
-import oracle
 import pytest
 import triton_interpreter
-from cases import Case, cases, gradient_tolerances, random_upstream
+from cases import Case, assert_equal_the_oracle, cases, random_upstream
 from effort import examples
 from hypothesis import given, settings
-from tolerances import assert_close, tolerance
 
 from keras_lap.kernels.gpu.launch import plan_backward, plan_forward
 from keras_lap.kernels.gpu.variants import DTYPES, VARIANTS
@@ -42,29 +40,15 @@ def pooling_of(case):
     )
 
 
-def assert_equals_the_oracle(case):
+def assert_kernels_equal_the_oracle(case):
     pooling, values = pooling_of(case), case.values()
     upstream = random_upstream(case)
     gate = values.get("base_gate", np.nan)
     inputs = (*(values[name] for name in ("x", "scores", "alpha")), gate)
     y = triton_interpreter.forward(pooling, case.dtype, *inputs)
     gradients = triton_interpreter.backward(pooling, case.dtype, *inputs, upstream)
-
-    arguments = dict(case.arguments)
-    magnitude = np.abs(values["x"]).max() * max(1, np.abs(values["scores"]).max())
-    assert_close(
-        y.reshape(upstream.shape),
-        oracle.la_pool(**values, **arguments),
-        **tolerance(case.dtype, pooling.taps, magnitude),
-    )
-    del arguments["data_format"]
-    expected = oracle.la_pool_gradients(**values, **arguments, upstream=upstream)
-    tolerances = gradient_tolerances(case, upstream)
-    if case.base_gate is None:
-        assert gradients["dgate"] == 0
-    names = {"x": "dx", "scores": "dscores", "alpha": "dalpha", "base_gate": "dgate"}
-    for (name, gradient), value in zip(names.items(), expected, strict=False):
-        assert_close(gradients[gradient], value, **tolerances[name])
+    results = (y.reshape(upstream.shape), *gradients.values())
+    assert_equal_the_oracle(results, case, upstream)
 
 
 @settings(max_examples=examples(30))
@@ -81,7 +65,7 @@ def assert_equals_the_oracle(case):
     )
 )
 def test_equals_the_oracle(case):
-    assert_equals_the_oracle(case)
+    assert_kernels_equal_the_oracle(case)
 
 
 # Each takes other kernels, or other blocks of the same. The last number is of groups.
@@ -151,7 +135,7 @@ def covering_cases():
     ids=lambda case: f"{case.dtype} {case.channels} {case.groups} {case.arguments}",
 )
 def test_every_variant_equals_the_oracle(case):
-    assert_equals_the_oracle(case)
+    assert_kernels_equal_the_oracle(case)
 
 
 def test_these_cases_take_every_variant():

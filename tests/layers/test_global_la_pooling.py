@@ -10,6 +10,8 @@ from tolerances import assert_close, assert_identical, tolerance
 
 import keras_lap
 
+pytestmark = pytest.mark.jax_too
+
 
 class GlobalLAPoolingContract(LAPoolingContract):
     """What holds besides for every layer that pools whole maps."""

@@ -10,6 +10,8 @@ from tolerances import assert_close, assert_identical, tolerance
 
 from keras_lap import LAPooling, LAPooling2D
 
+pytestmark = pytest.mark.jax_too
+
 
 class WindowedLAPoolingContract(LAPoolingContract):
     """What holds besides for every layer with windows.

@@ -7,6 +7,8 @@ from keras import layers
 from layer_cases import CHANNELS, CONFIGURATIONS, LAYER_CASES, randomize
 from tolerances import assert_identical
 
+pytestmark = pytest.mark.jax_too
+
 
 @pytest.mark.parametrize(
     "rank",

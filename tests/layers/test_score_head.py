@@ -12,6 +12,8 @@ from tolerances import assert_close, assert_identical, tolerance
 
 from keras_lap.layers.score_head import ScoreHead, attention_scores
 
+pytestmark = pytest.mark.jax_too
+
 ACTIVATIONS = ("sigmoid", "ramp")
 
 

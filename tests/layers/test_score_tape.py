@@ -13,6 +13,8 @@ from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.layers import score_tape
 from keras_lap.layers.score_head import attention_scores
 
+pytestmark = pytest.mark.jax_too
+
 
 @pytest.fixture
 def x(rng):

@@ -15,6 +15,8 @@ from keras_lap.kernels import build, library
 from keras_lap.ops import dispatch, which
 from keras_lap.ops.gpu_obstacle import OLDEST, gpu_obstacle
 
+pytestmark = pytest.mark.jax_too
+
 X, SCORES = np.ones((1, 4, 4, 2), "float32"), np.ones((1, 4, 4, 1), "float32")
 
 

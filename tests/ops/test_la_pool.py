@@ -27,6 +27,8 @@ from tolerances import DTYPES, assert_close, assert_identical, tolerance
 import keras_lap
 from keras_lap.ops import which
 
+pytestmark = pytest.mark.jax_too
+
 IMPLEMENTATIONS = sorted({which().implementation, "reference"})
 automatic = "auto"
 on_every_implementation = pytest.mark.parametrize(
@@ -145,7 +147,7 @@ def test_scores_keep_their_own_precision(rng, pool_size):
 
 
 @pytest.mark.parametrize("padding", ["valid", "same", ((1, 0), (0, 1))])
-@pytest.mark.fewer_on_jax
+@pytest.mark.one_in(1)
 def test_empty_batch(padding):
     y = la_pool(np.ones((0, 5, 5, 4)), np.ones((0, 5, 5, 1)), 1.0, 2, padding=padding)
     known = la_pool(np.ones((1, 5, 5, 4)), np.ones((1, 5, 5, 1)), 1.0, 2, None, padding)
@@ -350,7 +352,6 @@ def keras_pooling(x, base, geometry):
 @geometry_cases
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.one_in(3)
-@pytest.mark.fewer_on_jax
 def test_closed_max_base_is_max_pooling_to_the_last_bit(rng, geometry, dtype):
     x, scores = (ops.cast(array, dtype) for array in features_and_scores(rng))
     y = la_pool(x, scores, 2.0, **geometry, base="max", base_gate=0.0)
@@ -509,7 +510,7 @@ def test_the_first_of_tied_pixels_takes_the_gradient(
 
 
 @one_window_cases
-@pytest.mark.fewer_on_jax
+@pytest.mark.one_in(1)
 def test_the_first_of_tied_features_takes_the_gradient_of_the_max_base(window):
     tensors = {
         "x": np.reshape([1.0, 3.0, 2.0, 3.0, 0.0, 3.0], (1, 2, 3, 1)),

@@ -9,6 +9,8 @@ from keras_lap import la_pool
 from keras_lap.ops.arguments import standardize_window
 from keras_lap.ops.reference import la_pool_reference
 
+pytestmark = pytest.mark.jax_too
+
 WINDOWS = [
     {"pool_size": 2},
     {"pool_size": (3, 2), "strides": 2, "padding": "same"},

@@ -6,6 +6,8 @@ What the kernels compute is tested elsewhere; here it is what autograd makes of 
 import keras
 import pytest
 
+pytestmark = pytest.mark.torch_too
+
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
 import gpu_parity  # noqa: E402

@@ -10,6 +10,8 @@ from step_options import CHEAP
 
 import keras_lap
 
+pytestmark = pytest.mark.jax_too
+
 
 @pytest.mark.parametrize("trained", ["converted", "original", "finalized"])
 @pytest.mark.one_in(3)

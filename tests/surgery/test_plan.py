@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from backend_limits import shown_on_tensorflow
 from keras import layers, ops
-from networks import classifier, lap_names
+from networks import classifier, lap_names, row_of
 from tolerances import assert_close
 
 import keras_lap
@@ -30,10 +30,6 @@ def small_model(classes=5, size=(24, 24)):
     x = layers.MaxPooling2D(name="pool")(x)
     x = layers.AveragePooling2D(2, strides=1, name="smooth")(x)
     return classifier(inputs, layers.Conv2D(6, 3, name="last")(x), classes)
-
-
-def row_of(plan, layer):
-    return next(row for row in plan.rows if row.layer == layer)
 
 
 def concepts_of(plan):

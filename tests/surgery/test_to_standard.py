@@ -261,7 +261,10 @@ def test_the_advice_for_unknown_sizes(rng):
 
 @pytest.fixture(scope="module")
 def trained():
-    """A converted network with gates closed, half open and open, and its input."""
+    """A standard network, an input, and what the converted one makes of it.
+
+    The gates of the converted network are closed, half open and open.
+    """
     rng = np.random.default_rng(0)
     build = keras.applications.MobileNet
     full = build(weights=None, include_top=False, input_shape=(32, 32, 3), alpha=0.25)
@@ -273,7 +276,8 @@ def trained():
     assert {float(layer.gate) for layer in keras_lap.lap_layers(converted)} == {
         float(np.float32(gate)) for gate in GATES
     }
-    return converted, rng.normal(size=(3, 32, 32, 3)).astype("float32")
+    x = rng.normal(size=(3, 32, 32, 3)).astype("float32")
+    return to_standard(converted), x, converted.predict(x, verbose=0)
 
 
 # Through the network sums of up to 64 products follow each other, ten of them.
@@ -304,9 +308,7 @@ assert not [name for name in sys.modules if name.startswith("keras_lap")]
 
 
 def test_runs_where_keras_lap_is_not_installed(trained, tmp_path):
-    model, x = trained
-    expected = model.predict(x, verbose=0)
-    standard = to_standard(model)
+    standard, x, expected = trained
     standard.save(tmp_path / "model.keras")
     standard.export(tmp_path / "served", verbose=False)
     np.save(tmp_path / "x.npy", x)
@@ -330,9 +332,9 @@ def run_litert(model, inputs, path):
 
 
 def test_runs_in_litert(trained, tmp_path):
-    model, x = trained
-    (y,) = run_litert(to_standard(model), x, tmp_path / "model.tflite")
-    assert_close(y, model.predict(x, verbose=0), **NETWORK)
+    standard, x, expected = trained
+    (y,) = run_litert(standard, x, tmp_path / "model.tflite")
+    assert_close(y, expected, **NETWORK)
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
@@ -361,10 +363,9 @@ def test_every_rank_is_built_into_litert(rank, tmp_path, rng):
 def test_runs_in_onnx(trained, tmp_path):
     import onnxruntime
 
-    model, x = trained
-    standard = to_standard(model)
+    standard, x, expected = trained
     standard.predict(x, verbose=0)  # Keras asks for a model that was called.
     standard.export(tmp_path / "model.onnx", format="onnx", verbose=False)
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     (y,) = session.run(None, {session.get_inputs()[0].name: x})
-    assert_close(y, model.predict(x, verbose=0), **NETWORK)
+    assert_close(y, expected, **NETWORK)

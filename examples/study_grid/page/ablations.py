@@ -20,7 +20,7 @@ from study_grid.page.section import Section, picture
 from study_grid.page.table import table, text
 from study_grid.sets import SETS
 from study_grid.train_cell import QUALITY
-from study_grid.validity import COMBINATIONS, METRICS
+from study_grid.validity import METRICS
 
 TITLE = "What does each part do?"
 BASE = LAP_MASKS_TUNED
@@ -172,7 +172,7 @@ def _listed(settings):
 
 
 def _fusions(found):
-    for fusion in COMBINATIONS:
+    for fusion in keras_lap.explanation.COMBINATIONS:
         cells = []
         for metric in METRICS:
             values, default = (

@@ -2,7 +2,7 @@
 
 import math
 
-from study_grid.cell import FIELDS, Cell
+from study_grid.cell import Cell
 
 
 class Results:
@@ -48,7 +48,7 @@ class Results:
 
     def cells(self):
         """The set of the `Cell`s that the rows are from."""
-        return {Cell(*(row[field] for field in FIELDS[:5])) for row in self}
+        return {Cell.of_row(row) for row in self}
 
     def __iter__(self):
         return iter(self._rows)

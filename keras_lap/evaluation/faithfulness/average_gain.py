@@ -19,11 +19,7 @@ def average_gain(predict, images, maps, targets, *, batch_size=32, baseline=0.0)
     only says that there is one. Images with $p = 1$ have nothing to gain and are left
     out.
 
-    The map is brought to $[0, 1]$ by its own minimum and maximum and multiplied into
-    the image: what it holds least important is gone, what it holds most important is
-    whole. A constant map shows nothing, so nothing of the image is left. Signed maps
-    are no exception: clip them at zero first if negative values speak against the
-    class.
+    The map is multiplied into the image as for `average_drop`.
 
     Source: Zhang et al., "Opti-CAM: Optimizing Saliency Maps for Interpretability",
     Computer Vision and Image Understanding 248, 2024, who give the mean in percent.
@@ -37,10 +33,7 @@ def average_gain(predict, images, maps, targets, *, batch_size=32, baseline=0.0)
         targets: int array `(N,)`, the class that each map is for, or one int.
         batch_size: int, number of images per call of the model, and in memory.
             Defaults to `32`.
-        baseline: what the removed part becomes: a number, an array that broadcasts to
-            an image, such as one number per channel, one image per sample, `"blur"`,
-            or a function of an image. Defaults to `0`, as published: there, the zero of
-            images that are already normalised.
+        baseline: what the removed part becomes, as for `average_drop`. Defaults to `0`.
 
     Returns:
         A `MetricResult` with values in `[0, 1]`.

@@ -14,11 +14,7 @@ def increase_in_confidence(
     the higher, the better. No change is no increase. Where a model is already sure,
     there is no room for an increase, and `average_drop` tells more.
 
-    The map is brought to $[0, 1]$ by its own minimum and maximum and multiplied into
-    the image: what it holds least important is gone, what it holds most important is
-    whole. A constant map shows nothing, so nothing of the image is left. Signed maps
-    are no exception: clip them at zero first if negative values speak against the
-    class.
+    The map is multiplied into the image as for `average_drop`.
 
     Source: Chattopadhay et al., "Grad-CAM++: Generalized Gradient-based Visual
     Explanations for Deep Convolutional Networks", WACV 2018, who give the share in
@@ -33,10 +29,7 @@ def increase_in_confidence(
         targets: int array `(N,)`, the class that each map is for, or one int.
         batch_size: int, number of images per call of the model, and in memory.
             Defaults to `32`.
-        baseline: what the removed part becomes: a number, an array that broadcasts to
-            an image, such as one number per channel, one image per sample, `"blur"`,
-            or a function of an image. Defaults to `0`, as published: there, the zero of
-            images that are already normalised.
+        baseline: what the removed part becomes, as for `average_drop`. Defaults to `0`.
 
     Returns:
         A `MetricResult` with values 0 and 1.

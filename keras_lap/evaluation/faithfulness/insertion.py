@@ -17,8 +17,7 @@ def insertion(
     $$ \sum_k (s_{k+1} - s_k) \frac{p_k + p_{k+1}}{2} $$
 
     It lies between 0 and 1; the higher, the better. Only the order of the pixels
-    counts: a map may be rescaled by any increasing function. Pixels of the same
-    importance come in an order drawn at random, so a constant map is a random one.
+    counts, and that of ties is drawn at random, as for `deletion`.
 
     Source: Petsiuk et al., "RISE: Randomized Input Sampling for Explanation of
     Black-box Models", BMVC 2018, with the blur and the step of their code: 224 pixels
@@ -34,9 +33,8 @@ def insertion(
         targets: int array `(N,)`, the class that each map is for, or one int.
         batch_size: int, number of images per call of the model, and in memory.
             Defaults to `32`.
-        step: int, number of pixels between two predictions. Defaults to `None`: the
-            longer side of the images, so that there are as many steps as the shorter
-            side has pixels. Fewer steps are faster and coarser.
+        step: int, number of pixels between two predictions, as for `deletion`. Defaults
+            to `None`: the longer side of the images.
         baseline: what the image starts from: `"blur"`, a number, an array that
             broadcasts to an image, one image per sample, or a function of an image.
             Defaults to `"blur"`, see

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import Case, random_upstream
-from op_calls import assert_equal_the_oracle, attributes_of, both_passes, inputs_of
+from cases import Case, assert_equal_the_oracle, random_upstream
+from op_calls import attributes_of, both_passes, eager, graph, inputs_of, xla
 from stand_in import StandIn
 from tolerances import assert_identical
 
@@ -82,18 +82,6 @@ CASES = {
     "no base": make_case(geometry="padded", base=None, weighting="softmax"),
     "ungated average": make_case(geometry="padded", base="avg", gating=None),
 }
-
-
-def eager(run, inputs):
-    return run(*inputs)
-
-
-def graph(run, inputs):
-    return tf.function(run)(*inputs)
-
-
-def xla(run, inputs):
-    return tf.function(run, jit_compile=True)(*inputs)
 
 
 mode_cases = pytest.mark.parametrize(
