@@ -73,7 +73,7 @@ class TestWorksEverywhere:
         outer = keras.Model(inputs, model(layers.Dropout(0.5)(inputs, training=True)))
         before = model.get_weights()
         for explainer in FROM_SCORES:
-            assert_close(
+            assert_maps_close(
                 explainer.explain(outer, IMAGES, LABELS),
                 explainer.explain(plain, IMAGES, LABELS),
             )
