@@ -26,7 +26,6 @@ from keras_lap.files.mask_files import (
     warn_of_masks_not_empty,
 )
 from keras_lap.files.some_of import some_of
-from keras_lap.files.warn_of_stretched import warn_of_stretched
 from keras_lap.utils.names import check_choice, check_names, listed
 from keras_lap.utils.standardize_count import standardize_count
 
@@ -67,11 +66,11 @@ def from_folders(
     100,000 of them on a local disk. Pixels are read, resized and augmented in parallel
     when they are needed, and then not kept. They are read as by `keras_lap.explain`:
     those of 16 bits are brought to `[0, 255]`, and nothing is turned by what a camera
-    noted. Warnings tell of files that are stretched to another aspect ratio, and of
-    those named like masks of others beside them, such as `tom_mask.png`. At most eight
-    files of a kind are looked into at once, and a warning is given if those of 16 bits
-    have no value above 4095, if all masks cover at least 95% of their images, as
-    inverted ones of small things do, or if masks of classes in `empty` are not empty.
+    noted. A warning tells of files named like masks of others beside them, such as
+    `tom_mask.png`. At most eight files of a kind are looked into at once, and a warning
+    is given if those of 16 bits have no value above 4095, if all masks cover at least
+    95% of their images, as inverted ones of small things do, or if masks of classes in
+    `empty` are not empty.
 
     Args:
         folder: Path of the folder. Splits are folders of their own: keep all images of
@@ -156,9 +155,7 @@ def from_folders(
         warn_of_full_masks(found.masks)
         in_pairs = zip(found.masks, found.labels, strict=True)
         warn_of_masks_not_empty([mask for mask, at in in_pairs if is_empty[at]])
-    if image_size is not None:
-        warn_of_stretched(found.files, sizes, image_size)
-    elif batch_size > 1:
+    if image_size is None and batch_size > 1:
         _check_one_size(folder, set(sizes), augment, channels)
     _warn_of_shallow(found.files)
     # Names need not be text.

@@ -399,11 +399,6 @@ def test_masks_beside_their_images_are_told(folder):
     assert len(images) == 9
 
 
-def test_tells_what_is_stretched(folder):
-    with pytest.warns(UserWarning, match=r"5 of 5 files .*0\.png' from \(8, 12\)"):
-        from_folders(folder, (8, 8))
-
-
 def test_tells_what_is_left_out(folder):
     (folder / "ill/2020").mkdir()
     (folder / "ill/2.png").rename(folder / "ill/2020/2.png")
