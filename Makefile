@@ -12,6 +12,9 @@ PARITY := .venv-parity
 PARITY_READY := $(PARITY)/.ready
 # Most modules are never imported: Python compiles those that are.
 QUICKLY := --no-compile
+# Installs an extra, at the second try if the network fails for a moment.
+PIP_INSTALL = $(1)/python -m pip install $(QUICKLY) --editable '.[$(2)]'
+install = $(PIP_INSTALL) || $(PIP_INSTALL)
 # They pin another TensorFlow or another OpenCV than is here.
 PARITY_PINNED := 'quantus~=0.6.0' 'tf-keras~=2.21.0' 'xplique~=2.0.2'
 PARITY_TESTS = $(wildcard tests/*/test_*parity.py)
@@ -20,10 +23,12 @@ TORCH_TESTS = $(shell grep -lE '(jax|torch)_too|torch_suffices' tests/*/test_*.p
 # Where the demo leaves its figure and its network, and how many images are evaluated.
 DEMO := results/quickstart
 SAMPLES ?= 100
-# Tests at once; each process holds a TensorFlow of its own, of up to 4 GB. A third one
-# uses what two that wait for others leave of two cores.
-JOBS ?= $(if $(shell awk '/MemAvailable/ && $$2 > 14e6' /proc/meminfo 2>/dev/null),3,2)
-PYTEST = -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
+# Tests at once; each process holds a TensorFlow of its own, of up to 4 GB, or JAX or torch,
+# of up to 2. More than cores: some wait for processes that they start.
+HAS_MEMORY := $(shell awk '/MemAvailable/ && $$2 > 18e6' /proc/meminfo 2>/dev/null)
+JOBS ?= $(if $(HAS_MEMORY),3,2)
+BACKENDS_JOBS ?= $(if $(HAS_MEMORY),2,1)
+PYTEST = -m pytest --dist loadfile --no-loadscope-reorder --numprocesses
 # All but generated ones.
 CXX_FILES = $(shell find kernels tests -name '*.cc' -o -name '*.h' -not -name '*_ptx.h')
 # Fewer of TensorFlow's notes; errors reach Python anyway.
@@ -50,8 +55,8 @@ $(DEMO).keras:
 study: library
 	$(BIN)/python examples/study.py --data-dir data --docs docs $(STUDY)
 
-# Both at once: what needs no TensorFlow uses what making its environment and the library,
-# and tests that wait, leave of two cores.
+# Both at once: pip and compilers that one waits for leave a core to the other. On a small
+# machine, make them one after the other.
 test:
 	$(MAKE) --jobs 2 test-tensorflow test-backends
 
@@ -60,22 +65,23 @@ test-thorough: export KERAS_LAP_THOROUGH := 1
 test-thorough: test
 
 test-tensorflow: library
-	$(BIN)/python $(PYTEST)
+	$(BIN)/python $(PYTEST) $(JOBS)
 
-# Shown as a whole: two that print as they go on would mix their lines.
+# Shown at the end: two that print as they go on would mix their lines.
 test-backends: $(BACKENDS_READY)
-	($(MAKE) test-torch && $(MAKE) test-jax) >$(BACKENDS_LOG) 2>&1; \
-	    status=$$?; cat $(BACKENDS_LOG); exit $$status
-
-test-jax test-torch: JOBS = 2
+	@echo "The tests on torch and JAX write to $(BACKENDS_LOG)"
+	@($(MAKE) test-torch; torch=$$?; $(MAKE) test-jax && exit $$torch) \
+	    >$(BACKENDS_LOG) 2>&1; status=$$?; cat $(BACKENDS_LOG); exit $$status
 
 # Most of its time goes into compiling what runs once.
 test-jax: $(BACKENDS_READY)
-	KERAS_BACKEND=jax $(BACKENDS)/bin/python $(PYTEST) -m jax_too $(JAX_TESTS)
+	KERAS_BACKEND=jax $(BACKENDS)/bin/python $(PYTEST) $(BACKENDS_JOBS) \
+	    -m jax_too $(JAX_TESTS)
 
 # Threads of their own would make the processes wait for each other.
 test-torch: $(BACKENDS_READY)
-	KERAS_BACKEND=torch OMP_NUM_THREADS=1 $(BACKENDS)/bin/python $(PYTEST) $(TORCH_TESTS)
+	KERAS_BACKEND=torch OMP_NUM_THREADS=1 $(BACKENDS)/bin/python $(PYTEST) \
+	    $(BACKENDS_JOBS) $(TORCH_TESTS)
 
 # Metrics against those of xplique, Quantus and pytorch-grad-cam.
 parity: $(PARITY_READY)
@@ -106,12 +112,12 @@ $(READY): pyproject.toml setup.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	    "Python 3.11 or newer is needed; pass it as make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install $(QUICKLY) --editable '.[dev]'
+	$(call install,$(BIN),dev)
 	touch $@
 
 $(BACKENDS_READY): pyproject.toml setup.py
 	$(PYTHON) -m venv $(BACKENDS)
-	$(BACKENDS)/bin/python -m pip install $(QUICKLY) --editable '.[backends]'
+	$(call install,$(BACKENDS)/bin,backends)
 	touch $@
 
 $(PARITY_READY): pyproject.toml setup.py
