@@ -16,14 +16,15 @@ def obstacle(dtype, x):
 
     Args:
         dtype: Dtype of the features.
-        x: Features, or `None` if they are not known yet.
+        x: Features, or `None` if they are not known yet, nor are those on the device
+            "meta", where Keras traces shapes.
     """
-    on_cuda = torch.cuda.is_available() if x is None else x.device.type == "cuda"
-    if not on_cuda:
+    known = x is not None and not x.is_meta
+    if not (x.is_cuda if known else torch.cuda.is_available()):
         return "The kernels for torch pool tensors on a CUDA device."
     if dtype == "float64":
         return "The kernels for torch pool in float32 and half precision."
-    return gpu_obstacle(_capability(None if x is None else x.device))
+    return gpu_obstacle(_capability(x.device if known else None))
 
 
 def _capability(device):
@@ -40,6 +41,11 @@ def la_pool(
     x, scores, alpha, pool_size, strides, padding, weighting, gating, base, base_gate
 ):
     """Pools channels-last tensors; arguments are those of `la_pool`, validated."""
+    if x.is_meta:
+        window = pool_size, strides, padding
+        return la_pool_reference(
+            x, scores, alpha, *window, weighting, gating, base, base_gate
+        )
     x, scores, window, restore = as_image(x, scores, pool_size, strides, padding)
 
     def reference(x, scores, alpha, gate):

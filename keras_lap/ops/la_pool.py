@@ -114,10 +114,9 @@ def la_pool(
     data_format = standardize_data_format(data_format)
     tensors = (x, scores, alpha, base_gate)
     if any(isinstance(tensor, keras.KerasTensor) for tensor in tensors):
+        window = _checked_window(*tensors, (pool_size, strides, padding), data_format)
         operation = LaPool(
-            pool_size,
-            strides,
-            padding,
+            *window,
             weighting=weighting,
             gating=gating,
             base=base,
@@ -180,17 +179,25 @@ class LaPool(keras.Operation):
         )
 
     def compute_output_spec(self, x, scores, alpha, base_gate=None):
-        check_dtype(x)
-        shapes = [to_channels_last(t.shape, self.data_format) for t in (x, scores)]
-        gate_shape = None if base_gate is None else _shape(base_gate)
-        check_shapes(*shapes, _shape(alpha), gate_shape)
-        window = standardize_window(shapes[0], *self.window)
-        batch, *sizes, channels = shapes[0]
-        sizes = [1] * len(sizes) if window[0] is None else sizes
-        if window[0] is not None:
+        window = _checked_window(
+            x, scores, alpha, base_gate, self.window, self.data_format
+        )
+        batch, *sizes, channels = to_channels_last(x.shape, self.data_format)
+        if window[0] is None:
+            sizes = [1] * len(sizes)
+        else:
             sizes = windows.output_sizes(sizes, *window)
         shape = from_channels_last((batch, *sizes, channels), self.data_format)
         return keras.KerasTensor(shape, x.dtype)
+
+
+def _checked_window(x, scores, alpha, base_gate, window, data_format):
+    """Checks the tensors of a graph, and fills in where the windows lie."""
+    check_dtype(x)
+    shapes = [to_channels_last(tensor.shape, data_format) for tensor in (x, scores)]
+    gate_shape = None if base_gate is None else _shape(base_gate)
+    check_shapes(*shapes, _shape(alpha), gate_shape)
+    return standardize_window(shapes[0], *window)
 
 
 def _shape(value):

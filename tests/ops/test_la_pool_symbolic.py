@@ -72,8 +72,10 @@ def test_the_reference_pools_a_whole_map_at_once(window):
     assert len(in_part[0]) > 3 * len(at_once[0])
 
 
-def test_saves_and_loads(rng, tmp_path):
-    model = pooled_model((6, 6, 3), pool_size=2, weighting="softmax", gating=None)
+@pytest.mark.parametrize("padding", ["valid", np.array([[0, 1], [1, 0]])], ids=str)
+def test_saves_and_loads(rng, tmp_path, padding):
+    window = {"pool_size": np.int64(2), "padding": padding}
+    model = pooled_model((6, 6, 3), **window, weighting="softmax", gating=None)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     x = rng.normal(size=(2, 6, 6, 3)).astype("float32")
