@@ -154,7 +154,7 @@ def find_tensorflow():
     """Finds the installed TensorFlow without importing it.
 
     Raises:
-        BuildError: If there is none.
+        BuildError: If there is none, or if it is of two versions.
     """
     spec = importlib.machinery.PathFinder.find_spec("tensorflow", _search_paths())
     if spec is None or spec.origin is None:
@@ -163,12 +163,19 @@ def find_tensorflow():
             "for. Install it."
         )
     directory = Path(spec.origin).parent
-    for distribution in importlib.metadata.distributions(path=[str(directory.parent)]):
-        if "tensorflow" in (distribution.read_text("top_level.txt") or "").split():
-            return TensorFlow(distribution.version, directory)
-    raise BuildError(
-        f"Expected a version of the TensorFlow in {directory}; found none."
-    )
+    found = {
+        distribution.version: f"{distribution.name} {distribution.version}"
+        for distribution in importlib.metadata.distributions(
+            path=[str(directory.parent)]
+        )
+        if "tensorflow" in (distribution.read_text("top_level.txt") or "").split()
+    }
+    if len(found) != 1:
+        raise BuildError(
+            f"Expected one version of the TensorFlow in {directory}. Received: "
+            f"{' and '.join(found.values()) or 'none'}. Install it anew."
+        )
+    return TensorFlow(*found, directory)
 
 
 def find_compiler():
@@ -339,7 +346,7 @@ def _flags(path):
 def _key(tensorflow, compiler, digest):
     """Changes whenever the library would come out differently."""
     words = [tensorflow.version, compiler.version, *compiler.command, digest]
-    words += [*COMMON_FLAGS, *CORE_FLAGS, *TENSORFLOW_FLAGS, *LINK_FLAGS]
+    words.append(Path(__file__).read_text())
     return hashlib.sha256("\0".join(words).encode()).hexdigest()
 
 

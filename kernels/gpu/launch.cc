@@ -57,7 +57,7 @@ std::string CheckSizes(const Pooling& p) {
         p.window_width, p.stride_height, p.stride_width, p.pad_top, p.pad_left,
         p.out_height, p.out_width}) {
     if (size > kLargestSide) {
-      return TooLarge("pixels along one side", size, kLargestSide);
+      return TooLarge("images, or pixels along one side", size, kLargestSide);
     }
   }
   return "";

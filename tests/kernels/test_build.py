@@ -189,6 +189,21 @@ def test_flags_are_those_of_tensorflow():
     assert str(found.directory / "include") == tf.sysconfig.get_include()
 
 
+def test_two_versions_of_tensorflow_are_refused(monkeypatch, tmp_path):
+    (tmp_path / "tensorflow").mkdir()
+    (tmp_path / "tensorflow" / "__init__.py").touch()
+    for name, version in ("tensorflow", "2.20.0"), ("tensorflow_cpu", "2.21.0"):
+        metadata = tmp_path / f"{name}-{version}.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Name: {name}\nVersion: {version}\n")
+        (metadata / "top_level.txt").write_text("tensorflow\n")
+    monkeypatch.setattr(building, "_search_paths", lambda: [str(tmp_path)])
+    with pytest.raises(BuildError) as refused:
+        building.find_tensorflow()
+    for received in "tensorflow 2.20.0", "tensorflow_cpu 2.21.0":
+        assert received in str(refused.value)
+
+
 @pytest.mark.parametrize("words", [["xla_kernels.cc"], ["xla_kernels.o", "-shared"]])
 def test_does_without_xla(compiler, directory, tensorflow, words):
     compiler.fail_on(*words)

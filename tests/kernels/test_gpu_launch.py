@@ -211,7 +211,7 @@ TOO_LARGE = {
         (1 << 30, 1, 1, 8), 1, (3, 3), (2, 2), ((2, 0), (2, 0))
     ),
     "windows": Pooling.of((1 << 18, 64, 64, 8), 1, (1, 1), (1, 1), ((64, 64), (0, 0))),
-    "pixels along one side": Pooling.of((0, 2, (1 << 30) + 1, 8), 1, (2, 2)),
+    "images, or pixels along one side": Pooling.of((0, 2, (1 << 30) + 1, 8), 1, (2, 2)),
     "channels": Pooling.of((1, 2, 2, 1 << 31), 1, (2, 2)),
     "pixels in a window": dataclasses.replace(
         SMALL, window_height=1 << 16, window_width=1 << 16
