@@ -11,6 +11,7 @@ the zeros of `padding="same"` depend on them.
 import functools
 import math
 import operator
+from types import NoneType
 
 import keras
 import numpy as np
@@ -78,6 +79,16 @@ def _spread(weights, x):
     return ops.reshape(weights[..., None] * grouped, (*spatial, channels))
 
 
+def _assert_fit(sizes, pool_size, widths):
+    """Lets a graph of TensorFlow fail at maps smaller than a window."""
+    for size, window, pair in zip(sizes, pool_size, widths, strict=True):
+        if config.backend() == "tensorflow" and not isinstance(size, int | NoneType):
+            import tensorflow as tf
+
+            message = f"Expected every window to fit into the map: {pool_size=}."
+            tf.debugging.assert_greater_equal(size + sum(pair), window, message)
+
+
 class _Taps:
     """The padded tensors, and strided views of them.
 
@@ -92,6 +103,7 @@ class _Taps:
         # Where the zeros are certain without the size, one is as good as any.
         known = [1 if size is None else size for size in sizes]
         widths = windows.pad_widths(known, pool_size, strides, padding)
+        _assert_fit(sizes, pool_size, widths)
         widths = [(0, 0), *widths, (0, 0)]
 
         def pad(tensor):

@@ -47,6 +47,17 @@ def test_sizes_unknown_to_the_graph_change_nothing(implementation, case):
 
 
 @implementations
+def test_a_map_of_unknown_size_smaller_than_the_window_is_refused(implementation):
+    @tf.function(input_signature=[tf.TensorSpec((1, None, None, 1))])
+    def pool(x):
+        return la_pool(x, x, 2.0, 3, implementation=implementation)
+
+    assert pool(tf.ones((1, 3, 7, 1))).shape == (1, 1, 2, 1)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="every window to fit"):
+        pool(tf.ones((1, 2, 7, 1)))
+
+
+@implementations
 @pytest.mark.parametrize("geometry", [GEOMETRIES[1], GEOMETRIES[3]], ids=str)
 def test_compiles_with_xla(implementation, geometry):
     case = Case(
