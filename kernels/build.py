@@ -173,7 +173,8 @@ def find_tensorflow():
     if len(found) != 1:
         raise BuildError(
             f"Expected one version of the TensorFlow in {directory}. Received: "
-            f"{' and '.join(found.values()) or 'none'}. Install it anew."
+            f"{' and '.join(found.values()) or 'none'}. Uninstall it, delete what is "
+            "left of it there, and install it anew."
         )
     return TensorFlow(*found, directory)
 

@@ -138,7 +138,7 @@ def check_sizes(pooling):
     for name, count in counts.items():
         if count > LARGEST_COUNT:
             raise ValueError(_too_large(name, count))
-    for value in dataclasses.astuple(pooling)[:-5]:
+    for value in dataclasses.astuple(pooling):
         if value > LARGEST_SIDE:
             what = "images, or pixels along one side"
             raise ValueError(_too_large(what, value, LARGEST_SIDE))

@@ -350,6 +350,7 @@ def test_evaluate_takes_the_callback_for_targets_with_knowledge(
     assert_close(plain["loss"], own, **ALLOWED)
 
 
+@pytest.mark.tensorflow_too
 @pytest.mark.torch_suffices
 def test_others_may_evaluate_during_fit(x, label, mask, targets):
     """With the callback or without it, and the training goes on with knowledge."""

@@ -106,6 +106,7 @@ def test_a_copy_serves_as_the_original_does(x, targets):
 
 
 @pytest.mark.parametrize("kind", ["train", "test"])
+@pytest.mark.tensorflow_too
 @pytest.mark.torch_suffices
 def test_steps_of_other_callbacks_do_not_take_the_place_of_those_with_knowledge(
     x, label, kind
@@ -258,6 +259,7 @@ def test_fits_with_and_without_the_callback_take_turns(x, label, targets):
             np.testing.assert_array_equal(weight, other)
 
 
+@pytest.mark.tensorflow_too
 @pytest.mark.torch_suffices
 def test_one_callback_serves_several_models(x, targets):
     shared = KnowledgeInjection([MaskSupervision()])
