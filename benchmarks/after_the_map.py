@@ -48,7 +48,7 @@ def _rows(network):
     for name, found in maps.items():
         results = {
             metric: function(model, images, found, targets, batch_size=50, seed=0)
-            for metric, function in faithfulness(sizes).items()
+            for metric, function in faithfulness(sizes, images.shape[1]).items()
             if metric in BY_ORDER
         }
         curve = results["deletion"].curve

@@ -12,7 +12,6 @@ from unittest import mock
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "examples"))
 
 from study_grid.explain_cell import faithfulness
-from study_grid.sizes import SIZES
 from study_grid.validity import METRICS, lap_maps, validity
 from taught_networks import parse, taught_networks
 from write_rows import write_rows
@@ -24,7 +23,8 @@ def main(arguments=None):
     """Measures the maps of every such network that is there, and writes a CSV file."""
     parsed = parse(arguments, __doc__, "results/map_certainty.csv")
     networks = taught_networks(parsed)
-    header = ["set", "family", "maps", "images", *faithfulness(SIZES[parsed.size])]
+    header = ["set", "family", "maps", "images"]
+    header += ["insertion", "deletion", "road", "mu_fidelity"]
     header += [metric.__name__ for metric in METRICS]
     write_rows(parsed.csv, header, (row for each in networks for row in _rows(each)))
 
@@ -37,7 +37,7 @@ def _rows(network):
     for name, maps in (("scores alone", alone), ("with certainty", lap_maps(*read))):
         found = {
             metric: function(model, images, maps, targets, batch_size=50, seed=0).mean
-            for metric, function in faithfulness(sizes).items()
+            for metric, function in faithfulness(sizes, images.shape[1]).items()
         }
         found |= validity(maps, masks)
         values = [f"{value:.4f}" for value in found.values()]

@@ -186,7 +186,7 @@ def test_missing_matplotlib(monkeypatch):
         ({"images": IMAGES * np.nan}, "finite images"),
         ({"columns": {}}, "at least one set"),
         ({"columns": {"LAP": MAPS[:, :3]}}, r"columns\['LAP'\] of shape \(2, 3, 8\)"),
-        ({"columns": {"LAP": np.ones((2, 6, 8, 3))}}, r"one concept per column"),
+        ({"columns": {"LAP": np.ones((2, 6, 8, 3))}}, r"one concept at a time"),
         ({"columns": {"LAP": MAPS * np.nan}}, r"NaN or infinite"),
         ({"columns": {"LAP": MAPS * 2}, "scale": "unit"}, r"maps in \[0, 1\]"),
         ({"columns": {"LAP": -MAPS}, "scale": "unit"}, r"maps in \[0, 1\]"),
