@@ -1,5 +1,6 @@
 #include "channels.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -54,7 +55,8 @@ void WithVectorBytes(Function function) {
 
 template <bool kPerChannel, Extra kExtra, class T, int kCount, size_t... I>
 void SumBlock(Block<kCount, I...>, const Tap<T>* taps, int64_t count, const Run& run,
-              int64_t pixel, int64_t c, ComputeType<T> rest, T* out) {
+              int64_t pixel, int64_t c, ComputeType<T> rest, T* out,
+              Part<ComputeType<T>> part) {
   using U = ComputeType<T>;
   using Values = Vector<U, kCount>;
   using Indices = Vector<IndexType<U>, kCount>;
@@ -87,18 +89,35 @@ void SumBlock(Block<kCount, I...>, const Tap<T>* taps, int64_t count, const Run&
     }
     ((sums[I] += factors[I] * features[I]), ...);
   }
-  if constexpr (kExtra == Extra::kLargest) ((sums[I] += rests * largest[I]), ...);
+  if constexpr (kExtra == Extra::kLargest) {
+    if (part.sums != nullptr) {
+      (Store<kCount>(largest[I], part.largest + c + I * kCount), ...);
+    } else {
+      ((sums[I] += rests * largest[I]), ...);
+    }
+  }
+  if constexpr (!std::is_same_v<T, U>) {
+    if (part.sums != nullptr) {
+      (Store<kCount>(sums[I], part.sums + c + I * kCount), ...);
+      return;
+    }
+  }
   (Store<kCount>(sums[I], out + c + I * kCount), ...);
 }
 
 template <int kBytes, bool kPerChannel, Extra kExtra, class T>
 void SumPixelsOf(const Tap<T>* taps, int64_t count, const Run& run, int64_t channels,
-                 ComputeType<T> rest, const Ahead& ahead, T* out) {
+                 ComputeType<T> rest, const Ahead& ahead, T* out,
+                 Part<ComputeType<T>> part) {
+  using U = ComputeType<T>;
   for (int64_t i = 0; i < run.pixels; ++i, out += run.out) {
     ahead.Prefetch(i);
-    ForBlocks<ComputeType<T>, kBytes>(channels, [=](auto block, int64_t c) {
-      SumBlock<kPerChannel, kExtra>(block, taps, count, run, i, c, rest, out);
+    ForBlocks<U, kBytes>(channels, [=](auto block, int64_t c) {
+      SumBlock<kPerChannel, kExtra>(block, taps, count, run, i, c, rest, out, part);
     });
+    if constexpr (kExtra == Extra::kLargest || !std::is_same_v<T, U>) {
+      if (part.sums != nullptr) part = {part.sums + channels, part.largest + channels};
+    }
   }
 }
 
@@ -125,13 +144,33 @@ void WithKind(Sum kind, Function function) {
 template <class T>
 KERAS_LAP_CLONES void SumPixels(Sum kind, const Tap<T>* taps, int64_t count,
                                 const Run& run, int64_t channels, ComputeType<T> rest,
-                                const Ahead& ahead, T* out) {
+                                const Ahead& ahead, T* out,
+                                const Part<ComputeType<T>>& part) {
   WithKind(kind, [&](auto per_channel, auto extra) {
     WithVectorBytes<T, extra>([&](auto bytes) {
       SumPixelsOf<bytes, per_channel, extra>(taps, count, run, channels, rest, ahead,
-                                             out);
+                                             out, part);
     });
   });
+}
+
+template <class U>
+void AddPart(const Part<U>& part, int64_t size, double* sums, U* largest) {
+  for (int64_t i = 0; i < size; ++i) sums[i] += part.sums[i];
+  if (largest == nullptr) return;
+  for (int64_t i = 0; i < size; ++i) largest[i] = std::max(largest[i], part.largest[i]);
+}
+
+template <class T>
+void StoreSums(const double* sums, const ComputeType<T>* largest, const Run& run,
+               int64_t channels, ComputeType<T> rest, T* out) {
+  for (int64_t i = 0; i < run.pixels; ++i, out += run.out) {
+    for (int64_t c = 0; c < channels; ++c) {
+      ComputeType<T> sum = *sums++;
+      if (largest != nullptr) sum += rest * *largest++;
+      Store<1>(sum, out + c);
+    }
+  }
 }
 
 namespace {
@@ -275,9 +314,15 @@ KERAS_LAP_CLONES void FindWinners(const T* dy, const Tap<T>* taps, int64_t count
   });
 }
 
+template void AddPart(const Part<float>&, int64_t, double*, float*);
+template void AddPart(const Part<double>&, int64_t, double*, double*);
+
 #define KERAS_LAP_INSTANTIATE(T)                                                     \
   template void SumPixels(Sum, const Tap<T>*, int64_t, const Run&, int64_t,          \
-                          ComputeType<T>, const Ahead&, T*);                         \
+                          ComputeType<T>, const Ahead&, T*,                          \
+                          const Part<ComputeType<T>>&);                              \
+  template void StoreSums(const double*, const ComputeType<T>*, const Run&, int64_t, \
+                          ComputeType<T>, T*);                                       \
   template void Dots(const T*, int64_t, const Tap<T>*, int64_t, const Run&, int64_t, \
                      const Ahead&, ComputeType<T>*, int64_t);                        \
   template void Products(const T*, int64_t, const Tap<T>*, int64_t, const Run&,      \

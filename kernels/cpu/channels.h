@@ -42,10 +42,28 @@ struct Run {
   int64_t values, coefficients, winners, out;  // steps
 };
 
-// out = sum over taps, for all pixels of a run.
+// Sums over a part of the taps, as they are computed, for all pixels of a run.
+template <class U>
+struct Part {
+  U* sums = nullptr;     // without the largest values
+  U* largest = nullptr;  // where they count
+};
+
+// out = sum over taps, for all pixels of a run. Where a part is asked for, that is what
+// is written; `out` is its sums if T is what is computed in.
 template <class T>
 void SumPixels(Sum kind, const Tap<T>* taps, int64_t count, const Run& run,
-               int64_t channels, ComputeType<T> rest, const Ahead& ahead, T* out);
+               int64_t channels, ComputeType<T> rest, const Ahead& ahead, T* out,
+               const Part<ComputeType<T>>& part = {});
+
+// Adds a part of `size` values to what those before add up to.
+template <class U>
+void AddPart(const Part<U>& part, int64_t size, double* sums, U* largest);
+
+// out = sum of all parts, for all pixels of a run.
+template <class T>
+void StoreSums(const double* sums, const ComputeType<T>* largest, const Run& run,
+               int64_t channels, ComputeType<T> rest, T* out);
 
 // Dot products of dy with the taps of the windows of a run, in which dy moves on by
 // `dy_step`. That of tap t goes to out[t.index * tap_step].

@@ -73,6 +73,9 @@ inline void Spread(V value, Vector<V, kCount>* to) {
   std::memcpy(to, copies, sizeof(*to));
 }
 
+// Longer sums are made of parts, whose error grows with their length.
+constexpr int64_t kTermsAtOnce = 64;
+
 // Adds the upper half of a vector to the lower until one value is left.
 template <int kCount, class V>
 inline V Fold(const Vector<V, kCount>& values) {

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 
 #include "buffer.h"
 #include "channels.h"
+#include "lanes.h"
 #include "pixel_writer.h"
 #include "window_taps.h"
 
@@ -32,6 +34,8 @@ class PixelSums {
         all_channels_(all_channels),
         at_once_(std::max<int64_t>(1, kBytesAtOnce / (channels * sizeof(T)))),
         taps_(taps),
+        part_(taps > kTermsAtOnce ? 3 * at_once_ * channels : 0),
+        sums_(taps > kTermsAtOnce ? at_once_ * channels : 0),
         writer_(tensor, pixels, all_channels, channels, at_once_) {}
 
   void SetBlock(int64_t groups, int64_t channels) {
@@ -70,19 +74,49 @@ class PixelSums {
   void SumUp(int64_t count, const Run& run, Ahead ahead, T* out) {
     const int64_t width = channels_ / groups_;
     if (width == 1) {
-      SumPixels({true, extra_}, taps_.get(), count, run, channels_, rest_, ahead, out);
+      SumTaps({true, extra_}, count, run, channels_, ahead, out);
       return;
     }
     for (int64_t g = 0; g < groups_; ++g, out += width, ahead = {}) {
-      SumPixels({false, extra_}, taps_.get(), count, run, width, rest_, ahead, out);
+      SumTaps({false, extra_}, count, run, width, ahead, out);
       NextGroup(taps_.get(), count, width);
     }
+  }
+
+  void SumTaps(Sum kind, int64_t count, const Run& run, int64_t channels, Ahead ahead,
+               T* out) {
+    const Tap<T>* taps = taps_.get();
+    if (count <= kTermsAtOnce) {
+      SumPixels(kind, taps, count, run, channels, rest_, ahead, out);
+      return;
+    }
+    const int64_t size = run.pixels * channels;
+    const Part<U> part{part_.get(), part_.get() + size};
+    U* const largest = extra_ == Extra::kLargest ? part.largest + size : nullptr;
+    std::fill_n(sums_.get(), size, 0.0);
+    if (largest != nullptr) {
+      std::fill_n(largest, size, -std::numeric_limits<U>::infinity());
+    }
+    T* to = out;
+    Run steps = run;
+    if constexpr (std::is_same_v<T, U>) {
+      to = part.sums;
+      steps.out = channels;
+    }
+    for (int64_t t = 0; t < count; t += kTermsAtOnce, ahead = {}) {
+      SumPixels(kind, taps + t, std::min(count - t, kTermsAtOnce), steps, channels,
+                rest_, ahead, to, part);
+      AddPart(part, size, sums_.get(), largest);
+    }
+    StoreSums(sums_.get(), largest, run, channels, rest_, out);
   }
 
   Extra extra_;
   U rest_;
   int64_t all_channels_, at_once_;
   Buffer<Tap<T>> taps_;
+  Buffer<U> part_;
+  Buffer<double> sums_;
   PixelWriter<T> writer_;
   int64_t groups_ = 1, channels_ = 1;
 };

@@ -38,6 +38,35 @@ struct TapLanes {
   Vector<U, kCount> scores;
 };
 
+// A sum over taps, in as many lanes as there are in a vector.
+template <class U>
+struct LaneSum {
+  using Values = Vector<U, kLanes<U>>;
+  using Doubles = Vector<double, kLanes<U>>;
+
+  void EndPart() {
+    parts += __builtin_convertvector(value, Doubles);
+    value = Values{};
+  }
+  void AddParts() { value = __builtin_convertvector(parts, Values); }
+
+  Values value{};
+  Doubles parts{};
+};
+
+// Calls `add` for all taps, after which `sums` are whole.
+template <class Add, class... Sums>
+void SumOverTaps(const std::vector<RowTap>& taps, Add add, Sums*... sums) {
+  const int64_t count = taps.size();
+  for (int64_t t = 0; t < count;) {
+    for (const int64_t end = std::min(count, t + kTermsAtOnce); t < end; ++t) {
+      add(taps[t]);
+    }
+    if (count > kTermsAtOnce) (sums->EndPart(), ...);
+  }
+  if (count > kTermsAtOnce) (sums->AddParts(), ...);
+}
+
 // Copies every `kStep`-th value, a number known to compilers: then they take vectors.
 template <int64_t kStep, class U>
 void CopyEvery(const U* from, int64_t count, U* to) {
@@ -70,7 +99,7 @@ template <bool kGaussian, class U>
 void WeighLanes(const WindowRow& row, int64_t lane, const RowWeights<U>& weights) {
   constexpr int kCount = kLanes<U>;
   using Values = Vector<U, kCount>;
-  Values alpha, best, total{};
+  Values alpha, best;
   Vector<IndexType<U>, kCount> best_tap;
   Load<kCount>(weights.alpha + lane, &alpha);
   Spread<kCount>(-std::numeric_limits<U>::infinity(), &best);
@@ -83,16 +112,18 @@ void WeighLanes(const WindowRow& row, int64_t lane, const RowWeights<U>& weights
   }
   Store<kCount>(best, weights.best + lane);
   Store<kCount>(best_tap, weights.best_tap + lane);
-  for (const RowTap& tap : row.taps) {
+  LaneSum<U> total;
+  const auto weigh = [&](const RowTap& tap) {
     const TapLanes<U> lanes(tap, lane, weights.scores);
     const Values scaled = alpha * (best - lanes.scores);
     Values weight;
     Exp<kCount>(kGaussian ? -(scaled * scaled) : -scaled, &weight);
     weight = lanes.real ? weight : Values{};
     Store<kCount>(weight, weights.shares + lanes.offset);
-    total += weight;
-  }
-  const Values factor = U{1} / total;
+    total.value += weight;
+  };
+  SumOverTaps(row.taps, weigh, &total);
+  const Values factor = U{1} / total.value;
   for (const RowTap& tap : row.taps) {
     U* const at = weights.shares + tap.offset + lane;
     Values shares;
@@ -144,20 +175,22 @@ void DifferentiateLanes(const WindowRow& row, int64_t lane, U gate,
                         const RowGradients<U>& gradients) {
   constexpr int kCount = kLanes<U>;
   using Values = Vector<U, kCount>;
-  Values alpha, best, pooled{}, all_moved{}, alpha_terms{};
+  Values alpha, best;
+  LaneSum<U> pooled, all_moved, alpha_terms;
   Vector<IndexType<U>, kCount> best_tap;
   Load<kCount>(weights.alpha + lane, &alpha);
   Load<kCount>(weights.best + lane, &best);
   Load<kCount>(weights.best_tap + lane, &best_tap);
-  for (const RowTap& tap : row.taps) {
+  const auto pool = [&](const RowTap& tap) {
     const TapLanes<U> lanes(tap, lane, weights.scores);
     Values shares, dots;
     Load<kCount>(weights.shares + lanes.offset, &shares);
     Load<kCount>(gradients.dots + lanes.offset, &dots);
     const Values part = shares * (kGated ? lanes.scores * dots : dots);
-    pooled += lanes.real ? part : Values{};
-  }
-  for (const RowTap& tap : row.taps) {
+    pooled.value += lanes.real ? part : Values{};
+  };
+  SumOverTaps(row.taps, pool, &pooled);
+  const auto differentiate = [&](const RowTap& tap) {
     const TapLanes<U> lanes(tap, lane, weights.scores);
     U* const at = gradients.dots + lanes.offset;
     Values shares, dots;
@@ -166,24 +199,25 @@ void DifferentiateLanes(const WindowRow& row, int64_t lane, U gate,
     const Values distance = best - lanes.scores;
     const Values spread = distance * shares;
     const Values passed = kGated ? lanes.scores * dots : dots;
-    const Values excess = gate * (passed - pooled);
+    const Values excess = gate * (passed - pooled.value);
     const Values moved =
         kGaussian ? 2 * (alpha * (alpha * spread)) * excess : alpha * shares * excess;
     const Values alpha_term =
         kGaussian ? 2 * (alpha * (distance * spread)) * excess : spread * excess;
     Store<kCount>(kGated ? moved + gate * (shares * dots) : moved, at);
-    all_moved += lanes.real ? moved : Values{};
-    alpha_terms += lanes.real ? alpha_term : Values{};
-  }
+    all_moved.value += lanes.real ? moved : Values{};
+    alpha_terms.value += lanes.real ? alpha_term : Values{};
+  };
+  SumOverTaps(row.taps, differentiate, &all_moved, &alpha_terms);
   for (const RowTap& tap : row.taps) {
     const TapLanes<U> lanes(tap, lane, weights.scores);
     U* const at = gradients.dots + lanes.offset;
     Values dscores;
     Load<kCount>(at, &dscores);
-    Store<kCount>(dscores - (best_tap == lanes.index ? all_moved : Values{}), at);
+    Store<kCount>(dscores - (best_tap == lanes.index ? all_moved.value : Values{}), at);
   }
-  Store<kCount>(pooled, gradients.pooled + lane);
-  Store<kCount>(alpha_terms, gradients.alpha_terms + lane);
+  Store<kCount>(pooled.value, gradients.pooled + lane);
+  Store<kCount>(alpha_terms.value, gradients.alpha_terms + lane);
 }
 
 template <class U>

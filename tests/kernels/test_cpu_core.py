@@ -478,6 +478,26 @@ def test_stores_past_the_caches_give_the_same_bits(core, rng):
     assert streamed["y"].nbytes > 2**24
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("base", [None, "max", "avg"])
+def test_a_mean_of_many_ones_is_one(core, dtype, base):
+    pixels = 300_000
+    case = simple_case(
+        batch=1,
+        sizes=(pixels,),
+        channels=3,
+        dtype=dtype,
+        arguments={
+            **{"pool_size": None, "strides": None, "padding": "valid"},
+            **{"gating": None, "base": base},
+        },
+    )
+    x, scores, dy = np.ones((1, pixels, 3)), np.ones((1, pixels, 1)), np.ones((1, 1, 3))
+    outputs = core(pooling_of(case), dtype, x, scores, 2.0, 0.5, dy)
+    assert_close(outputs["y"], dy, **tolerance(dtype, 64))
+    assert_close(outputs["dscores"], 0 * scores, rtol=0, atol=2**-40)
+
+
 def test_an_empty_batch(core):
     case = simple_case(arguments={"base": "max"}, base_gate=0.5)
     pooling = pooling_of(case)
