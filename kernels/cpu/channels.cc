@@ -53,7 +53,8 @@ void WithVectorBytes(Function function) {
   function(std::integral_constant<int, 32>());
 }
 
-template <bool kPerChannel, Extra kExtra, class T, int kCount, size_t... I>
+template <bool kPerChannel, Extra kExtra, bool kIsPart, class T, int kCount,
+          size_t... I>
 void SumBlock(Block<kCount, I...>, const Tap<T>* taps, int64_t count, const Run& run,
               int64_t pixel, int64_t c, ComputeType<T> rest, T* out,
               Part<ComputeType<T>> part) {
@@ -89,34 +90,29 @@ void SumBlock(Block<kCount, I...>, const Tap<T>* taps, int64_t count, const Run&
     }
     ((sums[I] += factors[I] * features[I]), ...);
   }
-  if constexpr (kExtra == Extra::kLargest) {
-    if (part.sums != nullptr) {
-      (Store<kCount>(largest[I], part.largest + c + I * kCount), ...);
-    } else {
-      ((sums[I] += rests * largest[I]), ...);
-    }
+  if constexpr (kIsPart) {
+    (Store<kCount>(sums[I], part.sums + c + I * kCount), ...);
+    (Store<kCount>(largest[I], part.largest + c + I * kCount), ...);
+    return;
   }
-  if constexpr (!std::is_same_v<T, U>) {
-    if (part.sums != nullptr) {
-      (Store<kCount>(sums[I], part.sums + c + I * kCount), ...);
-      return;
-    }
-  }
+  if constexpr (kExtra == Extra::kLargest) ((sums[I] += rests * largest[I]), ...);
   (Store<kCount>(sums[I], out + c + I * kCount), ...);
 }
 
-template <int kBytes, bool kPerChannel, Extra kExtra, class T>
+template <int kBytes, bool kPerChannel, Extra kExtra, bool kIsPart, class T>
 void SumPixelsOf(const Tap<T>* taps, int64_t count, const Run& run, int64_t channels,
                  ComputeType<T> rest, const Ahead& ahead, T* out,
                  Part<ComputeType<T>> part) {
-  using U = ComputeType<T>;
-  for (int64_t i = 0; i < run.pixels; ++i, out += run.out) {
+  for (int64_t i = 0; i < run.pixels; ++i) {
     ahead.Prefetch(i);
-    ForBlocks<U, kBytes>(channels, [=](auto block, int64_t c) {
-      SumBlock<kPerChannel, kExtra>(block, taps, count, run, i, c, rest, out, part);
+    ForBlocks<ComputeType<T>, kBytes>(channels, [=](auto block, int64_t c) {
+      SumBlock<kPerChannel, kExtra, kIsPart>(block, taps, count, run, i, c, rest, out,
+                                             part);
     });
-    if constexpr (kExtra == Extra::kLargest || !std::is_same_v<T, U>) {
-      if (part.sums != nullptr) part = {part.sums + channels, part.largest + channels};
+    if constexpr (kIsPart) {
+      part = {part.sums + channels, part.largest + channels};
+    } else {
+      out += run.out;
     }
   }
 }
@@ -144,13 +140,24 @@ void WithKind(Sum kind, Function function) {
 template <class T>
 KERAS_LAP_CLONES void SumPixels(Sum kind, const Tap<T>* taps, int64_t count,
                                 const Run& run, int64_t channels, ComputeType<T> rest,
-                                const Ahead& ahead, T* out,
-                                const Part<ComputeType<T>>& part) {
+                                const Ahead& ahead, T* out) {
   WithKind(kind, [&](auto per_channel, auto extra) {
     WithVectorBytes<T, extra>([&](auto bytes) {
-      SumPixelsOf<bytes, per_channel, extra>(taps, count, run, channels, rest, ahead,
-                                             out, part);
+      SumPixelsOf<bytes, per_channel, extra, false>(taps, count, run, channels, rest,
+                                                    ahead, out, {});
     });
+  });
+}
+
+// Without clones: compilers take long for them, and windows of many pixels wait for
+// memory.
+template <class T>
+void SumPart(Sum kind, const Tap<T>* taps, int64_t count, const Run& run,
+             int64_t channels, ComputeType<T> rest, const Ahead& ahead,
+             const Part<ComputeType<T>>& part) {
+  WithKind(kind, [&](auto per_channel, auto extra) {
+    SumPixelsOf<16, per_channel, extra, true, T>(taps, count, run, channels, rest,
+                                                 ahead, nullptr, part);
   });
 }
 
@@ -319,8 +326,9 @@ template void AddPart(const Part<double>&, int64_t, double*, double*);
 
 #define KERAS_LAP_INSTANTIATE(T)                                                     \
   template void SumPixels(Sum, const Tap<T>*, int64_t, const Run&, int64_t,          \
-                          ComputeType<T>, const Ahead&, T*,                          \
-                          const Part<ComputeType<T>>&);                              \
+                          ComputeType<T>, const Ahead&, T*);                         \
+  template void SumPart(Sum, const Tap<T>*, int64_t, const Run&, int64_t,            \
+                        ComputeType<T>, const Ahead&, const Part<ComputeType<T>>&);  \
   template void StoreSums(const double*, const ComputeType<T>*, const Run&, int64_t, \
                           ComputeType<T>, T*);                                       \
   template void Dots(const T*, int64_t, const Tap<T>*, int64_t, const Run&, int64_t, \

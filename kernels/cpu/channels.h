@@ -42,19 +42,23 @@ struct Run {
   int64_t values, coefficients, winners, out;  // steps
 };
 
-// Sums over a part of the taps, as they are computed, for all pixels of a run.
-template <class U>
-struct Part {
-  U* sums = nullptr;     // without the largest values
-  U* largest = nullptr;  // where they count
-};
-
-// out = sum over taps, for all pixels of a run. Where a part is asked for, that is what
-// is written; `out` is its sums if T is what is computed in.
+// out = sum over taps, for all pixels of a run.
 template <class T>
 void SumPixels(Sum kind, const Tap<T>* taps, int64_t count, const Run& run,
-               int64_t channels, ComputeType<T> rest, const Ahead& ahead, T* out,
-               const Part<ComputeType<T>>& part = {});
+               int64_t channels, ComputeType<T> rest, const Ahead& ahead, T* out);
+
+// Sums over a part of the taps, without the largest values, and these, for all pixels
+// of a run.
+template <class U>
+struct Part {
+  U* sums;
+  U* largest;
+};
+
+template <class T>
+void SumPart(Sum kind, const Tap<T>* taps, int64_t count, const Run& run,
+             int64_t channels, ComputeType<T> rest, const Ahead& ahead,
+             const Part<ComputeType<T>>& part);
 
 // Adds a part of `size` values to what those before add up to.
 template <class U>

@@ -97,15 +97,9 @@ class PixelSums {
     if (largest != nullptr) {
       std::fill_n(largest, size, -std::numeric_limits<U>::infinity());
     }
-    T* to = out;
-    Run steps = run;
-    if constexpr (std::is_same_v<T, U>) {
-      to = part.sums;
-      steps.out = channels;
-    }
     for (int64_t t = 0; t < count; t += kTermsAtOnce, ahead = {}) {
-      SumPixels(kind, taps + t, std::min(count - t, kTermsAtOnce), steps, channels,
-                rest_, ahead, to, part);
+      SumPart(kind, taps + t, std::min(count - t, kTermsAtOnce), run, channels, rest_,
+              ahead, part);
       AddPart(part, size, sums_.get(), largest);
     }
     StoreSums(sums_.get(), largest, run, channels, rest_, out);

@@ -58,13 +58,17 @@ struct LaneSum {
 template <class Add, class... Sums>
 void SumOverTaps(const std::vector<RowTap>& taps, Add add, Sums*... sums) {
   const int64_t count = taps.size();
+  if (count <= kTermsAtOnce) {
+    for (const RowTap& tap : taps) add(tap);
+    return;
+  }
   for (int64_t t = 0; t < count;) {
     for (const int64_t end = std::min(count, t + kTermsAtOnce); t < end; ++t) {
       add(taps[t]);
     }
-    if (count > kTermsAtOnce) (sums->EndPart(), ...);
+    (sums->EndPart(), ...);
   }
-  if (count > kTermsAtOnce) (sums->AddParts(), ...);
+  (sums->AddParts(), ...);
 }
 
 // Copies every `kStep`-th value, a number known to compilers: then they take vectors.
