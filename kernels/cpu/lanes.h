@@ -73,7 +73,8 @@ inline void Spread(V value, Vector<V, kCount>* to) {
   std::memcpy(to, copies, sizeof(*to));
 }
 
-// Longer sums are made of parts, whose error grows with their length.
+// How many terms are added up one by one: the error of a sum grows with their number.
+// Those of more are sums of parts.
 constexpr int64_t kTermsAtOnce = 64;
 
 // Adds the upper half of a vector to the lower until one value is left.

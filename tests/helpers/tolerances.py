@@ -7,14 +7,13 @@ dtype it is stored in. With `u` the unit roundoff of the dtype it is computed in
   with a rounded alpha, square), an absolute error of `7 t u exp(-t) <= 2.6 u` in the
   weight, to which the exponential adds 2 u. The best pixel's weight is 1, so over a
   window these amount to at most 12 u, in the numerator and again in the denominator.
-- Either sum over the window adds `(P - 1) u`, of more than 64 pixels `(64 + P / 64) u`:
-  they are added up in parts.
+- Either sum over the window adds `(P - 1) u`.
 - Division, gate and product with the feature add 3 u, blending with a base the same.
 
-Together that is less than `2 u (min(P, 64 + P / 64) + 15)` times the largest summand.
-So many errors are never all at their worst and of one sign, so half of it is allowed.
-Half precision is computed in float32: its results are off by one rounding to the dtype,
-and by float32's error before that.
+Together that is less than `2 u (P + 15)` times the largest summand. So many errors are
+never all at their worst and of one sign, so half of it is allowed. Half precision is
+computed in float32: its results are off by one rounding to the dtype, and by float32's
+error before that.
 """
 
 import dataclasses
@@ -54,7 +53,7 @@ def tolerance(dtype, terms, magnitude=1.0):
     precision = PRECISIONS[dtype]
     return {
         "rtol": precision.stored,
-        "atol": precision.computed * (min(terms, 64 + terms / 64) + 15) * magnitude,
+        "atol": precision.computed * (terms + 15) * magnitude,
     }
 
 
