@@ -290,6 +290,12 @@ class TestData:
                 np.testing.assert_array_equal(found, targets == [0, 1])
             found = read.boxes_of(np.array([0, 0]))[..., 0]
             np.testing.assert_array_equal(found, [[0.5, -1], [-1, unknown]])
+        for labels in (LABELS[:2], np.eye(CLASSES)[:2]):
+            read = self.read(data | {"label": labels})
+            np.testing.assert_array_equal(read.box_concepts, [[0, 1], [1, 1]])
+        boxes[1] = -1
+        read = self.read(data | {"box_concepts": np.full((2, 2), CLASSES)})
+        np.testing.assert_array_equal(read.box_concepts, [[CLASSES] * 2, [-1, -1]])
 
     @pytest.mark.parametrize("batched", [True, False])
     def test_what_is_not_valid_is_unknown(self, batched):
@@ -310,6 +316,8 @@ class TestData:
             ([{"images": IMAGES}], r"under \"image\".* Received: \['images'\]"),
             ({"image": IMAGES[0]}, "rank 4"),
             (DATA | {"mask": MASKS[:3]}, r"6 of each.*'mask' of shape \(3, 12, 12\)"),
+            (DATA | {"box_concepts": LABELS}, r"one per box.*\(6,\), and.*\(6, 1, 4\)"),
+            ({"image": IMAGES, "box_concepts": LABELS[:, None]}, "and no boxes"),
             ([], "an empty one"),
             ([IMAGES, LABELS], r"both, or.*\(6, 12, 12, 3\), \(6,\)\].*as a tuple"),
         ],
@@ -332,11 +340,19 @@ class TestArguments:
             ({"batch_size": 0}, "`batch_size` to be a positive integer"),
             ({"seed": None}, "`seed` to be an integer of at least 0"),
             ({"explainers": [Edge(), Edge()]}, r"different names.*\['Edge', 'Edge'\]"),
+            (
+                {"dataset": DATA | {"mask": np.repeat(MASKS[..., None], 2, axis=-1)}},
+                r"\(N, H, W, 3\) with one for each of the 3 classes.*masks of 2",
+            ),
+            (
+                {"dataset": DATA | {"box_concepts": np.full((COUNT, 1), CLASSES)}},
+                "box_concepts from 0 to 2.*Received: 3",
+            ),
         ],
     )
     def test_bad_arguments(self, model, options, message):
         with pytest.raises(ValueError, match=message):
-            compare(model, DATA, **options)
+            compare(model, **{"dataset": DATA, **options})
 
     def test_nothing_is_printed_and_the_model_stays(self, model, capsys):
         before = [weight.numpy() for weight in model.weights]

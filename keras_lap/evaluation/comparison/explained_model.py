@@ -32,8 +32,8 @@ class ExplainedModel:
             without any; labels below 0 are not known.
 
     Raises:
-        ValueError: If there is no such output, labels are of classes that the model
-            does not have, or there are no labels to take as targets.
+        ValueError: If there is no such output, labels, masks or boxes are of classes
+            that the model does not have, or there are no labels to take as targets.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class ExplainedModel:
         self.outputs = class_scores(self.model, self.images, batch_size)
         predicted = self.outputs.argmax(axis=-1)
         check_labels(samples.labels, self.outputs)
+        samples.check_classes(self.outputs.shape[-1])
         self._labels = single_labels(samples.labels)
         has_labels = self._labels is not None and self._labels.ndim == 1
         is_known = self._labels >= 0 if has_labels else np.zeros(len(predicted), bool)

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_lap.classifier.image_and_targets import image_and_targets
-from keras_lap.classifier.labels import are_of_outputs, standardize_labels
+from keras_lap.classifier.labels import (
+    are_of_outputs,
+    single_labels,
+    standardize_labels,
+)
 from keras_lap.classifier.model_inputs import are_inputs
 from keras_lap.classifier.standardize_masks import masks_of_concepts
 from keras_lap.utils.layout import height_and_width
@@ -32,7 +36,7 @@ class SamplesToCompare:
             `None`.
         boxes: Float array `(N, M, 4)`, filled up with -1, or `None`.
         box_concepts: Int array `(N, M)`, the class of each box, -1 for those that are
-            of any; or `None`.
+            of any, where no single label says of which, and for padding; or `None`.
     """
 
     images: np.ndarray
@@ -56,8 +60,8 @@ class SamplesToCompare:
 
         Raises:
             TypeError: If it is a path.
-            ValueError: If there is no image, or another input beside it, or numbers or
-                ranks do not fit.
+            ValueError: If there is no image, or another input beside it, or numbers,
+                ranks or the shape of `"box_concepts"` do not fit.
         """
         if isinstance(dataset, str | os.PathLike):
             raise TypeError(
@@ -90,6 +94,8 @@ class SamplesToCompare:
         if boxes is not None and _FLAGS["boxes"] in given:
             flags = given[_FLAGS["boxes"]].astype(bool)
             boxes = np.where(flags.reshape(-1, 1, 1), boxes, -1)
+        if box_concepts is not None:
+            box_concepts = _standardize_box_concepts(box_concepts, boxes, labels)
         return cls(images, labels, masks, boxes, box_concepts)
 
     @property
@@ -98,6 +104,25 @@ class SamplesToCompare:
         always = {"maps", "images", "targets", "predict", "model", "explainer"}
         given = {name for name in _OPTIONAL if getattr(self, name) is not None}
         return always | given | {"batch_size", "seed"}
+
+    def check_classes(self, count):
+        """Raises a `ValueError` if masks or boxes are of other classes than `count`."""
+        if self.masks is not None and self.masks.ndim == 4:
+            concepts = self.masks.shape[-1]
+            if concepts != count:
+                raise ValueError(
+                    f"Expected masks (N, H, W), or (N, H, W, {count}) with one for "
+                    f"each of the {count} classes that the model predicts. Received: "
+                    f"masks of {concepts}. If they are of something else than classes, "
+                    "pass the union of them, as by `masks.max(axis=-1)`."
+                )
+        highest = -1 if self.box_concepts is None else self.box_concepts.max(initial=-1)
+        if highest >= count:
+            raise ValueError(
+                f"Expected box_concepts from 0 to {count - 1}, of the {count} classes "
+                f"that the model predicts, or -1. Received: {highest}. If they are of "
+                "something else than classes, pass boxes alone."
+            )
 
     def masks_of(self, targets):
         """The masks `(N, H, W)` of a class of each image, empty where it has none."""
@@ -200,6 +225,21 @@ def _known(sample):
     return {
         name: to_numpy(values) for name, values in given.items() if values is not None
     }
+
+
+def _standardize_box_concepts(given, boxes, labels):
+    """The class of each box, where -1 is the label as in training."""
+    shape = None if boxes is None else boxes.shape[:2]
+    if given.shape != shape:
+        raise ValueError(
+            "Expected 'box_concepts' (N, M), one per box, beside 'boxes' (N, M, 4). "
+            f"Received: 'box_concepts' of shape {given.shape}, and "
+            + ("no boxes" if boxes is None else f"boxes of shape {boxes.shape}")
+        )
+    labels = single_labels(labels)
+    if labels is not None and labels.ndim == 1:
+        given = np.where(given < 0, labels[:, None], given)
+    return np.where((boxes == -1).all(axis=-1), -1, given)
 
 
 def _filled_up(rows, most):
