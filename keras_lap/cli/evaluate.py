@@ -117,15 +117,12 @@ class Evaluate(Command):
             if model is not None:
                 check_model_argument(model)
         _check_distinct(options.report, options.csv)
-        if options.csv is None:
-            with new_file(options.report, options.force) as report:
-                comparison = _evaluate(options, report)
-        else:
-            with (
-                new_file(options.report, options.force) as report,
-                new_file(options.csv, options.force) as table,
-            ):
-                comparison = _evaluate(options, report)
+        with (
+            new_file(options.report, options.force) as report,
+            new_file(options.csv, options.force) as table,
+        ):
+            comparison = _evaluate(options, report)
+            if table is not None:
                 comparison.to_csv(table)
         print(comparison)
         written = [path for path in (options.report, options.csv) if path is not None]
@@ -158,15 +155,11 @@ def _evaluate(options, path):
     if preprocess is not None:
         # Some of it is for channels in the last place.
         images = taken.first(preprocess(taken.last(images)))
-    for name, model in models.items():
-        # A batch like those of `compare`, which is not traced anew then.
-        outputs = class_scores(model, images[: options.batch], options.batch)
-        _check_names(name, outputs.shape[-1], data.class_names)
-    pictures, labels = taken.last(data.arrays["image"]), data.arrays["label"]
-    facts = {"images": pictures, "labels": labels, "class_names": data.class_names}
-    if "mask" in data.arrays:
-        masks = data.arrays["mask"]
-        facts["masks"] = standardize_masks(masks, pictures.shape[1:3], labels)
+    if data.class_names is not None:
+        for name, model in models.items():
+            # A batch like those of `compare`, which is not traced anew then.
+            outputs = class_scores(model, images[: options.batch], options.batch)
+            _check_names(name, outputs.shape[-1], data.class_names)
     comparison = keras_lap.evaluation.compare(
         models["model"],
         {**data.arrays, "image": images},
@@ -178,7 +171,16 @@ def _evaluate(options, path):
         verbose=verbosity(),
         **settings,
     )
-    _warn_of_order(comparison)
+    pictures = taken.last(data.arrays["image"])
+    facts = {
+        "images": pictures,
+        "labels": data.arrays["label"],
+        "class_names": data.class_names,
+    }
+    if "mask" in data.arrays:
+        facts["masks"] = standardize_masks(
+            data.arrays["mask"], pictures.shape[1:3], comparison.targets["model"]
+        )
     keras_lap.report(
         _gallery(
             models["model"],
@@ -216,24 +218,11 @@ def _warn_of_raw_pixels(original):
 
 
 def _check_names(name, count, names):
-    if names is not None and len(names) != count:
+    if len(names) != count:
         raise ValueError(
             f"Expected a folder or name for each of the {count} classes of the {name}. "
             f"Received: {names}"
         )
-
-
-def _warn_of_order(comparison):
-    for name, accuracy in comparison.accuracy.items():
-        chance = 1 / comparison.outputs[name].shape[-1]
-        if accuracy < chance:
-            warnings.warn(
-                f"The accuracy of the {name} is {accuracy:.3f}, below the {chance:.3f} "
-                "of chance. Its classes may be in another order than the labels "
-                "(--classes says that of folders), or it may take other pixels "
-                "(--preprocess).",
-                stacklevel=2,
-            )
 
 
 def _gallery(model, images, comparison, facts, class_concepts, batch_size):

@@ -435,13 +435,29 @@ def test_evaluate_says_what_is_wrong_with_data(data, reason, there, tmp_path, ca
 @pytest.mark.parametrize(
     "labels", [np.eye(CLASSES)[LABELS], LABELS[:, None], np.where(LABELS, LABELS, -1)]
 )
-def test_evaluate_takes_labels_of_every_form(labels, there, tmp_path, capsys):
-    np.savez(tmp_path / "data.npz", image=IMAGES, label=labels)
+def test_evaluate_takes_labels_of_every_form(
+    labels, there, tmp_path, monkeypatch, capsys
+):
+    shown = []
+
+    def watched(explanations, *arguments, **options):
+        shown.append(explanations["Edge"].masks)
+        return report(explanations, *arguments, **options)
+
+    report = keras_lap.report
+    monkeypatch.setattr(keras_lap, "report", watched)
+    # Of class 1 one row, of class 2 two.
+    masks = np.arange(SIZE)[:, None, None] < np.arange(CLASSES)
+    masks = np.broadcast_to(masks, (6, SIZE, SIZE, CLASSES))
+    np.savez(tmp_path / "data.npz", image=IMAGES, label=labels, mask=masks)
     arguments = ["evaluate", "lap.keras", str(tmp_path / "data.npz"), "--explainers"]
     arguments += ["Edge", "--metrics", "sparsity", "--report", str(tmp_path / "a.html")]
     assert cli.main(arguments) == 0
     model = keras.saving.load_model("lap.keras")
-    is_right = model.predict(IMAGES, verbose=0).argmax(-1) == LABELS
+    predicted = model.predict(IMAGES, verbose=0).argmax(-1)
+    # The gallery outlines what maps are measured by.
+    np.testing.assert_array_equal(shown[0].sum(axis=(1, 2)), predicted * SIZE)
+    is_right = predicted == LABELS
     accuracy = is_right[LABELS > 0 if np.min(labels) < 0 else LABELS >= 0].mean()
     assert f"Accuracy: {accuracy:.3f}" in capsys.readouterr().out
 

@@ -81,6 +81,9 @@ class TestModels:
         assert comparison.accuracy["model"] == (predicted == LABELS)[2:].mean()
         with pytest.raises(ValueError, match="Received: 2 that are not known"):
             compare(model, data, [Edge()], targets="label", **options)
+        data["label"] = (predicted + 1) % CLASSES
+        with pytest.warns(UserWarning, match="model is 0.000, below the 0.333 of chan"):
+            compare(model, data, [Edge()], **options)
         data["label"] = np.full(COUNT, -1)
         assert not compare(model, data, [Edge()], **options).accuracy
         data["label"] = np.eye(CLASSES, dtype=int)[LABELS]

@@ -25,7 +25,7 @@ from keras_lap.graph.lap_layers import lap_layers
 from keras_lap.utils.names import check_choice, check_names, listed
 from keras_lap.utils.progress import Progress
 from keras_lap.utils.standardize_count import standardize_count
-from keras_lap.utils.warn import saying_once
+from keras_lap.utils.warn import saying_once, warn
 
 
 @saying_once()
@@ -174,6 +174,9 @@ def compare(
         for name, (network, _) in plans.items()
     }
 
+    for name, subject in subjects.items():
+        _warn_below_chance(name, subject)
+
     comparison = Comparison(rows=[])
     steps = sum(len(chosen) for _, chosen in plans.values()) * (1 + len(metrics))
     progress = Progress(steps, verbose)
@@ -193,6 +196,17 @@ def compare(
     progress.close()
     comparison.rows.sort(key=lambda row: row["protocol"] != SAME_MODEL)
     return comparison
+
+
+def _warn_below_chance(name, subject):
+    chance = 1 / subject.outputs.shape[-1]
+    if subject.accuracy is not None and subject.accuracy < chance:
+        warn(
+            f"The accuracy of the {name} is {subject.accuracy:.3f}, below the "
+            f"{chance:.3f} of chance. Its classes may be in another order than the "
+            "labels (`class_names` or --classes says that of folders), or it may take "
+            "other pixels (--preprocess)."
+        )
 
 
 def _measure(record, subject, explainers, metrics, progress):
