@@ -40,13 +40,21 @@ def standardize_labels(labels, predictions=None):
     return given.argmax(axis=1) if is_one_hot and _exclude(predictions) else given
 
 
-def are_of_outputs(labels):
-    """Whether labels are those of several outputs, each of its own."""
+def are_of_outputs(labels, images):
+    """Whether labels are those of several outputs, each of its own.
+
+    Args:
+        labels: Labels of any form: for several outputs a dict, or a list or tuple of
+            arrays, each with as many rows as there are images.
+        images: What they belong to, of shape `(H, W, C)` or `(N, H, W, C)`.
+    """
     if not isinstance(labels, list | tuple) or not labels:
         return isinstance(labels, Mapping)
-    shape = getattr(labels[0], "shape", None)
-    # Data sets have tuples of tensors; a list of numbers is one of all images.
-    return bool(shape) or (shape is not None and isinstance(labels, tuple))
+    rows = tuple(np.shape(images)[:-3])
+    return all(
+        hasattr(part, "shape") and tuple(part.shape[: len(rows)]) == rows
+        for part in labels
+    )
 
 
 def single_labels(labels):

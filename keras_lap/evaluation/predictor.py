@@ -118,9 +118,11 @@ class Predictor:
     def _probabilities(self, batch):
         count = len(batch)
         batch = np.moveaxis(batch, -1, self._channel_axis)
-        if "int" in self._dtype:
+        if "int" in self._dtype and batch.dtype.kind not in "biu":
             range_ = np.iinfo(self._dtype)
-            batch = np.rint(batch).clip(range_.min, range_.max)
+            # In float64, which has all integers of 32 bits.
+            batch = np.rint(batch, dtype="float64").clip(range_.min, range_.max)
+            batch = batch.astype(self._dtype)
         values = to_numpy(self._chosen(self._predict(batch))).astype("float64")
         if values.ndim != 2 or len(values) != count:
             raise ValueError(

@@ -241,7 +241,8 @@ def _batch(element, taken):
     if not isinstance(targets, Mapping):
         targets = {"label": targets}
     labels, masks = targets.get("label"), to_numpy(targets.get("mask"))
-    labels = None if are_of_outputs(labels) else standardize_labels(to_numpy(labels))
+    is_read = not are_of_outputs(labels, images)
+    labels = standardize_labels(to_numpy(labels)) if is_read else None
     if masks is not None:
         valid = targets.get("valid")
         valid = valid.get("mask") if isinstance(valid, Mapping) else valid

@@ -229,6 +229,8 @@ class TestData:
         "pair",
         [
             (IMAGES, LABELS),
+            (IMAGES, tuple(LABELS)),
+            (IMAGES, [*LABELS[:, None]]),
             [*zip(IMAGES, LABELS, strict=True)],
             ({"input": IMAGES}, LABELS),
             ({"image": IMAGES}, {"label": LABELS}),

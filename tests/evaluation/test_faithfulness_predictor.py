@@ -35,10 +35,25 @@ def test_predict_of_a_model_is_the_model(images, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_integers_are_rounded_and_not_cut_off():
-    inputs = keras.Input((1, 1, 2), dtype="uint8")
+def integers_model(dtype):
+    inputs = keras.Input((1, 1, 2), dtype=dtype)
     shares = keras.layers.Rescaling(1 / 255)(inputs)
-    model = keras.Model(inputs, keras.layers.Flatten()(shares))
+    return keras.Model(inputs, keras.layers.Flatten()(shares))
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_integers_of_32_bits_do_not_overflow():
+    predict = Predictor(integers_model("int32"))
+    given = []
+    predict._predict = lambda batch: given.append(batch) or np.zeros((1, 2))
+    predict(np.array([[[[3, 255]]]], "uint8"), batch_size=1)
+    predict(np.array([[[[3e9, -3e9]]]], "float32"), batch_size=1)
+    np.testing.assert_array_equal(given[0].ravel(), [3, 255])
+    np.testing.assert_array_equal(given[1].ravel(), [2**31 - 1, -(2**31)])
+
+
+def test_integers_are_rounded_and_not_cut_off():
+    model = integers_model("uint8")
     images = np.array([[-0.7, 0.4], [50.6, 254.9], [300, 1.5]]).reshape(3, 1, 1, 2)
     expected = np.array([[0, 0], [51, 255], [255, 2]]) / 255
     np.testing.assert_allclose(Predictor(model)(images), expected, rtol=1e-6)

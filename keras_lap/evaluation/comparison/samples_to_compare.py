@@ -219,7 +219,7 @@ def _known(sample):
     if not isinstance(valid, Mapping):
         valid = dict.fromkeys(_FLAGS, valid)
     given = {name: sample.get(name) for name in _NAMES}
-    if are_of_outputs(given["label"]):
+    if are_of_outputs(given["label"], given["image"]):
         del given["label"]
     given |= {flag: valid.get(name) for name, flag in _FLAGS.items()}
     return {
