@@ -234,7 +234,7 @@ def main(arguments=None):
     results = []
     for shape, jit_compile, gradient in tqdm(cases, unit="case"):
         results += rows(shape, arguments.batch, arguments.rounds, jit_compile, gradient)
-    write_csv(path, results[0], map(dict.values, results))
+    write_csv(path, results[0], results)
     path.with_suffix(".md").write_text(table(results))
     print(table(results))
 

@@ -384,7 +384,7 @@ def main(arguments=None):
     for path in (csv_path, page_path):
         path.parent.mkdir(parents=True, exist_ok=True)
     cells = [row.cells() for row in rows]
-    write_csv(csv_path, cells[0], map(dict.values, cells))
+    write_csv(csv_path, cells[0], cells)
     today = datetime.date.today().isoformat()
     page_path.write_text(page(rows, today, arguments.machine))
     print(f"Written: {csv_path} and {page_path}")

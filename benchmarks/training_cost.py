@@ -37,7 +37,7 @@ def main(arguments=None):
             rows += measure(network, arguments, bar.update)
     path = pathlib.Path(arguments.csv)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_csv(path, rows[0], map(dict.values, rows))
+    write_csv(path, rows[0], rows)
     print(table(rows))
 
 

@@ -77,7 +77,7 @@ class Workshop:
         path = self.results_path(cell)
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as part:
-            write_csv(part, FIELDS, map(dict.values, rows))
+            write_csv(part, FIELDS, rows)
         # Last, since this tells that the cell is done.
         with whole_file(path.with_suffix(".json")) as part:
             part.write_text(json.dumps({**facts, "recipe": recipe(cell, self.sizes)}))

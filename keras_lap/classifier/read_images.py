@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_lap.classifier.check_one_size import check_one_size
 from keras_lap.files.each_image import each_image
 from keras_lap.files.image_pixels import (
     check_channels,
@@ -17,6 +18,7 @@ _THEN = (
     "If the model was not trained so, read them yourself and pass an array in the "
     "range that it was trained on."
 )
+_OF_EACH_SIZE = "Resize them, or explain those of each size in a call of their own."
 
 
 def read_images(files, size, channels, dtype=np.uint8, verbose=False):
@@ -50,7 +52,7 @@ def read_images(files, size, channels, dtype=np.uint8, verbose=False):
         raise ValueError("Expected at least one file. Received: an empty list")
     found = each_image(files, lambda image: (readable_size(image), is_deep(image)))
     sizes = np.array([own for own, _ in found])
-    check_one_size(sizes, size)
+    check_one_size(sizes, size, _OF_EACH_SIZE)
     size = [side or own for side, own in zip(size, sizes[0].tolist(), strict=True)]
     if any(deep for _, deep in found):
         dtype = np.float32
@@ -65,19 +67,3 @@ def read_images(files, size, channels, dtype=np.uint8, verbose=False):
 
     warn_of_shallow(max(each_image(files, read)), _THEN)
     return images.array(), sizes
-
-
-def check_one_size(sizes, size=(None, None)):
-    """Raises a `ValueError` if heights or widths differ along an axis that is open.
-
-    Args:
-        sizes: Heights and widths of images, at least one.
-        size: Height and width of the model, `None` where it takes any.
-    """
-    low, high = np.min(sizes, axis=0).tolist(), np.max(sizes, axis=0).tolist()
-    if any(side is None and a != b for side, a, b in zip(size, low, high, strict=True)):
-        raise ValueError(
-            "Expected images of one size for a model that takes any. Received: heights "
-            f"and widths from {low} to {high}. Resize them, or explain those of each "
-            "size in a call of their own."
-        )

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_lap.classifier.check_one_size import check_one_size
 from keras_lap.classifier.labels import standardize_labels
-from keras_lap.classifier.read_images import check_one_size
 from keras_lap.classifier.standardize_masks import masks_of_concepts
 from keras_lap.cli.read_class_folders import read_class_folders
 from keras_lap.utils.names import check_names
@@ -124,7 +124,8 @@ def _of_tfds(source, taken, samples, data_dir):
         **options,
     )
     examples = list(batches.take(samples or -1).as_numpy_iterator())
-    check_one_size([image.shape[1:3] for image, _ in examples])
+    sizes = [image.shape[1:3] for image, _ in examples]
+    check_one_size(sizes, (None, None), "Take a model with an input of one size.")
     images = np.concatenate([image for image, _ in examples])
     targets = [y if isinstance(y, dict) else {"label": y} for _, y in examples]
     arrays = {

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keras_lap.report.json_values import finite, readable
+from keras_lap.report.finite import finite
+from keras_lap.report.readable import readable
 
 _VALIDATION = "val_"
 

@@ -2,7 +2,8 @@
 
 import math
 
-from keras_lap.report.json_values import finite, readable
+from keras_lap.report.finite import finite
+from keras_lap.report.readable import readable
 
 # No rows for a star: what is cheapest, or never moves, does not explain best.
 _UNRANKED = ("seconds per image", "peak MiB per image", "stability")

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from keras_lap.explanation.scaled_by_peak import scaled_by_peak
-from keras_lap.report.json_values import finite
+from keras_lap.report.finite import finite
 from keras_lap.report.pictures import encoded, shrunk
 
 # Pixels along an edge of a map in the file.

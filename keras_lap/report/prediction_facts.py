@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_lap.report.json_values import finite
+from keras_lap.report.finite import finite
 
 # Classes that are listed of each prediction.
 _LISTED = 5

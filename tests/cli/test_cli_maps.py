@@ -660,5 +660,6 @@ def test_data_sets_of_tensorflow_for_a_network_of_any_size(monkeypatch):
     data = tf.data.Dataset.from_generator(lambda: examples, (tf.float32, tf.int64))
     monkeypatch.setattr(datasets, "load", lambda *args, **options: data)
     taken = ImageInput("any", (None, None, None, 3), "channels_last")
-    with pytest.raises(ValueError, match=r"one size.*from \[8, 10\] to \[16, 12\]"):
+    told = r"one size.*from \[8, 10\] to \[16, 12\]\. Take a model"
+    with pytest.raises(ValueError, match=told):
         read_data("tfds:any:test", taken)

@@ -249,7 +249,7 @@ class TestCosts:
             raise ValueError(f"Cannot reset memory stats for device '{device}'")
 
         monkeypatch.setattr(tf.config.experimental, "reset_memory_stats", refuse)
-        said = r"'CPU:0'\. On a CPU.*TF_ENABLE_ONEDNN_OPTS is 1"
+        said = r"'CPU:0'\. On x86 CPUs.*TF_ENABLE_ONEDNN_OPTS is 1"
         with pytest.warns(UserWarning, match=said):
             (cost,) = costs({"nothing": lambda: None}, rounds=1).values()
         assert math.isnan(cost.peak_mib)

@@ -225,6 +225,8 @@ class TestInterface:
             (lambda: SmoothGrad(noise=float("nan")), "noise of at least 0"),
             (lambda: Occlusion(patch_size=0), "`patch_size` to be a positive"),
             (lambda: CenterGaussian(width=0), "above 0"),
+            (lambda: Random(seed=-1), "`seed` to be an integer of at least 0"),
+            (lambda: SmoothGrad(seed=None), "`seed` to be an integer of at least 0"),
         ],
     )
     def test_bad_options(self, make, message):

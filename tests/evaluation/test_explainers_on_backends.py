@@ -271,6 +271,7 @@ def test_masks_of_rise():
     [
         ({"masks": 0}, "`masks` to be a positive"),
         ({"cells": 0}, "`cells` to be a positive"),
+        ({"seed": -1}, "`seed` to be an integer of at least 0"),
         ({"share": 1.0}, "both excluded"),
         ({"share": float("nan")}, "both excluded"),
     ],

@@ -293,6 +293,7 @@ class TestParameterRandomisation:
             ({"order": "random"}, "cascading"),
             ({"similarity": "cosine"}, "absolute_spearman"),
             ({"steps": 0}, "`steps` to be a positive integer"),
+            ({"seed": -1}, "`seed` to be an integer of at least 0"),
         ],
     )
     def test_bad_arguments(self, model, options, message):
@@ -433,6 +434,7 @@ class TestStability:
             ({"measure": "smallest"}, "lipschitz"),
             ({"noise": 0}, "noise above 0"),
             ({"samples": 2.0}, "`samples` to be a positive integer"),
+            ({"seed": None}, "`seed` to be an integer of at least 0"),
         ],
     )
     def test_bad_arguments(self, options, message):

@@ -17,8 +17,8 @@ class MeasuredCost:
 
     Attributes:
         seconds: Float array, the times of the rounds.
-        peak_mib: Peak of the memory that the call took, in MiB, NaN where TensorFlow
-            does not count it.
+        peak_mib: Peak of the memory that the call took, in MiB, NaN on JAX and
+            torch, and where TensorFlow does not count it.
     """
 
     seconds: np.ndarray
@@ -84,8 +84,8 @@ def _peak(call):
         peaks = [memory.get_memory_info(device)["peak"] for device in devices]
     except ValueError as error:
         warn(
-            f"TensorFlow does not count the memory: {error}. On a CPU it does once the "
-            "environment variable TF_ENABLE_ONEDNN_OPTS is 1 when it is imported."
+            f"TensorFlow does not count the memory: {error}. On x86 CPUs it does once "
+            "the environment variable TF_ENABLE_ONEDNN_OPTS is 1 when it is imported."
         )
         return float("nan")
     return (sum(peaks) - sum(before) + arrays[0]) / 2**20

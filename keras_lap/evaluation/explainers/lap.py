@@ -21,6 +21,8 @@ class LAP(Explainer):
     They are read from the forward pass: there is no gradient, neither of a logit nor of
     a probability, and there are no channels to reduce. The pass is compiled once for
     each shape of images, as `keras_lap.explanation.recorded_pass.compiled_pass` says.
+    Of several outputs targets are classes of the first; to explain another, give a
+    `keras.Model` of that output alone.
 
     Args:
         combine: `"flow"`, `"mean"`, `"product"` or `"layer"`, as for

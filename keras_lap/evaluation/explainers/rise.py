@@ -43,11 +43,12 @@ class RISE(Explainer):
         value: float, $v$, what is seen of what is not visible. `None` for the mean of
             each image over its pixels, for each channel. Defaults to `0.0`, as in the
             paper.
-        seed: int, seed of the masks. Defaults to `0`.
+        seed: int of at least 0, seed of the masks. Defaults to `0`.
         **options: `name`, `batch_size` and `data_format` of an `Explainer`.
 
     Raises:
-        ValueError: If `masks` or `cells` is below 1, or `share` is not between 0 and 1.
+        ValueError: If `masks` or `cells` is below 1, `seed` below 0, or `share` is not
+            between 0 and 1.
 
     Example:
     >>> import keras
@@ -71,7 +72,7 @@ class RISE(Explainer):
         self.cells = standardize_count("cells", cells)
         self.share = share
         self.value = value
-        self.seed = seed
+        self.seed = standardize_count("seed", seed, least=0)
 
     def prepare(self, model):
         def maps_of(images, targets):

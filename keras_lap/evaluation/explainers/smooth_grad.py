@@ -29,13 +29,13 @@ class SmoothGrad(GradientExplainer):
             images, at least one, go through the model at a time.
         noise: float of at least 0, $\sigma$. Defaults to `0.15`; the paper found 0.1 to
             0.2 to work best.
-        seed: int, seed of the noise. The n-th image of a call has the same noise in
-            every call. Defaults to `0`.
+        seed: int of at least 0, seed of the noise. The n-th image of a call has the
+            same noise in every call. Defaults to `0`.
         **options: `name`, `batch_size`, `data_format` and `channels`, see `Explainer`
             and `GradientExplainer`.
 
     Raises:
-        ValueError: If `samples` is below 1 or `noise` is negative.
+        ValueError: If `samples` is below 1, or `noise` or `seed` is negative.
 
     Example:
     >>> import keras
@@ -55,7 +55,7 @@ class SmoothGrad(GradientExplainer):
             raise ValueError(f"Expected noise of at least 0. Received: {noise=}")
         self.gradients_per_image = standardize_count("samples", samples)
         self.noise = noise
-        self.seed = seed
+        self.seed = standardize_count("seed", seed, least=0)
 
     def attributions(self, gradients_of, images, targets, generator):
         ranges = np.ptp(images, axis=(1, 2, 3), keepdims=True)[:, None]

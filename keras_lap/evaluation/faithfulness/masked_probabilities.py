@@ -2,7 +2,7 @@
 
 from keras_lap.evaluation.faithfulness.baselines import baselines
 from keras_lap.evaluation.faithfulness.samples import Samples
-from keras_lap.evaluation.stretched import stretched
+from keras_lap.evaluation.to_unit_range import to_unit_range
 
 
 def masked_probabilities(predict, images, maps, targets, batch_size, baseline):
@@ -32,7 +32,7 @@ def masked_probabilities(predict, images, maps, targets, batch_size, baseline):
     def variants(index):
         image = samples.image(index)
         yield image
-        shown = stretched(samples.map(index))[..., None]
+        shown = to_unit_range(samples.map(index))[..., None]
         yield shown * image + (1 - shown) * removed(index)
 
     return samples.probabilities(variants).T

@@ -58,8 +58,8 @@ def parameter_randomisation(
 
     The score head of each LAP layer counts as a layer of its own. Weights are drawn
     from the initializers of their layers, or shuffled where these are functions or
-    arrays, or not known. The model is given all its weights back,
-    also if the explainer fails.
+    arrays, or not known. The model is given all its weights back, also if the explainer
+    fails.
 
     Source: Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018.
 
@@ -77,7 +77,7 @@ def parameter_randomisation(
             `keras_lap.evaluation.sanity.similarity`. Defaults to `"spearman"`.
         steps: int, number of points at which the maps are made, evenly spread over the
             layers, with the last among them. Defaults to `None`: after every layer.
-        seed: int, seed of the weights. Defaults to `0`.
+        seed: int of at least 0, seed of the weights. Defaults to `0`.
 
     Returns:
         A `Randomisation`: a `MetricResult` whose values are similarities, with a curve
@@ -86,7 +86,7 @@ def parameter_randomisation(
 
     Raises:
         ValueError: If the model has no weights, `order` or `similarity` is unknown,
-            `steps` is below 1, or the images or targets do not fit.
+            `steps` is below 1 or `seed` below 0, or the images or targets do not fit.
 
     Example:
     >>> import keras
@@ -105,6 +105,7 @@ def parameter_randomisation(
     check_choice("similarity", similarity, tuple(SIMILARITIES))
     if steps is not None:
         steps = standardize_count("steps", steps)
+    seed = standardize_count("seed", seed, least=0)
     explainer = as_explainer(explainer)
     layers = layers_with_weights(model)
     if not layers:

@@ -7,7 +7,7 @@ Each function takes two float64 maps `(H, W)`, all finite, and returns a number 
 import numpy as np
 
 from keras_lap.evaluation.ranks import ranks
-from keras_lap.evaluation.stretched import stretched
+from keras_lap.evaluation.to_unit_range import to_unit_range
 
 _SIDE, _WIDTH = 11, 1.5
 _RANGE_SHARES = (0.01, 0.03)
@@ -68,7 +68,7 @@ def ssim(first, second):
             f"Expected maps of at least {_SIDE} x {_SIDE} pixels for SSIM. "
             f"Received: maps of shape {first.shape}"
         )
-    x, y = stretched(first), stretched(second)
+    x, y = to_unit_range(first), to_unit_range(second)
     mean_x, mean_y = _blurred(x), _blurred(y)
     variance_x = _blurred(x * x) - mean_x**2
     variance_y = _blurred(y * y) - mean_y**2

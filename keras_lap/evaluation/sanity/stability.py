@@ -62,7 +62,7 @@ def stability(
         noise: float above 0, standard deviation of the noise as a share of the range of
             all images. Defaults to `0.01`.
         samples: int of at least 1, number of noisy draws. Defaults to `8`.
-        seed: int, seed of the noise. Defaults to `0`.
+        seed: int of at least 0, seed of the noise. Defaults to `0`.
 
     Returns:
         A `MetricResult`. Samples are left out that a draw did not move, as where
@@ -70,8 +70,8 @@ def stability(
         everywhere with `"largest"` and `"mean"`.
 
     Raises:
-        ValueError: If `measure` is unknown, `noise` or `samples` out of its range, or
-            the images or targets do not fit.
+        ValueError: If `measure` is unknown, `noise`, `samples` or `seed` out of its
+            range, or the images or targets do not fit.
 
     Example:
     >>> import keras
@@ -89,6 +89,7 @@ def stability(
     if not noise > 0:
         raise ValueError(f"Expected noise above 0. Received: {noise=}")
     samples = standardize_count("samples", samples)
+    seed = standardize_count("seed", seed, least=0)
     images = np.asarray(images)
     maps_of = as_explainer(explainer).on(model)
     maps = maps_of(images, targets)

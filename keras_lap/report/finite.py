@@ -1,4 +1,4 @@
-"""Numbers and names as the page has them."""
+"""Numbers as JSON has them."""
 
 import math
 
@@ -11,8 +11,3 @@ def finite(number):
     if number is None or not math.isfinite(number):
         return None
     return float(f"{float(number):.7g}")
-
-
-def readable(name):
-    """The name of a metric as it stands in a sentence: `pointing_game` has a space."""
-    return str(name).replace("_", " ")
