@@ -15,7 +15,7 @@ from cases import Case, assert_equal_the_oracle, cases, random_upstream
 from compiler import COMPILER, NO_COMPILER
 from effort import THOROUGH, examples
 from hypothesis import given, settings
-from tolerances import DTYPES
+from tolerances import DTYPES, assert_close, tolerance
 
 from keras_lap.kernels.build import COMMON_FLAGS, CORE_FLAGS
 
