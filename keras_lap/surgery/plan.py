@@ -89,13 +89,14 @@ def plan(
     if isinstance(concepts, int):
         options["concepts"] = concepts
     made = ConversionPlan(graph, where, options, image_size)
-    try:
-        made.skip(*addresses)
-    except ValueError as error:
-        if not isinstance(skip, tuple):
-            raise
-        several = "A tuple is the path to one layer: pass a list for several."
-        raise ValueError(f"{error} {several}") from error
+    if addresses:
+        try:
+            made.skip(*addresses)
+        except ValueError as error:
+            if not isinstance(skip, tuple):
+                raise
+            several = "A tuple is the path to one layer: pass a list for several."
+            raise ValueError(f"{error} {several}") from error
     for key, count in named.items():
         if isinstance(key, numbers.Integral):
             made.set(stages=key, concepts=count)

@@ -2,6 +2,7 @@
 
 from keras.src.ops import nn, numpy
 
+from keras_lap.graph.windows_of import windows_of
 from keras_lap.surgery.rules.feeds_map import feeds_map
 from keras_lap.utils.layout import DATA_FORMATS, spatial_axes
 
@@ -17,15 +18,16 @@ def pooling_layer_for(operation, graph):
         graph: The `Graph` that it is called in.
 
     Returns:
-        The name of the layer, or `None` for other operations, and for a global pooling
-        whose result goes back into a feature map.
+        The name of the layer, or `None` for other operations, for a pooling with a
+        stride of 1, and for a global one whose result goes back into a feature map.
     """
     call, *_ = graph.calls_of(operation)
     rank = len(call.inputs[0].shape)
     if rank != 4:
         return None
     if type(operation) in _POOLINGS:
-        return _POOLINGS[type(operation)]
+        is_strided = max(windows_of(operation).strides) > 1
+        return _POOLINGS[type(operation)] if is_strided else None
     axes = getattr(operation, "axis", None)
     if type(operation) not in _REDUCTIONS or not isinstance(axes, list | tuple):
         return None

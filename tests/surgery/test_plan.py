@@ -19,6 +19,7 @@ from keras_lap.surgery import (
     register_rule,
     sampling_lap,
 )
+from keras_lap.surgery.conversion_plan import ConversionPlan
 from keras_lap.surgery.spatial_sizes import spatial_sizes
 
 pytestmark = pytest.mark.torch_suffices
@@ -164,6 +165,12 @@ def test_automatic_concepts_without_classes():
 
 
 # Editing.
+
+
+def test_without_skip_the_table_is_made_once(monkeypatch):
+    made = []
+    monkeypatch.setattr(ConversionPlan, "_review", lambda plan: made.append(plan))
+    assert made == [keras_lap.plan(small_model())]
 
 
 def test_skip_only_and_set():
