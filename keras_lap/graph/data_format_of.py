@@ -1,20 +1,27 @@
 """The layout of the images that a model takes."""
 
 import keras
+from keras import layers
 
 from keras_lap.graph.axes_behind import axes_behind
 from keras_lap.graph.call_graph import Graph
 from keras_lap.graph.functional_of import functional_of
 from keras_lap.graph.lap_layers import lap_layers
 from keras_lap.utils.layout import DATA_FORMATS, spatial_axes
+from keras_lap.utils.preprocessing_layers import IN_PLACE
+
+# They have Keras' own `data_format` wherever the channels of what they read lie.
+_OF_ANY_LAYOUT = (layers.Flatten, *IN_PLACE)
 
 
 def data_format_of(model):
     """The layout of a model's images.
 
     In a graph it is what the first operation takes that has a `data_format` and that
-    images reach, be they transposed on the way. Otherwise it is that of the LAP layers,
-    or Keras' own if there are none.
+    images reach, be they transposed on the way, or taken apart into channels that are
+    stacked again. Otherwise it is that of the first one that images do not reach as
+    maps, that of the LAP layers, or Keras' own. Layers that flatten, or that change
+    colours alone, do not count.
 
     Args:
         model: A `keras.Model`.
@@ -36,41 +43,58 @@ def data_format_of(model):
     >>> data_format_of(model)
     'channels_last'
     """
-    taken = [] if functional_of(model) is None else _taken_in(Graph(model))
-    taken += [layer.data_format for layer in lap_layers(model)]
-    return taken[0] if taken else keras.config.image_data_format()
+    return next(_data_formats(model))
+
+
+def _data_formats(model):
+    """The layouts that speak for a model's, the best witness first."""
+    if functional_of(model) is not None:
+        yield from _taken_in(Graph(model))
+    yield from (layer.data_format for layer in lap_layers(model))
+    yield keras.config.image_data_format()
 
 
 def _taken_in(graph):
-    """The layouts of images by which they are read, call by call."""
-    found = []
+    """The layouts of images by which they are read, and those of other maps."""
+    of_images, of_others = [], []
     images = {layout: spatial_axes(layout) for layout in DATA_FORMATS}
 
     def step(call, values):
-        (tensor, axes), *_ = zip(call.inputs, values, strict=True)
-        rank = len(tensor.shape)
+        read = zip(call.inputs, values, strict=True)
+        tensor, axes = next((pair for pair in read if pair[1]), (call.inputs[0], {}))
         own = getattr(call.operation, "data_format", None)
-        # A `Flatten` has Keras' own wherever the channels of what it reads lie.
-        is_flatten = isinstance(call.operation, keras.layers.Flatten)
-        if rank == 4 and own in DATA_FORMATS and not is_flatten:
-            read = spatial_axes(own)
-            found.extend(each for each in axes if tuple(sorted(axes[each])) == read)
+        counts = own in DATA_FORMATS and not isinstance(call.operation, _OF_ANY_LAYOUT)
+        if counts and len(tensor.shape) == 4:
+            wanted = spatial_axes(own)
+            of_images.extend(each for each in axes if axes[each] == wanted)
+            of_others.extend([] if axes else [own])
         return [_behind(call.operation, axes, tensor, each) for each in call.outputs]
 
     graph.carry(
         [images if len(tensor.shape) == 4 else {} for tensor in graph.model.inputs],
         step,
     )
-    return found
+    return of_images + of_others
 
 
 def _behind(operation, axes, before, after):
-    """Where rows and columns lie behind an operation, for each layout of the images."""
+    """Which axes are spatial behind an operation, for each layout of the images."""
     found = {}
     for layout, pair in axes.items():
         moved = axes_behind(operation, pair, before.shape, after.shape)
+        moved = moved or _kept(pair, before.shape, after.shape)
         if moved is not None:
-            found[layout] = moved
-        elif len(after.shape) == len(before.shape):
-            found[layout] = pair
+            found[layout] = tuple(sorted(moved))
     return found
+
+
+def _kept(axes, before, after):
+    """The spatial axes of what is made of a map, which may be one channel of another.
+
+    A map of another rank is told by its sizes.
+    """
+    if len(before) == len(after):
+        return axes
+    pairs = [(axis, axis + 1) for axis in range(1, len(after) - 1)]
+    sizes = [before[axis] for axis in axes]
+    return next((pair for pair in pairs if [after[i] for i in pair] == sizes), None)
