@@ -8,7 +8,9 @@ class Addresses:
 
     An address is the path to a layer: the names of the nested models it is in and its
     own, as a tuple or joined by slashes. The last name alone will do where it is
-    unique. Addresses are compared as a whole, so names may hold any character.
+    unique. Where several layers have it that is an error, unlike for `find_layers`: it
+    would not be seen that one of them was changed by mistake. Addresses are compared
+    as a whole, so names may hold any character.
 
     Args:
         what: What the addresses stand for, for messages.

@@ -1,17 +1,13 @@
 """The layout of the images that a model takes."""
 
 import keras
-from keras import layers
 
 from keras_lap.graph.axes_behind import axes_behind
 from keras_lap.graph.call_graph import Graph
 from keras_lap.graph.functional_of import functional_of
 from keras_lap.graph.lap_layers import lap_layers
+from keras_lap.graph.own_data_format import own_data_format
 from keras_lap.utils.layout import DATA_FORMATS, spatial_axes
-from keras_lap.utils.preprocessing_layers import IN_PLACE
-
-# They have Keras' own `data_format` wherever the channels of what they read lie.
-_OF_ANY_LAYOUT = (layers.Flatten, *IN_PLACE)
 
 
 def data_format_of(model):
@@ -62,9 +58,8 @@ def _taken_in(graph):
     def step(call, values):
         read = zip(call.inputs, values, strict=True)
         tensor, axes = next((pair for pair in read if pair[1]), (call.inputs[0], {}))
-        own = getattr(call.operation, "data_format", None)
-        counts = own in DATA_FORMATS and not isinstance(call.operation, _OF_ANY_LAYOUT)
-        if counts and len(tensor.shape) == 4:
+        own = own_data_format(call.operation)
+        if own and len(tensor.shape) == 4:
             wanted = spatial_axes(own)
             of_images.extend(each for each in axes if axes[each] == wanted)
             of_others.extend([] if axes else [own])

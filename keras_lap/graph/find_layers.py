@@ -6,6 +6,9 @@ from keras_lap.utils.names import check_names, listed
 def find_layers(model, addresses, layers):
     """Those of a model's LAP layers that are meant by some addresses.
 
+    They choose from what maps and losses would take all of anyhow. So a name of several
+    layers chooses them all; for `Addresses`, which says what to change, it is an error.
+
     Args:
         model: A `keras.Model`.
         addresses: One or a list of strings, each the name of a layer, or its path: the

@@ -63,16 +63,16 @@ def reach_behind(operation, maps, made, layout):
         operation: A layer or operation.
         maps: Pairs of the shape and the `Reach` of the maps that it reads.
         made: Shape of what it makes of them.
-        layout: That of maps if the operation has no `data_format`.
+        layout: Where the channels of maps lie.
 
     Returns:
         A `Reach`, or `None` for what is no map.
     """
-    layout = getattr(operation, "data_format", None) or layout
     if not maps or not _stays_map(operation, maps[0][0], made, layout):
         return None
     keeps_steps = isinstance(operation, _KEEPING_STEPS)
-    ratio = (1.0, 1.0) if keeps_steps else _ratio(maps[0][0], made, layout)
+    before, after = _sizes(maps[0][0], layout), _sizes(made, layout)
+    ratio = (1.0, 1.0) if keeps_steps else _ratio(before, after)
     reach = _merged([reach for _, reach in maps]).behind(operation, ratio)
     return replace(reach, field=None) if None in made else reach
 
@@ -81,15 +81,15 @@ def whole_image(image, made, layout):
     """The reach of a map that was made of something else than maps.
 
     Args:
-        image: Shape of the image, or `None` if there is none.
+        image: Height and width of the image, or `None` if there is none.
         made: Shape of the map; of what is none, the field is unknown.
-        layout: Where the channels of images and maps lie.
+        layout: Where the channels of the map lie.
     """
     if image is None:
         return Reach()
-    if None in made or len(made) != len(image):
+    if None in made or len(made) != 3:
         return Reach(field=None)
-    return Reach(_ratio(image, made, layout), tuple(map(float, _sizes(image, layout))))
+    return Reach(_ratio(image, _sizes(made, layout)), tuple(map(float, image)))
 
 
 def _merged(found):
@@ -110,12 +110,11 @@ def _stays_map(operation, before, after, layout):
     return any(new != 1 or old == 1 for old, new in pairs)
 
 
-def _ratio(before, after, layout):
+def _ratio(before, after):
     """Sizes of a map over those of a later one; 1 where either is unknown."""
     if None in (*before, *after):
         return 1.0, 1.0
-    pairs = zip(_sizes(before, layout), _sizes(after, layout), strict=True)
-    return tuple(old / new for old, new in pairs)
+    return tuple(old / new for old, new in zip(before, after, strict=True))
 
 
 def _sizes(shape, layout):

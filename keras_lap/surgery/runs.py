@@ -1,13 +1,17 @@
 """What the calls of a graph read and make in one forward pass."""
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
 import keras
-from keras import config, layers
 
+from keras_lap.graph.axes_behind import axes_behind
+from keras_lap.graph.data_format_of import data_format_of
+from keras_lap.graph.own_data_format import own_data_format
 from keras_lap.surgery.cost import call_cost
 from keras_lap.surgery.reach import Reach, reach_behind, whole_image
+from keras_lap.utils.layout import DATA_FORMATS, sizes_and_channels, spatial_axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,38 +49,49 @@ def runs_by_call(graph, image_size):
         Dict from ids of calls to lists of `Run`. A call in a nested model has one for
         each time that the model is run, calls of nested models themselves have none.
     """
-    found, layout = {}, _layout_of(graph)
+    found, layout_of_images = {}, data_format_of(graph.model)
     inputs = [_sized(tensor, image_size) for tensor in graph.model.inputs]
     image = next((_shape(tensor) for tensor in inputs if len(tensor.shape) == 4), None)
+    image = image and sizes_and_channels(image, layout_of_images)[0]
     is_sized = all(_is_known(tensor) for tensor in graph.model.inputs)
 
     def step(call, values):
-        tensors, reaches = zip(*values, strict=True)
+        tensors, reaches, layouts = zip(*values, strict=True)
         stays = is_sized and all(_is_known(tensor) for tensor in call.outputs)
         outputs = call.outputs if stays else _made(call, tensors, inputs)
         read, made = list(map(_shape, tensors)), list(map(_shape, outputs))
+        layout = next(itertools.compress(layouts, reaches), layouts[0])
+        layout = own_data_format(call.operation) or layout
         reach = reaches[0] or whole_image(image, read[0], layout)
         found.setdefault(id(call), []).append(Run(call, read[0], made, reach))
         maps = [pair for pair in zip(read, reaches, strict=True) if pair[1]]
-        behind = [reach_behind(call.operation, maps, shape, layout) for shape in made]
-        return zip(outputs, behind, strict=True)
+        return [
+            (
+                output,
+                reach_behind(call.operation, maps, shape, layout),
+                _layout_behind(call.operation, layout, tensors[0], output),
+            )
+            for output, shape in zip(outputs, made, strict=True)
+        ]
 
     graph.carry(
-        [(each, Reach() if len(each.shape) == 4 else None) for each in inputs], step
+        [
+            (each, Reach() if len(each.shape) == 4 else None, layout_of_images)
+            for each in inputs
+        ],
+        step,
     )
     return found
 
 
-def _layout_of(graph):
-    """The `data_format` of the first operation that has one, else Keras' own."""
-    operations = (call.operation for call in graph.calls)
-    # A `Flatten` has Keras' own wherever the channels of what it reads lie.
-    formats = (
-        getattr(operation, "data_format", None)
-        for operation in operations
-        if not isinstance(operation, layers.Flatten)
-    )
-    return next(filter(None, formats), config.image_data_format())
+def _layout_behind(operation, layout, before, after):
+    """That of maps that an operation makes of others."""
+    if len(before.shape) != 4 or len(after.shape) != 4:
+        return layout
+    axes = axes_behind(operation, spatial_axes(layout), before.shape, after.shape)
+    moved = axes and tuple(sorted(axes))
+    found = (each for each in DATA_FORMATS if spatial_axes(each) == moved)
+    return next(found, layout)
 
 
 def _made(call, tensors, inputs):

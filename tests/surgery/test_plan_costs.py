@@ -278,8 +278,12 @@ def test_pooling_by_operations_stays_and_is_followed():
     assert stays[-1] == ("Mean", instead)
 
 
-def test_channels_first_map_that_was_made_of_the_whole_image():
-    x = inputs = keras.Input((3, 64, 32))
+@pytest.mark.parametrize("transposed", [False, True])
+def test_channels_first_map_that_was_made_of_the_whole_image(transposed):
+    x = inputs = keras.Input((64, 32, 3) if transposed else (3, 64, 32))
+    if transposed:
+        x = layers.Permute((3, 1, 2))(x)
+        x = layers.Conv2D(1, 3, data_format="channels_first")(x)
     x = layers.Dense(8 * 16 * 8)(layers.Flatten()(x))
     x = layers.Reshape((8, 16, 8))(x)
     x = layers.MaxPooling2D(data_format="channels_first", name="pool")(x)
