@@ -18,8 +18,8 @@ your own, see docs/conversion.md.
 """
 
 import argparse
-import importlib.resources
 import pathlib
+from importlib import resources
 
 import keras
 import numpy as np
@@ -46,8 +46,9 @@ def main(arguments=None):
     """
     arguments = parse_arguments(arguments)
     keras.utils.set_random_seed(0)
-    own = importlib.resources.files("sklearn.datasets.images")
-    files = image_files(arguments.photos or [own])
+    files = image_files(
+        arguments.photos or [resources.files("sklearn.datasets.images")]
+    )
     weights = None if arguments.weights == "none" else arguments.weights
     network = application_network(arguments.network, weights, arguments.image_size)
     size = network.input_shape[1:3]

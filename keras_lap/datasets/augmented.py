@@ -114,7 +114,8 @@ def _step(layer):
     if layer.data_format != "channels_last":
         raise _refusal(layer, f"in the layout {layer.data_format!r}")
     fill = _fill_of(layer)
-    if (_SMALL + fill) - fill != _SMALL:
+    small = fill.dtype.type(_SMALL)
+    if (small + fill) - fill != small:
         raise _refusal(
             layer,
             f"which fills in {layer.fill_value}, beside which {layer.compute_dtype} "
@@ -183,7 +184,8 @@ def _move(layer, keep_thin, image, targets):
 
 def _fill_of(layer):
     """The value that a layer fills images with, as it computes."""
-    return tf.cast(getattr(layer, "fill_value", 0.0), layer.compute_dtype)
+    dtype = tf.as_dtype(layer.compute_dtype).as_numpy_dtype
+    return np.asarray(getattr(layer, "fill_value", 0.0), dtype)
 
 
 def _mask_planes(layer, mask, image):

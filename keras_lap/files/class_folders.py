@@ -174,7 +174,8 @@ def _warn_of_masks_among(images, folder):
         for image, name in named
         if name and image.with_name(name[1]) in known
     ]
-    for mask, name in masks[:1]:
+    if masks:
+        mask, name = masks[0]
         place = pathlib.Path(MASKS, mask.parent.name, name + mask.suffix)
         _warn_of(
             [mask for mask, _ in masks],

@@ -42,14 +42,16 @@ def opened(file):
     """Opens an image file by Pillow, for a `with` block that reads it.
 
     Raises:
+        TypeError: If it is no path.
         OSError: If it is broken, or holds several pages or frames.
         SyntaxError, PIL.Image.DecompressionBombError: If it cannot be read.
     """
+    path = os.fspath(file)
     with contextlib.ExitStack() as stack:
         try:
-            image = stack.enter_context(pillow().open(file))
+            image = stack.enter_context(pillow().open(path))
             pages = _count_pages(image)
-        except read_errors():
+        except (MemoryError, *read_errors()):
             raise
         except Exception as error:
             # Of broken headers Pillow says whatever comes of them.
@@ -64,14 +66,14 @@ def opened(file):
 
 def _count_pages(image):
     """The number of pages or frames, without smaller versions of the first one."""
-    pages = range(1, getattr(image, "n_frames", 1))
-    if image.format in _OF_ONE_PICTURE or not pages:
+    if image.format in _OF_ONE_PICTURE:
         return 1
+    if image.format != "TIFF":
+        return getattr(image, "n_frames", 1)
     count = 1
-    for page in pages:
+    for page in range(1, image.n_frames):
         image.seek(page)
-        tags = getattr(image, "tag_v2", {})
-        count += not tags.get(_TIFF_SUBFILE_TYPE, 0) & 1
+        count += not image.tag_v2.get(_TIFF_SUBFILE_TYPE, 0) & 1
     image.seek(0)
     return count
 

@@ -1,10 +1,9 @@
 """What single operations do to the grid of a map.
 
 There is one rule for all that has windows and one for each other kind of operation,
-which takes the operation, the
-`ReceptiveGrid` of the map that it reads and the size of the map that it makes, and
-returns that map's grid; one for padding along any axes; one for slices; and one that
-tells which operations move pixels.
+which takes the operation, the `ReceptiveGrid` of the map that it reads and the size of
+the map that it makes, and returns that map's grid; one for padding along any axes; one
+for slices; and one that tells which operations move pixels.
 """
 
 from keras import layers

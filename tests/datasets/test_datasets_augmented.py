@@ -281,10 +281,13 @@ def test_images_with_plain_labels():
     assert label == 4
 
 
-def test_outside_of_a_data_set_and_of_a_list():
+def test_outside_of_a_data_set_and_made_inside_of_one():
     image, targets = scene()
-    moved, known = augmented(layers.RandomFlip("horizontal", seed=1))(image, targets)
-    np.testing.assert_array_equal(moved[..., 0] > 0, known["mask"][..., 0])
+    flip = layers.RandomFlip("horizontal", seed=1)
+    samples = tf.data.Dataset.from_tensors((image, targets))
+    inside = samples.map(lambda image, targets: augmented(flip)(image, targets))
+    for moved, known in (augmented(flip)(image, targets), *inside):
+        np.testing.assert_array_equal(moved[..., 0] > 0, known["mask"][..., 0])
 
 
 # Refusals

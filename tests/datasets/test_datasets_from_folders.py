@@ -311,6 +311,15 @@ def test_names_files_that_cannot_be_used_at_once(folder, file, size, reason):
         from_folders(folder, SIZE)
 
 
+def test_a_file_that_memory_does_not_hold_is_not_called_broken(folder, monkeypatch):
+    def fail(file):
+        raise MemoryError
+
+    monkeypatch.setattr(Image, "open", fail)
+    with pytest.raises(MemoryError):
+        from_folders(folder, SIZE)
+
+
 @pytest.mark.parametrize("file", ["ill/1.png", "masks/ill/1.png"])
 def test_names_the_file_of_broken_pixels(folder, file):
     path = folder / file

@@ -42,6 +42,14 @@ def test_photos_and_views(tmp_path):
     assert len({view.tobytes() for view in views}) > 6
 
 
+def test_photos_of_ones_own_do_without_scikit_learn(monkeypatch):
+    import imagenet_photos
+
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(FileNotFoundError, match=r"missing\.jpg"):
+        imagenet_photos.main(["missing.jpg"])
+
+
 @pytest.mark.usefixtures("eager")
 def test_imagenet_photos(tmp_path, capsys):
     import imagenet_photos
