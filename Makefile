@@ -122,7 +122,7 @@ $(BACKENDS_READY): pyproject.toml setup.py
 
 $(PARITY_READY): pyproject.toml setup.py
 	$(PYTHON) -m venv $(PARITY)
-	$(PARITY)/bin/python -m pip install $(QUICKLY) --editable '.[parity]'
+	$(call install,$(PARITY)/bin,parity)
 	$(PARITY)/bin/python -m pip install $(QUICKLY) --no-deps $(PARITY_PINNED)
 	touch $@
 

@@ -10,9 +10,9 @@ from keras_lap.classifier.check_one_size import check_one_size
 from keras_lap.classifier.labels import standardize_labels
 from keras_lap.classifier.standardize_masks import masks_of_concepts
 from keras_lap.cli.read_class_folders import read_class_folders
+from keras_lap.evaluation.comparison.samples_to_compare import NAMES
 from keras_lap.utils.names import check_names
 
-KEYS = ("image", "label", "mask", "boxes", "box_concepts")
 _TFDS = "tfds:"
 
 
@@ -86,7 +86,7 @@ def _of_file(path, samples):
         )
     with np.load(path, allow_pickle=False) as file:
         check_names(
-            f"the arrays in {str(path)!r} to have known names", file.files, KEYS
+            f"the arrays in {str(path)!r} to have known names", file.files, NAMES
         )
         missing = {"image", "label"} - {*file.files}
         if missing:
@@ -130,7 +130,7 @@ def _of_tfds(source, taken, samples, data_dir):
     targets = [y if isinstance(y, dict) else {"label": y} for _, y in examples]
     arrays = {
         key: np.concatenate([each[key] for each in targets])
-        for key in KEYS[1:]
+        for key in NAMES[1:]
         if key in targets[0]
     }
     return {"image": taken.first(images), **arrays}

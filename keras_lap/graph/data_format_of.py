@@ -10,7 +10,7 @@ from keras_lap.graph.own_data_format import own_data_format
 from keras_lap.utils.layout import DATA_FORMATS, spatial_axes
 
 
-def data_format_of(model):
+def data_format_of(model, graph=None):
     """The layout of a model's images.
 
     In a graph it is what the first operation takes that has a `data_format` and that
@@ -21,6 +21,7 @@ def data_format_of(model):
 
     Args:
         model: A `keras.Model`.
+        graph: Its `Graph`, if it is at hand.
 
     Returns:
         `"channels_last"` or `"channels_first"`.
@@ -39,13 +40,15 @@ def data_format_of(model):
     >>> data_format_of(model)
     'channels_last'
     """
-    return next(_data_formats(model))
+    if graph is None and functional_of(model) is not None:
+        graph = Graph(model)
+    return next(_data_formats(model, graph))
 
 
-def _data_formats(model):
+def _data_formats(model, graph):
     """The layouts that speak for a model's, the best witness first."""
-    if functional_of(model) is not None:
-        yield from _taken_in(Graph(model))
+    if graph is not None:
+        yield from _taken_in(graph)
     yield from (layer.data_format for layer in lap_layers(model))
     yield keras.config.image_data_format()
 
@@ -62,7 +65,8 @@ def _taken_in(graph):
         if own and len(tensor.shape) == 4:
             wanted = spatial_axes(own)
             of_images.extend(each for each in axes if axes[each] == wanted)
-            of_others.extend([] if axes else [own])
+            if not axes:
+                of_others.append(own)
         return [_behind(call.operation, axes, tensor, each) for each in call.outputs]
 
     graph.carry(

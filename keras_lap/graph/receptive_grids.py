@@ -82,8 +82,9 @@ def receptive_grids(model, image_size, calls, followed=None):
     """
     followed = range(len(calls)) if followed is None else followed
     image = ReceptiveGrid(tuple(image_size))
-    axes = spatial_axes(data_format_of(model))
-    return _Walk(image, axes, calls, followed).through(model)
+    graph = None if functional_of(model) is None else Graph(model)
+    axes = spatial_axes(data_format_of(model, graph))
+    return _Walk(image, axes, calls, followed).through(graph)
 
 
 @dataclass(frozen=True)
@@ -125,11 +126,11 @@ class _Walk:
         self._followed = set(followed)
         self._places = []
 
-    def through(self, model):
-        """The list with the `CallPlace` of each call."""
-        if functional_of(model) is not None:
-            inputs = [self._begin(tensor) for tensor in model.inputs]
-            Graph(model).carry(inputs, self._step)
+    def through(self, graph):
+        """The list with the `CallPlace` of each call; without a graph it is guessed."""
+        if graph is not None:
+            inputs = [self._begin(tensor) for tensor in graph.model.inputs]
+            graph.carry(inputs, self._step)
         met = self._followed.intersection(range(len(self._places)))
         read = _Origin(frozenset({max(met, default=IMAGE)}), self._axes, self._image)
         while self._next_layer() is not None:

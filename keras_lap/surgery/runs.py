@@ -49,7 +49,7 @@ def runs_by_call(graph, image_size):
         Dict from ids of calls to lists of `Run`. A call in a nested model has one for
         each time that the model is run, calls of nested models themselves have none.
     """
-    found, layout_of_images = {}, data_format_of(graph.model)
+    found, layout_of_images = {}, data_format_of(graph.model, graph)
     inputs = [_sized(tensor, image_size) for tensor in graph.model.inputs]
     image = next((_shape(tensor) for tensor in inputs if len(tensor.shape) == 4), None)
     image = image and sizes_and_channels(image, layout_of_images)[0]

@@ -74,6 +74,19 @@ def files(tmp_path_factory):
 
 
 @pytest.fixture
+def galleries(monkeypatch):
+    """The explanations of all reports that are made."""
+    made, report = [], keras_lap.report
+
+    def watched(explanations, *arguments, **options):
+        made.append(explanations)
+        return report(explanations, *arguments, **options)
+
+    monkeypatch.setattr(keras_lap, "report", watched)
+    return made
+
+
+@pytest.fixture
 def there(files, monkeypatch):
     monkeypatch.chdir(files)
     return files
@@ -436,16 +449,8 @@ def test_evaluate_says_what_is_wrong_with_data(data, reason, there, tmp_path, ca
     "labels", [np.eye(CLASSES)[LABELS], LABELS[:, None], np.where(LABELS, LABELS, -1)]
 )
 def test_evaluate_takes_labels_of_every_form(
-    labels, there, tmp_path, monkeypatch, capsys
+    labels, there, tmp_path, galleries, capsys
 ):
-    shown = []
-
-    def watched(explanations, *arguments, **options):
-        shown.append(explanations["Edge"].masks)
-        return report(explanations, *arguments, **options)
-
-    report = keras_lap.report
-    monkeypatch.setattr(keras_lap, "report", watched)
     # Of class 1 one row, of class 2 two.
     masks = np.arange(SIZE)[:, None, None] < np.arange(CLASSES)
     masks = np.broadcast_to(masks, (6, SIZE, SIZE, CLASSES))
@@ -456,7 +461,9 @@ def test_evaluate_takes_labels_of_every_form(
     model = keras.saving.load_model("lap.keras")
     predicted = model.predict(IMAGES, verbose=0).argmax(-1)
     # The gallery outlines what maps are measured by.
-    np.testing.assert_array_equal(shown[0].sum(axis=(1, 2)), predicted * SIZE)
+    (gallery,) = galleries
+    masks = gallery["Edge"].masks
+    np.testing.assert_array_equal(masks.sum(axis=(1, 2)), predicted * SIZE)
     is_right = predicted == LABELS
     accuracy = is_right[LABELS > 0 if np.min(labels) < 0 else LABELS >= 0].mean()
     assert f"Accuracy: {accuracy:.3f}" in capsys.readouterr().out
@@ -499,16 +506,8 @@ def test_evaluate_preprocesses_channels_wherever_they_are(tmp_path, monkeypatch)
 
 
 def test_evaluate_is_told_which_concept_stands_for_a_class(
-    there, tmp_path, monkeypatch, capsys
+    there, tmp_path, galleries, capsys
 ):
-    galleries = []
-
-    def watched(explanations, *arguments, **options):
-        galleries.append(explanations["LAP, all concepts"].class_concepts)
-        return report(explanations, *arguments, **options)
-
-    report = keras_lap.report
-    monkeypatch.setattr(keras_lap, "report", watched)
     few = tmp_path / "few.keras"
     keras_lap.convert(make_network(), concepts=2).save(few)
     arguments = ["evaluate", str(few), "data.npz", "--report", str(tmp_path / "r")]
@@ -518,7 +517,9 @@ def test_evaluate_is_told_which_concept_stands_for_a_class(
     for given in (["0", "1", "1"], ["highest"]):
         assert cli.main([*arguments, "--class-concepts", *given]) == 0
         assert "failed" not in "".join(capsys.readouterr())
-    untold, told, highest = galleries
+    untold, told, highest = (
+        gallery["LAP, all concepts"].class_concepts for gallery in galleries
+    )
     assert untold is None and highest is None
     np.testing.assert_array_equal(told, [[1, 0], [0, 1], [0, 1]])
     assert cli.main([*arguments, "--class-concepts", "0", "highest"]) == 1

@@ -17,7 +17,7 @@ from keras_lap.classifier.standardize_masks import masks_of_concepts
 from keras_lap.utils.layout import height_and_width
 from keras_lap.utils.to_numpy import to_numpy
 
-_NAMES = ("image", "label", "mask", "boxes", "box_concepts")
+NAMES = ("image", "label", "mask", "boxes", "box_concepts")
 # What metrics call them, if the data set has them.
 _OPTIONAL = {"labels": "label", "masks": "mask", "boxes": "boxes"}
 # Names of the flags that say in which samples a kind is known.
@@ -207,7 +207,7 @@ def _known(sample):
     if "image" not in sample:
         raise ValueError(
             f"Expected the key 'image' in `dataset`. Received keys {list(sample)}. The "
-            f"keys that are read are {[*_NAMES, 'valid']}."
+            f"keys that are read are {[*NAMES, 'valid']}."
         )
     if are_inputs(sample["image"]):
         raise ValueError(
@@ -218,7 +218,7 @@ def _known(sample):
     valid = sample.get("valid")
     if not isinstance(valid, Mapping):
         valid = dict.fromkeys(_FLAGS, valid)
-    given = {name: sample.get(name) for name in _NAMES}
+    given = {name: sample.get(name) for name in NAMES}
     if are_of_outputs(given["label"], given["image"]):
         del given["label"]
     given |= {flag: valid.get(name) for name, flag in _FLAGS.items()}
