@@ -10,6 +10,10 @@ SCRATCH, TRAINED = "scratch", "trained"
 ANNEAL = 0.1
 ANNEAL_SCRATCH = 1 / 3
 
+# What the first LAP layer does: gate as all others do, only weigh the pixels of a
+# window, or leave its place to what stood there.
+GATES, WEIGHS, STAYS = "gates", "weighs", "stays"
+
 # Scores that the task trains too, for networks that are told no places.
 LEARNED = PRESETS["labels"]
 # Scores that only what is told trains, and gates that can close.
@@ -34,8 +38,7 @@ class Arm:
             elsewhere, `"everywhere"` for class concepts in all layers, `"one"` for a
             single one in all.
         only: Addresses of the only layers that get LAP, `None` for all.
-        gates_first: Whether the first LAP layer gates as all others do, or only weighs
-            the pixels of a window.
+        first: What the first LAP layer does: `GATES`, `WEIGHS` or `STAYS`.
     """
 
     name: str
@@ -46,7 +49,7 @@ class Arm:
     anneal: float = ANNEAL
     concepts: str = "head"
     only: str | None = None
-    gates_first: bool = True
+    first: str = GATES
 
     @property
     def has_attributes(self):
@@ -93,8 +96,11 @@ KNOWLEDGE = (
         for told, shares in SHARES.items()
         for share in shares
     ),
-    _tuned(
-        "LAP + masks, 5 %, first layer weighs", TAUGHT, "masks", 0.05, gates_first=False
+    *(
+        _tuned(
+            f"LAP + masks, 5 %, first layer {first}", TAUGHT, "masks", 0.05, first=first
+        )
+        for first in (WEIGHS, STAYS)
     ),
     _tuned("GAIN, 5 %", None, "attention", 0.05),
     _tuned("RRR, 5 %", None, "right reasons", 0.05),

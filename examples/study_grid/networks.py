@@ -1,6 +1,7 @@
 """The network of an arm, before it is trained."""
 
 import keras_lap
+from study_grid.arms import STAYS, WEIGHS
 
 
 def with_lap(network, arm, study_set):
@@ -18,9 +19,11 @@ def with_lap(network, arm, study_set):
     plan = plan.skip(*stem)
     if arm.only is not None:
         plan = plan.only(arm.only)
-    if not arm.gates_first:
-        first = next(row.layer for row in plan.rows if row.lap)
+    first = next(row.layer for row in plan.rows if row.lap)
+    if arm.first == WEIGHS:
         plan = plan.set(first, gating=None)
+    elif arm.first == STAYS:
+        plan = plan.skip(first)
     if arm.concepts == "head":
         plan = plan.set("head_pool", concepts=head)
     converted = keras_lap.convert(network, plan)

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 
-from study_grid.arms import ARMS, ORIGINAL, ORIGINAL_TUNED
+from study_grid.arms import ARMS, GATES, ORIGINAL, ORIGINAL_TUNED
 from study_grid.cell import COST, TRAIN
 from study_grid.families import FAMILIES
 from study_grid.sets import SETS
@@ -14,7 +14,7 @@ _MAPS = "times certainty"
 # What sizes change of a network that is trained; all of them change other cells.
 _TRAINING = ("train", "tested", "epochs")
 # Settings that came later count where they are not what all had before.
-_LATER = {"gates_first": True}
+_LATER = {"first": GATES}
 # The networks that others start from, or are compared with.
 _STARTS = ORIGINAL, ORIGINAL_TUNED
 

@@ -17,11 +17,15 @@ from keras_lap.ops.arguments import (
     BASES,
     GATINGS,
     WEIGHTINGS,
-    compute_dtype,
-    standardize_data_format,
 )
 from keras_lap.ops.dispatch import supports_jit
-from keras_lap.utils.layout import channel_axis, from_channels_last, to_channels_last
+from keras_lap.utils.float_dtypes import compute_dtype
+from keras_lap.utils.layout import (
+    channel_axis,
+    from_channels_last,
+    standardize_data_format,
+    to_channels_last,
+)
 from keras_lap.utils.names import check_choice
 from keras_lap.utils.standardize_count import standardize_count
 

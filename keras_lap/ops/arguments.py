@@ -6,10 +6,7 @@ from collections.abc import Iterable
 from types import NoneType
 
 import numpy as np
-from keras import backend, config
-
-from keras_lap.utils.layout import DATA_FORMATS
-from keras_lap.utils.names import check_choice
+from keras import backend
 
 WEIGHTINGS = ("gaussian", "softmax")
 GATINGS = ("score", None)
@@ -17,21 +14,6 @@ BASES = (None, "max", "avg", "first")
 # A window's weights are held at once.
 LARGEST_WINDOW = 2**20
 IMPLEMENTATIONS = ("auto", "fused", "reference")
-
-
-def standardize_data_format(data_format):
-    """Fills in Keras' own setting for `None` and checks the value.
-
-    Raises:
-        ValueError: If it is neither `"channels_last"` nor `"channels_first"`, in
-            whatever case.
-    """
-    if data_format is None:
-        return config.image_data_format()
-    if isinstance(data_format, str):
-        data_format = data_format.lower()
-    check_choice("data_format", data_format, DATA_FORMATS)
-    return data_format
 
 
 def standardize_sizes(name, value, rank):
@@ -185,24 +167,6 @@ def check_dtype(x):
             "Expected `x` to be of a float dtype. "
             f"Received: x.dtype={backend.standardize_dtype(x.dtype)}"
         )
-
-
-def compute_dtype(dtype):
-    """The dtype to compute in for features of `dtype`: float64 or float32.
-
-    Not `keras.backend.result_type`, which knows float64 on TensorFlow alone.
-    """
-    return "float64" if backend.standardize_dtype(dtype) == "float64" else "float32"
-
-
-def widest_dtype():
-    """float64, or float32 on JAX as long as `jax_enable_x64` is not set."""
-    if config.backend() == "jax":
-        import jax
-
-        if not jax.config.jax_enable_x64:
-            return "float32"
-    return "float64"
 
 
 def check_shapes(x_shape, scores_shape, alpha_shape, gate_shape=None):

@@ -14,12 +14,16 @@ from keras_lap.ops.arguments import (
     check_gate,
     check_shapes,
     check_sharpness,
-    compute_dtype,
-    standardize_data_format,
     standardize_window,
 )
 from keras_lap.ops.dispatch import implementation_for
-from keras_lap.utils.layout import channel_axis, from_channels_last, to_channels_last
+from keras_lap.utils.float_dtypes import compute_dtype
+from keras_lap.utils.layout import (
+    channel_axis,
+    from_channels_last,
+    standardize_data_format,
+    to_channels_last,
+)
 from keras_lap.utils.names import check_choice
 
 

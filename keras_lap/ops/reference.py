@@ -18,8 +18,8 @@ import numpy as np
 from keras import backend, config, ops
 
 from keras_lap.ops import windows
-from keras_lap.ops.arguments import compute_dtype
 from keras_lap.ops.repeats_border import repeats_border
+from keras_lap.utils.float_dtypes import compute_dtype
 
 
 def la_pool_reference(

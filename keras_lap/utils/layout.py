@@ -1,6 +1,25 @@
 """Which axes of maps are spatial, and which one holds their channels."""
 
+from keras import config
+
+from keras_lap.utils.names import check_choice
+
 DATA_FORMATS = ("channels_last", "channels_first")
+
+
+def standardize_data_format(data_format):
+    """Fills in Keras' own setting for `None` and checks the value.
+
+    Raises:
+        ValueError: If it is neither `"channels_last"` nor `"channels_first"`, in
+            whatever case.
+    """
+    if data_format is None:
+        return config.image_data_format()
+    if isinstance(data_format, str):
+        data_format = data_format.lower()
+    check_choice("data_format", data_format, DATA_FORMATS)
+    return data_format
 
 
 def channel_axis(data_format):

@@ -157,14 +157,17 @@ def test_arms_have_the_concepts_they_say():
     np.testing.assert_allclose(*outputs, rtol=1e-5)
 
 
-def test_the_first_layer_may_weigh_without_a_gate():
+@pytest.mark.parametrize(
+    ("does", "gating"), [("weighs", [None, "score"]), ("stays", ["score"])]
+)
+def test_the_first_layer_may_do_without_a_gate(does, gating):
     from study_grid.arms import ARMS
     from study_grid.networks import with_lap
     from study_grid.sets import SETS
 
-    arm = ARMS["LAP + masks, 5 %, first layer weighs"]
+    arm = ARMS[f"LAP + masks, 5 %, first layer {does}"]
     found = with_lap(small_network(), arm, SETS["clutter"])
-    assert [layer.gating for layer in lap_layers(found)] == [None, "score"]
+    assert [layer.gating for layer in lap_layers(found)] == gating
 
 
 def test_gates_are_open_at_once_where_an_arm_says_so():

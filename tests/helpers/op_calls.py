@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_lap.kernels import library
-from keras_lap.ops.arguments import compute_dtype
+from keras_lap.utils.float_dtypes import compute_dtype
 
 
 def inputs_of(case, upstream):

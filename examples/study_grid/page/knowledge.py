@@ -1,6 +1,6 @@
 """Question D: how much does a network have to be told?"""
 
-from study_grid.arms import KNOWLEDGE, ORIGINAL, ORIGINAL_TUNED
+from study_grid.arms import GATES, KNOWLEDGE, ORIGINAL, ORIGINAL_TUNED
 from study_grid.cell import TRAIN
 from study_grid.grid import KNOWLEDGE_FAMILY, KNOWLEDGE_SET
 from study_grid.page.draw_knowledge import draw_knowledge
@@ -19,7 +19,7 @@ SHARE, LIMIT = 0.05, 0.9
 JUDGED = next(
     arm
     for arm in KNOWLEDGE
-    if (arm.told, arm.share) == ("masks", SHARE) and arm.gates_first
+    if (arm.told, arm.share) == ("masks", SHARE) and arm.first == GATES
 )
 AIM = (
     f"masks of {100 * SHARE:g} % of the images lead under shift to {LIMIT:g} of the "
@@ -91,7 +91,7 @@ def section(results, sizes):
                     title: {
                         arm.share: shifted[arm.name]
                         for arm in KNOWLEDGE
-                        if arm.told == told and arm.gates_first
+                        if arm.told == told and arm.first == GATES
                     }
                     for told, title in WAYS.items()
                 },

@@ -1,6 +1,5 @@
 """Rows and curves, and how they are shown, stored and read."""
 
-import csv
 import math
 import textwrap
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ import numpy as np
 
 from keras_lap.evaluation.metric_result import MetricResult
 from keras_lap.utils.from_extra import from_extra
+from keras_lap.utils.write_csv import write_csv
 
 SAME_MODEL = "same model"
 TWO_MODELS = "LAP model against original model"
@@ -107,10 +107,7 @@ class Comparison:
         Args:
             path: File to write.
         """
-        with open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, FIELDS)
-            writer.writeheader()
-            writer.writerows(self.rows)
+        write_csv(path, FIELDS, self.rows)
 
     def to_markdown(self):
         """A string of one table per protocol: explainers in rows, metrics in columns.

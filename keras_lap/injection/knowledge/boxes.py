@@ -4,7 +4,7 @@ from keras import ops
 
 from keras_lap.injection.knowledge.doubt import Doubt, no_shares
 from keras_lap.injection.knowledge.kind import Kind
-from keras_lap.ops.arguments import widest_dtype
+from keras_lap.utils.float_dtypes import widest_dtype
 
 
 def _fit(boxes, layer):

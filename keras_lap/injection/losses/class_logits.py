@@ -4,7 +4,7 @@ import math
 
 from keras import ops
 
-from keras_lap.ops.arguments import compute_dtype
+from keras_lap.utils.float_dtypes import compute_dtype
 
 OUTPUTS = ("softmax", "sigmoid")
 # Smaller probabilities have no gradient. Its square is far from overflow in float32.

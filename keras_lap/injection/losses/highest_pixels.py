@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_lap.injection.are_in_order import are_in_order
-from keras_lap.ops.arguments import widest_dtype
+from keras_lap.utils.float_dtypes import widest_dtype
 
 
 def check_top_fraction(top_fraction):

@@ -9,7 +9,7 @@ from keras_lap.injection.losses.base_loss import must_implement
 from keras_lap.injection.losses.class_loss import ClassLoss
 from keras_lap.injection.losses.gaussian_blur import gaussian_blur
 from keras_lap.injection.losses.stop_uncounted_gradients import stop_uncounted_gradients
-from keras_lap.ops.arguments import compute_dtype
+from keras_lap.utils.float_dtypes import compute_dtype
 
 
 class PerturbationLoss(ClassLoss):

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from keras_lap.ops.arguments import widest_dtype
+from keras_lap.utils.float_dtypes import widest_dtype
 
 
 def even_cells(size):

@@ -5,7 +5,7 @@ import functools
 from keras import ops
 
 from keras_lap.injection.places.place_on_image import place_on_image
-from keras_lap.ops.arguments import compute_dtype
+from keras_lap.utils.float_dtypes import compute_dtype
 
 # Smaller scores count as this, and have no gradient: that of a root is infinite at 0.
 _SMALLEST = 1e-12

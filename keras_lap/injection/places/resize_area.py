@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_lap.injection.places.overlap import overlap
-from keras_lap.ops.arguments import widest_dtype
+from keras_lap.utils.float_dtypes import widest_dtype
 
 
 def resize_area(maps, cells):
