@@ -16,7 +16,7 @@ import keras_lap
 
 SOFTMAX, FEATURES = 1e-5, 1e-4
 # Converted by default as well; larger ones are planned so, as that takes seconds each.
-SMALL = ("MobileNetV3Small", "VGG16")
+SMALL = ("MobileNetV3Small",)
 POOLINGS = (
     layers.MaxPooling2D,
     layers.AveragePooling2D,
@@ -116,7 +116,7 @@ def large(*network):
             {"max_pooling": 4, "head": 1, "convolution": 4},
             {},
         ),
-        ("VGG16", 64, (5, 5), {"max_pooling": 5}, {}),
+        large("VGG16", 64, (5, 5), {"max_pooling": 5}, {}),
         large(
             "Xception",
             71,
