@@ -2,9 +2,9 @@
 
 import functools
 
-import keras
 import numpy as np
 
+from keras_lap.injection.fit_callback import FitCallback
 from keras_lap.injection.losses.standardize_losses import standardize_losses
 from keras_lap.injection.step.build_on_labels import let_models_build_on_labels
 from keras_lap.injection.step.knowledge_step import KnowledgeStep
@@ -23,7 +23,7 @@ from keras_lap.utils.warn import warn
 _ARGUMENTS = ("losses", "weights", "warmup", "balance", "layers", "class_concepts")
 
 
-class KnowledgeInjection(keras.callbacks.Callback):
+class KnowledgeInjection(FitCallback):
     """Adds knowledge losses on LAP layers to the training of any compiled model.
 
     `model.fit(dataset, callbacks=[KnowledgeInjection([...])])` trains on batches
@@ -184,6 +184,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
         self._strategy = None
         self._terms = None
         self._functions = {}
+        self._is_in_fit = False
         let_models_build_on_labels()
 
     def __setattr__(self, name, value):
@@ -206,21 +207,20 @@ class KnowledgeInjection(keras.callbacks.Callback):
                 self._terms = Terms(names, self.weights, self.warmup, self.balance)
                 self._watches = watches_of(self.losses)
             self._strategy, self._functions = strategy, {}
-        for watch in self._watches:
-            watch.reset()
+        if not self._is_in_fit:
+            self._warn_anew()
         self._step = KnowledgeStep(
             self._supervision,
             [loss.for_model(model) for loss in self.losses],
             self._terms,
             self._watches,
         )
-        self._is_first_step = True
-        self._is_in_fit = False
-        self._epochs_begun = 0
-        self._empty = set()
 
     def on_train_begin(self, logs=None):
-        self._is_in_fit = True
+        super().on_train_begin(logs)
+        self._warn_anew()
+        self._is_in_fit = self._is_first_step = True
+        self._epochs_begun = 0
 
     def on_epoch_begin(self, epoch, logs=None):
         self._terms.reset()
@@ -239,8 +239,9 @@ class KnowledgeInjection(keras.callbacks.Callback):
 
     def on_test_end(self, logs=None):
         self._warn()
-        if not self._is_in_fit:
+        if self.is_evaluated_alone:
             self._warn_of_nan(logs, [loss.name for loss in self.losses])
+        super().on_test_end(logs)
 
     def on_epoch_end(self, epoch, logs=None):
         self._warn()
@@ -248,6 +249,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
         self._warn_of_nan(logs, [*terms, *(f"val_{name}" for name in terms)])
 
     def on_train_end(self, logs=None):
+        self._is_in_fit = False
         layers = self._supervision.layers
         # Where fits have one epoch each, or gates begin to open, another `fit` goes on.
         if self._epochs_begun > 1 and 0 in gates_of(layers):
@@ -257,7 +259,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
         self._terms.reset()
 
     def on_train_batch_begin(self, batch, logs=None):
-        steps = self.params.get("steps")
+        steps = self.params_of_fit.get("steps")
         if steps:
             self._terms.warm_up(self._epoch + batch / steps)
         self._stand_in("train")
@@ -289,6 +291,12 @@ class KnowledgeInjection(keras.callbacks.Callback):
                 [v for each in (self._terms, *self._watches) for v in each.variables],
             )
         function.stand_in()
+
+    def _warn_anew(self):
+        """Forgets what has been warned of."""
+        self._empty = set()
+        for watch in self._watches:
+            watch.reset()
 
     def _warn(self):
         for watch in self._watches:

@@ -520,6 +520,25 @@ def test_warns_once_of_values_that_are_valid_and_misread(
     assert re.search(message, warning)
 
 
+def test_an_evaluation_in_between_does_not_warn_anew(x, label):
+    """Nor does it let a training forget how long it was."""
+    pooling = GlobalLAPooling2D(concepts=CLASSES, base="avg")
+    model = compiled(sequential(pooling))
+    y = {"label": label, "boxes": pixels()}
+    injection = KnowledgeInjection([BoxSupervision()])
+
+    def evaluate(model):
+        model.evaluate(x, y, verbose=0, callbacks=[injection])
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        evaluating = call_at("on_epoch_end", evaluate)
+        fit(model, x, y, [injection, evaluating], epochs=2)
+    said = [str(each.message) for each in caught]
+    for text in ("convert_format", "GateAnneal"):
+        assert len([each for each in said if text in each]) == 1
+
+
 def test_three_concepts_may_coincide_in_one_image(x, label):
     y = {"label": label, "mask": masks_of_three(alike=1, others=0)}
     assert warnings_of_values(make_model(), x, y, MaskSupervision(), False) == []
