@@ -7,6 +7,7 @@ import numpy as np
 from keras_lap.injection.fit_callback import FitCallback
 from keras_lap.injection.losses.standardize_losses import standardize_losses
 from keras_lap.injection.step.build_on_labels import let_models_build_on_labels
+from keras_lap.injection.step.has_own import has_own
 from keras_lap.injection.step.knowledge_step import KnowledgeStep
 from keras_lap.injection.step.replicas import scope_of, strategy_of
 from keras_lap.injection.step.step_function import StepFunction
@@ -20,6 +21,11 @@ from keras_lap.utils.class_concepts import standardize_class_concepts
 from keras_lap.utils.names import check_choice, listed
 from keras_lap.utils.warn import warn
 
+_UNRECORDED = (
+    ", or the model's own step has not recorded them, which has to call "
+    "`compute_loss`, and on JAX `stateless_compute_loss`, whose variables of metrics "
+    "it returns"
+)
 _ARGUMENTS = ("losses", "weights", "warmup", "balance", "layers", "class_concepts")
 
 
@@ -308,11 +314,13 @@ class KnowledgeInjection(FitCallback):
         empty = [name for name in names if np.isnan((logs or {}).get(name, 0))]
         self._empty.update(empty)
         if empty:
+            model = self._supervision.model
+            is_own = has_own(model, "train_step") or has_own(model, "test_step")
             warn(
                 f"The terms {empty} are NaN: no sample of the epoch held what they "
-                "need, or some held NaN. Look at the flags `valid`, at boxes, which "
-                "have to be shares of the image (top, left, bottom, right), at NaN in "
-                "masks, and at the validation data."
+                f"need, or some held NaN{_UNRECORDED if is_own else ''}. Look at the "
+                "flags `valid`, at boxes, which have to be shares of the image (top, "
+                "left, bottom, right), at NaN in masks, and at the validation data."
             )
 
     def _check_step(self, kind):

@@ -339,6 +339,24 @@ def test_a_step_of_ones_own_takes_the_terms(x, label, mask, targets):
     assert_close(seen, own + np.array([0, 0.5, 1]) * values, **ALLOWED)
 
 
+class OwnEvaluation(keras.Sequential):
+    """Is evaluated by a metric alone."""
+
+    def test_step(self, data):
+        x, y = data
+        return {"mean": keras.ops.mean(self(x, training=False))}
+
+
+@pytest.mark.filterwarnings("ignore:The terms")
+def test_an_evaluation_of_ones_own_without_knowledge_needs_no_loss(x, label, targets):
+    model = compiled(OwnEvaluation([keras.Input((SIZE, SIZE, 1)), *body()]))
+    injection = KnowledgeInjection([MaskSupervision()])
+    logs = first(fit(model, x, targets, [injection], validation_data=(x, label)))
+    assert_close(logs["val_mean"], 1 / CLASSES, **ALLOWED)
+    with pytest.raises(ValueError, match=r"(?s)Expected.*`compute_loss`.*Received"):
+        model.evaluate(x, targets, verbose=0, callbacks=[injection])
+
+
 INPUTS = {
     "by name": lambda image, _: {"image": image},
     "behind another": lambda image, number: [number, image],
