@@ -162,6 +162,23 @@ def two_outputs():
     return keras.Model(inputs, outputs)
 
 
+class MakesLayersLate(keras.Model):
+    def build(self, _):
+        self.pool = GlobalLAPooling2D(concepts=CLASSES)
+
+    def call(self, x):
+        return self.pool(x)
+
+
+def test_asks_to_build_a_model_that_makes_its_layers_late(x):
+    """On TensorFlow `fit` builds it no sooner than in its first step."""
+    model, injection = compiled(MakesLayersLate()), KnowledgeInjection([Presence()])
+    with pytest.raises(ValueError, match=r"(?s)Expected.*call.* on a batch.*Received"):
+        injection.set_model(model)
+    model(x)
+    injection.set_model(model)
+
+
 MASKS = [MaskSupervision()]
 REFUSED_FITS = {
     "no LAP layers": (sequential, {"losses": MASKS}, "model with LAP layers"),
