@@ -60,9 +60,10 @@ class KnowledgeInjection(FitCallback):
     Keras or its Kullback-Leibler divergence, whose classes exclude each other, the
     likeliest class is present too, even if it is below 0.5, and of an image with a
     class index of no class, such as the -1 of `ignore_class`, or with zeros for all
-    classes, it is not known what is present. With a single output, a label of 0.5 and more makes the concepts present. A
-    label that is a measurement, as in regression, says nothing of the kind, of which
-    the callback warns: give masks `(N, H, W, K)` then.
+    classes, it is not known what is present. With a single output, a label of 0.5 and
+    more makes the concepts present. A label that is a measurement, as in regression,
+    says nothing of the kind, of which the callback warns: give masks `(N, H, W, K)`
+    then.
 
     What is known of places is laid on the map of each layer by where its pixels lie in
     the image, which the graph of a Functional or Sequential model says. Inputs with

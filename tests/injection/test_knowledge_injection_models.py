@@ -359,7 +359,7 @@ class OwnEvaluation(keras.Sequential):
     """Is evaluated by a metric alone."""
 
     def test_step(self, data):
-        x, y = data
+        x, _ = data
         return {"mean": keras.ops.mean(self(x, training=False))}
 
 
