@@ -2,6 +2,7 @@
 
 import functools
 
+import keras
 import numpy as np
 
 from keras_lap.injection.fit_callback import FitCallback
@@ -143,8 +144,8 @@ class KnowledgeInjection(FitCallback):
         ValueError: If an argument is out of its range, the model has no LAP layers
             or none of the names in `layers`, the targets do not hold what the
             losses need or do not fit the images and layers, a loss has the name of
-            one of the model's own logs, or another `KnowledgeInjection` takes part in
-            the same `fit`.
+            one of the model's own logs, another `KnowledgeInjection` takes part in
+            the same `fit`, or Keras runs JAX with NNX.
 
     Example:
 
@@ -204,6 +205,7 @@ class KnowledgeInjection(FitCallback):
 
     def set_model(self, model):
         super().set_model(model)
+        _check_no_nnx()
         self._supervision = Supervision(model, self.layers, self.class_concepts)
         warn_of_moving_pixels(model, self.losses)
         warn_of_shared_layers(model, self._supervision.layers, self.losses)
@@ -334,6 +336,16 @@ class KnowledgeInjection(FitCallback):
                 f"`{kind}_on_batch` does, in its `on_{kind}_batch_begin`. List it "
                 "before KnowledgeInjection."
             )
+
+
+def _check_no_nnx():
+    """Raises a `ValueError` where Keras calls the steps of a model's class alone."""
+    if keras.config.backend() == "jax" and keras.config.is_nnx_enabled():
+        raise ValueError(
+            "Expected Keras without NNX, with which no callback can put knowledge into "
+            "the steps of a model. Received Keras with it: leave KERAS_NNX_ENABLED out "
+            "of the environment, and `nnx_enabled` out of keras.json."
+        )
 
 
 def _one_per_loss(name, numbers, losses):

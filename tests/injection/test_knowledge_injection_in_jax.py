@@ -64,6 +64,13 @@ def test_says_that_a_metric_has_to_carry_the_terms(x, targets):
         fit(made(NoMetrics), x, targets, [injection])
 
 
+def test_refuses_nnx(x, targets, monkeypatch):
+    monkeypatch.setattr(keras.config, "is_nnx_enabled", lambda: True)
+    injection = KnowledgeInjection([MaskSupervision()])
+    with pytest.raises(ValueError, match=r"(?s)Expected.*NNX.*Received.*KERAS_NNX_EN"):
+        fit(made(keras.Sequential), x, targets, [injection])
+
+
 class OwnStep(keras.Sequential):
     """A step that updates each metric by itself, as Keras' guide does."""
 
