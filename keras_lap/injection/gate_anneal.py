@@ -84,17 +84,18 @@ class GateAnneal(FitCallback):
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         layers = [layer for layer in lap_layers(self.model) if layer.base]
+        unbuilt = [layer.name for layer in layers if not layer.built]
+        if unbuilt or not (layers or self.model.built):
+            raise ValueError(
+                "Expected a built model: begin it with a `keras.Input`, or call it on "
+                "a batch. Received LAP layers that are not built, or not made yet: "
+                f"{unbuilt}"
+            )
         if not layers:
             raise ValueError(
                 "Expected a model with LAP layers that have a base branch to fade "
                 "out. Received a model without any: make one with "
                 "`keras_lap.convert(model)`, or leave GateAnneal out."
-            )
-        unbuilt = [layer.name for layer in layers if not layer.built]
-        if unbuilt:
-            raise ValueError(
-                "Expected a built model: begin it with a `keras.Input`. Received LAP "
-                f"layers that are not built yet: {unbuilt}"
             )
         self._layers = layers
         self._epoch, self._written = None, 0.0

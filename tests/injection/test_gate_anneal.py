@@ -369,9 +369,18 @@ def test_refuses_a_model_without_gates(model_layers):
         fit(model, [GateAnneal()])
 
 
-def test_refuses_a_model_that_is_not_built():
+class MakesLayersLate(keras.Model):
+    def build(self, _):
+        self.pool = GlobalLAPooling2D(base="max")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: keras.Sequential([GlobalLAPooling2D(base="max")]), MakesLayersLate],
+)
+def test_refuses_a_model_that_is_not_built(make):
     """On TensorFlow `fit` builds it no sooner than in its first step."""
     anneal = GateAnneal()
-    anneal.set_model(keras.Sequential([GlobalLAPooling2D(base="max"), layers.Dense(1)]))
+    anneal.set_model(make())
     with pytest.raises(ValueError, match=r"(?s)Expected.*built.*Received"):
         anneal.on_train_begin()
