@@ -59,8 +59,8 @@ def augmented(layers):
         ValueError: If a layer blends images or moves masks otherwise than images, if it
             is not known whether it moves pixels, it has another layout, or its
             `fill_value` is so large that masks are rounded away beside it, as may be
-            in float16 and bfloat16; and, when called, if a mask or boxes do not fit
-            the image.
+            in float16 and bfloat16; and, when called, if the image is one of several
+            inputs, or a mask or boxes do not fit it.
 
     Example:
 
@@ -76,6 +76,14 @@ def augmented(layers):
     steps = [_step(layer) for layer in _flat(layers)]
 
     def augment(image, targets, *sample_weight):
+        if isinstance(image, dict | tuple):
+            received = sorted(image) if isinstance(image, dict) else len(image)
+            raise ValueError(
+                "Expected an image (H, W, C), or a batch of them, as one tensor. "
+                f"Received a {type(image).__name__} of inputs: {received}. Call this "
+                "on the image alone, in a function of your own for `dataset.map` that "
+                "puts what else the model takes beside what comes back."
+            )
         for step in steps:
             image, targets = step(image, targets)
         return (image, targets, *sample_weight)
@@ -109,10 +117,14 @@ def _step(layer):
     for kind, reason in MASK_BREAKING.items():
         if isinstance(layer, kind):
             raise _refusal(layer, f"which {reason}")
+    if layer.data_format != "channels_last":
+        raise _refusal(
+            layer,
+            f"in the layout {layer.data_format!r}",
+            "Make it with data_format='channels_last'.",
+        )
     if not isinstance(layer, keras.layers.Resizing) and not moves_pixels(layer):
         return lambda image, targets: (layer(image, training=True), targets)
-    if layer.data_format != "channels_last":
-        raise _refusal(layer, f"in the layout {layer.data_format!r}")
     fill = _fill_of(layer)
     small = fill.dtype.type(_SMALL)
     if (small + fill) - fill != small:

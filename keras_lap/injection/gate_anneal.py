@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_lap.graph.lap_layers import lap_layers
 from keras_lap.injection.are_in_order import are_in_order
+from keras_lap.injection.fit_callback import FitCallback
 from keras_lap.layers.gate_warning import ClosedGateWarning, gates_of
 from keras_lap.utils.names import check_choice
 from keras_lap.utils.warn import warn
@@ -15,9 +16,11 @@ SCHEDULES = {
     "linear": lambda progress: progress,
     "cosine": lambda progress: (1 - math.cos(math.pi * progress)) / 2,
 }
+# By how much a gate of half precision may be rounded.
+_ROUNDING = 1e-2
 
 
-class GateAnneal(keras.callbacks.Callback):
+class GateAnneal(FitCallback):
     """Takes the gate of every LAP layer with a base branch from 0 to 1.
 
     At 0 a layer is the pooling that stood there before, at 1 it is LAP alone. The
@@ -29,6 +32,10 @@ class GateAnneal(keras.callbacks.Callback):
     A gate never closes: one that is open further than the schedule says stays as it
     is, so that a second `fit`, whose epochs count from zero again, goes on with what
     the first has led to. To start over, assign 0 to the gates of the layers.
+
+    After a training it warns of gates that were open further: list it behind callbacks
+    that bring back earlier weights then, as `EarlyStopping(restore_best_weights=True)`
+    does.
 
     Epochs are those of `fit`: in a loop of `fit(epochs=1)` each one is the first, and
     the gate never gets further than `value(1)`. Pass the loop's own count, as
@@ -73,44 +80,42 @@ class GateAnneal(keras.callbacks.Callback):
         self.start = start
         self.end = end
         self.schedule = schedule
-        self._layers = []
-
-    def set_model(self, model):
-        super().set_model(model)
-        # A training that failed never came to its end.
-        self._layers = []
 
     def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
         layers = [layer for layer in lap_layers(self.model) if layer.base]
+        unbuilt = [layer.name for layer in layers if not layer.built]
+        if unbuilt or not (layers or self.model.built):
+            raise ValueError(
+                "Expected a built model: begin it with a `keras.Input`, or call it on "
+                "a batch. Received LAP layers that are not built, or not made yet: "
+                f"{unbuilt}"
+            )
         if not layers:
             raise ValueError(
                 "Expected a model with LAP layers that have a base branch to fade "
                 "out. Received a model without any: make one with "
                 "`keras_lap.convert(model)`, or leave GateAnneal out."
             )
-        unbuilt = [layer.name for layer in layers if not layer.built]
-        if unbuilt:
-            raise ValueError(
-                "Expected a built model: begin it with a `keras.Input`. Received LAP "
-                f"layers that are not built yet: {unbuilt}"
-            )
         self._layers = layers
-        self._written = self._epoch = None
+        self._epoch, self._written = None, 0.0
 
     def on_epoch_begin(self, epoch, logs=None):
         if self._epoch is None:
             self._warn_of_early_end(epoch)
         self._epoch = epoch
+        # Another callback may have brought back earlier weights.
+        self._written = None
         self._write(epoch)
 
     def on_train_batch_end(self, batch, logs=None):
-        steps = self.params.get("steps")
+        steps = self.params_of_fit.get("steps")
         if steps:
             # The last of several steps at once may be one that there is not.
             self._write(self._epoch + min((batch + 1) / steps, 1))
 
     def on_test_begin(self, logs=None):
-        if self._layers:
+        if not self.is_evaluated_alone:
             # Validation sees what the epoch has led to.
             self._write(self._epoch + 1)
 
@@ -118,7 +123,17 @@ class GateAnneal(keras.callbacks.Callback):
         self._write(epoch + 1)
 
     def on_train_end(self, logs=None):
-        self._layers = []
+        lowest = min(gates_of(self._layers))
+        if lowest < self._written - _ROUNDING:
+            warn(
+                f"The gates were at {self._written:.3g} of 1, and the lowest is at "
+                f"{lowest:.3g} now: another callback has brought back earlier weights, "
+                "as `EarlyStopping(restore_best_weights=True)` does. As far as a gate "
+                "is closed, the base pooling decides, and maps show what the scores "
+                "would let through. Let it choose among epochs with open gates, as by "
+                f"its `start_from_epoch={math.ceil(self.end)}`.",
+                ClosedGateWarning,
+            )
 
     def value(self, epoch):
         """The gate at a (fractional) epoch, in `[0, 1]`."""
@@ -130,7 +145,7 @@ class GateAnneal(keras.callbacks.Callback):
         return SCHEDULES[self.schedule](progress)
 
     def _warn_of_early_end(self, epoch):
-        last = self.params.get("epochs", epoch)
+        last = self.params_of_fit.get("epochs", epoch)
         reached = max(self.value(last), min(gates_of(self._layers)))
         # A loop of fits of one epoch each goes on.
         if reached < 1 and last - epoch > 1:

@@ -5,8 +5,10 @@ import functools
 import keras
 import numpy as np
 
+from keras_lap.injection.fit_callback import FitCallback
 from keras_lap.injection.losses.standardize_losses import standardize_losses
 from keras_lap.injection.step.build_on_labels import let_models_build_on_labels
+from keras_lap.injection.step.has_own import has_own
 from keras_lap.injection.step.knowledge_step import KnowledgeStep
 from keras_lap.injection.step.replicas import scope_of, strategy_of
 from keras_lap.injection.step.step_function import StepFunction
@@ -20,10 +22,15 @@ from keras_lap.utils.class_concepts import standardize_class_concepts
 from keras_lap.utils.names import check_choice, listed
 from keras_lap.utils.warn import warn
 
+_UNRECORDED = (
+    ", or the model's own step has not recorded them, which has to call "
+    "`compute_loss`, and on JAX `stateless_compute_loss`, whose variables of metrics "
+    "it returns"
+)
 _ARGUMENTS = ("losses", "weights", "warmup", "balance", "layers", "class_concepts")
 
 
-class KnowledgeInjection(keras.callbacks.Callback):
+class KnowledgeInjection(FitCallback):
     """Adds knowledge losses on LAP layers to the training of any compiled model.
 
     `model.fit(dataset, callbacks=[KnowledgeInjection([...])])` trains on batches
@@ -49,14 +56,15 @@ class KnowledgeInjection(keras.callbacks.Callback):
       dict of such flags per kind. What is not valid is not read. A sample whose boxes
       are all padding, or whose attributes or areas are all unknown, needs no flag.
 
-    Labels with a value per class make those of 0.5 and more present. Where the model
-    is compiled with a categorical cross-entropy of Keras or its Kullback-Leibler
-    divergence, whose classes exclude each other, the likeliest class is present too,
-    even if it is below 0.5, and of an image with a class index of no class, such as
-    the -1 of `ignore_class`, or with zeros for all classes, it is not known what is
-    present. With a single output, a label of 0.5 and more makes the concepts present. A
-    label that is a measurement, as in regression, says nothing of the kind, of which
-    the callback warns: give masks `(N, H, W, K)` then.
+    Labels with a value per class make those of 0.5 and more present; what is negative
+    or NaN is not known. Where the model is compiled with a categorical cross-entropy of
+    Keras or its Kullback-Leibler divergence, whose classes exclude each other, the
+    likeliest class is present too, even if it is below 0.5, and of an image with a
+    class index of no class, such as the -1 of `ignore_class`, or with zeros for all
+    classes, it is not known what is present. With a single output, a label of 0.5 and
+    more makes the concepts present. A label that is a measurement, as in regression,
+    says nothing of the kind, of which the callback warns: give masks `(N, H, W, K)`
+    then.
 
     What is known of places is laid on the map of each layer by where its pixels lie in
     the image, which the graph of a Functional or Sequential model says. Inputs with
@@ -136,8 +144,8 @@ class KnowledgeInjection(keras.callbacks.Callback):
         ValueError: If an argument is out of its range, the model has no LAP layers
             or none of the names in `layers`, the targets do not hold what the
             losses need or do not fit the images and layers, a loss has the name of
-            one of the model's own logs, or another `KnowledgeInjection` takes part in
-            the same `fit`.
+            one of the model's own logs, another `KnowledgeInjection` takes part in
+            the same `fit`, or Keras runs JAX with NNX.
 
     Example:
 
@@ -184,6 +192,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
         self._strategy = None
         self._terms = None
         self._functions = {}
+        self._is_in_fit = False
         let_models_build_on_labels()
 
     def __setattr__(self, name, value):
@@ -196,6 +205,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
 
     def set_model(self, model):
         super().set_model(model)
+        _check_no_nnx()
         self._supervision = Supervision(model, self.layers, self.class_concepts)
         warn_of_moving_pixels(model, self.losses)
         warn_of_shared_layers(model, self._supervision.layers, self.losses)
@@ -206,21 +216,20 @@ class KnowledgeInjection(keras.callbacks.Callback):
                 self._terms = Terms(names, self.weights, self.warmup, self.balance)
                 self._watches = watches_of(self.losses)
             self._strategy, self._functions = strategy, {}
-        for watch in self._watches:
-            watch.reset()
+        if not self._is_in_fit:
+            self._warn_anew()
         self._step = KnowledgeStep(
             self._supervision,
             [loss.for_model(model) for loss in self.losses],
             self._terms,
             self._watches,
         )
-        self._is_first_step = True
-        self._is_in_fit = False
-        self._epochs_begun = 0
-        self._empty = set()
 
     def on_train_begin(self, logs=None):
-        self._is_in_fit = True
+        super().on_train_begin(logs)
+        self._warn_anew()
+        self._is_in_fit = self._is_first_step = True
+        self._epochs_begun = 0
 
     def on_epoch_begin(self, epoch, logs=None):
         self._terms.reset()
@@ -239,8 +248,9 @@ class KnowledgeInjection(keras.callbacks.Callback):
 
     def on_test_end(self, logs=None):
         self._warn()
-        if not self._is_in_fit:
+        if self.is_evaluated_alone:
             self._warn_of_nan(logs, [loss.name for loss in self.losses])
+        super().on_test_end(logs)
 
     def on_epoch_end(self, epoch, logs=None):
         self._warn()
@@ -248,6 +258,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
         self._warn_of_nan(logs, [*terms, *(f"val_{name}" for name in terms)])
 
     def on_train_end(self, logs=None):
+        self._is_in_fit = False
         layers = self._supervision.layers
         # Where fits have one epoch each, or gates begin to open, another `fit` goes on.
         if self._epochs_begun > 1 and 0 in gates_of(layers):
@@ -257,7 +268,7 @@ class KnowledgeInjection(keras.callbacks.Callback):
         self._terms.reset()
 
     def on_train_batch_begin(self, batch, logs=None):
-        steps = self.params.get("steps")
+        steps = self.params_of_fit.get("steps")
         if steps:
             self._terms.warm_up(self._epoch + batch / steps)
         self._stand_in("train")
@@ -290,6 +301,12 @@ class KnowledgeInjection(keras.callbacks.Callback):
             )
         function.stand_in()
 
+    def _warn_anew(self):
+        """Forgets what has been warned of."""
+        self._empty = set()
+        for watch in self._watches:
+            watch.reset()
+
     def _warn(self):
         for watch in self._watches:
             watch.warn()
@@ -300,11 +317,13 @@ class KnowledgeInjection(keras.callbacks.Callback):
         empty = [name for name in names if np.isnan((logs or {}).get(name, 0))]
         self._empty.update(empty)
         if empty:
+            model = self._supervision.model
+            is_own = has_own(model, "train_step") or has_own(model, "test_step")
             warn(
                 f"The terms {empty} are NaN: no sample of the epoch held what they "
-                "need, or some held NaN. Look at the flags `valid`, at boxes, which "
-                "have to be shares of the image (top, left, bottom, right), at NaN in "
-                "masks, and at the validation data."
+                f"need, or some held NaN{_UNRECORDED if is_own else ''}. Look at the "
+                "flags `valid`, at boxes, which have to be shares of the image (top, "
+                "left, bottom, right), at NaN in masks, and at the validation data."
             )
 
     def _check_step(self, kind):
@@ -317,6 +336,16 @@ class KnowledgeInjection(keras.callbacks.Callback):
                 f"`{kind}_on_batch` does, in its `on_{kind}_batch_begin`. List it "
                 "before KnowledgeInjection."
             )
+
+
+def _check_no_nnx():
+    """Raises a `ValueError` where Keras calls the steps of a model's class alone."""
+    if keras.config.backend() == "jax" and keras.config.is_nnx_enabled():
+        raise ValueError(
+            "Expected Keras without NNX, with which no callback can put knowledge into "
+            "the steps of a model. Received Keras with it: leave KERAS_NNX_ENABLED out "
+            "of the environment, and `nnx_enabled` out of keras.json."
+        )
 
 
 def _one_per_loss(name, numbers, losses):

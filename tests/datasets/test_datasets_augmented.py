@@ -303,6 +303,10 @@ def test_outside_of_a_data_set_and_made_inside_of_one():
         (layers.Cropping2D(2), "not known whether it moves pixels"),
         (layers.RandomFlip(data_format="channels_first"), "layout 'channels_first'"),
         (
+            layers.RandomContrast(0.1, data_format="channels_first"),
+            "layout 'channels_first'.*data_format='channels_last'",
+        ),
+        (
             layers.RandomRotation(0.1, fill_value=127.5, dtype="mixed_bfloat16"),
             "fills in 127.5.*bfloat16.*dtype='float32'",
         ),
@@ -324,6 +328,20 @@ def test_refusing_the_elastic_transform_is_still_right():
     images = np.stack([scene()[0]] * 8)
     moved = layer({"images": images, "segmentation_masks": images}, training=True)
     assert np.abs(moved["images"] - moved["segmentation_masks"]).max() > 100
+
+
+@pytest.mark.parametrize(
+    "inputs, received",
+    [
+        (lambda image: {"image": image, "age": 3.0}, r"dict of inputs: \['age', 'ima"),
+        (lambda image: (image, 3.0), "tuple of inputs: 2"),
+    ],
+    ids=["dict", "tuple"],
+)
+def test_an_image_among_other_inputs_is_refused(inputs, received):
+    image, targets = scene()
+    with pytest.raises(ValueError, match=f"Expected an image .*{received}"):
+        draw([layers.RandomFlip()], inputs(image), targets)
 
 
 def test_masks_of_another_size_are_refused():

@@ -234,6 +234,22 @@ def test_gates_rest_outside_of_training(model):
 
 
 @pytest.mark.torch_suffices
+def test_an_evaluation_during_training_leaves_the_schedule_as_it_is(model):
+    anneal, seen = GateAnneal(0, 2, "linear"), []
+
+    def evaluate(*_, **__):
+        options = {"batch_size": len(X), "verbose": 0, "callbacks": [anneal]}
+        model.evaluate(X, Y, **options)
+        seen.append(gates(model)[0])
+
+    hooks = ("on_train_batch_end", "on_epoch_end")
+    evaluating = keras.callbacks.LambdaCallback(**dict.fromkeys(hooks, evaluate))
+    fit(model, [anneal, evaluating], epochs=2)
+    expected = [0.125, 0.25, 0.375, 0.5, 0.5, 0.625, 0.75, 0.875, 1, 1]
+    np.testing.assert_allclose(seen, expected)
+
+
+@pytest.mark.torch_suffices
 def test_what_others_save_at_the_end_of_an_epoch_is_as_it_will_be(model):
     saved = []
     save = keras.callbacks.LambdaCallback(
@@ -267,6 +283,36 @@ def test_a_gate_that_is_open_stays_open(model):
     for name in ("first", "last"):
         model.get_layer(name).gate.assign(0)
     assert record_fit(model, anneal).training == [0, 0.125, 0.25, 0.375]
+
+
+@pytest.mark.filterwarnings("ignore:The gates were")
+@pytest.mark.torch_suffices
+def test_earlier_weights_are_brought_to_the_schedule_again(model):
+    def load(epoch, logs):
+        for name in ("first", "last"):
+            model.get_layer(name).gate.assign(0)
+
+    anneal, recorder = GateAnneal(0, 1), Recorder()
+    loading = keras.callbacks.LambdaCallback(on_epoch_end=load)
+    fit(model, [anneal, loading, recorder], epochs=3)
+    assert recorder.training[STEPS:] == [1] * 2 * STEPS
+
+
+@pytest.mark.parametrize("end, warns", [(2, True), (1, False)])
+@pytest.mark.torch_suffices
+def test_warns_of_gates_that_earlier_weights_have_closed(model, end, warns):
+    # Nothing is learned of zeros, so the first epoch is the best.
+    earlier = keras.callbacks.EarlyStopping("loss", restore_best_weights=True)
+    model.get_layer("last").gate.assign(1)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ClosedGateWarning)
+        fit(model, [earlier, GateAnneal(0, end, "linear")], epochs=2)
+    assert gates(model) == [1 / end, 1]
+    said = [str(each.message) for each in caught]
+    assert len(said) == warns
+    for message in said:
+        assert "were at 1 of 1, and the lowest is at 0.5" in message
+        assert "start_from_epoch=2" in message
 
 
 @keras.saving.register_keras_serializable("keras_lap_tests")
@@ -323,9 +369,18 @@ def test_refuses_a_model_without_gates(model_layers):
         fit(model, [GateAnneal()])
 
 
-def test_refuses_a_model_that_is_not_built():
+class MakesLayersLate(keras.Model):
+    def build(self, _):
+        self.pool = GlobalLAPooling2D(base="max")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: keras.Sequential([GlobalLAPooling2D(base="max")]), MakesLayersLate],
+)
+def test_refuses_a_model_that_is_not_built(make):
     """On TensorFlow `fit` builds it no sooner than in its first step."""
     anneal = GateAnneal()
-    anneal.set_model(keras.Sequential([GlobalLAPooling2D(base="max"), layers.Dense(1)]))
+    anneal.set_model(make())
     with pytest.raises(ValueError, match=r"(?s)Expected.*built.*Received"):
         anneal.on_train_begin()

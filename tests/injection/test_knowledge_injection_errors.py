@@ -162,6 +162,23 @@ def two_outputs():
     return keras.Model(inputs, outputs)
 
 
+class MakesLayersLate(keras.Model):
+    def build(self, _):
+        self.pool = GlobalLAPooling2D(concepts=CLASSES)
+
+    def call(self, x):
+        return self.pool(x)
+
+
+def test_asks_to_build_a_model_that_makes_its_layers_late(x):
+    """On TensorFlow `fit` builds it no sooner than in its first step."""
+    model, injection = compiled(MakesLayersLate()), KnowledgeInjection([Presence()])
+    with pytest.raises(ValueError, match=r"(?s)Expected.*call.* on a batch.*Received"):
+        injection.set_model(model)
+    model(x)
+    injection.set_model(model)
+
+
 MASKS = [MaskSupervision()]
 REFUSED_FITS = {
     "no LAP layers": (sequential, {"losses": MASKS}, "model with LAP layers"),
@@ -518,6 +535,25 @@ def test_warns_once_of_values_that_are_valid_and_misread(
         model, x, shares, loss, False, epochs=2, validation_data=validation
     )
     assert re.search(message, warning)
+
+
+def test_an_evaluation_in_between_does_not_warn_anew(x, label):
+    """Nor does it let a training forget how long it was."""
+    pooling = GlobalLAPooling2D(concepts=CLASSES, base="avg")
+    model = compiled(sequential(pooling))
+    y = {"label": label, "boxes": pixels()}
+    injection = KnowledgeInjection([BoxSupervision()])
+
+    def evaluate(model):
+        model.evaluate(x, y, verbose=0, callbacks=[injection])
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        evaluating = call_at("on_epoch_end", evaluate)
+        fit(model, x, y, [injection, evaluating], epochs=2)
+    said = [str(each.message) for each in caught]
+    for text in ("convert_format", "GateAnneal"):
+        assert len([each for each in said if text in each]) == 1
 
 
 def test_three_concepts_may_coincide_in_one_image(x, label):

@@ -214,8 +214,23 @@ class TwoPasses(keras.Model):
         return super().train_step(*arguments)
 
 
+class AsksATeacher(keras.Model):
+    """A functional model whose steps look at what another network makes of images."""
+
+    teachers = ()
+
+    def train_step(self, *arguments):
+        *_, (x, _) = arguments
+        for teacher in self.teachers:
+            teacher(x)
+        return super().train_step(*arguments)
+
+
+@pytest.mark.parametrize("kind", [TwoPasses, AsksATeacher])
 @pytest.mark.parametrize("shared", [False, True])
-def test_every_pass_of_a_step_has_its_masks_in_place(x, label, shared):
+def test_every_pass_of_a_step_has_its_masks_in_place(
+    x, label, shared, kind, monkeypatch
+):
     x, mask = 30 * x, np.zeros((SAMPLES, SIZE, SIZE))
     mask[..., :4] = 1
     targets = {"label": label, "mask": mask}
@@ -230,9 +245,10 @@ def test_every_pass_of_a_step_has_its_masks_in_place(x, label, shared):
         outputs = layers.Dense(CLASSES, activation="softmax")(features)
         return compiled(kind(inputs, outputs))
 
+    monkeypatch.setattr(AsksATeacher, "teachers", [make(keras.Model)])
     once, twice = (
-        first(fit(make(kind), x, targets, [KnowledgeInjection([MaskSupervision()])]))
-        for kind in (keras.Model, TwoPasses)
+        first(fit(make(each), x, targets, [KnowledgeInjection([MaskSupervision()])]))
+        for each in (keras.Model, kind)
     )
     assert_close(twice["mask_supervision"], once["mask_supervision"], **ALLOWED)
 
@@ -337,6 +353,24 @@ def test_a_step_of_ones_own_takes_the_terms(x, label, mask, targets):
     injection = KnowledgeInjection([term], warmup=2)
     fit(model, x, targets, [injection, record], epochs=3)
     assert_close(seen, own + np.array([0, 0.5, 1]) * values, **ALLOWED)
+
+
+class OwnEvaluation(keras.Sequential):
+    """Is evaluated by a metric alone."""
+
+    def test_step(self, data):
+        x, _ = data
+        return {"mean": keras.ops.mean(self(x, training=False))}
+
+
+@pytest.mark.filterwarnings("ignore:The terms")
+def test_an_evaluation_of_ones_own_without_knowledge_needs_no_loss(x, label, targets):
+    model = compiled(OwnEvaluation([keras.Input((SIZE, SIZE, 1)), *body()]))
+    injection = KnowledgeInjection([MaskSupervision()])
+    logs = first(fit(model, x, targets, [injection], validation_data=(x, label)))
+    assert_close(logs["val_mean"], 1 / CLASSES, **ALLOWED)
+    with pytest.raises(ValueError, match=r"(?s)Expected.*`compute_loss`.*Received"):
+        model.evaluate(x, targets, verbose=0, callbacks=[injection])
 
 
 INPUTS = {

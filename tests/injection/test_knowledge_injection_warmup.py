@@ -77,6 +77,22 @@ def test_evaluation_takes_the_whole_weight(x, label, mask, targets):
     assert_close(logs["loss"], whole.mean(), **ALLOWED)
 
 
+@pytest.mark.torch_suffices
+def test_weights_grow_on_beside_evaluations_by_others(x, targets):
+    """Which have another number of steps."""
+    histories = []
+    for times in (0, 1):
+        injection = KnowledgeInjection([MaskSupervision()], warmup=2)
+
+        def evaluate(model, injection=injection):
+            model.evaluate(x, targets, SAMPLES, verbose=0, callbacks=[injection])
+
+        callbacks = [injection, *[call_at("on_epoch_end", evaluate)] * times]
+        history = fit(make_model(), x, targets, callbacks, batch_size=2, epochs=2)
+        histories.append(history)
+    assert histories[0] == histories[1]
+
+
 @traced
 def test_growing_weights_are_traced_once(x, targets):
     traced = TracedLoss()

@@ -155,7 +155,9 @@ SOFT_LABELS = {
     "two alike": ([0.4, 0.4, 0.2], [1, 1, 0], [0, 0, 0]),
     "all alike": ([1 / 3] * 3, [-1, -1, -1], [0, 0, 0]),
     "none": ([0, 0, 0], [-1, -1, -1], [0, 0, 0]),
-    "not known": ([np.nan] * 3, [-1, -1, -1], [0, 0, 0]),
+    "not known": ([np.nan] * 3, [-1, -1, -1], [-1, -1, -1]),
+    "one not known": ([0, 1, np.nan], [0, 1, 0], [0, 1, -1]),
+    "one negative": ([0, 1, -1], [0, 1, 0], [0, 1, -1]),
     "several": ([1, 1, 0], [1, 1, 0], [1, 1, 0]),
 }
 
@@ -177,9 +179,10 @@ def test_the_likeliest_of_classes_that_exclude_each_other_is_present(
 
 
 def test_a_concept_of_several_present_classes_is_present_once():
-    label = [[1, 1, 0], [0, 0, 0], [1, 0, 1]]
+    """It is not known where one of them is not, and none is known to be there."""
+    label = [[1, 1, 0], [0, 0, 0], [1, 0, 1], [1, -1, 0], [-1, 0, 0]]
     matrix = [[1, 0], [1, 1], [0, 0]]
-    expected = [[1, 1], [0, 0], [1, 0]]
+    expected = [[1, 1], [0, 0], [1, 0], [1, -1], [-1, 0]]
     assert_close(present_concepts(np.array(label), matrix), expected, 0, 0)
 
 

@@ -14,13 +14,13 @@ def present_concepts(label, class_concepts, outputs=None):
     Args:
         label: Class indices `(N,)` or `(N, 1)`, of which those of no class, such as
             -1, name nothing, or one-hot or multi-hot `(N, classes)`, where a class is
-            present from a value of 0.5. With a single class, zeros and ones `(N,)` or
-            `(N, 1)`.
+            present from a value of 0.5, and not known at a negative one or NaN. With a
+            single class, zeros and ones `(N,)` or `(N, 1)`, where -1 is as 0.
         class_concepts: Array `(classes, K)` of zeros and ones.
         outputs: As `compiled_outputs` returns it. With `"softmax"` the likeliest class
             of a row is present too, be it below 0.5. And there is a class in each
             image, so an index of none is one not known, and so is a row of which no
-            class is likelier than the others.
+            class is likelier than the others, while -1 in a row is as 0.
 
     Returns:
         float32 tensor `(N, K)`; 1 present, 0 absent, -1 unknown.
@@ -40,8 +40,10 @@ def present_concepts(label, class_concepts, outputs=None):
     is_flat = len(shape) == 1 or shape[1:] == (1,)
     if is_flat and classes == 1:
         label, shape = ops.reshape(label, (-1, 1)), (shape[0], 1)
-    if len(shape) == 2 and shape[1] == classes:
-        chosen = _chosen(ops.cast(label, "float32"), outputs)
+    is_row = len(shape) == 2 and shape[1] == classes
+    if is_row:
+        label = ops.cast(label, "float32")
+        chosen = _chosen(label, outputs)
     elif is_flat:
         index = ops.reshape(ops.cast(label, "int32"), (-1, 1))
         chosen = ops.equal(index, ops.arange(classes))
@@ -51,11 +53,16 @@ def present_concepts(label, class_concepts, outputs=None):
             f"Received shape: {shape}"
         )
     present = ops.minimum(ops.matmul(ops.cast(chosen, "float32"), matrix), 1.0)
-    if outputs != "softmax":
+    if outputs == "softmax":
+        # Losses can ignore images without a class.
+        is_unknown = ~ops.any(chosen, axis=-1, keepdims=True)
+    elif is_row and classes > 1:
+        # Of a concept with several classes, one that is there is enough.
+        unknown = ops.cast(~(label >= 0), "float32")
+        is_unknown = (ops.matmul(unknown, matrix) > 0) & (present == 0)
+    else:
         return present
-    # Losses can ignore images without a class.
-    is_known = ops.any(chosen, axis=-1, keepdims=True)
-    return ops.where(is_known, present, -1.0)
+    return ops.where(is_unknown, -1.0, present)
 
 
 def _chosen(values, outputs):

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_lap.injection.knowledge import ImageKnowledge, present_concepts
 from keras_lap.injection.places.label_map import label_map
+from keras_lap.injection.step.check_has_weights import check_has_weights
 from keras_lap.injection.step.image_batch import ImageBatch
 from keras_lap.injection.step.single_output import single_output
 from keras_lap.layers import score_tape
@@ -102,11 +103,20 @@ class ForwardPass:
 
         Returns:
             Tensor `(N, classes)`.
+
+        Raises:
+            ValueError: If the step does not give the model its weights.
         """
+        check_has_weights(self._model)
         inputs = self._batch.for_model(images)
         with score_tape():
             return single_output(self._model(inputs, training=False))
 
     def input_gradient(self, explained):
-        """Gradient of the sum of `explained(predictions)` by the images."""
+        """Gradient of the sum of `explained(predictions)` by the images.
+
+        Raises:
+            ValueError: If the step does not give the model its weights.
+        """
+        check_has_weights(self._model)
         return self._tape.gradient(explained, single_output(self.predictions))

@@ -64,7 +64,8 @@ class KnowledgeStep:
                     )
                 finally:
                     _current_run.reset(token)
-            if current.calls is None:
+            # Without knowledge, an evaluation may be of metrics alone.
+            if current.calls is None and (is_training or knowledge.given):
                 raise ValueError(
                     "Expected a model whose steps call `compute_loss`, into which the "
                     f"knowledge goes. Received {model.name!r} of type "

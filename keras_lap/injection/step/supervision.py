@@ -43,7 +43,9 @@ class Supervision:
 
     def __init__(self, model, names, class_concepts):
         self.model = model
-        self.layers = _choose_layers(model, names)
+        pooling = lap_layers(model)
+        self._own = {id(layer) for layer in pooling}
+        self.layers = _choose_layers(model, names, pooling)
         check_not_recomputed(model, self.layers)
         self.data_format = data_format_of(model)
         self.outputs = compiled_outputs(model)
@@ -54,7 +56,8 @@ class Supervision:
         """What a step has computed, with the knowledge fitted to it.
 
         Args:
-            records: The `ScoreRecord`s of the step.
+            records: The `ScoreRecord`s of the step, in which other networks may have
+                taken part.
             inputs: What the model was called on.
             predictions: What it gave.
             knowledge: A `Knowledge`.
@@ -66,6 +69,7 @@ class Supervision:
         Raises:
             ValueError: If the step has not called the layers.
         """
+        records = [record for record in records if id(record.layer) in self._own]
         with score_tape(), _readable(self.model):
             # Following the model may call layers on placeholders.
             cells = layer_cells(
@@ -140,9 +144,14 @@ def _readable(model):
         yield
 
 
-def _choose_layers(model, names):
-    pooling = lap_layers(model)
+def _choose_layers(model, names, pooling):
     found = [layer for layer in pooling if layer.head is not None]
+    if not found and not model.built:
+        raise ValueError(
+            "Expected a model whose LAP layers are there before the training begins: "
+            f"build it first, by calling it on a batch. Received: {model.name!r}, "
+            "which is not built and has no LAP layers that score concepts"
+        )
     if not found:
         scoreless = [layer.name for layer in pooling]
         received = f"LAP layers that score none: {scoreless}" if scoreless else "none"

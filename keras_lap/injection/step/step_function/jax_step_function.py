@@ -1,6 +1,7 @@
 """Steps with something added to them, where a step returns the new state."""
 
 import contextlib
+import types
 
 import keras
 
@@ -11,8 +12,11 @@ from keras_lap.injection.step.step_function.base_step_function import BaseStepFu
 class StepFunction(BaseStepFunction):
     """The `BaseStepFunction` of JAX.
 
-    What the terms change travels with the values of the model's metrics, the last
-    part of the state.
+    What the terms change travels with the values of one of the model's metrics, in
+    the last part of the state.
+
+    Raises:
+        ValueError: If the model has no metric that can carry it.
     """
 
     def _make_step(self, own):
@@ -38,9 +42,22 @@ class StepFunction(BaseStepFunction):
 
     @contextlib.contextmanager
     def _at_work(self):
-        passengers = [*self._model._metrics, _Passenger(self._variables)]
-        with super()._at_work(), replaced(self._model, _metrics=passengers):
+        carrier = self._carrier()
+        inside = [*carrier._metrics, types.SimpleNamespace(variables=self._variables)]
+        with super()._at_work(), replaced(carrier, _metrics=inside):
             yield
+
+    def _carrier(self):
+        """A metric of the model whose variables are all that it holds."""
+        own = keras.metrics.Metric.variables
+        for metric in self._model.metrics:
+            if type(metric).variables is own:
+                return metric
+        raise ValueError(
+            "Expected a model with a metric, beside whose values those of the terms "
+            f"travel on JAX. Received {self._model.name!r}, whose own `metrics` have "
+            "none: let them hold a `keras.metrics.Mean`."
+        )
 
     def __call__(self, state, iterator):
         try:
@@ -90,18 +107,3 @@ class StepFunction(BaseStepFunction):
         every = self._model.metrics_variables
         start = next(i for i, variable in enumerate(every) if variable is ours[0])
         return slice(start, start + len(ours))
-
-
-class _Passenger(keras.metrics.Metric):
-    """Makes variables part of a model's state, and adds nothing to its logs."""
-
-    def __init__(self, variables):
-        super().__init__(name="knowledge_injection")
-        self._passengers = variables
-
-    @property
-    def variables(self):
-        return self._passengers
-
-    def result(self):
-        return {}
