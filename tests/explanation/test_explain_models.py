@@ -130,6 +130,17 @@ def test_images_of_any_size_where_the_model_leaves_it_open(rng):
         assert maps_of(model, rng.random((1, *size, 3))).shape == (1, *size, 1)
 
 
+def test_a_batch_size_of_the_model_is_no_number_of_images(rng):
+    inputs = keras.Input((8, 8, 3), batch_size=4)
+    model = keras.Model(inputs, GlobalLAPooling2D(concepts=2)(inputs))
+    images = rng.random((6, 8, 8, 3), "float32")
+    whole = explain(model, images)
+    expected = ops.convert_to_numpy(model(images))
+    np.testing.assert_allclose(whole.predictions, expected, rtol=1e-6)
+    in_batches = maps_of(model, images, batch_size=4)
+    np.testing.assert_allclose(in_batches, whole.maps, rtol=1e-6)
+
+
 def test_layers_without_concepts_are_left_out(rng):
     images = rng.random((1, 8, 8, 3))
     features = LAPooling2D(2, scores="features", gating=None, name="plain")
