@@ -191,6 +191,7 @@ def explain(
             )
             concepts = reader.indices(concepts, concept_names)
             check_labels(targets.get("labels"), seen.predictions)
+            kept["maps"].check((*seen.images.shape[:3], len(concepts)), "float32")
         if source.images is None:
             kept["images"].add(seen.images)
         if "labels" not in targets:
