@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops, tree
 
+from keras_lap.classifier.element_count import element_count
 from keras_lap.classifier.image_and_targets import image_and_targets
 from keras_lap.classifier.labels import are_of_outputs, standardize_labels
 from keras_lap.classifier.model_inputs import are_inputs, arrays_of, images_of
@@ -205,18 +206,30 @@ def _of_dataset(dataset, taken, batch_size):
         inputs, _ = image_and_targets(dataset.element_spec)
         if max(spec.shape.rank or 0 for spec in tree.flatten(inputs)) == 3:
             dataset = dataset.batch(batch_size)
-        batch_count = int(dataset.cardinality())
-        if batch_count == -1:
-            raise ValueError(
-                "Expected a data set that ends. Received: one that repeats forever. "
-                "Take as many batches as you want with `dataset.take(n)`."
-            )
+        batch_count = element_count(dataset)
+        dataset = _of_one_size(dataset)
     return ImageSource(
         batches=(_batch(element, taken) for element in dataset),
-        batch_count=batch_count if batch_count and batch_count > 0 else None,
+        batch_count=batch_count or None,
         files=files,
         class_names=class_names,
     )
+
+
+def _of_one_size(dataset):
+    """The batches of a `tf.data.Dataset`, whose samples need to be of one size."""
+    from tensorflow.errors import InvalidArgumentError
+
+    try:
+        yield from dataset
+    except InvalidArgumentError as error:
+        if "tensors with different shapes" not in error.message:
+            raise
+        raise ValueError(
+            "Expected images of one size, and masks likewise. Received a data set of "
+            f"several: {error.message} Resize them, or explain those of each size in a "
+            "call of their own."
+        ) from error
 
 
 def _strings(dataset, attribute):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_lap.classifier.element_count import element_count
 from keras_lap.classifier.image_and_targets import image_and_targets
 from keras_lap.classifier.labels import (
     are_of_outputs,
@@ -61,7 +62,7 @@ class SamplesToCompare:
         Raises:
             TypeError: If it is a path.
             ValueError: If there is no image, or another input beside it, or numbers,
-                ranks or the shape of `"box_concepts"` do not fit.
+                ranks or shapes do not fit, or a data set never ends.
         """
         if isinstance(dataset, str | os.PathLike):
             raise TypeError(
@@ -164,6 +165,8 @@ class SamplesToCompare:
 
 def _joined(elements):
     """The dict of arrays of an iterable of batches or of single samples."""
+    # One without an end would fill the memory.
+    element_count(elements)
     parts = {}
     for element in elements:
         for name, values in _known(_named(element)).items():
@@ -184,6 +187,14 @@ def _joined(elements):
     for name in {"boxes", "box_concepts"} & {*parts}:
         most = max(rows.shape[1] for rows in parts[name])
         parts[name] = [_filled_up(rows, most) for rows in parts[name]]
+    for name, arrays in parts.items():
+        shapes = dict.fromkeys(array.shape[1:] for array in arrays)
+        if len(shapes) > 1:
+            raise ValueError(
+                f"Expected {name!r} of one shape in all samples. "
+                f"Received: {', '.join(map(str, shapes))}. "
+                "Resize them, or compare on those of each size in a call of their own."
+            )
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
 
