@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops, tree
 
 from keras_lap.classifier.element_count import element_count
+from keras_lap.classifier.elements_of import elements_of
 from keras_lap.classifier.image_and_targets import image_and_targets
 from keras_lap.classifier.labels import are_of_outputs, standardize_labels
 from keras_lap.classifier.model_inputs import are_inputs, arrays_of, images_of
@@ -207,29 +208,12 @@ def _of_dataset(dataset, taken, batch_size):
         if max(spec.shape.rank or 0 for spec in tree.flatten(inputs)) == 3:
             dataset = dataset.batch(batch_size)
         batch_count = element_count(dataset)
-        dataset = _of_one_size(dataset)
     return ImageSource(
-        batches=(_batch(element, taken) for element in dataset),
+        batches=(_batch(element, taken) for element in elements_of(dataset)),
         batch_count=batch_count or None,
         files=files,
         class_names=class_names,
     )
-
-
-def _of_one_size(dataset):
-    """The batches of a `tf.data.Dataset`, whose samples need to be of one size."""
-    from tensorflow.errors import InvalidArgumentError
-
-    try:
-        yield from dataset
-    except InvalidArgumentError as error:
-        if "tensors with different shapes" not in error.message:
-            raise
-        raise ValueError(
-            "Expected images of one size, and masks likewise. Received a data set of "
-            f"several: {error.message} Resize them, or explain those of each size in a "
-            "call of their own."
-        ) from error
 
 
 def _strings(dataset, attribute):

@@ -406,7 +406,7 @@ def test_images_of_several_sizes_are_refused():
         lambda: (np.ones(size[1:]) for size in sizes),
         output_signature=tf.TensorSpec((None, None, 3)),
     )
-    with pytest.raises(ValueError, match=r"images of one size.*\[12,16,3\].*Resize"):
+    with pytest.raises(ValueError, match=r"images of one size.*\[12,16,3\]"):
         explain(model, images)
 
 

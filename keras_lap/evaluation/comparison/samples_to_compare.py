@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_lap.classifier.element_count import element_count
+from keras_lap.classifier.elements_of import elements_of
 from keras_lap.classifier.image_and_targets import image_and_targets
 from keras_lap.classifier.labels import (
     are_of_outputs,
@@ -16,6 +17,7 @@ from keras_lap.classifier.labels import (
 from keras_lap.classifier.model_inputs import are_inputs
 from keras_lap.classifier.standardize_masks import masks_of_concepts
 from keras_lap.utils.layout import height_and_width
+from keras_lap.utils.names import some_of_many
 from keras_lap.utils.to_numpy import to_numpy
 
 NAMES = ("image", "label", "mask", "boxes", "box_concepts")
@@ -168,7 +170,7 @@ def _joined(elements):
     # One without an end would fill the memory.
     element_count(elements)
     parts = {}
-    for element in elements:
+    for element in elements_of(elements):
         for name, values in _known(_named(element)).items():
             parts.setdefault(name, []).append(values)
     if not parts:
@@ -190,12 +192,15 @@ def _joined(elements):
     for name, arrays in parts.items():
         shapes = dict.fromkeys(array.shape[1:] for array in arrays)
         if len(shapes) > 1:
-            raise ValueError(
-                f"Expected {name!r} of one shape in all samples. "
-                f"Received: {', '.join(map(str, shapes))}. "
-                "Resize them, or compare on those of each size in a call of their own."
-            )
+            raise _several_shapes(name, some_of_many(shapes, 3))
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def _several_shapes(name, received):
+    return ValueError(
+        f"Expected {name!r} of one shape in all samples. Received: {received}. Resize "
+        "them, or compare on those of each size in a call of their own."
+    )
 
 
 def _is_pair(dataset):
@@ -234,8 +239,17 @@ def _known(sample):
         del given["label"]
     given |= {flag: valid.get(name) for name, flag in _FLAGS.items()}
     return {
-        name: to_numpy(values) for name, values in given.items() if values is not None
+        name: _array(name, values)
+        for name, values in given.items()
+        if values is not None
     }
+
+
+def _array(name, values):
+    try:
+        return to_numpy(values)
+    except ValueError as error:
+        raise _several_shapes(name, "a list of several") from error
 
 
 def _standardize_box_concepts(given, boxes, labels):
