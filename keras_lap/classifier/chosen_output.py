@@ -43,6 +43,26 @@ def chosen_output(model, outputs, output=None):
     return [*named.values()][place]
 
 
+def output_index(model, output=None):
+    """The index of one of a model's outputs among all tensors that its graph gives.
+
+    Args:
+        model: A `keras.Model`.
+        output: Name or index of one of them, by default the first.
+
+    Returns:
+        The index in the graph's `outputs`; `None` if there is no graph.
+
+    Raises:
+        ValueError: If there is no such output.
+    """
+    functional = functional_of(model)
+    if functional is None:
+        return None
+    chosen = chosen_output(model, functional.output, output)
+    return next(at for at, each in enumerate(functional.outputs) if each is chosen)
+
+
 def warn_of_first_output(model, outputs, output=None):
     """Warns if a model has several outputs and none of them is chosen.
 

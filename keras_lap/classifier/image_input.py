@@ -66,7 +66,8 @@ class ImageInput:
                 f"{model.name!r} with {len(shapes)} inputs of shapes {shapes}. Wrap it "
                 "in a model that takes one and makes the others itself."
             )
-        shape = (images or shapes)[0]
+        # Keras takes any number of images, also where a batch has a size of its own.
+        shape = (None, *(images or shapes)[0][1:])
         return cls(model.name, shape, data_format, count=len(shapes))
 
     @property

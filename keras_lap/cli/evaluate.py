@@ -5,9 +5,11 @@ import pathlib
 import warnings
 
 import keras_lap
+from keras_lap.classifier.gives_logits import gives_logits
 from keras_lap.classifier.image_input import ImageInput
 from keras_lap.classifier.standardize_masks import standardize_masks
 from keras_lap.cli.command import Command
+from keras_lap.cli.evenly_spaced import evenly_spaced
 from keras_lap.cli.explainer_arguments import (
     add_explainer_arguments,
     concept_of_each_class,
@@ -25,12 +27,15 @@ from keras_lap.cli.read_data import check_data, read_data
 from keras_lap.cli.verbosity import verbosity
 from keras_lap.evaluation.outputs import class_scores
 from keras_lap.explanation import Explanation
+from keras_lap.explanation.matplotlib_module import matplotlib_module
 from keras_lap.graph.lap_layers import lap_layers
 from keras_lap.surgery.concepts import MOST_CLASSES_EVERYWHERE
 from keras_lap.utils.names import some_of_many
 
 # That many classes are named in a line.
 _NAMED = 20
+# That many images are explained in the report, evenly spaced.
+_SHOWN = 500
 
 
 class Evaluate(Command):
@@ -112,21 +117,30 @@ class Evaluate(Command):
         )
 
     def run(self, options):
+        matplotlib_module("matplotlib")  # Draws the report in the end.
         check_data(options.data)
         for model in (options.model, options.original):
             if model is not None:
                 check_model_argument(model)
         _check_distinct(options.report, options.csv)
-        with (
-            new_file(options.report, options.force) as report,
-            new_file(options.csv, options.force) as table,
-        ):
-            comparison = _evaluate(options, report)
+        with new_file(options.report, options.force) as report:
+            # What took hours is there whatever becomes of the report.
+            with new_file(options.csv, options.force) as table:
+                models, data, images, comparison = _evaluate(options)
+                if table is not None:
+                    comparison.to_csv(table)
+            print(comparison)
             if table is not None:
-                comparison.to_csv(table)
-        print(comparison)
-        written = [path for path in (options.report, options.csv) if path is not None]
-        print(f"Written to {' and '.join(written)}")
+                print(f"Written to {options.csv}", flush=True)
+            keras_lap.report(
+                _gallery(options, models, data, images, comparison),
+                report,
+                comparison=comparison,
+                title=options.title
+                or f"{pathlib.Path(options.model).name}, {options.data}",
+                samples=_SHOWN,
+            )
+        print(f"Written to {options.report}")
 
 
 def _check_distinct(report, table):
@@ -136,8 +150,8 @@ def _check_distinct(report, table):
         )
 
 
-def _evaluate(options, path):
-    """Compares, writes the report, and returns the comparison."""
+def _evaluate(options):
+    """Models by name, the `Data`, its images as they take them, and the comparison."""
     models = {"model": read_model(options.model, options.weights)}
     if options.original:
         models["original"] = read_model(options.original, options.weights)
@@ -171,30 +185,7 @@ def _evaluate(options, path):
         verbose=verbosity(),
         **settings,
     )
-    pictures = taken.last(data.arrays["image"])
-    facts = {
-        "images": pictures,
-        "labels": data.arrays["label"],
-        "class_names": data.class_names,
-    }
-    if "mask" in data.arrays:
-        facts["masks"] = standardize_masks(
-            data.arrays["mask"], pictures.shape[1:3], comparison.targets["model"]
-        )
-    keras_lap.report(
-        _gallery(
-            models["model"],
-            images,
-            comparison,
-            facts,
-            class_concepts=concept_of_each_class(options),
-            batch_size=options.batch,
-        ),
-        path,
-        comparison=comparison,
-        title=options.title or f"{pathlib.Path(options.model).name}, {options.data}",
-    )
-    return comparison
+    return models, data, images, comparison
 
 
 def _print_data(data):
@@ -225,29 +216,45 @@ def _check_names(name, count, names):
         )
 
 
-def _gallery(model, images, comparison, facts, class_concepts, batch_size):
+def _gallery(options, models, data, images, comparison):
     """Explanations by name: those of LAP with all concepts, if they are not many."""
-    shown = {}
-    laps = lap_layers(model)
+    shown = evenly_spaced(len(images), _SHOWN)
+    pictures = ImageInput.of(models["model"]).last(data.arrays["image"][shown])
+    facts = {
+        "images": pictures,
+        "labels": data.arrays["label"][shown],
+        "class_names": data.class_names,
+    }
+    if len(shown) < len(images):
+        facts["files"] = [f"image {index} of {len(images)}" for index in shown]
+    if "mask" in data.arrays:
+        facts["masks"] = standardize_masks(
+            data.arrays["mask"][shown],
+            pictures.shape[1:3],
+            comparison.targets["model"][shown],
+        )
+    gallery = {}
+    laps = lap_layers(models["model"])
     if laps and max(layer.concepts or 0 for layer in laps) <= MOST_CLASSES_EVERYWHERE:
-        shown["LAP, all concepts"] = dataclasses.replace(
+        gallery["LAP, all concepts"] = dataclasses.replace(
             keras_lap.explain(
-                model,
-                images,
-                batch_size=batch_size,
-                class_names=facts["class_names"],
-                class_concepts=class_concepts,
+                models["model"],
+                images[shown],
+                batch_size=options.batch,
+                class_names=data.class_names,
+                class_concepts=concept_of_each_class(options),
                 verbose=verbosity(),
             ),
-            predictions=comparison.outputs["model"],
+            predictions=comparison.outputs["model"][shown],
             **facts,
         )
     for (name, explainer), maps in comparison.maps.items():
         title = explainer if name == "model" else f"{explainer}, {name}"
-        shown[title] = Explanation(
-            maps[..., None],
-            predictions=comparison.outputs[name],
+        gallery[title] = Explanation(
+            maps[shown, ..., None],
+            predictions=comparison.outputs[name][shown],
+            from_logits=gives_logits(models[name]),
             concept_names=["class explained"],
             **facts,
         )
-    return shown
+    return gallery

@@ -22,6 +22,7 @@ from keras_lap.cli.positive import positive
 from keras_lap.cli.preprocessing import add_preprocessing_argument, preprocessing
 from keras_lap.cli.verbosity import verbosity
 from keras_lap.explanation import COMBINATIONS
+from keras_lap.explanation.matplotlib_module import matplotlib_module
 from keras_lap.files.image_files import image_files
 
 # The shorter side of a PNG, at least, unless --scale says otherwise.
@@ -105,6 +106,7 @@ class Explain(Command):
         parser.add_argument("--batch", type=positive, default=32, help="batch size")
 
     def run(self, options):
+        matplotlib_module("matplotlib")  # Draws the maps in the end.
         files = image_files(options.images)
         check_model_argument(options.model)
         with new_folder(options.output, options.force) as folder:

@@ -9,6 +9,7 @@ import numpy as np
 from keras_lap.classifier.check_one_size import check_one_size
 from keras_lap.classifier.labels import standardize_labels
 from keras_lap.classifier.standardize_masks import masks_of_concepts
+from keras_lap.cli.evenly_spaced import evenly_spaced
 from keras_lap.cli.read_class_folders import read_class_folders
 from keras_lap.evaluation.comparison.samples_to_compare import NAMES
 from keras_lap.utils.names import check_names
@@ -63,7 +64,7 @@ def read_data(source, taken, samples=None, data_dir=None, classes=None):
     if source.startswith(_TFDS):
         arrays = _of_tfds(source, taken, samples, data_dir)
     elif path.is_dir():
-        some = functools.partial(_some, samples=samples)
+        some = functools.partial(evenly_spaced, most=samples)
         arrays, classes = read_class_folders(path, taken, some, classes)
     else:
         arrays = _of_file(path, samples)
@@ -100,7 +101,7 @@ def _of_file(path, samples):
         raise ValueError(
             f"Expected arrays of one length in {str(path)!r}. Received: {lengths}"
         )
-    some = _some(len(arrays["image"]), samples)
+    some = evenly_spaced(len(arrays["image"]), samples)
     return {name: array[some] for name, array in arrays.items()}
 
 
@@ -144,10 +145,3 @@ def _data(arrays, taken, class_names):
         size = arrays["image"].shape[taken.spatial]
         arrays = {**arrays, "mask": masks_of_concepts(arrays["mask"], size)}
     return Data(arrays, class_names)
-
-
-def _some(count, samples):
-    """Indices of so many, evenly spaced."""
-    if samples is None or samples >= count:
-        return np.arange(count)
-    return np.linspace(0, count - 1, samples).round().astype(int)

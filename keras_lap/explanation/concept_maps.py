@@ -5,6 +5,9 @@ import numpy as np
 from keras_lap.explanation.pass_reader import PassReader
 from keras_lap.explanation.recorded_pass import compiled_pass
 
+# Of so many concepts maps are in memory at a time.
+_AT_ONCE = 64
+
 
 def concept_maps(model, layers=None, combine="flow"):
     """What `keras_lap.explain` maps, for many batches and some concepts of each image.
@@ -39,9 +42,13 @@ def concept_maps(model, layers=None, combine="flow"):
         if concepts.ndim == 1:
             return seen.reader.read_each(seen.records, concepts)
         asked = np.flatnonzero(concepts.any(axis=0))
-        if not asked.size:
-            return np.zeros(seen.images.shape[:3], np.float32)
-        maps, _ = seen.reader.read(seen.records, asked.tolist())
-        return maps.max(axis=-1, where=concepts[:, None, None, asked], initial=0)
+        highest = np.zeros(seen.images.shape[:3], np.float32)
+        for at in range(0, len(asked), _AT_ONCE):
+            some = asked[at : at + _AT_ONCE]
+            maps, _ = seen.reader.read(seen.records, some.tolist())
+            is_asked = concepts[:, None, None, some]
+            maps = maps.max(axis=-1, where=is_asked, initial=0)
+            np.maximum(highest, maps, out=highest)
+        return highest
 
     return maps_of

@@ -5,6 +5,7 @@ import operator
 import numpy as np
 from keras import ops
 
+from keras_lap.classifier.chosen_output import output_index
 from keras_lap.explanation.combine import Reading, fused
 from keras_lap.graph.find_layers import find_layers
 from keras_lap.graph.receptive_grid import ReceptiveGrid
@@ -25,6 +26,8 @@ class ConceptReader:
         records: List of `ScoreRecord` of the first forward pass.
         layers: Names of LAP layers, or paths to them, or `None` for all.
         combine: A key of `COMBINATIONS`; `"layer"` takes the deepest alone.
+        output: Name or index of the output that the layers lead to, by default the
+            first.
 
     Attributes:
         pooling: The LAP layers read.
@@ -33,13 +36,16 @@ class ConceptReader:
         guesses: List of the `guesses` of the `CallPlace`s of their calls.
 
     Raises:
-        ValueError: If no layer has concepts, some of `layers` are unknown, there are
-            several with `combine="layer"`, or their concepts do not go together.
+        ValueError: If no layer has concepts and leads to the output, some of `layers`
+            are unknown, there are several with `combine="layer"`, or their concepts do
+            not go together.
     """
 
-    def __init__(self, model, image_size, records, layers, combine):
+    def __init__(self, model, image_size, records, layers, combine, output=None):
         self._image, self._combine = ReceptiveGrid(tuple(image_size)), combine
-        self._chosen = _choose(model, records, layers, combine)
+        calls = [(record.layer, record.attention.shape[1:3]) for record in records]
+        self._places = receptive_grids(model, self._image.size, calls)
+        self._chosen = _choose(model, records, self._places, layers, combine, output)
         chosen = [records[index] for index in self._chosen]
         self.pooling = [record.layer for record in _once(chosen)]
         self.layers = [layer.name for layer in self.pooling]
@@ -49,8 +55,7 @@ class ConceptReader:
             for index in reversed(self._chosen)
             if records[index].logits.shape[-1] == self.count
         )
-        calls = [(record.layer, record.attention.shape[1:3]) for record in records]
-        self._places = receptive_grids(model, self._image.size, calls, self._chosen)
+        self._sources = _sources_among(self._places, self._chosen)
         self.guesses = [self._places[index].guesses for index in self._chosen]
 
     def indices(self, concepts, names):
@@ -129,10 +134,8 @@ class ConceptReader:
 
     def _readings(self, records, wanted):
         """Readings of what `wanted` takes of the logits of all concepts."""
-        positions = {IMAGE: IMAGE}
-        positions.update({index: at for at, index in enumerate(self._chosen)})
         readings = []
-        for index in self._chosen:
+        for index, sources in zip(self._chosen, self._sources, strict=True):
             record, place = records[index], self._places[index]
             logits = record.logits
             # A layer with a single concept among others serves all of them.
@@ -147,7 +150,7 @@ class ConceptReader:
                 certainty=None if certainty is None else to_numpy(certainty, "float32"),
                 attention=to_numpy(record.attention, "float32"),
                 grid=place.grid,
-                sources={positions[source] for source in place.sources},
+                sources=sources,
             )
             readings.append(reading)
         return readings
@@ -158,8 +161,8 @@ def _once(records):
     return {id(record.layer): record for record in records}.values()
 
 
-def _choose(model, records, layers, combine):
-    """Indices of the records to read."""
+def _choose(model, records, places, layers, combine, output):
+    """Indices of the records to read, of calls at `CallPlace`s."""
     readable = [
         index for index, record in enumerate(records) if record.logits is not None
     ]
@@ -179,6 +182,15 @@ def _choose(model, records, layers, combine):
         known = [record.layer for record in _once([records[i] for i in readable])]
         found = {id(layer) for layer in find_layers(model, layers, known)}
         readable = [index for index in readable if id(records[index].layer) in found]
+    named = _listed(records[index] for index in readable)
+    at = output_index(model, output)
+    readable = [index for index in readable if _leads_to(at, places[index])]
+    if not readable:
+        raise ValueError(
+            "Expected LAP layers that lead to the output that is explained, "
+            f"output={output!r} of {model.name!r} (None: the first). Received: "
+            f"{named}, which lead to others alone. Choose another by `output`."
+        )
     if combine != "layer":
         return readable
     if layers is not None and len({id(records[index].layer) for index in readable}) > 1:
@@ -187,6 +199,24 @@ def _choose(model, records, layers, combine):
             f"Received: layers={layers}. Name one of them, or combine them."
         )
     return readable[-1:]
+
+
+def _leads_to(output, place):
+    """Whether a call leads to the output of an index, as far as the graph tells."""
+    return place.outputs is None or output in place.outputs
+
+
+def _sources_among(places, chosen):
+    """The `sources` of the `Reading` of each chosen call."""
+    # What a call passes on comes from these.
+    behind, sources = {IMAGE: {IMAGE}}, []
+    for index, place in enumerate(places):
+        read = frozenset().union(*(behind[source] for source in place.sources))
+        behind[index] = read
+        if index in chosen:
+            behind[index] = {len(sources)}
+            sources.append(read)
+    return sources
 
 
 def _concept_count(records):

@@ -124,7 +124,8 @@ def explain(
             as many of both, also where their names differ, and a single one for class 1
             of a single output.
         output: Name or index of the output that predicts the class, if there are
-            several. By default the first.
+            several. By default the first. Only LAP layers that lead to it are read, as
+            far as the graph of the model tells.
         verbose: Whether there is a progress bar: `True`, `False`, or `"auto"` for one
             where it takes more than some seconds.
 
@@ -139,8 +140,8 @@ def explain(
         TypeError: If `model` is no Keras model.
         ValueError: If the images do not fit the model or are not finite, labels are of
             classes that it does not have or of another number of them, it has no LAP
-            layer with concepts, their numbers of concepts differ, or an argument is
-            unknown or out of its range.
+            layer with concepts that leads to the output, their numbers of concepts
+            differ, or an argument is unknown or out of its range.
 
     Example:
     >>> import keras
@@ -190,6 +191,7 @@ def explain(
             )
             concepts = reader.indices(concepts, concept_names)
             check_labels(targets.get("labels"), seen.predictions)
+            kept["maps"].check((*seen.images.shape[:3], len(concepts)), "float32")
         if source.images is None:
             kept["images"].add(seen.images)
         if "labels" not in targets:

@@ -61,7 +61,7 @@ class ExplanationMonitor(keras.callbacks.Callback):
         class_names: List of names of the classes, if they have some.
         class_concepts: Which concepts speak for which class, as for
             `keras_lap.explain`.
-        output: Name of the model's output to show predictions of, if it has several.
+        output: Name or index of the output to explain, as for `keras_lap.explain`.
         max_images: How many of the images are drawn, the first ones. Only they are
             kept.
         tensorboard: Folder for image summaries; `"auto"` for `directory/tensorboard` if

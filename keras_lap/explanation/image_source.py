@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from keras import ops, tree
 
+from keras_lap.classifier.element_count import element_count
+from keras_lap.classifier.elements_of import elements_of
 from keras_lap.classifier.image_and_targets import image_and_targets
 from keras_lap.classifier.labels import are_of_outputs, standardize_labels
 from keras_lap.classifier.model_inputs import are_inputs, arrays_of, images_of
@@ -205,15 +207,10 @@ def _of_dataset(dataset, taken, batch_size):
         inputs, _ = image_and_targets(dataset.element_spec)
         if max(spec.shape.rank or 0 for spec in tree.flatten(inputs)) == 3:
             dataset = dataset.batch(batch_size)
-        batch_count = int(dataset.cardinality())
-        if batch_count == -1:
-            raise ValueError(
-                "Expected a data set that ends. Received: one that repeats forever. "
-                "Take as many batches as you want with `dataset.take(n)`."
-            )
+        batch_count = element_count(dataset)
     return ImageSource(
-        batches=(_batch(element, taken) for element in dataset),
-        batch_count=batch_count if batch_count and batch_count > 0 else None,
+        batches=(_batch(element, taken) for element in elements_of(dataset)),
+        batch_count=batch_count or None,
         files=files,
         class_names=class_names,
     )

@@ -93,7 +93,9 @@ class PassReader:
     def _first(self, images, size, records):
         if message := range_warning(self._model, images):
             warn(message)
-        reader = ConceptReader(self._model, size, records, self._layers, self._combine)
+        reader = ConceptReader(
+            self._model, size, records, self._layers, self._combine, self._output
+        )
         if message := gate_warning(reader.pooling):
             warn(message, ClosedGateWarning)
         if message := guess_warning(reader.guesses):

@@ -25,18 +25,21 @@ class CallPlace:
 
     Attributes:
         grid: The `ReceptiveGrid` of the map that the layer reads.
-        sources: Where that map comes from without a followed call in between: set of
-            indices of followed calls, and `IMAGE`.
+        sources: Where that map comes from without another call in between: set of
+            indices of calls, and `IMAGE`.
         guesses: Tuple of the names of those steps on the way to the map of which it is
             not known where they put pixels. They are taken to keep the map's extent.
+        outputs: Set of the indices of those of the model's outputs that the call leads
+            to, `None` where the graph does not tell.
     """
 
     grid: ReceptiveGrid
     sources: frozenset
     guesses: tuple = ()
+    outputs: frozenset | None = None
 
 
-def receptive_grids(model, image_size, calls, followed=None):
+def receptive_grids(model, image_size, calls):
     """Finds the grids of the maps that given layers read in one forward pass.
 
     Functional and Sequential models are walked, nested ones entered at any depth.
@@ -60,8 +63,6 @@ def receptive_grids(model, image_size, calls, followed=None):
         image_size: Height and width of the image.
         calls: Pairs of a layer and the size of the map it read, in the order of the
             forward pass.
-        followed: Indices into `calls` of those that count as sources of what comes
-            behind them, or `None` for all.
 
     Returns:
         A list with the `CallPlace` of each of `calls`.
@@ -80,11 +81,10 @@ def receptive_grids(model, image_size, calls, followed=None):
     >>> receptive_grids(model, (32, 32), calls)[0].grid
     ReceptiveGrid(size=(16, 16), offset=(1.0, 1.0), stride=(2.0, 2.0))
     """
-    followed = range(len(calls)) if followed is None else followed
     image = ReceptiveGrid(tuple(image_size))
     graph = None if functional_of(model) is None else Graph(model)
     axes = spatial_axes(data_format_of(model, graph))
-    return _Walk(image, axes, calls, followed).through(graph)
+    return _Walk(image, axes, calls).through(graph)
 
 
 @dataclass(frozen=True)
@@ -119,23 +119,35 @@ class _Origin:
 class _Walk:
     """Sends a shape instead of an image through a model, and grids along with it."""
 
-    def __init__(self, image, axes, calls, followed):
+    def __init__(self, image, axes, calls):
         self._image = image
         self._axes = axes
         self._calls = calls
-        self._followed = set(followed)
         self._places = []
 
     def through(self, graph):
         """The list with the `CallPlace` of each call; without a graph it is guessed."""
         if graph is not None:
             inputs = [self._begin(tensor) for tensor in graph.model.inputs]
-            graph.carry(inputs, self._step)
-        met = self._followed.intersection(range(len(self._places)))
-        read = _Origin(frozenset({max(met, default=IMAGE)}), self._axes, self._image)
+            ends = graph.carry(inputs, self._step)
+            self._lead_to([origin.sources for _, origin in ends])
+        last = len(self._places) - 1 if self._places else IMAGE
+        read = _Origin(frozenset({last}), self._axes, self._image)
         while self._next_layer() is not None:
             read = self._place(read)
         return self._places
+
+    def _lead_to(self, ends):
+        """Tells the calls met which outputs they lead to, given the sources of each."""
+        leading = [set() for _ in self._places]
+        for output, sources in enumerate(ends):
+            for source in sources - {IMAGE}:
+                leading[source].add(output)
+        for index in reversed(range(len(self._places))):
+            place, outputs = self._places[index], frozenset(leading[index])
+            for source in place.sources - {IMAGE}:
+                leading[source] |= outputs
+            self._places[index] = replace(place, outputs=outputs)
 
     def _begin(self, tensor):
         """A tensor in the place of an input of the model, and its `_Origin`."""
@@ -229,8 +241,7 @@ class _Walk:
         guesses = read.guessed(name, size).guesses if is_guess else read.guesses
         read = replace(read, grid=read.grid.resized(size), guesses=guesses)
         self._places.append(CallPlace(read.grid, read.sources, guesses))
-        is_followed = index in self._followed
-        return replace(read, sources=frozenset({index})) if is_followed else read
+        return replace(read, sources=frozenset({index}))
 
 
 def _made(call, read, tensor, output):

@@ -1,5 +1,7 @@
 """Arrays that come in batches, put together."""
 
+import math
+
 import numpy as np
 
 from keras_lap.utils.available_memory import available_memory
@@ -28,6 +30,21 @@ class Collected:
         self._parts = []
         self._filled = 0
 
+    def check(self, shape, dtype):
+        """Checks the memory before the first batch is computed.
+
+        Args:
+            shape: Shape of that batch, `(n, ...)`.
+            dtype: Its dtype.
+
+        Raises:
+            MemoryError: If all of them, and that batch beside them, would not fit into
+                the memory that is left.
+        """
+        self._shape = shape[1:]
+        samples = shape[0] + self._samples_to_come(shape[0])
+        self._check_memory(samples * np.dtype(dtype).itemsize * math.prod(self._shape))
+
     def add(self, batch):
         """Adds the next batch, an array `(n, ...)`.
 
@@ -43,16 +60,15 @@ class Collected:
             )
         self._shape = batch.shape[1:]
         bytes_each = batch[:1].nbytes
+        if not self._filled:
+            self._check_memory(self._samples_to_come(len(batch)) * bytes_each)
         if self._count is None:
-            # As much again is needed to join them.
-            self._check_memory((self._filled + len(batch)) * bytes_each)
-            if not self._filled and self._batches:
-                others = (self._batches - 1) * len(batch)
-                self._check_memory(2 * others * bytes_each)
+            if self._filled:
+                # As much again is needed to join them.
+                self._check_memory((self._filled + len(batch)) * bytes_each)
             self._parts.append(batch)
         else:
             if self._array is None:
-                self._check_memory(self._count * bytes_each)
                 self._array = np.empty((self._count, *self._shape), batch.dtype)
             self._array[self._filled : self._filled + len(batch)] = batch
         self._filled += len(batch)
@@ -62,6 +78,14 @@ class Collected:
         if self._parts:
             self._array, self._parts = np.concatenate(self._parts), []
         return self._array
+
+    def _samples_to_come(self, first):
+        """Of how many samples memory is needed once the first batch is there."""
+        if self._count is not None:
+            return self._count
+        # As much again is needed to join them.
+        others = (self._batches or 1) - 1
+        return max(1, 2 * others) * first
 
     def _check_memory(self, size):
         left = available_memory()

@@ -4,6 +4,7 @@ import csv
 import pathlib
 import shlex
 import shutil
+import sys
 import warnings
 
 import keras
@@ -389,6 +390,67 @@ def test_evaluate_writes_report_and_figures(there, tmp_path, capsys):
     assert "masks for 3 of 3 images" in out
 
 
+def test_evaluate_keeps_its_figures_where_the_report_fails(
+    there, tmp_path, monkeypatch, capsys
+):
+    def report(*arguments, **options):
+        raise MemoryError("pictures of everything")
+
+    monkeypatch.setattr(keras_lap, "report", report)
+    page, table = tmp_path / "report.html", tmp_path / "figures.csv"
+    given = ["--explainers", "Edge", "--metrics", "sparsity", "--csv", str(table)]
+    arguments = ["evaluate", "lap.keras", "data.npz", "--report", str(page), *given]
+    assert cli.main(arguments) == 1
+    assert not page.exists()
+    with table.open() as lines:
+        assert "sparsity" in {row["metric"] for row in csv.DictReader(lines)}
+    out, err = capsys.readouterr()
+    assert "model  Edge" in out and "pictures of everything" in err
+
+
+def test_the_report_of_many_images_explains_some(
+    there, tmp_path, monkeypatch, galleries
+):
+    monkeypatch.setattr(evaluate, "_SHOWN", 3)
+    arguments = ["evaluate", "lap.keras", "data.npz", "--explainers", "LAP"]
+    arguments += ["--metrics", "sparsity", "--report", str(tmp_path / "report.html")]
+    assert cli.main(arguments) == 0
+    (gallery,) = galleries
+    whole = keras_lap.explain(keras.saving.load_model("lap.keras"), IMAGES)
+    some = [0, 2, 5]
+    for explanation in gallery.values():
+        np.testing.assert_array_equal(explanation.images, IMAGES[some])
+        np.testing.assert_array_equal(explanation.labels, LABELS[some])
+        np.testing.assert_array_equal(explanation.masks, MASKS[some])
+        np.testing.assert_allclose(
+            explanation.predictions, whole.predictions[some], rtol=1e-5
+        )
+        assert explanation.files == [f"image {at} of 6" for at in some]
+        assert explanation.from_logits is False
+    for name, maps in (
+        ("LAP, all concepts", whole.maps),
+        ("LAP", whole.of()[..., None]),
+    ):
+        np.testing.assert_allclose(gallery[name].maps, maps[some], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["explain", "lap.keras", "photos", "-o", "maps"],
+        ["evaluate", "lap.keras", "data.npz", "--report", "report.html"],
+    ],
+)
+def test_what_draws_is_there_before_anything_is_computed(
+    arguments, there, monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for module in (explain, evaluate):
+        monkeypatch.setattr(module, "read_model", None)
+    assert cli.main(arguments) == 1
+    assert "needs matplotlib" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="counts traces")
 def test_evaluate_traces_each_model_for_few_shapes(there, tmp_path, monkeypatch):
     """TensorFlow warns of five traces in ten calls, of all models together."""
@@ -548,7 +610,9 @@ def test_evaluate_takes_classes_in_the_order_of_the_network(there, tmp_path, cap
     for index, label in enumerate(outputs.argmax(axis=-1)):
         folder = tmp_path / "data" / "zxy"[label]
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(f"photos/{index}.png", folder)
+        # Of six images, no right answer may be an accident.
+        for copy in "ab":
+            shutil.copy(f"photos/{index}.png", folder / f"{index}{copy}.png")
     for name in "xyz":
         (tmp_path / "data" / name).mkdir(exist_ok=True)
     arguments = ["evaluate", "lap.keras", str(tmp_path / "data"), "--force"]

@@ -80,6 +80,10 @@ class TestOneThreshold:
         assert box_localisation(maps, box(2, 10, 6, 14), [0.5]).mean == 1
         assert box_localisation(maps, box(12, 2, 16, 6), [0.5]).mean == 0
 
+    def test_the_first_in_row_major_order_is_that_of_the_topmost_pixel(self):
+        maps = rectangle(1, 0, 2, 1) + rectangle(0, 6, 1, 7)
+        assert box_localisation(maps, box(0, 6, 1, 7), [0.5]).mean == 1
+
     def test_pixels_at_the_threshold_belong_to_it(self):
         maps = rectangle(3, 5, 9, 12, 0.5) + rectangle(4, 6, 5, 7, 0.5)
         boxes = box(3, 5, 9, 12)

@@ -321,6 +321,22 @@ class TestData:
             (DATA | {"box_concepts": LABELS}, r"one per box.*\(6,\), and.*\(6, 1, 4\)"),
             ({"image": IMAGES, "box_concepts": LABELS[:, None]}, "and no boxes"),
             ([], "an empty one"),
+            (
+                [{"image": IMAGES[0]}, {"image": IMAGES[1, 1:]}],
+                r"'image' of one shape.*\(12, 12, 3\), \(11, 12, 3\).*Resize them",
+            ),
+            ({"image": [IMAGES[0], IMAGES[1, 1:]]}, "'image' of one shape.*a list"),
+            (
+                tf.data.Dataset.from_generator(
+                    lambda: iter([IMAGES[0], IMAGES[1, 1:]]),
+                    output_signature=tf.TensorSpec((None, 12, 3)),
+                ).batch(2),
+                r"images of one size.*\[11,12,3\].*Resize",
+            ),
+            (
+                tf.data.Dataset.from_tensor_slices(IMAGES).repeat(),
+                r"repeats forever.*dataset.take\(n\)",
+            ),
             ([IMAGES, LABELS], r"both, or.*\(6, 12, 12, 3\), \(6,\)\].*as a tuple"),
         ],
     )

@@ -1,5 +1,7 @@
 """Occlusion, LAP, and maps that know nothing of the network."""
 
+import importlib
+
 import keras
 import numpy as np
 import pytest
@@ -127,6 +129,13 @@ class TestLAP:
         expected = self.every(model)[np.arange(5), ..., of_class[LABELS]]
         actual = LAP(class_concepts=of_class).explain(model, IMAGES, LABELS)
         np.testing.assert_allclose(actual, expected, rtol=1e-6)
+        actual = LAP(class_concepts="highest").explain(model, IMAGES, LABELS)
+        np.testing.assert_allclose(actual, self.every(model).max(axis=-1), rtol=1e-6)
+
+    def test_some_concepts_at_a_time(self, model, monkeypatch):
+        # The function hides its module.
+        module = importlib.import_module("keras_lap.explanation.concept_maps")
+        monkeypatch.setattr(module, "_AT_ONCE", 3)
         actual = LAP(class_concepts="highest").explain(model, IMAGES, LABELS)
         np.testing.assert_allclose(actual, self.every(model).max(axis=-1), rtol=1e-6)
 

@@ -198,6 +198,16 @@ class TestRandomWeights:
         assert (np.sort(values.ravel()) == np.arange(40)).all()
         assert (values != np.arange(40).reshape(5, 8)).any(axis=0).all()
 
+    def test_quantised_weights_are_shuffled(self):
+        model = keras.Sequential([keras.Input((40,)), keras.layers.Dense(5)])
+        model.layers[0].quantize("int8")
+        (weights,) = layers_with_weights(model).values()
+        quantised = model.layers[0]._kernel
+        before = quantised.numpy()
+        randomise(weights, np.random.default_rng(0))
+        np.testing.assert_array_equal(np.sort(quantised, None), np.sort(before, None))
+        assert (quantised.numpy() != before).any()
+
 
 @pytest.mark.usefixtures("unchanged")
 class TestParameterRandomisation:

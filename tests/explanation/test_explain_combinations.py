@@ -6,7 +6,13 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
-from lap_models import constant_model, maps_of, score_brightness, slow_flow_step
+from lap_models import (
+    constant_laps,
+    constant_model,
+    maps_of,
+    score_brightness,
+    slow_flow_step,
+)
 
 from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.explanation import combine
@@ -112,6 +118,24 @@ def test_choice_of_layers():
     assert value(layers=["lap_1"]) == pytest.approx(0.5)
     assert value(layers="lap_1", combine="layer") == pytest.approx(0.5)
     assert value(layers=["lap_2", "lap_0"], combine="mean") == pytest.approx(0.55)
+
+
+def test_flow_leads_through_layers_that_are_not_read():
+    inputs = keras.Input((8, 6, 3))
+    stem, left, right, end = constant_laps(0.9, 0.5, 0.3, 0.8)
+    x = stem(inputs)
+    ways = layers.Add()([layers.ReLU()(x), left(x), right(x)])
+    model = keras.Model(inputs, end(ways))
+    images = np.ones((1, 8, 6, 3))
+    for chosen, expected in (
+        ([left, end], 0.8),
+        ([stem, end], 0.9 * 0.8),
+        ([right, left], 0.5),
+    ):
+        names = [lap.name for lap in chosen]
+        np.testing.assert_allclose(
+            maps_of(model, images, layers=names), expected, rtol=1e-5
+        )
 
 
 @pytest.mark.parametrize("how", ["flow", "mean", "product", "layer"])

@@ -397,11 +397,17 @@ def endless(arrays):
     return tf.data.Dataset.from_tensor_slices(arrays["image"]).repeat()
 
 
-def test_batches_of_several_sizes_are_refused():
+def test_images_of_several_sizes_are_refused():
     model = lap_model((None, None, 3))
     sizes = ((1, 16, 16, 3), (1, 12, 16, 3))
     with pytest.raises(ValueError, match=r"images of one shape, \(16, 16, 3\).*12"):
         explain(model, map(np.ones, sizes))
+    images = tf.data.Dataset.from_generator(
+        lambda: (np.ones(size[1:]) for size in sizes),
+        output_signature=tf.TensorSpec((None, None, 3)),
+    )
+    with pytest.raises(ValueError, match=r"images of one size.*\[12,16,3\]"):
+        explain(model, images)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from PIL import Image
 
 from keras_lap import LAPooling2D, explain
 from keras_lap.classifier.read_images import read_images
+from keras_lap.explanation.concept_reader import ConceptReader
 from keras_lap.utils.available_memory import available_memory
 from keras_lap.utils.collected import Collected
 
@@ -93,6 +94,20 @@ def test_a_data_set_that_does_not_fit_is_refused_at_its_first_batch(little_memor
     with pytest.raises(MemoryError, match=r"\(4, 4, 2\) per image"):
         explain(model, images_of(12))
     assert passes == [2]
+
+
+@pytest.mark.parametrize("form", ["array", "data set"])
+def test_a_first_batch_that_does_not_fit_is_not_computed(
+    form, little_memory, monkeypatch
+):
+    lap = LAPooling2D(2, concepts=10)
+    model = keras.Sequential([keras.Input((4, 4, 1)), lap])
+    images = np.random.default_rng(0).random((2, 4, 4, 1), "float32")
+    monkeypatch.setattr(ConceptReader, "read", None)
+    if form == "data set":
+        images = tf.data.Dataset.from_tensor_slices(images).batch(2)
+    with pytest.raises(MemoryError, match=r"shape \(4, 4, 10\) per image"):
+        explain(model, images)
 
 
 def test_files_that_do_not_fit_into_memory(little_memory, tmp_path):

@@ -130,6 +130,17 @@ def test_images_of_any_size_where_the_model_leaves_it_open(rng):
         assert maps_of(model, rng.random((1, *size, 3))).shape == (1, *size, 1)
 
 
+def test_a_batch_size_of_the_model_is_no_number_of_images(rng):
+    inputs = keras.Input((8, 8, 3), batch_size=4)
+    model = keras.Model(inputs, GlobalLAPooling2D(concepts=2)(inputs))
+    images = rng.random((6, 8, 8, 3), "float32")
+    whole = explain(model, images)
+    expected = ops.convert_to_numpy(model(images))
+    np.testing.assert_allclose(whole.predictions, expected, rtol=1e-6)
+    in_batches = maps_of(model, images, batch_size=4)
+    np.testing.assert_allclose(in_batches, whole.maps, rtol=1e-6)
+
+
 def test_layers_without_concepts_are_left_out(rng):
     images = rng.random((1, 8, 8, 3))
     features = LAPooling2D(2, scores="features", gating=None, name="plain")
@@ -232,11 +243,42 @@ def test_predictions_of_several_outputs(outputs, form, rng):
         explain(model, images, output="seen")
 
 
-def test_output_that_is_no_vector_is_no_prediction(outputs, rng):
-    inputs, named = outputs
-    model = keras.Model(inputs, [named["seen"], named["kind"]])
+def test_output_that_is_no_vector_is_no_prediction(rng):
+    inputs = keras.Input((8, 8, 3))
+    x = LAPooling2D(2)(inputs)
+    outputs = [layers.Conv2D(1, 1, name="seen")(x), layers.Flatten()(x)]
+    model = keras.Model(inputs, outputs)
     with pytest.warns(UserWarning, match="first, 'seen'"):
         assert explain(model, rng.random((1, 8, 8, 3))).predictions is None
+
+
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_maps_are_of_the_layers_that_lead_to_the_output(is_nested, rng):
+    inputs = keras.Input((8, 8, 3))
+    x = LAPooling2D(1, initial_score=0.9, name="shared")(inputs)
+    heads = {
+        "a": GlobalLAPooling2D(concepts=2, initial_score=0.7, name="head_a")(x),
+        "b": GlobalLAPooling2D(concepts=2, initial_score=0.5, name="head_b")(x),
+    }
+    model = keras.Model(inputs, [*heads.values(), layers.Flatten()(inputs)])
+    for name in ("shared", "head_a", "head_b"):
+        logits = model.get_layer(name).head.logits
+        logits.set_weights([0 * logits.get_weights()[0], logits.get_weights()[1]])
+    if is_nested:
+        image = keras.Input((8, 8, 3))
+        model = keras.Model(image, model(image))
+    images = rng.random((1, 8, 8, 3))
+    for output, expected in enumerate((0.9 * 0.7, 0.9 * 0.5)):
+        explanation = explain(model, images, output=output)
+        assert explanation.layers == ["shared", f"head_{'ab'[output]}"]
+        np.testing.assert_allclose(explanation.maps, expected, rtol=1e-5)
+    alone = explain(model, images, combine="layer", output=0)
+    assert alone.layers == ["head_a"]
+    np.testing.assert_allclose(alone.maps, 0.7, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"lead to the output.*'head_b' with 2 conc"):
+        explain(model, images, layers="head_b", output=0)
+    with pytest.raises(ValueError, match=r"output=2 of .*others alone"):
+        explain(model, images, output=2)
 
 
 def test_one_concept_and_one_output_for_two_classes(rng):

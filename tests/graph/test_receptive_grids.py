@@ -10,6 +10,7 @@ from tolerances import assert_close, tolerance
 from keras_lap import GlobalLAPooling2D, LAPooling2D
 from keras_lap.graph.receptive_grid import ReceptiveGrid
 from keras_lap.graph.receptive_grids import IMAGE, CallPlace, receptive_grids
+from keras_lap.layers import score_tape
 
 pytestmark = pytest.mark.torch_suffices
 
@@ -274,7 +275,7 @@ def test_size_known_to_the_data_alone_is_a_guess():
     model = keras.Model(inputs, end(layers.ReLU()(doubled(inputs[:, 4:]))))
     (place,) = receptive_grids(model, (24, 24), [(end, (40, 48))])
     grid = ReceptiveGrid((20, 24), (4, 0)).resized((40, 48))
-    assert place == CallPlace(grid, {IMAGE}, (STEP,))
+    assert place == CallPlace(grid, {IMAGE}, (STEP,), {0})
 
 
 @pytest.mark.parametrize("step", TRUSTED.values(), ids=TRUSTED)
@@ -442,7 +443,7 @@ def test_change_of_layout():
     pooling = LAPooling2D(2, data_format="channels_last")
     model = keras.Model(inputs, pooling(x))
     (place,) = receptive_grids(model, (20, 18), [(pooling, (16, 18))])
-    assert place == CallPlace(ReceptiveGrid((16, 18), (4, 0)), {IMAGE})
+    assert place == CallPlace(ReceptiveGrid((16, 18), (4, 0)), {IMAGE}, outputs={0})
 
 
 class Block(layers.Layer):
@@ -514,13 +515,28 @@ def test_sources_follow_the_branches():
     calls = [(stem, (16, 16)), (left, (8, 8)), (right, (8, 8)), (end, (4, 4))]
     sources = [set(place.sources) for place in receptive_grids(model, (16, 16), calls)]
     assert sources == [{IMAGE}, {0}, {0}, {0, 1, 2}]
-    places = receptive_grids(model, (16, 16), calls, followed=[1, 3])
-    assert [set(place.sources) for place in places] == [
-        {IMAGE},
-        {IMAGE},
-        {IMAGE},
-        {IMAGE, 1},
-    ]
+
+
+def test_calls_lead_to_outputs_through_nested_models():
+    inputs = keras.Input((16, 16, 3))
+    stem, left, right = LAPooling2D(2), GlobalLAPooling2D(), GlobalLAPooling2D()
+    x = stem(inputs)
+    nested = keras.Model(inputs, [left(x), right(x)])
+    image = keras.Input((16, 16, 3))
+    first, second = nested(image)
+    both = keras.Model(image, {"b": layers.Dense(2)(second), "a": first})
+    with score_tape() as records:
+        nested(np.zeros((1, 16, 16, 3)))
+    calls = [(record.layer, record.attention.shape[1:3]) for record in records]
+
+    def outputs_of(model):
+        places = receptive_grids(model, (16, 16), calls)
+        met = dict(zip((layer for layer, _ in calls), places, strict=True))
+        return [met[layer].outputs for layer in (stem, left, right)]
+
+    at = [each is first for each in both.outputs].index(True)
+    assert outputs_of(both) == [{0, 1}, {at}, {1 - at}]
+    assert outputs_of(keras.Model(image, second)) == [{0}, set(), {0}]
 
 
 def test_sample_is_bilinear_and_stays_at_the_edge():

@@ -22,8 +22,8 @@ def score_brightness(lap):
     lap.head.logits.set_weights([SLOPE + 0 * kernel, -SLOPE / 2 + 0 * bias])
 
 
-def constant_model(*values, concepts=None):
-    """LAP layers whose scores are constant, named `lap_0`, `lap_1` and so on."""
+def constant_laps(*values, concepts=None):
+    """LAP layers of three channels with constant scores, named `lap_0`, `lap_1`, ..."""
     concepts = concepts or [1] * len(values)
     laps = [
         LAPooling2D(
@@ -37,11 +37,17 @@ def constant_model(*values, concepts=None):
         )
         for index, (value, count) in enumerate(zip(values, concepts, strict=True))
     ]
-    model = keras.Sequential([keras.Input((8, 6, 3)), *laps])
     for lap in laps:
+        lap.build((None, None, None, 3))
         kernel, bias = lap.head.logits.get_weights()
         lap.head.logits.set_weights([0 * kernel, bias])
-    return model
+    return laps
+
+
+def constant_model(*values, concepts=None):
+    """A model of `constant_laps` in a row."""
+    laps = constant_laps(*values, concepts=concepts)
+    return keras.Sequential([keras.Input((8, 6, 3)), *laps])
 
 
 def small_lap_model(size=(16, 16), channels=3, nested=True):

@@ -1,5 +1,6 @@
 """The way from a model and a data set to a table of metrics."""
 
+import math
 from collections.abc import Mapping
 
 from keras_lap.classifier.image_input import check_one_input
@@ -26,6 +27,9 @@ from keras_lap.utils.names import check_choice, check_names, listed
 from keras_lap.utils.progress import Progress
 from keras_lap.utils.standardize_count import standardize_count
 from keras_lap.utils.warn import saying_once, warn
+
+# So few right answers are no accident.
+_IMPROBABLE = 0.01
 
 
 @saying_once()
@@ -199,10 +203,14 @@ def compare(
 
 
 def _warn_below_chance(name, subject):
-    chance = 1 / subject.outputs.shape[-1]
-    if subject.accuracy is not None and subject.accuracy < chance:
+    chance, accuracy = 1 / subject.outputs.shape[-1], subject.accuracy
+    if accuracy is None or accuracy >= chance:
+        return
+    # Of few images: the probability, by Hoeffding's inequality, that no more answers
+    # are right of a model that is right as often as not.
+    if math.exp(-2 * subject.labelled * (0.5 - accuracy) ** 2) < _IMPROBABLE:
         warn(
-            f"The accuracy of the {name} is {subject.accuracy:.3f}, below the "
+            f"The accuracy of the {name} is {accuracy:.3f}, below the "
             f"{chance:.3f} of chance. Its classes may be in another order than the "
             "labels (`class_names` or --classes says that of folders), or it may take "
             "other pixels (--preprocess)."

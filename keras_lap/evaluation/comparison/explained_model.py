@@ -30,6 +30,7 @@ class ExplainedModel:
         targets: Int array `(N,)`.
         accuracy: Share of right answers among the images with one label, or `None`
             without any; labels below 0 are not known.
+        labelled: The number of those images.
 
     Raises:
         ValueError: If there is no such output, labels, masks or boxes are of classes
@@ -64,6 +65,7 @@ class ExplainedModel:
         self._boxes = samples.boxes_of(self.targets)
         is_right = (predicted == self._labels)[is_known] if has_labels else is_known
         self.accuracy = float(is_right.mean()) if is_known.any() else None
+        self.labelled = int(is_known.sum())
 
     def facts(self, maps, explainer):
         """All that a metric may ask for, by name."""

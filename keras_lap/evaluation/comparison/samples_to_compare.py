@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_lap.classifier.element_count import element_count
+from keras_lap.classifier.elements_of import elements_of
 from keras_lap.classifier.image_and_targets import image_and_targets
 from keras_lap.classifier.labels import (
     are_of_outputs,
@@ -15,6 +17,7 @@ from keras_lap.classifier.labels import (
 from keras_lap.classifier.model_inputs import are_inputs
 from keras_lap.classifier.standardize_masks import masks_of_concepts
 from keras_lap.utils.layout import height_and_width
+from keras_lap.utils.names import some_of_many
 from keras_lap.utils.to_numpy import to_numpy
 
 NAMES = ("image", "label", "mask", "boxes", "box_concepts")
@@ -61,7 +64,7 @@ class SamplesToCompare:
         Raises:
             TypeError: If it is a path.
             ValueError: If there is no image, or another input beside it, or numbers,
-                ranks or the shape of `"box_concepts"` do not fit.
+                ranks or shapes do not fit, or a data set never ends.
         """
         if isinstance(dataset, str | os.PathLike):
             raise TypeError(
@@ -164,8 +167,10 @@ class SamplesToCompare:
 
 def _joined(elements):
     """The dict of arrays of an iterable of batches or of single samples."""
+    # One without an end would fill the memory.
+    element_count(elements)
     parts = {}
-    for element in elements:
+    for element in elements_of(elements):
         for name, values in _known(_named(element)).items():
             parts.setdefault(name, []).append(values)
     if not parts:
@@ -184,7 +189,18 @@ def _joined(elements):
     for name in {"boxes", "box_concepts"} & {*parts}:
         most = max(rows.shape[1] for rows in parts[name])
         parts[name] = [_filled_up(rows, most) for rows in parts[name]]
+    for name, arrays in parts.items():
+        shapes = dict.fromkeys(array.shape[1:] for array in arrays)
+        if len(shapes) > 1:
+            raise _several_shapes(name, some_of_many(shapes, 3))
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def _several_shapes(name, received):
+    return ValueError(
+        f"Expected {name!r} of one shape in all samples. Received: {received}. Resize "
+        "them, or compare on those of each size in a call of their own."
+    )
 
 
 def _is_pair(dataset):
@@ -223,8 +239,17 @@ def _known(sample):
         del given["label"]
     given |= {flag: valid.get(name) for name, flag in _FLAGS.items()}
     return {
-        name: to_numpy(values) for name, values in given.items() if values is not None
+        name: _array(name, values)
+        for name, values in given.items()
+        if values is not None
     }
+
+
+def _array(name, values):
+    try:
+        return to_numpy(values)
+    except ValueError as error:
+        raise _several_shapes(name, "a list of several") from error
 
 
 def _standardize_box_concepts(given, boxes, labels):

@@ -43,7 +43,8 @@ def randomise(weights, generator):
     """Draws weights anew.
 
     Each comes from the initializer of its layer; where the layer does not name it, or
-    it is a function or an array, the values are shuffled.
+    it is a function or an array, the values are shuffled, and so are the integers of
+    quantised weights.
 
     Args:
         weights: Pairs of a variable and its initializer or `None`, as in
@@ -51,7 +52,7 @@ def randomise(weights, generator):
         generator: Where the random numbers come from.
     """
     for variable, initializer in weights:
-        if initializer is None:
+        if initializer is None or not keras.backend.is_float_dtype(variable.dtype):
             values = generator.permuted(keras.ops.convert_to_numpy(variable), axis=None)
         else:
             config = initializer.get_config()

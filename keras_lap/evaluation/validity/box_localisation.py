@@ -132,9 +132,12 @@ def _boxes_of(map_, thresholds, components):
     scaled = (map_ / peak - low / peak) / (high / peak - low / peak)
     for box, threshold in zip(boxes, thresholds, strict=True):
         region = (scaled >= threshold).astype(np.uint8)
-        # The first component is the background.
-        stats = components(region, connectivity=8)[2][1:]
-        left, top, width, height, _ = stats[stats[:, -1].argmax()]
+        _, labels, stats, _ = components(region, connectivity=8)
+        sizes = stats[:, -1]
+        sizes[0] = 0  # The background.
+        # OpenCV numbers them by blocks of pixels, not by rows.
+        first = (sizes == sizes.max())[labels].argmax()
+        left, top, width, height, _ = stats[labels.flat[first]]
         box[:] = top, left, top + height, left + width
     return boxes / [*map_.shape, *map_.shape]
 

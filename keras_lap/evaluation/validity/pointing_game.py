@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_lap.evaluation.metric_result import MetricResult
+from keras_lap.evaluation.sample_generator import sample_generator
 from keras_lap.evaluation.validity.score_maps import score_maps
 
 
@@ -59,10 +60,10 @@ def pointing_game(maps, masks, tolerance=0, seed=0):
             f"Expected a tolerance of at least 0 pixels. Received: {tolerance=}"
         )
 
-    def hit(map_, mask, generator):
-        y, x = generator.choice(np.argwhere(map_ == map_.max()))
+    def hit(map_, mask, index):
+        y, x = sample_generator(seed, index).choice(np.argwhere(map_ == map_.max()))
         mask_y, mask_x = np.nonzero(mask)
         squared_distance = np.min((mask_y - y) ** 2 + (mask_x - x) ** 2)
         return float(squared_distance <= tolerance**2)
 
-    return MetricResult(score_maps(hit, maps, masks, seed=seed))
+    return MetricResult(score_maps(hit, maps, masks))

@@ -2,31 +2,29 @@
 
 import numpy as np
 
-from keras_lap.evaluation.sample_generator import sample_generator
 from keras_lap.evaluation.standardize_maps import standardize_maps
 from keras_lap.evaluation.validity.standardize_masks_of_maps import (
     standardize_masks_of_maps,
 )
 
 
-def score_maps(score, maps, masks, shape=(), seed=0):
+def score_maps(score, maps, masks, shape=()):
     """Applies a metric to every map and its mask.
 
     Args:
         score: function that takes a float64 map `(H, W)`, a boolean mask `(H, W)` with
-            at least one true pixel, and the `numpy.random.Generator` of the sample, and
-            returns a number, or an array of `shape`.
+            at least one true pixel, and the index of the sample, and returns a number,
+            or an array of `shape`.
         maps: float array of shape `(N, H, W)`, all finite.
         masks: array of shape `(N, H, W)`, boolean or of zeros and ones.
         shape: tuple of ints, what a score has.
-        seed: int, seed of the generators.
 
     Returns:
         float64 array `(N, *shape)`, NaN for samples with an empty mask.
 
     Raises:
-        ValueError: If the shapes do not fit, a map is not finite, a mask holds anything
-            but zeros and ones, or the seed is no integer of at least 0.
+        ValueError: If the shapes do not fit, a map is not finite, or a mask holds
+            anything but zeros and ones.
 
     Example:
     >>> import numpy as np
@@ -40,7 +38,6 @@ def score_maps(score, maps, masks, shape=(), seed=0):
     masks = standardize_masks_of_maps(masks, maps)
     scores = np.full((len(maps), *shape), np.nan)
     for index, (map_, mask) in enumerate(zip(maps, masks, strict=True)):
-        generator = sample_generator(seed, index)
         if mask.any():
-            scores[index] = score(map_.astype(np.float64), mask, generator)
+            scores[index] = score(map_.astype(np.float64), mask, index)
     return scores
