@@ -30,6 +30,11 @@ def add_plan_arguments(parser):
         help="layers to leave as they are",
     )
     group.add_argument(
+        "--keep-max",
+        action=argparse.BooleanOptionalAction,
+        help="max poolings stay, with LAP on single pixels in front",
+    )
+    group.add_argument(
         "--concepts",
         nargs="+",
         type=_concepts,
@@ -64,6 +69,7 @@ def plan_options(options):
     names = (
         "preset",
         "where",
+        "keep_max",
         "hidden",
         "score_activation",
         "initial_score",

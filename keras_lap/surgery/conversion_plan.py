@@ -26,6 +26,7 @@ class ConversionPlan:
     Attributes:
         model: The model.
         where: `"pooling"` or `"all"`.
+        keep_max: Whether max poolings stay, with LAP in front.
         image_size: Height and width that costs are counted for where the model takes
             images of any size.
         graph: The model's `Graph`.
@@ -43,10 +44,11 @@ class ConversionPlan:
     3472
     """
 
-    def __init__(self, graph, where, options, image_size):
+    def __init__(self, graph, where, keep_max, options, image_size):
         self.model = graph.model
         self._planned = functional_of(graph.model)
         self.where = where
+        self.keep_max = keep_max
         self.image_size = image_size
         self.graph = graph
         self._options = options
@@ -249,10 +251,13 @@ class ConversionPlan:
 
     def _review(self):
         """Asks the rules anew and fills the table."""
-        self._entries = find_places(self.graph, self.where, self._skipped)
+        self._entries = find_places(
+            self.graph, self.where, self._skipped, self.keep_max
+        )
         reaches = {id(place.layer): self._costs.reach(place) for place in self.places}
         self._stages = {key: reach.stage for key, reach in reaches.items()}
         self._lap_options = self._options_of_all()
+        self._check_gating()
         self.rows = [self._row(entry, reaches) for entry in self._entries]
 
     def _options_of_all(self):
@@ -269,6 +274,21 @@ class ConversionPlan:
             )
             for (key, source), count in zip(sources.items(), counts, strict=True)
         }
+
+    def _check_gating(self):
+        """Raises a `ValueError` where LAP in front of a layer changed nothing."""
+        ungated = [
+            "/".join(place.path)
+            for place in self.places
+            if place.rewrite.keeps_layer
+            and self.options_of(place.rewrite.lap)["gating"] is None
+        ]
+        if ungated:
+            raise ValueError(
+                "Expected score gating in front of max poolings that stay: single "
+                "pixels have no others to be weighed against. Received: keep_max=True "
+                f"and gating=None for {ungated}. Leave one of the two out."
+            )
 
     def _row(self, entry, reaches):
         address, kind = "/".join(entry.path), type(entry.layer).__name__

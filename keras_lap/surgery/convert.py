@@ -35,7 +35,7 @@ def convert(model, plan=None, *, compile=None, **options):
             optimizer for the weights they have in common; `None` to leave it
             uncompiled.
         **options: Arguments of `keras_lap.plan`: `preset`, `where`, `skip`,
-            `concepts`, `image_size` and options of the LAP layers.
+            `concepts`, `image_size`, `keep_max` and options of the LAP layers.
 
     Returns:
         A Functional model, or a Sequential one if `model` is Sequential.

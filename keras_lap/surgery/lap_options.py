@@ -4,7 +4,7 @@ import difflib
 
 from keras_lap.layers import GlobalLAPooling2D
 
-PLAN_ARGUMENTS = ("where", "skip", "image_size", "preset")
+PLAN_ARGUMENTS = ("where", "skip", "image_size", "preset", "keep_max")
 LAP_DEFAULTS = {
     "hidden": None,
     "weighting": "gaussian",

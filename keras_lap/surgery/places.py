@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_lap.surgery.kept_max import keeping_max
 from keras_lap.surgery.pooling_layer_for import pooling_layer_for
 from keras_lap.surgery.rewrite import LeftAloneError, Rewrite
 from keras_lap.surgery.rules import rule_for
@@ -40,13 +41,14 @@ class Left:
     reason: str
 
 
-def find_places(graph, where, skipped):
+def find_places(graph, where, skipped, keep_max=False):
     """Asks the rules about every layer of a graph.
 
     Args:
         graph: A `Graph`.
         where: `"pooling"` or `"all"`.
         skipped: Dict from ids of layers that stay, whatever their kind, to the reason.
+        keep_max: Whether max poolings stay, with LAP in front.
 
     Returns:
         A list of `Place` and `Left`, by depth.
@@ -75,6 +77,8 @@ def find_places(graph, where, skipped):
                     f"Expected {type(rule).__name__}.rewrite to return a Rewrite. "
                     f"Received: {rewrite!r}"
                 )
+            if keep_max:
+                rewrite = keeping_max(rewrite, layer, graph)
             found.append(Place(layer, path, rewrite))
         except LeftAloneError as error:
             found.append(Left(layer, path, str(error)))

@@ -19,6 +19,7 @@ def plan(
     concepts="auto",
     image_size=224,
     preset=None,
+    keep_max=False,
     **layer_options,
 ):
     """Plans the conversion of a model, for looking at and editing first.
@@ -52,6 +53,10 @@ def plan(
             hidden=32`; `"places"` for masks or boxes, which is that and
             `score_activation="ramp", initial_score=0.5, detach_scores=True`. Options
             that are given override it.
+        keep_max: Whether max poolings stay, each with LAP on single pixels in front:
+            what passes on is the largest of the features times their scores, and not
+            their weighted mean. LAP layers are named `"<pooling>_lap"`, and come before
+            a `ZeroPadding2D` directly in front.
         **layer_options: `hidden`, `weighting`, `gating`, `alpha`, `scores`,
             `score_activation`, `initial_score`, `detach_scores` and `score_gain` of the
             LAP layers, as for `keras_lap.LAPooling2D`, but with other defaults:
@@ -88,7 +93,7 @@ def plan(
     named = concepts if isinstance(concepts, dict) else {}
     if isinstance(concepts, int):
         options["concepts"] = concepts
-    made = ConversionPlan(graph, where, options, image_size)
+    made = ConversionPlan(graph, where, bool(keep_max), options, image_size)
     if addresses:
         try:
             made.skip(*addresses)

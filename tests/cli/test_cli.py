@@ -231,10 +231,11 @@ def test_convert_writes_a_model_that_computes_the_same(saved, network, rng, caps
     assert [layer.name for layer in laps] == ["pool", "head"]
     assert all(layer.detach_scores for layer in laps)
     assert {layer.score_gain for layer in laps} == {10}
-    options = ["--score-gain", "2.5", "--force"]
+    options = ["--score-gain", "2.5", "--keep-max", "--force"]
     assert cli.main(["convert", saved, "-o", output, *options]) == 0
-    converted = keras.saving.load_model(output)
-    assert {layer.score_gain for layer in keras_lap.lap_layers(converted)} == {2.5}
+    laps = keras_lap.lap_layers(keras.saving.load_model(output))
+    assert [layer.name for layer in laps] == ["pool_lap", "head"]
+    assert {layer.score_gain for layer in laps} == {2.5}
     options = ["--preset", "places", "--hidden", "3", "--force"]
     assert cli.main(["convert", saved, "-o", output, *options]) == 0
     converted = keras.saving.load_model(output)

@@ -21,8 +21,8 @@ pytestmark = pytest.mark.torch_suffices
 @pytest.mark.one_in(3)
 def test_random_graphs(seed, rng):
     model = randomise(RandomGraph(seed).model(), rng)
-    for where in ("pooling", "all"):
-        converted = convert(model, where=where)
+    for where, keep_max in (("pooling", False), ("all", False), ("all", True)):
+        converted = convert(model, where=where, keep_max=keep_max)
         assert_same_function(converted, model, rng)
         assert len(lap_layers(converted)) >= 1
 
