@@ -15,19 +15,19 @@ inline constexpr int kBuffers = 19;
 struct Kernel {
   const char* entry;
   int32_t dtype;  // a DataType, or -1 where no features are read
-  int32_t window, stride;
+  int32_t window;
   int32_t has_max, per_channel;
   int32_t vector;
   int32_t block[3];
   uint32_t threads, shared_bytes;
-  // Arguments: these pointers, so many integers of its own, and the geometry.
+  // Arguments: these pointers, integers of its own, and the geometry.
   Buffer pointers[13];
-  int32_t pointer_count, integer_count;
+  int32_t pointer_count;
   const char* ptx;
 };
 
 inline constexpr Kernel kKernels[] = {
-    {"forward_known", 0, 2, 0, 0, 0, 8, {8, 64, 0}, 128, 0, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_known", 0, 2, 0, 0, 8, {8, 64, 0}, 128, 0, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -440,7 +440,7 @@ add.s64 	%rd11, %rd44, %rd32;
 ret;
 }
 )PTX"},
-    {"forward_known", 0, 3, 0, 0, 0, 8, {8, 64, 0}, 128, 0, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_known", 0, 3, 0, 0, 8, {8, 64, 0}, 128, 0, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -1178,7 +1178,7 @@ add.s64 	%rd21, %rd84, %rd57;
 ret;
 }
 )PTX"},
-    {"forward_any", 0, 0, 0, 0, 0, 8, {8, 4, 64}, 128, 2048, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_any", 0, 0, 0, 0, 8, {8, 4, 64}, 128, 2048, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -2008,7 +2008,7 @@ ld.shared.v4.b32 	{%r278, %r279, %r280, %r281}, [%r512];
 ret;
 }
 )PTX"},
-    {"forward_any", 0, 0, 0, 0, 0, 8, {1, 32, 64}, 128, 1024, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_any", 0, 0, 0, 0, 8, {1, 32, 64}, 128, 1024, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -2722,7 +2722,7 @@ and.pred 	%p84, %p88, %p87;
 ret;
 }
 )PTX"},
-    {"forward_any", 0, 0, 0, 0, 0, 1, {8, 4, 64}, 128, 2048, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_any", 0, 0, 0, 0, 1, {8, 4, 64}, 128, 2048, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -3742,7 +3742,7 @@ ld.shared.v4.b32 	{%r405, %r406, %r407, %r408}, [%r523];
 ret;
 }
 )PTX"},
-    {"forward_any", 0, 0, 0, 0, 1, 8, {4, 4, 64}, 128, 1024, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_any", 0, 0, 0, 1, 8, {4, 4, 64}, 128, 1024, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -4640,7 +4640,7 @@ ld.shared.v2.b32 	{%r483, %r484}, [%r606];
 ret;
 }
 )PTX"},
-    {"forward_any", 0, 0, 0, 0, 1, 8, {1, 16, 64}, 128, 1024, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_any", 0, 0, 0, 1, 8, {1, 16, 64}, 128, 1024, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -5461,7 +5461,7 @@ and.pred 	%p70, %p74, %p73;
 ret;
 }
 )PTX"},
-    {"forward_any", 0, 0, 0, 0, 1, 1, {4, 4, 64}, 128, 2048, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_any", 0, 0, 0, 1, 1, {4, 4, 64}, 128, 2048, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -6684,7 +6684,7 @@ ld.shared.v2.b32 	{%r618, %r619}, [%r672];
 ret;
 }
 )PTX"},
-    {"backward_known", 0, 1, 0, 0, 0, 8, {8, 64, 0}, 128, 32, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9, 0,
+    {"backward_known", 0, 1, 0, 0, 8, {8, 64, 0}, 128, 32, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -7107,7 +7107,7 @@ $L__BB0_10:
 ret;
 }
 )PTX"},
-    {"backward_known", 0, 2, 0, 0, 0, 8, {8, 64, 0}, 128, 32, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9, 0,
+    {"backward_known", 0, 2, 0, 0, 8, {8, 64, 0}, 128, 32, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -7874,7 +7874,7 @@ $L__BB0_10:
 ret;
 }
 )PTX"},
-    {"backward_known", 0, 2, 0, 1, 0, 8, {8, 64, 0}, 128, 32, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9, 0,
+    {"backward_known", 0, 2, 1, 0, 8, {8, 64, 0}, 128, 32, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -8754,7 +8754,7 @@ $L__BB0_10:
 ret;
 }
 )PTX"},
-    {"backward_known", 0, 1, 0, 0, 0, 8, {4, 128, 0}, 128, 16, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9, 0,
+    {"backward_known", 0, 1, 0, 0, 8, {4, 128, 0}, 128, 16, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -9170,7 +9170,7 @@ $L__BB0_10:
 ret;
 }
 )PTX"},
-    {"backward_known", 0, 2, 0, 0, 0, 8, {4, 128, 0}, 128, 16, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9, 0,
+    {"backward_known", 0, 2, 0, 0, 8, {4, 128, 0}, 128, 16, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -9936,7 +9936,7 @@ $L__BB0_10:
 ret;
 }
 )PTX"},
-    {"backward_known", 0, 2, 0, 1, 0, 8, {4, 128, 0}, 128, 16, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9, 0,
+    {"backward_known", 0, 2, 1, 0, 8, {4, 128, 0}, 128, 16, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -10817,7 +10817,7 @@ $L__BB0_10:
 ret;
 }
 )PTX"},
-    {"feature_gradients_known", 0, 3, 2, 0, 0, 8, {8, 64, 0}, 128, 32, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6, 0,
+    {"feature_gradients_known", 0, 3, 0, 0, 8, {8, 64, 0}, 128, 32, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -11472,7 +11472,7 @@ and.pred 	%p72, %p121, %p89;
 ret;
 }
 )PTX"},
-    {"feature_gradients_known", 0, 3, 2, 1, 0, 8, {8, 64, 0}, 128, 32, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6, 0,
+    {"feature_gradients_known", 0, 3, 1, 0, 8, {8, 64, 0}, 128, 32, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -12282,7 +12282,7 @@ and.pred 	%p109, %p158, %p126;
 ret;
 }
 )PTX"},
-    {"feature_gradients_any", 0, 0, 0, 0, 0, 8, {8, 64, 0}, 128, 32, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6, 0,
+    {"feature_gradients_any", 0, 0, 0, 0, 8, {8, 64, 0}, 128, 32, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -12642,7 +12642,7 @@ $L__BB0_14:
 ret;
 }
 )PTX"},
-    {"pixel_gradients", 0, 0, 0, 0, 0, 8, {8, 64, 0}, 128, 0, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kDx, kDscores}, 13, 0,
+    {"pixel_gradients", 0, 0, 0, 0, 8, {8, 64, 0}, 128, 0, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kDx, kDscores}, 13,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -13099,7 +13099,7 @@ add.s64 	%rd35, %rd12, %rd23;
 ret;
 }
 )PTX"},
-    {"feature_gradients_any", 0, 0, 0, 0, 0, 1, {8, 64, 0}, 128, 64, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6, 0,
+    {"feature_gradients_any", 0, 0, 0, 0, 1, {8, 64, 0}, 128, 64, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -13789,7 +13789,7 @@ $L__BB0_14:
 ret;
 }
 )PTX"},
-    {"pixel_gradients", 0, 0, 0, 0, 0, 1, {8, 64, 0}, 128, 0, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kDx, kDscores}, 13, 0,
+    {"pixel_gradients", 0, 0, 0, 0, 1, {8, 64, 0}, 128, 0, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kDx, kDscores}, 13,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -14514,7 +14514,7 @@ add.s64 	%rd80, %rd15, %rd32;
 ret;
 }
 )PTX"},
-    {"window_maxima", 0, 0, 0, 0, 0, 8, {8, 4, 64}, 128, 2048, {kX, kDy, kLargestTaps, kGateSums}, 4, 1,
+    {"window_maxima", 0, 0, 0, 0, 8, {8, 4, 64}, 128, 2048, {kX, kDy, kLargestTaps, kGateSums}, 4,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -15236,7 +15236,7 @@ setp.eq.b32 	%p79, %r4, 0;
 ret;
 }
 )PTX"},
-    {"window_maxima", 0, 0, 0, 0, 0, 8, {1, 32, 64}, 128, 1024, {kX, kDy, kLargestTaps, kGateSums}, 4, 1,
+    {"window_maxima", 0, 0, 0, 0, 8, {1, 32, 64}, 128, 1024, {kX, kDy, kLargestTaps, kGateSums}, 4,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -15798,7 +15798,7 @@ setp.eq.b32 	%p82, %r271, 0;
 ret;
 }
 )PTX"},
-    {"window_maxima", 0, 0, 0, 0, 0, 1, {8, 4, 64}, 128, 2048, {kX, kDy, kLargestTaps, kGateSums}, 4, 1,
+    {"window_maxima", 0, 0, 0, 0, 1, {8, 4, 64}, 128, 2048, {kX, kDy, kLargestTaps, kGateSums}, 4,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -16777,7 +16777,7 @@ setp.eq.b32 	%p196, %r3, 0;
 ret;
 }
 )PTX"},
-    {"window_statistics", 0, 0, 0, 0, 0, 8, {4, 4, 64}, 128, 1024, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kAlphaSums, kGateSums}, 13, 0,
+    {"window_statistics", 0, 0, 0, 0, 8, {4, 4, 64}, 128, 1024, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kAlphaSums, kGateSums}, 13,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -18572,7 +18572,7 @@ and.pred 	%p93, %p137, %p94;
 ret;
 }
 )PTX"},
-    {"window_statistics", 0, 0, 0, 0, 0, 8, {1, 16, 64}, 128, 1024, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kAlphaSums, kGateSums}, 13, 0,
+    {"window_statistics", 0, 0, 0, 0, 8, {1, 16, 64}, 128, 1024, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kAlphaSums, kGateSums}, 13,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -20054,7 +20054,7 @@ and.pred 	%p93, %p97, %p94;
 ret;
 }
 )PTX"},
-    {"window_statistics", 0, 0, 0, 0, 0, 1, {4, 4, 64}, 128, 2048, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kAlphaSums, kGateSums}, 13, 0,
+    {"window_statistics", 0, 0, 0, 0, 1, {4, 4, 64}, 128, 2048, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kAlphaSums, kGateSums}, 13,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -21834,7 +21834,7 @@ and.pred 	%p242, %p72, %p243;
 ret;
 }
 )PTX"},
-    {"forward_known", 1, 2, 0, 0, 0, 8, {16, 64, 0}, 128, 0, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_known", 1, 2, 0, 0, 8, {16, 64, 0}, 128, 0, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -22359,7 +22359,7 @@ cvt.rn.f16x2.f32 	%r26, %r363, %r362;
 ret;
 }
 )PTX"},
-    {"forward_known", 1, 3, 0, 0, 0, 8, {16, 64, 0}, 128, 0, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_known", 1, 3, 0, 0, 8, {16, 64, 0}, 128, 0, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -23329,7 +23329,7 @@ cvt.rn.f16x2.f32 	%r51, %r688, %r687;
 ret;
 }
 )PTX"},
-    {"forward_any", 1, 0, 0, 0, 0, 8, {8, 4, 64}, 128, 1024, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_any", 1, 0, 0, 0, 8, {8, 4, 64}, 128, 1024, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -24066,7 +24066,7 @@ ld.shared.v2.b32 	{%r244, %r245}, [%r443];
 ret;
 }
 )PTX"},
-    {"forward_any", 1, 0, 0, 0, 0, 8, {1, 32, 64}, 128, 512, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_any", 1, 0, 0, 0, 8, {1, 32, 64}, 128, 512, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -24802,7 +24802,7 @@ and.pred 	%p58, %p62, %p61;
 ret;
 }
 )PTX"},
-    {"forward_any", 1, 0, 0, 0, 0, 1, {8, 4, 64}, 128, 2048, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_any", 1, 0, 0, 0, 1, {8, 4, 64}, 128, 2048, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -25843,7 +25843,7 @@ ld.shared.v4.b16 	{%rs24, %rs25, %rs26, %rs27}, [%r523];
 ret;
 }
 )PTX"},
-    {"forward_any", 1, 0, 0, 0, 1, 8, {4, 4, 64}, 128, 512, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_any", 1, 0, 0, 1, 8, {4, 4, 64}, 128, 512, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -26635,7 +26635,7 @@ ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r418}, [%r525];
 ret;
 }
 )PTX"},
-    {"forward_any", 1, 0, 0, 0, 1, 8, {1, 16, 64}, 128, 512, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_any", 1, 0, 0, 1, 8, {1, 16, 64}, 128, 512, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -27605,7 +27605,7 @@ and.pred 	%p42, %p46, %p45;
 ret;
 }
 )PTX"},
-    {"forward_any", 1, 0, 0, 0, 1, 1, {4, 4, 64}, 128, 2048, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_any", 1, 0, 0, 1, 1, {4, 4, 64}, 128, 2048, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -28841,7 +28841,7 @@ ld.shared.v2.b16 	{%rs10, %rs11}, [%r673];
 ret;
 }
 )PTX"},
-    {"backward_known", 1, 1, 0, 0, 0, 8, {16, 64, 0}, 128, 64, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9, 0,
+    {"backward_known", 1, 1, 0, 0, 8, {16, 64, 0}, 128, 64, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -29305,7 +29305,7 @@ $L__BB0_10:
 ret;
 }
 )PTX"},
-    {"backward_known", 1, 2, 0, 0, 0, 8, {16, 64, 0}, 128, 64, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9, 0,
+    {"backward_known", 1, 2, 0, 0, 8, {16, 64, 0}, 128, 64, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -30210,7 +30210,7 @@ $L__BB0_10:
 ret;
 }
 )PTX"},
-    {"backward_known", 1, 2, 0, 1, 0, 8, {16, 64, 0}, 128, 64, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9, 0,
+    {"backward_known", 1, 2, 1, 0, 8, {16, 64, 0}, 128, 64, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -31329,7 +31329,7 @@ $L__BB0_10:
 ret;
 }
 )PTX"},
-    {"backward_known", 1, 1, 0, 0, 0, 8, {4, 256, 0}, 128, 16, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9, 0,
+    {"backward_known", 1, 1, 0, 0, 8, {4, 256, 0}, 128, 16, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -31783,7 +31783,7 @@ $L__BB0_10:
 ret;
 }
 )PTX"},
-    {"backward_known", 1, 2, 0, 0, 0, 8, {4, 256, 0}, 128, 16, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9, 0,
+    {"backward_known", 1, 2, 0, 0, 8, {4, 256, 0}, 128, 16, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -32665,7 +32665,7 @@ $L__BB0_10:
 ret;
 }
 )PTX"},
-    {"backward_known", 1, 2, 0, 1, 0, 8, {4, 256, 0}, 128, 16, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9, 0,
+    {"backward_known", 1, 2, 1, 0, 8, {4, 256, 0}, 128, 16, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -33765,7 +33765,7 @@ $L__BB0_10:
 ret;
 }
 )PTX"},
-    {"feature_gradients_known", 1, 3, 2, 0, 0, 8, {16, 64, 0}, 128, 64, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6, 0,
+    {"feature_gradients_known", 1, 3, 0, 0, 8, {16, 64, 0}, 128, 64, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -34604,7 +34604,7 @@ and.pred 	%p72, %p121, %p89;
 ret;
 }
 )PTX"},
-    {"feature_gradients_known", 1, 3, 2, 1, 0, 8, {16, 64, 0}, 128, 64, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6, 0,
+    {"feature_gradients_known", 1, 3, 1, 0, 8, {16, 64, 0}, 128, 64, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -35760,7 +35760,7 @@ and.pred 	%p145, %p194, %p162;
 ret;
 }
 )PTX"},
-    {"feature_gradients_any", 1, 0, 0, 0, 0, 8, {16, 64, 0}, 128, 64, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6, 0,
+    {"feature_gradients_any", 1, 0, 0, 0, 8, {16, 64, 0}, 128, 64, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -36199,7 +36199,7 @@ $L__BB0_14:
 ret;
 }
 )PTX"},
-    {"pixel_gradients", 1, 0, 0, 0, 0, 8, {16, 64, 0}, 128, 4096, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kDx, kDscores}, 13, 0,
+    {"pixel_gradients", 1, 0, 0, 0, 8, {16, 64, 0}, 128, 4096, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kDx, kDscores}, 13,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -36980,7 +36980,7 @@ ld.shared.v4.b32 	{%r498, %r499, %r500, %r501}, [%r526];
 ret;
 }
 )PTX"},
-    {"feature_gradients_any", 1, 0, 0, 0, 0, 1, {16, 64, 0}, 128, 128, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6, 0,
+    {"feature_gradients_any", 1, 0, 0, 0, 1, {16, 64, 0}, 128, 128, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -38156,7 +38156,7 @@ $L__BB0_13:
 ret;
 }
 )PTX"},
-    {"pixel_gradients", 1, 0, 0, 0, 0, 1, {16, 64, 0}, 128, 0, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kDx, kDscores}, 13, 0,
+    {"pixel_gradients", 1, 0, 0, 0, 1, {16, 64, 0}, 128, 0, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kDx, kDscores}, 13,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -39527,7 +39527,7 @@ add.s64 	%rd160, %rd19, %rd56;
 ret;
 }
 )PTX"},
-    {"window_maxima", 1, 0, 0, 0, 0, 8, {8, 4, 64}, 128, 2048, {kX, kDy, kLargestTaps, kGateSums}, 4, 1,
+    {"window_maxima", 1, 0, 0, 0, 8, {8, 4, 64}, 128, 2048, {kX, kDy, kLargestTaps, kGateSums}, 4,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -40173,7 +40173,7 @@ setp.eq.b32 	%p60, %r5, 0;
 ret;
 }
 )PTX"},
-    {"window_maxima", 1, 0, 0, 0, 0, 8, {1, 32, 64}, 128, 512, {kX, kDy, kLargestTaps, kGateSums}, 4, 1,
+    {"window_maxima", 1, 0, 0, 0, 8, {1, 32, 64}, 128, 512, {kX, kDy, kLargestTaps, kGateSums}, 4,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -40786,7 +40786,7 @@ setp.eq.b32 	%p60, %r348, 0;
 ret;
 }
 )PTX"},
-    {"window_maxima", 1, 0, 0, 0, 0, 1, {8, 4, 64}, 128, 2048, {kX, kDy, kLargestTaps, kGateSums}, 4, 1,
+    {"window_maxima", 1, 0, 0, 0, 1, {8, 4, 64}, 128, 2048, {kX, kDy, kLargestTaps, kGateSums}, 4,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -41790,7 +41790,7 @@ setp.eq.b32 	%p196, %r3, 0;
 ret;
 }
 )PTX"},
-    {"window_statistics", 1, 0, 0, 0, 0, 8, {4, 4, 64}, 128, 1024, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kAlphaSums, kGateSums}, 13, 0,
+    {"window_statistics", 1, 0, 0, 0, 8, {4, 4, 64}, 128, 1024, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kAlphaSums, kGateSums}, 13,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -43472,7 +43472,7 @@ and.pred 	%p67, %p112, %p69;
 ret;
 }
 )PTX"},
-    {"window_statistics", 1, 0, 0, 0, 0, 8, {1, 16, 64}, 128, 512, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kAlphaSums, kGateSums}, 13, 0,
+    {"window_statistics", 1, 0, 0, 0, 8, {1, 16, 64}, 128, 512, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kAlphaSums, kGateSums}, 13,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -45514,7 +45514,7 @@ and.pred 	%p68, %p71, %p69;
 ret;
 }
 )PTX"},
-    {"window_statistics", 1, 0, 0, 0, 0, 1, {4, 4, 64}, 128, 2048, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kAlphaSums, kGateSums}, 13, 0,
+    {"window_statistics", 1, 0, 0, 0, 1, {4, 4, 64}, 128, 2048, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kAlphaSums, kGateSums}, 13,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -47317,7 +47317,7 @@ and.pred 	%p242, %p72, %p243;
 ret;
 }
 )PTX"},
-    {"forward_known", 2, 2, 0, 0, 0, 8, {16, 64, 0}, 128, 0, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_known", 2, 2, 0, 0, 8, {16, 64, 0}, 128, 0, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -47842,7 +47842,7 @@ cvt.rn.bf16x2.f32 	%r26, %r363, %r362;
 ret;
 }
 )PTX"},
-    {"forward_known", 2, 3, 0, 0, 0, 8, {16, 64, 0}, 128, 0, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_known", 2, 3, 0, 0, 8, {16, 64, 0}, 128, 0, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -48812,7 +48812,7 @@ cvt.rn.bf16x2.f32 	%r51, %r688, %r687;
 ret;
 }
 )PTX"},
-    {"forward_any", 2, 0, 0, 0, 0, 8, {8, 4, 64}, 128, 1024, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_any", 2, 0, 0, 0, 8, {8, 4, 64}, 128, 1024, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -49549,7 +49549,7 @@ ld.shared.v2.b32 	{%r244, %r245}, [%r443];
 ret;
 }
 )PTX"},
-    {"forward_any", 2, 0, 0, 0, 0, 8, {1, 32, 64}, 128, 512, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_any", 2, 0, 0, 0, 8, {1, 32, 64}, 128, 512, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -50285,7 +50285,7 @@ and.pred 	%p58, %p62, %p61;
 ret;
 }
 )PTX"},
-    {"forward_any", 2, 0, 0, 0, 0, 1, {8, 4, 64}, 128, 2048, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_any", 2, 0, 0, 0, 1, {8, 4, 64}, 128, 2048, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -51326,7 +51326,7 @@ ld.shared.v4.b16 	{%rs24, %rs25, %rs26, %rs27}, [%r523];
 ret;
 }
 )PTX"},
-    {"forward_any", 2, 0, 0, 0, 1, 8, {4, 4, 64}, 128, 512, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_any", 2, 0, 0, 1, 8, {4, 4, 64}, 128, 512, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -52118,7 +52118,7 @@ ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r418}, [%r525];
 ret;
 }
 )PTX"},
-    {"forward_any", 2, 0, 0, 0, 1, 8, {1, 16, 64}, 128, 512, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_any", 2, 0, 0, 1, 8, {1, 16, 64}, 128, 512, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -53088,7 +53088,7 @@ and.pred 	%p42, %p46, %p45;
 ret;
 }
 )PTX"},
-    {"forward_any", 2, 0, 0, 0, 1, 1, {4, 4, 64}, 128, 2048, {kX, kScores, kAlpha, kGate, kY}, 5, 0,
+    {"forward_any", 2, 0, 0, 1, 1, {4, 4, 64}, 128, 2048, {kX, kScores, kAlpha, kGate, kY}, 5,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -54324,7 +54324,7 @@ ld.shared.v2.b16 	{%rs10, %rs11}, [%r673];
 ret;
 }
 )PTX"},
-    {"backward_known", 2, 1, 0, 0, 0, 8, {16, 64, 0}, 128, 64, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9, 0,
+    {"backward_known", 2, 1, 0, 0, 8, {16, 64, 0}, 128, 64, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -54788,7 +54788,7 @@ $L__BB0_10:
 ret;
 }
 )PTX"},
-    {"backward_known", 2, 2, 0, 0, 0, 8, {16, 64, 0}, 128, 64, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9, 0,
+    {"backward_known", 2, 2, 0, 0, 8, {16, 64, 0}, 128, 64, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -55693,7 +55693,7 @@ $L__BB0_10:
 ret;
 }
 )PTX"},
-    {"backward_known", 2, 2, 0, 1, 0, 8, {16, 64, 0}, 128, 64, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9, 0,
+    {"backward_known", 2, 2, 1, 0, 8, {16, 64, 0}, 128, 64, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -56811,7 +56811,7 @@ $L__BB0_10:
 ret;
 }
 )PTX"},
-    {"backward_known", 2, 1, 0, 0, 0, 8, {4, 256, 0}, 128, 16, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9, 0,
+    {"backward_known", 2, 1, 0, 0, 8, {4, 256, 0}, 128, 16, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -57265,7 +57265,7 @@ $L__BB0_10:
 ret;
 }
 )PTX"},
-    {"backward_known", 2, 2, 0, 0, 0, 8, {4, 256, 0}, 128, 16, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9, 0,
+    {"backward_known", 2, 2, 0, 0, 8, {4, 256, 0}, 128, 16, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -58147,7 +58147,7 @@ $L__BB0_10:
 ret;
 }
 )PTX"},
-    {"backward_known", 2, 2, 0, 1, 0, 8, {4, 256, 0}, 128, 16, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9, 0,
+    {"backward_known", 2, 2, 1, 0, 8, {4, 256, 0}, 128, 16, {kX, kScores, kAlpha, kGate, kDy, kDx, kDscores, kAlphaSums, kGateSums}, 9,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -59246,7 +59246,7 @@ $L__BB0_10:
 ret;
 }
 )PTX"},
-    {"feature_gradients_known", 2, 3, 2, 0, 0, 8, {16, 64, 0}, 128, 64, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6, 0,
+    {"feature_gradients_known", 2, 3, 0, 0, 8, {16, 64, 0}, 128, 64, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -60085,7 +60085,7 @@ and.pred 	%p72, %p121, %p89;
 ret;
 }
 )PTX"},
-    {"feature_gradients_known", 2, 3, 2, 1, 0, 8, {16, 64, 0}, 128, 64, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6, 0,
+    {"feature_gradients_known", 2, 3, 1, 0, 8, {16, 64, 0}, 128, 64, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -61241,7 +61241,7 @@ and.pred 	%p145, %p194, %p162;
 ret;
 }
 )PTX"},
-    {"feature_gradients_any", 2, 0, 0, 0, 0, 8, {16, 64, 0}, 128, 64, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6, 0,
+    {"feature_gradients_any", 2, 0, 0, 0, 8, {16, 64, 0}, 128, 64, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -61680,7 +61680,7 @@ $L__BB0_14:
 ret;
 }
 )PTX"},
-    {"pixel_gradients", 2, 0, 0, 0, 0, 8, {16, 64, 0}, 128, 4096, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kDx, kDscores}, 13, 0,
+    {"pixel_gradients", 2, 0, 0, 0, 8, {16, 64, 0}, 128, 4096, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kDx, kDscores}, 13,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -62461,7 +62461,7 @@ ld.shared.v4.b32 	{%r498, %r499, %r500, %r501}, [%r526];
 ret;
 }
 )PTX"},
-    {"feature_gradients_any", 2, 0, 0, 0, 0, 1, {16, 64, 0}, 128, 128, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6, 0,
+    {"feature_gradients_any", 2, 0, 0, 0, 1, {16, 64, 0}, 128, 128, {kX, kGate, kDy, kLargestTaps, kDx, kPairs}, 6,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -63637,7 +63637,7 @@ $L__BB0_13:
 ret;
 }
 )PTX"},
-    {"pixel_gradients", 2, 0, 0, 0, 0, 1, {16, 64, 0}, 128, 0, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kDx, kDscores}, 13, 0,
+    {"pixel_gradients", 2, 0, 0, 0, 1, {16, 64, 0}, 128, 0, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kDx, kDscores}, 13,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -65008,7 +65008,7 @@ add.s64 	%rd160, %rd19, %rd56;
 ret;
 }
 )PTX"},
-    {"window_maxima", 2, 0, 0, 0, 0, 8, {8, 4, 64}, 128, 2048, {kX, kDy, kLargestTaps, kGateSums}, 4, 1,
+    {"window_maxima", 2, 0, 0, 0, 8, {8, 4, 64}, 128, 2048, {kX, kDy, kLargestTaps, kGateSums}, 4,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -65654,7 +65654,7 @@ setp.eq.b32 	%p60, %r5, 0;
 ret;
 }
 )PTX"},
-    {"window_maxima", 2, 0, 0, 0, 0, 8, {1, 32, 64}, 128, 512, {kX, kDy, kLargestTaps, kGateSums}, 4, 1,
+    {"window_maxima", 2, 0, 0, 0, 8, {1, 32, 64}, 128, 512, {kX, kDy, kLargestTaps, kGateSums}, 4,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -66267,7 +66267,7 @@ setp.eq.b32 	%p60, %r348, 0;
 ret;
 }
 )PTX"},
-    {"window_maxima", 2, 0, 0, 0, 0, 1, {8, 4, 64}, 128, 2048, {kX, kDy, kLargestTaps, kGateSums}, 4, 1,
+    {"window_maxima", 2, 0, 0, 0, 1, {8, 4, 64}, 128, 2048, {kX, kDy, kLargestTaps, kGateSums}, 4,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -67271,7 +67271,7 @@ setp.eq.b32 	%p196, %r3, 0;
 ret;
 }
 )PTX"},
-    {"window_statistics", 2, 0, 0, 0, 0, 8, {4, 4, 64}, 128, 1024, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kAlphaSums, kGateSums}, 13, 0,
+    {"window_statistics", 2, 0, 0, 0, 8, {4, 4, 64}, 128, 1024, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kAlphaSums, kGateSums}, 13,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -68953,7 +68953,7 @@ and.pred 	%p67, %p112, %p69;
 ret;
 }
 )PTX"},
-    {"window_statistics", 2, 0, 0, 0, 0, 8, {1, 16, 64}, 128, 512, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kAlphaSums, kGateSums}, 13, 0,
+    {"window_statistics", 2, 0, 0, 0, 8, {1, 16, 64}, 128, 512, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kAlphaSums, kGateSums}, 13,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -70995,7 +70995,7 @@ and.pred 	%p68, %p71, %p69;
 ret;
 }
 )PTX"},
-    {"window_statistics", 2, 0, 0, 0, 0, 1, {4, 4, 64}, 128, 2048, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kAlphaSums, kGateSums}, 13, 0,
+    {"window_statistics", 2, 0, 0, 0, 1, {4, 4, 64}, 128, 2048, {kX, kScores, kAlpha, kGate, kDy, kBestScores, kShares, kMeans, kOfBests, kBestTaps, kLargestTaps, kAlphaSums, kGateSums}, 13,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -72798,7 +72798,7 @@ and.pred 	%p242, %p72, %p243;
 ret;
 }
 )PTX"},
-    {"window_weights", -1, 0, 0, 0, 0, 0, {32, 16, 0}, 128, 0, {kScores, kAlpha, kGate, kPairs}, 4, 0,
+    {"window_weights", -1, 0, 0, 0, 0, {32, 16, 0}, 128, 0, {kScores, kAlpha, kGate, kPairs}, 4,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -73495,7 +73495,7 @@ $L__BB0_9:
 ret;
 }
 )PTX"},
-    {"pair_gradients", -1, 0, 0, 0, 0, 0, {32, 16, 0}, 128, 16, {kScores, kAlpha, kGate, kPairs, kAlphaSums, kGateSums}, 6, 0,
+    {"pair_gradients", -1, 0, 0, 0, 0, {32, 16, 0}, 128, 16, {kScores, kAlpha, kGate, kPairs, kAlphaSums, kGateSums}, 6,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -74820,7 +74820,7 @@ add.f32 	%r754, %r855, %r856;
 ret;
 }
 )PTX"},
-    {"window_weights", -1, 0, 0, 0, 0, 0, {8, 64, 0}, 128, 64, {kScores, kAlpha, kGate, kPairs}, 4, 0,
+    {"window_weights", -1, 0, 0, 0, 0, {8, 64, 0}, 128, 64, {kScores, kAlpha, kGate, kPairs}, 4,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -75567,7 +75567,7 @@ $L__BB0_9:
 ret;
 }
 )PTX"},
-    {"pair_gradients", -1, 0, 0, 0, 0, 0, {8, 64, 0}, 128, 64, {kScores, kAlpha, kGate, kPairs, kAlphaSums, kGateSums}, 6, 0,
+    {"pair_gradients", -1, 0, 0, 0, 0, {8, 64, 0}, 128, 64, {kScores, kAlpha, kGate, kPairs, kAlphaSums, kGateSums}, 6,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -77045,7 +77045,7 @@ add.f32 	%r899, %r1009, %r1010;
 ret;
 }
 )PTX"},
-    {"window_weights", -1, 0, 0, 0, 0, 0, {1, 1024, 0}, 128, 16, {kScores, kAlpha, kGate, kPairs}, 4, 0,
+    {"window_weights", -1, 0, 0, 0, 0, {1, 1024, 0}, 128, 16, {kScores, kAlpha, kGate, kPairs}, 4,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -78061,7 +78061,7 @@ $L__BB0_11:
 ret;
 }
 )PTX"},
-    {"pair_gradients", -1, 0, 0, 0, 0, 0, {1, 1024, 0}, 128, 16, {kScores, kAlpha, kGate, kPairs, kAlphaSums, kGateSums}, 6, 0,
+    {"pair_gradients", -1, 0, 0, 0, 0, {1, 1024, 0}, 128, 16, {kScores, kAlpha, kGate, kPairs, kAlphaSums, kGateSums}, 6,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64
@@ -79841,7 +79841,7 @@ selp.b32 	%r974, %r999, 0, %p293;
 ret;
 }
 )PTX"},
-    {"finish", -1, 0, 0, 0, 0, 0, {4096, 16, 256}, 256, 1024, {kPairs, kDscores, kAlphaSums, kGateSums, kDalpha, kDgate}, 6, 3,
+    {"finish", -1, 0, 0, 0, 0, {4096, 16, 256}, 256, 1024, {kPairs, kDscores, kAlphaSums, kGateSums, kDalpha, kDgate}, 6,
      R"PTX(.version 8.0
 .target sm_80
 .address_size 64

@@ -105,8 +105,10 @@ KERNELS = {
 }
 # Buffers that live from the first launch of a plan to its last, of 4 bytes an entry.
 SCRATCH = ("pairs", *_STATISTICS, *_SUMS)
-INDICES = ("best_taps", "largest_taps")
 BUFFERS = (*_INPUTS, "dy", "y", "dx", "dscores", "dalpha", "dgate", *SCRATCH)
+# Those of the features' dtype, and those of integers; all others are of float32.
+FEATURES = ("x", "y", "dy", "dx")
+INDICES = ("best_taps", "largest_taps")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,9 +15,7 @@ from triton_worker import Pointer, numpy_dtype, round_to_nearest
 from keras_lap.kernels.gpu.functions import jit_function
 from keras_lap.kernels.gpu.geometry import Geometry
 from keras_lap.kernels.gpu.shipped import shipped_kernels
-from keras_lap.kernels.gpu.variants import INDICES, KERNELS
-
-FEATURES = ("x", "y", "dy", "dx")
+from keras_lap.kernels.gpu.variants import FEATURES, INDICES, KERNELS
 
 Address = ctypes.c_void_p
 OnLaunch = ctypes.CFUNCTYPE(
