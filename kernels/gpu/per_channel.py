@@ -23,11 +23,12 @@ from .windows import (
     passed_score,
     score_gradient,
     split_program,
+    tap_count,
     tap_pixel,
     weight_at,
-    window_corner,
     window_count,
     window_over,
+    windows_at,
     windows_over_a_pixel,
     zero_sums,
 )
@@ -61,21 +62,11 @@ def window_statistics(
     lanes = tl.arange(0, BLOCK_TAPS)[None, :, None]
     c = start + tl.arange(0, BLOCK_CHANNELS)[None, None, :]
     exists = (u < window_count(geometry)) & (c < channels)
-    n, top, left = window_corner(u, geometry)
+    windows = windows_at(u, exists, geometry)
     per_group = geometry.alpha_per_group
     sharpness = tl.load(alpha + c * per_group, mask=c < channels, other=0.0)
     best, best_tap, total = best_and_total(
-        scores,
-        channels,
-        c,
-        sharpness,
-        n,
-        top,
-        left,
-        exists,
-        lanes,
-        geometry,
-        BLOCK_TAPS,
+        scores, channels, c, sharpness, windows, lanes, geometry
     )
     place = channels_at(u, 0, c, channels, 1)
     upstream = tl.load(dy + place, mask=exists, other=0.0).to(tl.float32)
@@ -84,16 +75,16 @@ def window_statistics(
     of_base = tl.zeros(shape, tl.float32)
     largest = of_base - float("inf")
     largest_tap = tl.full(shape, NEVER, tl.int32)
-    taps = geometry.window_height * geometry.window_width
+    taps = tap_count(geometry)
     for first in range(0, taps, BLOCK_TAPS):
         tap = first + lanes
-        pixel, inside = tap_pixel(tap, n, top, left, exists & (tap < taps), geometry)
+        pixel, inside = tap_pixel(tap, windows, geometry)
         offset = channels_at(pixel, 0, c, channels, 1)
         score = tl.load(scores + offset, mask=inside, other=0.0)
         value = tl.load(x + offset, mask=inside, other=0.0).to(tl.float32)
         dot = value * upstream
         sums = add_tap(sums, score, best, dot, inside, sharpness, geometry)
-        of_base += dot * base_share(tap, top, left, inside, geometry)
+        of_base += dot * base_share(tap, windows, inside, geometry)
         seen = inside | ((geometry.base_sees_padding != 0) & (tap < taps))
         larger = seen & (value > largest)
         largest = tl.where(larger, value, largest)
@@ -110,7 +101,7 @@ def window_statistics(
     largest_value = tl.max(largest, axis=1, keep_dims=True)
     candidates = tl.where(largest == largest_value, largest_tap, NEVER)
     tap = tl.min(candidates, axis=1, keep_dims=True)
-    _, inside = tap_pixel(tap, n, top, left, exists & (tap < taps), geometry)
+    _, inside = tap_pixel(tap, windows, geometry)
     has_max = geometry.base == MAX
     tl.store(
         largest_taps + place,
@@ -175,8 +166,8 @@ def pixel_gradients(
         )
         weight = weight_at(tl.where(there, best - score, 0.0), sharpness, geometry)
         factor = tl.where(there, weight * passed_score(score, geometry) * share, 0.0)
-        _image, top, left = window_corner(u, geometry)
-        factor += kept * base_share(tap, top, left, there, geometry)
+        windows = windows_at(u, exists, geometry)
+        factor += kept * base_share(tap, windows, there, geometry)
         of_feature += factor * upstream
         of_feature += tl.where(largest == tap, kept * upstream, 0.0)
         dot = value * upstream

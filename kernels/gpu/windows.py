@@ -42,12 +42,17 @@ def locate(index, rows, columns):
 
 
 @triton.jit
-def window_corner(u, geometry):
-    """Image and top left pixel of windows, which may lie in the padding."""
+def windows_at(u, exists, geometry):
+    """Windows by their numbers, in the form that other functions take.
+
+    Returns:
+        A tuple of their images, of the rows and of the columns of their first pixels,
+        which may lie in the padding, and of whether they exist.
+    """
     n, row, column = locate(u, geometry.out_height, geometry.out_width)
     top = row * geometry.stride_height - geometry.pad_top
     left = column * geometry.stride_width - geometry.pad_left
-    return n, top, left
+    return n, top, left, exists
 
 
 @triton.jit
@@ -59,12 +64,19 @@ def pixel_at(n, row, column, geometry):
 
 
 @triton.jit
-def tap_pixel(tap, n, top, left, exists, geometry):
-    """The pixels at one position of windows, and whether both exist."""
+def tap_count(geometry):
+    """Number of positions in a window."""
+    return geometry.window_height * geometry.window_width
+
+
+@triton.jit
+def tap_pixel(tap, windows, geometry):
+    """The pixels at one position of windows, and whether all three exist."""
+    n, top, left, exists = windows
     row = top + tap // geometry.window_width
     column = left + tap % geometry.window_width
     pixel, inside = pixel_at(n, row, column, geometry)
-    return pixel, inside & exists
+    return pixel, inside & exists & (tap < tap_count(geometry))
 
 
 @triton.jit
@@ -76,9 +88,8 @@ def channels_at(pixel, group, c, channels, groups):
 @triton.jit
 def pair_at(u, group, tap, geometry):
     """Offsets in a table over windows and their taps."""
-    taps = geometry.window_height * geometry.window_width
     window = group.to(tl.int64) * window_count(geometry) + u
-    return window * taps + tap
+    return window * tap_count(geometry) + tap
 
 
 @triton.jit
@@ -104,14 +115,14 @@ def passed_score(score, geometry):
 
 
 @triton.jit
-def base_share(tap, top, left, inside, geometry):
+def base_share(tap, windows, inside, geometry):
     """Factors of pixels in the average, or in the first pixel; 0 for other bases."""
+    _, top, left, _ = windows
     sees_padding = geometry.base_sees_padding != 0
     bottom = tl.minimum(top + geometry.window_height, geometry.height)
     right = tl.minimum(left + geometry.window_width, geometry.width)
     real = (bottom - tl.maximum(top, 0)) * (right - tl.maximum(left, 0))
-    taps = geometry.window_height * geometry.window_width
-    count = tl.maximum(tl.where(sees_padding, taps, real), 1)
+    count = tl.maximum(tl.where(sees_padding, tap_count(geometry), real), 1)
     first_real = tl.maximum(-top, 0) * geometry.window_width + tl.maximum(-left, 0)
     first = tl.where(sees_padding, 0, first_real)
     is_first = (geometry.base == FIRST) & (tap == first)
@@ -122,19 +133,7 @@ def base_share(tap, top, left, inside, geometry):
 
 
 @triton.jit
-def best_and_total(
-    scores,
-    score_stride,
-    place,
-    alpha,
-    n,
-    top,
-    left,
-    exists,
-    lanes,
-    geometry,
-    BLOCK_TAPS: tl.constexpr,
-):
+def best_and_total(scores, score_stride, place, alpha, windows, lanes, geometry):
     """Best score of windows, its first tap, and the sum of their weights.
 
     Args:
@@ -142,20 +141,17 @@ def best_and_total(
         score_stride: Scores per pixel.
         place: Which of a pixel's scores.
         alpha: Sharpness.
-        n: Images of the windows.
-        top: First rows of the windows.
-        left: First columns of the windows.
-        exists: Which windows, and which places, there are.
-        lanes: 0 to `BLOCK_TAPS`, along axis 1.
+        windows: As from `windows_at`; they exist where there is such a score.
+        lanes: 0 up to the number of taps taken at a time, along axis 1.
         geometry: Sizes and options.
-        BLOCK_TAPS: Number of taps taken at a time.
     """
-    taps = geometry.window_height * geometry.window_width
-    nothing = tl.zeros_like(top + lanes + place).to(tl.float32)
+    taps = tap_count(geometry)
+    BLOCK_TAPS: tl.constexpr = lanes.shape[1]
+    nothing = tl.zeros_like(windows[0] + lanes + place).to(tl.float32)
     best = nothing - float("inf")
     for start in range(0, taps, BLOCK_TAPS):
         tap = start + lanes
-        pixel, inside = tap_pixel(tap, n, top, left, exists & (tap < taps), geometry)
+        pixel, inside = tap_pixel(tap, windows, geometry)
         offset = pixel.to(tl.int64) * score_stride + place
         score = tl.load(scores + offset, mask=inside, other=-float("inf"))
         best = tl.maximum(best, score)
@@ -164,7 +160,7 @@ def best_and_total(
     total = nothing
     for start in range(0, taps, BLOCK_TAPS):
         tap = start + lanes
-        pixel, inside = tap_pixel(tap, n, top, left, exists & (tap < taps), geometry)
+        pixel, inside = tap_pixel(tap, windows, geometry)
         offset = pixel.to(tl.int64) * score_stride + place
         score = tl.load(scores + offset, mask=inside, other=0.0)
         first = tl.minimum(first, tl.where(inside & (score == best), tap, NEVER))
@@ -195,30 +191,23 @@ def through_gating(weight, dot, share, geometry):
 
 
 @triton.jit
-def known_window(
-    scores,
-    score_stride,
-    place,
-    alpha,
-    n,
-    top,
-    left,
-    exists,
-    geometry,
-    TAPS: tl.constexpr,
-):
-    """Pixels, scores, distances and weights of windows, as one block per tap.
+def known_window(scores, group, alpha, windows, geometry, WINDOW: tl.constexpr):
+    """Pixels, scores, distances and weights of square windows, as one block per tap.
 
     Returns:
         Tuples of pixels, of whether they are inside, of scores, distances and weights;
         the first tap of the best score and the sum of the weights.
     """
+    TAPS: tl.constexpr = WINDOW * WINDOW
+    n, top, left, exists = windows
     best = tl.zeros_like(top).to(tl.float32) - float("inf")
     first = tl.zeros_like(top)
     pixels, insides, values = (), (), ()
     for tap in tl.static_range(TAPS):
-        pixel, inside = tap_pixel(tap, n, top, left, exists, geometry)
-        offset = pixel.to(tl.int64) * score_stride + place
+        row, column = top + tap // WINDOW, left + tap % WINDOW
+        pixel, inside = pixel_at(n, row, column, geometry)
+        inside = inside & exists
+        offset = pixel.to(tl.int64) * geometry.groups + group
         value = tl.load(scores + offset, mask=inside, other=0.0)
         better = inside & (value > best)
         first = tl.where(better, tap, first)
