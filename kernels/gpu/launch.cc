@@ -146,7 +146,7 @@ class Plan {
   }
 
   void AddForward() {
-    const bool known = simple_ && (window_ == 2 || window_ == 3);
+    const bool known = simple_ && window_ >= 1 && window_ <= 3;
     const Kernel& kernel =
         known ? Find("forward_known", {window_})
               : Find("forward_any", {0, false, per_channel_, vector_}, many_taps_);

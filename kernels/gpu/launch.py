@@ -181,7 +181,7 @@ def plan_forward(pooling, dtype):
         ValueError: If the pooling is too large.
     """
     choice = _Choice(pooling, dtype)
-    if choice.simple and choice.window in (2, 3):
+    if choice.simple and choice.window in (1, 2, 3):
         variant = choice.find("forward_known", window=choice.window)
     else:
         variant = choice.find(

@@ -171,7 +171,7 @@ TILES = {
 def _variants():
     for dtype in DTYPES:
         few_channels = CHANNEL_BLOCKS[dtype][0]
-        for window in (2, 3):
+        for window in (1, 2, 3):
             yield Variant(
                 "forward_known", few_channels, dtype, window=window, vector=VECTOR
             )

@@ -38,7 +38,8 @@ def window_count(geometry):
 @triton.jit
 def locate(index, rows, columns):
     """Image, row and column of entries of maps with so many rows and columns."""
-    return index // (rows * columns), index // columns % rows, index % columns
+    line = index // columns
+    return line // rows, line % rows, index % columns
 
 
 @triton.jit
