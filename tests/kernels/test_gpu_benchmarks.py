@@ -1,6 +1,7 @@
 """What the GPU benchmarks compute without a GPU: sweeps, bytes, tables."""
 
 import csv
+import dataclasses
 import sys
 
 import gpu_bandwidth
@@ -25,6 +26,57 @@ def test_the_parity_sweep_takes_every_variant():
     for pooling, dtype in gpu_parity.cases():
         used |= gpu_parity.variants_of(pooling, dtype)
     assert used == set(VARIANTS)
+
+
+SMALL = Pooling.of((3, 4, 6, 8), 2, (2, 3), base="avg", alpha_per_group=True)
+
+
+@pytest.mark.torch_suffices
+def test_sums_are_judged_by_their_terms():
+    torch = pytest.importorskip("torch")
+    inputs = gpu_parity.random_inputs(SMALL, "float32", "cpu")
+    # Pairs of windows whose gradients of alpha and gate cancel each other.
+    inputs = {
+        name: torch.cat([1e6 * tensor, -1e6 * tensor] if name == "dy" else [tensor] * 2)
+        if tensor.ndim == 4
+        else tensor
+        for name, tensor in inputs.items()
+    }
+    pooling = dataclasses.replace(SMALL, batch=2 * SMALL.batch)
+    results = gpu_parity.exact(pooling, inputs)
+    assert results["dalpha"].abs().max() < 1 and results["dgate"].abs() < 1
+    for name in ("dalpha", "dgate"):
+        rounded, wrong = (
+            gpu_parity.errors_of(
+                {**results, name: results[name] + error}, pooling, "float32", inputs
+            )
+            for error in (1, 1e4)
+        )
+        assert 0 < rounded[name] < 1 < wrong[name]
+
+
+@pytest.mark.torch_suffices
+@pytest.mark.parametrize("wrong", [(), ("y",), ("dx", "dscores")])
+def test_the_last_image_is_compared_with_itself_alone(monkeypatch, wrong):
+    pytest.importorskip("torch")
+
+    def run(pooling, dtype, driver, inputs):
+        results = gpu_parity.exact(pooling, inputs)
+        for name in wrong:
+            results[name][2:] += 1
+        return results
+
+    monkeypatch.setattr(gpu_parity, "run", run)
+    found = gpu_parity.differences_at_the_end(SMALL, None, "cpu")
+    assert tuple(found) == wrong
+
+
+def test_large_batches_end_behind_what_32_bits_count():
+    for pooling in gpu_parity.LARGE_BATCHES:
+        before = (pooling.batch - 1) * pooling.height * pooling.width * pooling.channels
+        assert before >= 2**31
+        # Features of two bytes and their gradients, at least.
+        assert gpu_parity.bytes_at_the_end(pooling) > 4 * before
 
 
 def test_bytes_that_must_move():
