@@ -92,6 +92,40 @@ def test_bytes_that_must_move():
     assert gpu_bandwidth.bytes_moved(sparse, "bfloat16") == (forward, backward)
 
 
+def test_all_forward_passes_come_before_the_backward_ones():
+    called = []
+    passes = [
+        [lambda name=f"{kind}{n}": called.append(name) for n in range(2)]
+        for kind in ("forward", "backward")
+    ]
+    gpu_bandwidth.run(passes, 3)
+    names = ("forward0", "forward1", "forward0", "backward0", "backward1", "backward0")
+    assert tuple(called) == names
+
+
+@pytest.mark.torch_suffices
+@pytest.mark.parametrize("shape", [gpu_bandwidth.SHAPES[0], gpu_bandwidth.SHAPES[4]])
+def test_torch_pools_the_same_windows_and_keeps_them(shape):
+    torch = pytest.importorskip("torch")
+    shape = dataclasses.replace(shape, size=(2, 8, 8, 3))
+    pooling = shape.pooling("max")
+    inputs = gpu_parity.random_inputs(pooling, "float32", "cpu")
+    pools = [gpu_bandwidth.TorchMaxPool(shape, inputs) for _ in range(2)]
+    gpu_bandwidth.run([[each.forward for each in pools]], 2)
+    gpu_bandwidth.run([[each.backward for each in pools]], 2)
+    assert pools[0].y.data_ptr() != pools[1].y.data_ptr()
+    assert pools[0].dx.data_ptr() != pools[1].dx.data_ptr()
+    assert pools[0].y.permute(0, 2, 3, 1).shape == inputs["dy"].shape
+    assert pools[0].dx.permute(0, 2, 3, 1).shape == inputs["x"].shape
+    torch.testing.assert_close(pools[0].dx.sum(), inputs["dy"].sum())
+
+
+def test_a_single_round_is_refused_at_once(capsys):
+    with pytest.raises(SystemExit):
+        gpu_bandwidth.main(["--rounds", "1"])
+    assert "expected at least 2 rounds" in capsys.readouterr().err
+
+
 def test_what_is_measured_is_tabled(tmp_path):
     rows = [
         gpu_bandwidth.Row("shape", "float32", *row)
