@@ -50,6 +50,8 @@ class StandIn:
         self._failure = None
         self._driver = ctypes.CDLL("libcuda.so.1")
         self._driver.StandInContext.restype = Address
+        self._driver.StandInMadeStream.argtypes = [Address]
+        self._driver.StandInMadeStream.restype = ctypes.c_bool
         self._on_launch = OnLaunch(self._launched)
         self._driver.StandInOnLaunch(self._on_launch)
 
@@ -57,6 +59,10 @@ class StandIn:
     def context(self):
         """The one context of the one device."""
         return self._driver.StandInContext()
+
+    def made_stream(self, stream):
+        """Whether it was made by the driver, as the streams of TensorFlow's devices."""
+        return self._driver.StandInMadeStream(stream)
 
     def fail_to_load(self, error):
         """Lets every loading of a module end with this CUDA error."""
