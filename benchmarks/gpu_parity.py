@@ -253,7 +253,7 @@ def bytes_at_the_end(pooling):
     """Device memory that `differences_at_the_end` takes, about."""
     features = 2 * pooling.channels * (pooling.pixels + pooling.windows)
     scores = 4 * pooling.groups * pooling.pixels
-    _, scratch = plan_backward(pooling, "bfloat16").offsets()
+    _, scratch = plan_backward(pooling, "bfloat16").offsets
     return 2 * (features + scores) + scratch
 
 

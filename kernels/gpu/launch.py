@@ -57,6 +57,7 @@ class LaunchPlan:
     launches: tuple
     scratch: dict
 
+    @functools.cached_property
     def offsets(self):
         """Places of scratch buffers in one piece of memory, and its size, in bytes."""
         places, end = {}, 0
