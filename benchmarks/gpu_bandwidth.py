@@ -3,8 +3,9 @@
     python benchmarks/gpu_bandwidth.py --output results/
 
 Needs only torch and a driver. What is timed is replayed from CUDA graphs, so that
-launches from Python do not count, over more tensors than caches hold, all providers in
-turn and round by round. Bandwidth counts the bytes that must move, each once.
+launches from Python do not count, all providers in turn and round by round. Work goes
+over more tensors than caches hold; both passes are all forward ones, then all backward
+ones. Bandwidth counts the bytes that must move, each once.
 """
 
 import argparse
@@ -109,11 +110,11 @@ class Row:
 
 
 def providers(shape, dtype, driver):
-    """Functions that enqueue work on one set of tensors, by provider and direction.
+    """What is measured, by provider and direction.
 
     Returns:
-        A list of tuples `(provider, direction, bytes, functions)`, one function for
-        every set of tensors.
+        A list of tuples `(provider, direction, bytes, passes)`. A pass is a list of
+        functions that enqueue work, one for every set of tensors.
     """
     found = []
     for base in (None, "max"):
@@ -131,66 +132,53 @@ def providers(shape, dtype, driver):
             for _ in range(sets)
         ]
         name = "la_pool" if pooling.base == Base.NONE else "la_pool over max"
+        forward = [each.forward for each in ours]
+        backward = [each.backward for each in ours]
+        both_bytes = forward_bytes + backward_bytes
         found += [
-            (name, "forward", forward_bytes, [each.forward for each in ours]),
-            (name, "backward", backward_bytes, [each.backward for each in ours]),
-            (
-                name,
-                "both",
-                forward_bytes + backward_bytes,
-                [_both(each) for each in ours],
-            ),
+            (name, "forward", forward_bytes, [forward]),
+            (name, "backward", backward_bytes, [backward]),
+            (name, "both", both_bytes, [forward, backward]),
         ]
     if shape.window is not None:
-        found += _torch_max_pool(shape, inputs, sets, forward_bytes, backward_bytes)
+        theirs = [TorchMaxPool(shape, inputs) for _ in range(sets)]
+        forward = [each.forward for each in theirs]
+        backward = [each.backward for each in theirs]
+        found += [
+            ("torch max_pool2d", "forward", forward_bytes, [forward]),
+            ("torch max_pool2d", "both", both_bytes, [forward, backward]),
+        ]
     return found
 
 
-def _both(pool):
-    def run():
-        pool.forward()
-        pool.backward()
+class TorchMaxPool:
+    """Torch's pooling of one set of tensors, which keeps its results.
 
-    return run
+    Were they freed, the next set's would take their place in memory, and in caches.
+    """
 
+    def __init__(self, shape, inputs):
+        # torch pads both sides alike, or not at all; the number of windows is the same.
+        padding = (shape.window - 1) // 2 if shape.padding == "same" else 0
+        self._arguments = [[shape.window] * 2, [shape.stride] * 2, [padding] * 2]
+        self._arguments += [[1, 1], False]
+        self._x, self._dy = (
+            inputs[name].clone().permute(0, 3, 1, 2) for name in ("x", "dy")
+        )
 
-def _torch_max_pool(shape, inputs, sets, forward_bytes, backward_bytes):
-    import torch
+    def forward(self):
+        """Makes `y`, and which pixels it is of."""
+        import torch
 
-    window, stride = (shape.window,) * 2, (shape.stride,) * 2
-    # torch pads both sides alike, or not at all; the number of windows is the same.
-    padding = ((shape.window - 1) // 2,) * 2 if shape.padding == "same" else (0, 0)
-    arguments = (window, stride, padding, (1, 1), False)
+        function = torch.ops.aten.max_pool2d_with_indices
+        self.y, self._indices = function(self._x, *self._arguments)
 
-    def channels_last(tensor):
-        return tensor.clone().permute(0, 3, 1, 2)
+    def backward(self):
+        """Makes `dx`; comes after `forward`."""
+        import torch
 
-    forward = torch.ops.aten.max_pool2d_with_indices
-    backward = torch.ops.aten.max_pool2d_with_indices_backward
-    tensors = [
-        (channels_last(inputs["x"]), channels_last(inputs["dy"])) for _ in range(sets)
-    ]
-
-    def only_forward(x):
-        return lambda: forward(x, *arguments)
-
-    def both(x, dy):
-        return lambda: backward(dy, x, *arguments, forward(x, *arguments)[1])
-
-    return [
-        (
-            "torch max_pool2d",
-            "forward",
-            forward_bytes,
-            [only_forward(x) for x, _ in tensors],
-        ),
-        (
-            "torch max_pool2d",
-            "both",
-            forward_bytes + backward_bytes,
-            [both(*pair) for pair in tensors],
-        ),
-    ]
+        function = torch.ops.aten.max_pool2d_with_indices_backward
+        self.dx = function(self._dy, self._x, *self._arguments, self._indices)
 
 
 def copying():
@@ -202,26 +190,31 @@ def copying():
         for _ in range(2)
     ]
     functions = [lambda pair=pair: pair[0].copy_(pair[1]) for pair in pairs]
-    return "copy", "forward", 2 * COPY_BYTES, functions
+    return "copy", "forward", 2 * COPY_BYTES, [functions]
+
+
+def run(passes, times):
+    """Makes every pass so many times, over its functions in turn, before the next."""
+    for functions in passes:
+        for place in range(times):
+            functions[place % len(functions)]()
 
 
 class Graph:
     """Work captured once, to be replayed and timed."""
 
-    def __init__(self, functions):
+    def __init__(self, passes):
         import torch
 
-        for function in functions:
-            function()
+        self._times = max(LAUNCHES, len(passes[0]))
+        run(passes, len(passes[0]))
         torch.cuda.synchronize()
-        self._launches = max(LAUNCHES, len(functions))
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph):
-            for place in range(self._launches):
-                functions[place % len(functions)]()
+            run(passes, self._times)
 
     def seconds(self):
-        """Time of one call in one replay."""
+        """Time of one call of every pass, in one replay."""
         import torch
 
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -229,14 +222,14 @@ class Graph:
         self._graph.replay()
         end.record()
         end.synchronize()
-        return start.elapsed_time(end) / 1e3 / self._launches
+        return start.elapsed_time(end) / 1e3 / self._times
 
 
 def measure(shape, dtype, driver, rounds):
     """Rows of all providers on one shape, the copy first."""
     graphs = [
-        (provider, direction, moved, Graph(functions))
-        for provider, direction, moved, functions in (
+        (provider, direction, moved, Graph(passes))
+        for provider, direction, moved, passes in (
             copying(),
             *providers(shape, dtype, driver),
         )
@@ -327,6 +320,11 @@ def main(arguments=None):
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("results"))
     parser.add_argument("--rounds", type=int, default=30)
     options = parser.parse_args(arguments)
+    if options.rounds < 2:
+        parser.error(
+            "expected at least 2 rounds, for quartiles of their ratios; received: "
+            f"{options.rounds}"
+        )
     hindrance = missing_gpu()
     if hindrance:
         print(hindrance)

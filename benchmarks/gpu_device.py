@@ -44,7 +44,7 @@ class LaPool:
             "dalpha": torch.full_like(inputs["alpha"], torch.nan),
             "dgate": torch.full_like(inputs["gate"], torch.nan),
         }
-        _, size = self._plans[1].offsets()
+        _, size = self._plans[1].offsets
         # All ones are NaN.
         self._scratch = inputs["x"].new_full((size + 1,), 255, dtype=torch.uint8)
         self._tensors = {**inputs, **self.results}

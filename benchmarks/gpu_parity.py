@@ -3,9 +3,12 @@
     python benchmarks/gpu_parity.py
 
 Needs only torch and a driver. Takes every variant of the table and small shapes of all
-kinds, and runs each twice: results must be the same to the last bit.
+kinds, and runs each twice: results must be the same to the last bit. So must those of
+an image at the end of a batch of more than 2^31 values be, and those of the image
+alone. What torch differentiates is compared as well.
 """
 
+import dataclasses
 import itertools
 import sys
 
@@ -16,6 +19,7 @@ from kernels.gpu.shipped import Driver
 from kernels.gpu.variants import DTYPES, VARIANTS
 from kernels.pooling import Base, Pooling, Weighting
 
+RESULTS = ("y", "dx", "dscores", "dalpha", "dgate")
 # Largest difference allowed, relative to the largest value of the exact result.
 ROUNDING = {"float32": 2e-6, "float16": 6e-4, "bfloat16": 4.5e-3}
 SUM_ROUNDING = 2e-5
@@ -33,9 +37,24 @@ GEOMETRIES = (
     ((10, 9), {"pool_size": (5, 4), "strides": (2, 3), "padding": "same"}),
     ((7, 7), {"pool_size": None}),
     ((12, 9), {"pool_size": None}),
+    # More taps than any block has.
+    ((33, 32), {"pool_size": None}),
 )
 CHANNELS = ((1, 1), (3, 1), (64, 1), (328, 1), (24, 3), (6, 2), (5, 5), (72, 72))
 BASES = (None, "max", "avg", "first")
+# Batches whose last image begins behind 2^31 values.
+MANY = (513, 64, 64, 1024)
+LARGE_BATCHES = (
+    Pooling.of(MANY, 1, (2, 2), base="max"),
+    Pooling.of(MANY, 1, (3, 3), (2, 2), "same", base="max"),
+    Pooling.of(MANY, 1, None, base="avg"),
+    Pooling.of(MANY, MANY[-1], (2, 2), base="max"),
+)
+# One whose features and scores torch lays out otherwise than kernels read them.
+AUTOGRAD = Pooling.of((3, 12, 13, 24), 3, (3, 2), (2, 2), base="max")
+SECOND_ROUNDING = 1e-4
+# Longer than it takes to enqueue all work of one pooling.
+SLEEP_CYCLES = 10**9
 
 
 def cases():
@@ -90,18 +109,33 @@ def random_inputs(pooling, dtype, device):
 
 def exact(pooling, inputs):
     """Output and gradients in float64, by differentiating the formulas."""
+    return summed(pooling, exact_terms(pooling, inputs))
+
+
+def exact_terms(pooling, inputs):
+    """The same, but for alpha and gate what each window adds to their gradients."""
     import torch
 
+    p = pooling
     values = {name: tensor.detach().double() for name, tensor in inputs.items()}
     dy = values.pop("dy")
+    windows = p.batch, p.out_height, p.out_width
+    values["alpha"] = values["alpha"].expand(*windows, p.groups)
+    values["gate"] = values["gate"].expand(*windows, p.channels)
     for tensor in values.values():
         tensor.requires_grad_()
     y = pooled(pooling, **values)
     gradients = torch.autograd.grad(
         y, list(values.values()), dy, allow_unused=True, materialize_grads=True
     )
-    names = ("dx", "dscores", "dalpha", "dgate")
-    return {"y": y.detach(), **dict(zip(names, gradients, strict=True))}
+    return dict(zip(RESULTS, (y.detach(), *gradients), strict=True))
+
+
+def summed(pooling, terms):
+    """Results of terms as `exact_terms` returns them."""
+    alpha, gate = terms["dalpha"], terms["dgate"]
+    alpha = alpha.sum((0, 1, 2)) if pooling.alpha_per_group else alpha.sum()
+    return {**terms, "dalpha": alpha, "dgate": gate.sum()}
 
 
 def pooled(pooling, x, scores, alpha, gate):
@@ -157,28 +191,111 @@ def based(pooling, taps):
     return result
 
 
+def errors_of(results, pooling, dtype, inputs):
+    """Errors of all results by name, over what is allowed; above 1 is too much."""
+    import torch
+
+    terms = exact_terms(pooling, inputs)
+    sizes = {name: each.abs() for name, each in terms.items()}
+    values, sizes = summed(pooling, terms), summed(pooling, sizes)
+    errors = {}
+    for name, value in values.items():
+        rounding = ROUNDING[dtype] if name in ("y", "dx") else SUM_ROUNDING
+        actual = results[name].double()
+        error = (actual - value.reshape(actual.shape)).abs().max()
+        # A sum of many terms is judged by their size, not by what is left of them.
+        allowed = rounding * sizes[name].max().clamp(min=1.0)
+        errors[name] = (error / allowed).nan_to_num(torch.inf).item()
+    return errors
+
+
 def differences(pooling, dtype, driver):
-    """Errors of every result, each over what is allowed; above 1 is too much."""
+    """Errors as `errors_of` returns them, and infinite ones if two runs differ."""
     import torch
 
     inputs = random_inputs(pooling, dtype, "cuda")
-    runs = []
-    for _ in range(2):
-        run = LaPool(pooling, dtype, driver, inputs)
-        run.forward()
-        run.backward()
-        runs.append(run.results)
-    errors = {}
-    for name, value in exact(pooling, inputs).items():
-        first, second = (run[name] for run in runs)
-        if not torch.equal(first, second):
+    first, second = (run(pooling, dtype, driver, inputs) for _ in range(2))
+    errors = errors_of(first, pooling, dtype, inputs)
+    for name in RESULTS:
+        if not torch.equal(first[name], second[name]):
             errors[f"{name} differs between runs"] = float("inf")
-        rounding = ROUNDING[dtype] if name in ("y", "dx") else SUM_ROUNDING
-        error = (first.double() - value.reshape(first.shape)).abs().max()
-        # A sum of many terms is judged by their size, not by what is left of them.
-        scale = max(value.abs().max().item(), 1.0)
-        errors[name] = (error / (rounding * scale)).nan_to_num(torch.inf).item()
     return errors
+
+
+def run(pooling, dtype, driver, inputs):
+    """Results of both passes, by name."""
+    pool = LaPool(pooling, dtype, driver, inputs)
+    pool.forward()
+    pool.backward()
+    return pool.results
+
+
+def differences_at_the_end(pooling, driver, device="cuda"):
+    """Results of a batch's last image that are not those of the image alone."""
+    import torch
+
+    dtype, alone = "bfloat16", dataclasses.replace(pooling, batch=1)
+    inputs = random_inputs(alone, dtype, device)
+    many = dict(inputs)
+    for name in ("x", "scores", "dy"):
+        many[name] = inputs[name].new_zeros((pooling.batch, *inputs[name].shape[1:]))
+        many[name][-1] = inputs[name][0]
+    expected = run(alone, dtype, driver, inputs)
+    actual = run(pooling, dtype, driver, many)
+    return [
+        name
+        for name in ("y", "dx", "dscores")
+        if not torch.equal(actual[name][-1], expected[name][0])
+    ]
+
+
+def bytes_at_the_end(pooling):
+    """Device memory that `differences_at_the_end` takes, about."""
+    features = 2 * pooling.channels * (pooling.pixels + pooling.windows)
+    scores = 4 * pooling.groups * pooling.pixels
+    _, scratch = plan_backward(pooling, "bfloat16").offsets
+    return 2 * (features + scores) + scratch
+
+
+def autograd_errors(la_pool, pooling, device="cuda"):
+    """Errors of `torch_la_pool.la_pool` and its derivatives, over what is allowed.
+
+    Features are not dense in the kernels' order, and scores not aligned.
+    """
+    import torch
+
+    given = random_inputs(pooling, "float32", device)
+    inputs = dict(given)
+    dy = inputs.pop("dy")
+    x, scores = inputs["x"], inputs["scores"]
+    inputs["x"] = x.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1)
+    moved = scores.new_empty(scores.numel() + 1)[1:].view(scores.shape)
+    inputs["scores"] = moved.copy_(scores)
+    leaves = [tensor.requires_grad_() for tensor in inputs.values()]
+
+    def reference(*tensors):
+        return pooled(pooling, *tensors)
+
+    y = la_pool(*leaves, pooling, reference)
+    gradients = torch.autograd.grad(y, leaves, dy, retain_graph=True)
+    results = dict(zip(RESULTS, (y.detach(), *gradients), strict=True))
+    errors = errors_of(results, pooling, "float32", given)
+    doubles = [tensor.detach().double().requires_grad_() for tensor in leaves]
+    expected = second_derivatives(reference(*doubles), doubles, dy.double())
+    actual = second_derivatives(y, leaves, dy)
+    for name, value, second in zip(RESULTS[1:], expected, actual, strict=True):
+        error = (second - value).abs().max() / value.abs().max().clamp(min=1.0)
+        error = (error / SECOND_ROUNDING).nan_to_num(torch.inf)
+        errors[f"{name}, differentiated"] = error.item()
+    return errors
+
+
+def second_derivatives(y, inputs, dy):
+    """Gradients of the sum of squares of all gradients."""
+    import torch
+
+    first = torch.autograd.grad(y, inputs, dy, create_graph=True)
+    return torch.autograd.grad(sum((each**2).sum() for each in first), inputs)
 
 
 def main():
@@ -187,19 +304,36 @@ def main():
     if hindrance:
         print(hindrance)
         return 0
-    driver, used, failures, worst = Driver(), set(), 0, {}
+    import torch
+
+    from kernels.gpu.torch_la_pool import la_pool
+
+    driver, used, failures, worst = Driver(), set(), [], {}
+
+    def judge(errors, what):
+        for name, error in errors.items():
+            worst[name] = max(error, worst.get(name, 0.0))
+        if max(errors.values()) > 1:
+            failures.append(f"{what}: {errors}")
+
     for pooling, dtype in cases():
         used |= variants_of(pooling, dtype)
-        errors = differences(pooling, dtype, driver)
-        worst = {
-            name: max(error, worst.get(name, 0.0)) for name, error in errors.items()
-        }
-        if max(errors.values()) > 1:
-            failures += 1
-            print(f"{dtype} {pooling}: {errors}")
-    print(f"{len(used)} of {len(VARIANTS)} variants, {failures} failures")
+        judge(differences(pooling, dtype, driver), f"{dtype} {pooling}")
+    # Work that does not keep to this stream runs before its inputs are there.
+    with torch.cuda.stream(torch.cuda.Stream()):
+        torch.cuda._sleep(SLEEP_CYCLES)
+        judge(autograd_errors(la_pool, AUTOGRAD), f"autograd of {AUTOGRAD}")
+    for pooling in LARGE_BATCHES:
+        torch.cuda.empty_cache()
+        if bytes_at_the_end(pooling) > torch.cuda.mem_get_info()[0]:
+            print(f"left out for want of memory: {pooling}")
+            continue
+        for name in differences_at_the_end(pooling, driver):
+            failures.append(f"{name} of the last image is not as alone: {pooling}")
+    print("\n".join(failures))
+    print(f"{len(used)} of {len(VARIANTS)} variants, {len(failures)} failures")
     print("largest error over what is allowed:", worst)
-    return int(failures > 0 or used != set(VARIANTS))
+    return int(bool(failures) or used != set(VARIANTS))
 
 
 if __name__ == "__main__":

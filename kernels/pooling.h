@@ -1,6 +1,7 @@
 // One local attention pooling: its geometry and its options. Shared by all kernels.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 namespace keras_lap {
@@ -30,5 +31,39 @@ struct Pooling {
   // Whether alpha holds one value per group.
   bool alpha_per_group;
 };
+
+// All fields in their order, to be handed on as numbers.
+using PoolingIntegers = std::array<int64_t, 18>;
+
+inline PoolingIntegers ToIntegers(const Pooling& p) {
+  const auto weighting = static_cast<int64_t>(p.weighting);
+  const auto base = static_cast<int64_t>(p.base);
+  return {p.batch,
+          p.height,
+          p.width,
+          p.channels,
+          p.groups,
+          p.window_height,
+          p.window_width,
+          p.stride_height,
+          p.stride_width,
+          p.pad_top,
+          p.pad_left,
+          p.out_height,
+          p.out_width,
+          weighting,
+          base,
+          p.gated,
+          p.base_sees_padding,
+          p.alpha_per_group};
+}
+
+inline Pooling FromIntegers(const PoolingIntegers& n) {
+  const auto weighting = static_cast<Weighting>(n[13]);
+  const auto base = static_cast<Base>(n[14]);
+  return {n[0],  n[1],      n[2], n[3],       n[4],       n[5],
+          n[6],  n[7],      n[8], n[9],       n[10],      n[11],
+          n[12], weighting, base, n[15] != 0, n[16] != 0, n[17] != 0};
+}
 
 }  // namespace keras_lap

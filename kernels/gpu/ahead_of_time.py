@@ -32,6 +32,7 @@ from .geometry import Geometry
 from .variants import (
     BUFFERS,
     DTYPES,
+    FEATURES,
     INDICES,
     KERNELS,
     NUM_STAGES,
@@ -47,7 +48,6 @@ LARGEST_SHARED_BYTES = 48 * 1024
 HEADER = pathlib.Path(__file__).with_name("la_pool_ptx.h")
 
 POINTER_TYPES = {"float32": "*fp32", "float16": "*fp16", "bfloat16": "*bf16"}
-FEATURES = ("x", "y", "dy", "dx")
 
 
 def main(arguments=None):
@@ -168,9 +168,8 @@ def initialiser(variant, entry, threads, shared):
     pointers = ", ".join(map(constant_name, kernel.pointers))
     flags = ", ".join(str(int(f)) for f in (variant.has_max, variant.per_channel))
     return (
-        f'"{entry}", {dtype}, {variant.window}, {variant.stride}, {flags}, '
-        f"{variant.vector}, {{{block}}}, {threads}, {shared}, "
-        f"{{{pointers}}}, {len(kernel.pointers)}, {len(kernel.integers)}"
+        f'"{entry}", {dtype}, {variant.window}, {flags}, {variant.vector}, '
+        f"{{{block}}}, {threads}, {shared}, {{{pointers}}}, {len(kernel.pointers)}"
     )
 
 
@@ -203,14 +202,14 @@ inline constexpr int kBuffers = {buffer_count};
 struct Kernel {{
   const char* entry;
   int32_t dtype;  // a DataType, or -1 where no features are read
-  int32_t window, stride;
+  int32_t window;
   int32_t has_max, per_channel;
   int32_t vector;
   int32_t block[3];
   uint32_t threads, shared_bytes;
-  // Arguments: these pointers, so many integers of its own, and the geometry.
+  // Arguments: these pointers, integers of its own, and the geometry.
   Buffer pointers[{most_pointers}];
-  int32_t pointer_count, integer_count;
+  int32_t pointer_count;
   const char* ptx;
 }};
 

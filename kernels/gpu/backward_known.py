@@ -54,31 +54,23 @@ def backward_known(
     cell_rows = tl.cdiv(geometry.height + geometry.pad_top, geometry.stride_height)
     cell_columns = tl.cdiv(geometry.width + geometry.pad_left, geometry.stride_width)
     n, row, column = locate(cell, cell_rows, cell_columns)
-    in_batch = n < geometry.batch
-    exists = in_batch & (row < geometry.out_height) & (column < geometry.out_width)
+    exists = (row < geometry.out_height) & (column < geometry.out_width)
+    exists = exists & (n < geometry.batch)
     u = (n * geometry.out_height + row) * geometry.out_width + column
     top = row * geometry.stride_height - geometry.pad_top
     left = column * geometry.stride_width - geometry.pad_left
+    windows = n, top, left, exists
     sharpness = tl.load(alpha + group * geometry.alpha_per_group)
     opened, kept = branch_factors(gate, geometry)
     pixels, insides, values, distances, weights, best, total = known_window(
-        scores,
-        geometry.groups,
-        group,
-        sharpness,
-        n,
-        top,
-        left,
-        exists,
-        geometry,
-        TAPS,
+        scores, group, sharpness, windows, geometry, WINDOW
     )
     share = tl.where(exists, opened / total, 0.0)
     factors = ()
     dots = ()
     for tap in tl.static_range(TAPS):
         factor = weights[tap] * passed_score(values[tap], geometry) * share
-        factor += kept * base_share(tap, top, left, insides[tap], geometry)
+        factor += kept * base_share(tap, windows, insides[tap], geometry)
         factors = factors + (factor,)
         dots = dots + (tl.zeros((BLOCK_WINDOWS, 1), tl.float32),)
     base_dot = tl.zeros((BLOCK_WINDOWS, 1), tl.float32)
@@ -122,7 +114,7 @@ def backward_known(
     for tap in tl.static_range(TAPS):
         mean += weights[tap] * passed_score(values[tap], geometry) * dots[tap]
         if not HAS_MAX:
-            base_dot += dots[tap] * base_share(tap, top, left, insides[tap], geometry)
+            base_dot += dots[tap] * base_share(tap, windows, insides[tap], geometry)
     mean = mean / total
     of_alpha = tl.zeros((BLOCK_WINDOWS, 1), tl.float32)
     of_best = tl.zeros((BLOCK_WINDOWS, 1), tl.float32)
@@ -153,17 +145,7 @@ def backward_known(
     beyond = (cell_rows > geometry.out_height) | (cell_columns > geometry.out_width)
     if spread | beyond:
         clear_uncovered(
-            dx,
-            dscores,
-            n,
-            row,
-            column,
-            in_batch,
-            group,
-            channels,
-            geometry,
-            WINDOW,
-            BLOCK_CHANNELS,
+            dx, dscores, windows, group, channels, geometry, WINDOW, BLOCK_CHANNELS
         )
 
 
@@ -171,10 +153,7 @@ def backward_known(
 def clear_uncovered(
     dx,
     dscores,
-    n,
-    row,
-    column,
-    in_batch,
+    windows,
     group,
     channels,
     geometry,
@@ -182,18 +161,13 @@ def clear_uncovered(
     BLOCK_CHANNELS: tl.constexpr,
 ):
     """Zeros for the pixels of cells that lie under no window."""
-    exists = (row < geometry.out_height) & (column < geometry.out_width)
+    n, top, left, exists = windows
     for phase in range(geometry.stride_height * geometry.stride_width):
         i, j = phase // geometry.stride_width, phase % geometry.stride_width
-        pixel, inside = pixel_at(
-            n,
-            row * geometry.stride_height - geometry.pad_top + i,
-            column * geometry.stride_width - geometry.pad_left + j,
-            geometry,
-        )
+        pixel, inside = pixel_at(n, top + i, left + j, geometry)
         covered = exists & (i < WINDOW) & (j < WINDOW)
-        cleared = inside & in_batch & (covered == 0)
-        zero = tl.zeros_like(row).to(tl.float32)
+        cleared = inside & (n < geometry.batch) & (covered == 0)
+        zero = tl.zeros_like(n).to(tl.float32)
         place = pixel.to(tl.int64) * geometry.groups + group
         tl.store(dscores + place, zero, mask=cleared)
         for start in range(0, channels, BLOCK_CHANNELS):
@@ -201,6 +175,6 @@ def clear_uncovered(
             offset = channels_at(pixel, group, c, channels, geometry.groups)
             tl.store(
                 dx + offset,
-                tl.zeros_like(row + c).to(dx.dtype.element_ty),
+                tl.zeros_like(n + c).to(dx.dtype.element_ty),
                 mask=cleared & (c < channels),
             )

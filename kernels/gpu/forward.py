@@ -5,17 +5,21 @@ import triton.language as tl
 
 from .windows import (
     MAX,
+    add_term,
     base_share,
     best_and_total,
     branch_factors,
     channels_at,
     known_window,
+    no_sum,
     passed_score,
     split_program,
+    sum_of_lanes,
+    tap_count,
     tap_pixel,
     weight_at,
-    window_corner,
     window_count,
+    windows_at,
 )
 
 
@@ -38,19 +42,10 @@ def forward_known(
     u = block * BLOCK_WINDOWS + tl.arange(0, BLOCK_WINDOWS)[:, None]
     c = start + tl.arange(0, BLOCK_CHANNELS)[None, :]
     exists = u < window_count(geometry)
-    n, top, left = window_corner(u, geometry)
+    windows = windows_at(u, exists, geometry)
     sharpness = tl.load(alpha + group * geometry.alpha_per_group)
     pixels, insides, values, _, weights, _, total = known_window(
-        scores,
-        geometry.groups,
-        group,
-        sharpness,
-        n,
-        top,
-        left,
-        exists,
-        geometry,
-        WINDOW * WINDOW,
+        scores, group, sharpness, windows, geometry, WINDOW
     )
     opened, kept = branch_factors(gate, geometry)
     share = opened / total
@@ -58,7 +53,7 @@ def forward_known(
     largest = pooled - float("inf")
     for tap in tl.static_range(WINDOW * WINDOW):
         inside = insides[tap]
-        linear = kept * base_share(tap, top, left, inside, geometry)
+        linear = kept * base_share(tap, windows, inside, geometry)
         passed = passed_score(values[tap], geometry)
         factor = tl.where(inside, weights[tap] * passed * share, 0.0) + linear
         place = channels_at(pixels[tap], group, c, channels, geometry.groups)
@@ -92,50 +87,39 @@ def forward_any(
     u = block * BLOCK_WINDOWS + tl.arange(0, BLOCK_WINDOWS)[:, None, None]
     lanes = tl.arange(0, BLOCK_TAPS)[None, :, None]
     c = start + tl.arange(0, BLOCK_CHANNELS)[None, None, :]
-    exists = u < window_count(geometry)
-    n, top, left = window_corner(u, geometry)
     if PER_CHANNEL:
         place, score_stride = c, channels
     else:
         place, score_stride = tl.full((1, 1, 1), group, tl.int32), geometry.groups
-    scored = exists & (place < score_stride)
-    sharpness = tl.load(
-        alpha + place * geometry.alpha_per_group, mask=place < score_stride, other=0.0
-    )
+    scored = place < score_stride
+    exists = (u < window_count(geometry)) & scored
+    windows = windows_at(u, exists, geometry)
+    per_group = geometry.alpha_per_group
+    sharpness = tl.load(alpha + place * per_group, mask=scored, other=0.0)
     best, _, total = best_and_total(
-        scores,
-        score_stride,
-        place,
-        sharpness,
-        n,
-        top,
-        left,
-        scored,
-        lanes,
-        geometry,
-        BLOCK_TAPS,
+        scores, score_stride, place, sharpness, windows, lanes, geometry
     )
     opened, kept = branch_factors(gate, geometry)
     share = opened / total
-    pooled = tl.zeros((BLOCK_WINDOWS, BLOCK_TAPS, BLOCK_CHANNELS), tl.float32)
-    largest = pooled - float("inf")
-    taps = geometry.window_height * geometry.window_width
+    shape: tl.constexpr = (BLOCK_WINDOWS, BLOCK_TAPS, BLOCK_CHANNELS)
+    pooled = no_sum(shape)
+    largest = tl.full(shape, -float("inf"), tl.float32)
+    taps = tap_count(geometry)
     for first in range(0, taps, BLOCK_TAPS):
         tap = first + lanes
-        pixel, inside = tap_pixel(tap, n, top, left, exists & (tap < taps), geometry)
-        real = inside & (place < score_stride)
+        pixel, inside = tap_pixel(tap, windows, geometry)
         offset = pixel.to(tl.int64) * score_stride + place
-        score = tl.load(scores + offset, mask=real, other=0.0)
-        weight = weight_at(tl.where(real, best - score, 0.0), sharpness, geometry)
-        factor = tl.where(real, weight * passed_score(score, geometry) * share, 0.0)
-        factor += kept * base_share(tap, top, left, real, geometry)
+        score = tl.load(scores + offset, mask=inside, other=0.0)
+        weight = weight_at(tl.where(inside, best - score, 0.0), sharpness, geometry)
+        factor = tl.where(inside, weight * passed_score(score, geometry) * share, 0.0)
+        factor += kept * base_share(tap, windows, inside, geometry)
         offset = channels_at(pixel, group, c, channels, geometry.groups)
         value = tl.load(x + offset, mask=inside & (c < channels), other=0.0)
         value = value.to(tl.float32)
-        pooled += factor * value
+        pooled = add_term(pooled, factor * value)
         seen = inside | ((geometry.base_sees_padding != 0) & (tap < taps))
         largest = tl.maximum(largest, tl.where(seen, value, -float("inf")))
-    pooled = tl.sum(pooled, axis=1, keep_dims=True)
+    pooled = sum_of_lanes(pooled)
     largest = tl.max(largest, axis=1, keep_dims=True)
     pooled += tl.where(geometry.base == MAX, kept * largest, 0.0)
     offset = channels_at(u, group, c, channels, geometry.groups)

@@ -52,10 +52,7 @@ std::string CheckSizes(const Pooling& p) {
   for (const auto& [what, count] : counts) {
     if (count > kLargestCount) return TooLarge(what, count);
   }
-  for (const int64_t size :
-       {p.batch, p.height, p.width, p.channels, p.groups, p.window_height,
-        p.window_width, p.stride_height, p.stride_width, p.pad_top, p.pad_left,
-        p.out_height, p.out_width}) {
+  for (const int64_t size : ToIntegers(p)) {
     if (size > kLargestSide) {
       return TooLarge("images, or pixels along one side", size, kLargestSide);
     }
@@ -146,7 +143,7 @@ class Plan {
   }
 
   void AddForward() {
-    const bool known = simple_ && (window_ == 2 || window_ == 3);
+    const bool known = simple_ && window_ >= 1 && window_ <= 3;
     const Kernel& kernel =
         known ? Find("forward_known", {window_})
               : Find("forward_any", {0, false, per_channel_, vector_}, many_taps_);
@@ -278,14 +275,12 @@ class Plan {
     for (int i = 0; i < kernel.pointer_count; ++i) {
       addresses.push_back(pointers[kernel.pointers[i]]);
     }
+    Pooling geometry = p_;
+    geometry.channels = span_ / std::max<int64_t>(kernel.vector, 1);
+    geometry.groups = groups_;
+    geometry.alpha_per_group = many_alphas_;
     std::vector<int32_t> integers = launch.integers;
-    for (const int64_t value :
-         {p_.batch, p_.height, p_.width, span_ / std::max<int64_t>(kernel.vector, 1),
-          groups_, p_.window_height, p_.window_width, p_.stride_height, p_.stride_width,
-          p_.pad_top, p_.pad_left, p_.out_height, p_.out_width,
-          static_cast<int64_t>(p_.weighting), static_cast<int64_t>(p_.base),
-          static_cast<int64_t>(p_.gated), static_cast<int64_t>(p_.base_sees_padding),
-          static_cast<int64_t>(many_alphas_)}) {
+    for (const int64_t value : ToIntegers(geometry)) {
       integers.push_back(static_cast<int32_t>(value));
     }
     return LaunchKernel(kernel, static_cast<uint32_t>(launch.programs),
@@ -306,15 +301,14 @@ class Plan {
 
 }  // namespace
 
-std::string Forward(const Pooling& pooling, DataType dtype, const void* x,
-                    const void* scores, const void* alpha, const void* gate, void* y,
-                    void* stream) {
+std::string Forward(const Pooling& pooling, DataType dtype,
+                    const ForwardArguments& arguments, void* stream) {
   Pointers pointers{};
-  pointers[kX] = x;
-  pointers[kScores] = scores;
-  pointers[kAlpha] = alpha;
-  pointers[kGate] = gate;
-  pointers[kY] = y;
+  pointers[kX] = arguments.x;
+  pointers[kScores] = arguments.scores;
+  pointers[kAlpha] = arguments.alpha;
+  pointers[kGate] = arguments.gate;
+  pointers[kY] = arguments.y;
   return Plan::Forward(pooling, dtype).Run(pointers, nullptr, stream);
 }
 
@@ -322,20 +316,18 @@ int64_t BackwardScratchBytes(const Pooling& pooling, DataType dtype) {
   return Plan::Backward(pooling, dtype).ScratchBytes();
 }
 
-std::string Backward(const Pooling& pooling, DataType dtype, const void* x,
-                     const void* scores, const void* alpha, const void* gate,
-                     const void* dy, void* dx, void* dscores, void* dalpha, void* dgate,
-                     void* scratch, void* stream) {
+std::string Backward(const Pooling& pooling, DataType dtype,
+                     const BackwardArguments& arguments, void* scratch, void* stream) {
   Pointers pointers{};
-  pointers[kX] = x;
-  pointers[kScores] = scores;
-  pointers[kAlpha] = alpha;
-  pointers[kGate] = gate;
-  pointers[kDy] = dy;
-  pointers[kDx] = dx;
-  pointers[kDscores] = dscores;
-  pointers[kDalpha] = dalpha;
-  pointers[kDgate] = dgate;
+  pointers[kX] = arguments.x;
+  pointers[kScores] = arguments.scores;
+  pointers[kAlpha] = arguments.alpha;
+  pointers[kGate] = arguments.gate;
+  pointers[kDy] = arguments.dy;
+  pointers[kDx] = arguments.dx;
+  pointers[kDscores] = arguments.dscores;
+  pointers[kDalpha] = arguments.dalpha;
+  pointers[kDgate] = arguments.dgate;
   return Plan::Backward(pooling, dtype).Run(pointers, scratch, stream);
 }
 

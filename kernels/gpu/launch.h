@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "../arguments.h"
 #include "../pooling.h"
 
 namespace keras_lap::gpu {
@@ -16,18 +17,15 @@ enum class DataType : int32_t { kFloat32 = 0, kFloat16 = 1, kBFloat16 = 2 };
 // empty string means success, any other is an error in plain words.
 
 // Writes all of y.
-std::string Forward(const Pooling& pooling, DataType dtype, const void* x,
-                    const void* scores, const void* alpha, const void* gate, void* y,
-                    void* stream);
+std::string Forward(const Pooling& pooling, DataType dtype,
+                    const ForwardArguments& arguments, void* stream);
 
 // Bytes of device memory that `Backward` needs besides its results; may be 0.
 int64_t BackwardScratchBytes(const Pooling& pooling, DataType dtype);
 
 // Writes all of dx, dscores, dalpha and dgate. `scratch` need not be cleared.
-std::string Backward(const Pooling& pooling, DataType dtype, const void* x,
-                     const void* scores, const void* alpha, const void* gate,
-                     const void* dy, void* dx, void* dscores, void* dalpha, void* dgate,
-                     void* scratch, void* stream);
+std::string Backward(const Pooling& pooling, DataType dtype,
+                     const BackwardArguments& arguments, void* scratch, void* stream);
 
 // Makes the context that a stream belongs to current, and the former one again at the
 // end, for callers that hand over a stream alone.

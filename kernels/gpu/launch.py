@@ -57,6 +57,7 @@ class LaunchPlan:
     launches: tuple
     scratch: dict
 
+    @functools.cached_property
     def offsets(self):
         """Places of scratch buffers in one piece of memory, and its size, in bytes."""
         places, end = {}, 0
@@ -181,7 +182,7 @@ def plan_forward(pooling, dtype):
         ValueError: If the pooling is too large.
     """
     choice = _Choice(pooling, dtype)
-    if choice.simple and choice.window in (2, 3):
+    if choice.simple and choice.window in (1, 2, 3):
         variant = choice.find("forward_known", window=choice.window)
     else:
         variant = choice.find(

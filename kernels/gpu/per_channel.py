@@ -14,22 +14,26 @@ from .windows import (
     MAX,
     NEVER,
     add_tap,
+    add_term,
     base_share,
     best_and_total,
     branch_factors,
     channels_at,
     finish_window,
     locate,
+    no_sum,
+    no_sums,
     passed_score,
     score_gradient,
     split_program,
+    sum_of_lanes,
+    tap_count,
     tap_pixel,
     weight_at,
-    window_corner,
     window_count,
     window_over,
+    windows_at,
     windows_over_a_pixel,
-    zero_sums,
 )
 
 
@@ -61,39 +65,29 @@ def window_statistics(
     lanes = tl.arange(0, BLOCK_TAPS)[None, :, None]
     c = start + tl.arange(0, BLOCK_CHANNELS)[None, None, :]
     exists = (u < window_count(geometry)) & (c < channels)
-    n, top, left = window_corner(u, geometry)
+    windows = windows_at(u, exists, geometry)
     per_group = geometry.alpha_per_group
     sharpness = tl.load(alpha + c * per_group, mask=c < channels, other=0.0)
     best, best_tap, total = best_and_total(
-        scores,
-        channels,
-        c,
-        sharpness,
-        n,
-        top,
-        left,
-        exists,
-        lanes,
-        geometry,
-        BLOCK_TAPS,
+        scores, channels, c, sharpness, windows, lanes, geometry
     )
     place = channels_at(u, 0, c, channels, 1)
     upstream = tl.load(dy + place, mask=exists, other=0.0).to(tl.float32)
     shape: tl.constexpr = (BLOCK_WINDOWS, BLOCK_TAPS, BLOCK_CHANNELS)
-    sums = zero_sums(shape)
-    of_base = tl.zeros(shape, tl.float32)
-    largest = of_base - float("inf")
+    sums, of_base = no_sums(shape), no_sum(shape)
+    largest = tl.full(shape, -float("inf"), tl.float32)
     largest_tap = tl.full(shape, NEVER, tl.int32)
-    taps = geometry.window_height * geometry.window_width
+    taps = tap_count(geometry)
     for first in range(0, taps, BLOCK_TAPS):
         tap = first + lanes
-        pixel, inside = tap_pixel(tap, n, top, left, exists & (tap < taps), geometry)
+        pixel, inside = tap_pixel(tap, windows, geometry)
         offset = channels_at(pixel, 0, c, channels, 1)
         score = tl.load(scores + offset, mask=inside, other=0.0)
         value = tl.load(x + offset, mask=inside, other=0.0).to(tl.float32)
         dot = value * upstream
         sums = add_tap(sums, score, best, dot, inside, sharpness, geometry)
-        of_base += dot * base_share(tap, top, left, inside, geometry)
+        linear = dot * base_share(tap, windows, inside, geometry)
+        of_base = add_term(of_base, linear)
         seen = inside | ((geometry.base_sees_padding != 0) & (tap < taps))
         larger = seen & (value > largest)
         largest = tl.where(larger, value, largest)
@@ -106,11 +100,11 @@ def window_statistics(
     tl.store(means + place, mean, mask=exists)
     tl.store(of_bests + place, of_best, mask=exists)
     tl.store(best_taps + place, best_tap, mask=exists)
-    of_base = tl.sum(of_base, axis=1, keep_dims=True)
+    of_base = sum_of_lanes(of_base)
     largest_value = tl.max(largest, axis=1, keep_dims=True)
     candidates = tl.where(largest == largest_value, largest_tap, NEVER)
     tap = tl.min(candidates, axis=1, keep_dims=True)
-    _, inside = tap_pixel(tap, n, top, left, exists & (tap < taps), geometry)
+    _, inside = tap_pixel(tap, windows, geometry)
     has_max = geometry.base == MAX
     tl.store(
         largest_taps + place,
@@ -175,8 +169,8 @@ def pixel_gradients(
         )
         weight = weight_at(tl.where(there, best - score, 0.0), sharpness, geometry)
         factor = tl.where(there, weight * passed_score(score, geometry) * share, 0.0)
-        _image, top, left = window_corner(u, geometry)
-        factor += kept * base_share(tap, top, left, there, geometry)
+        windows = windows_at(u, exists, geometry)
+        factor += kept * base_share(tap, windows, there, geometry)
         of_feature += factor * upstream
         of_feature += tl.where(largest == tap, kept * upstream, 0.0)
         dot = value * upstream

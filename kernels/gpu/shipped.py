@@ -10,7 +10,7 @@ import pathlib
 import re
 from typing import NamedTuple
 
-from .variants import KERNELS, SCRATCH, VARIANTS
+from .variants import SCRATCH, VARIANTS
 
 HEADER = pathlib.Path(__file__).with_name("la_pool_ptx.h")
 
@@ -71,7 +71,7 @@ class Driver:
         Raises:
             RuntimeError: If the driver reports an error.
         """
-        places, _ = plan.offsets()
+        places, _ = plan.offsets
         buffers = {**buffers, **{name: scratch + places[name] for name in SCRATCH}}
         self._call("cuCtxPushCurrent_v2", self._context(device))
         try:
@@ -81,23 +81,22 @@ class Driver:
             self._call("cuCtxPopCurrent_v2", ctypes.byref(ctypes.c_void_p()))
 
     def _launch(self, launch, buffers, stream, device):
-        kernel = KERNELS[launch.variant.kernel]
+        function, shipped = self._function(launch.variant, device)
         *values, geometry = launch.arguments(buffers)
-        addresses = len(kernel.pointers)
-        cells = [ctypes.c_uint64(value) for value in values[:addresses]]
-        cells += [ctypes.c_int32(value) for value in (*values[addresses:], *geometry)]
-        # Triton's kernels end with two pointers to scratch memory, unused here.
-        cells += [ctypes.c_uint64(0)] * 2
-        pointers = [ctypes.cast(ctypes.byref(cell), ctypes.c_void_p) for cell in cells]
-        shipped = shipped_kernels()[launch.variant]
+        # Triton's kernels end with two pointers to scratch memory, unused here. Numbers
+        # of 32 bits begin where those of 64 do: CUDA's hosts are little-endian.
+        values += [*geometry, 0, 0]
+        cells = (ctypes.c_uint64 * len(values))(*values)
+        start, size = ctypes.addressof(cells), ctypes.sizeof(cells)
+        places = range(start, start + size, ctypes.sizeof(ctypes.c_uint64))
         self._call(
             "cuLaunchKernel",
-            self._function(launch.variant, device),
+            function,
             *(launch.programs, 1, 1),
             *(shipped.threads, 1, 1),
             shipped.shared_bytes,
             ctypes.c_void_p(stream),
-            (ctypes.c_void_p * len(pointers))(*pointers),
+            (ctypes.c_void_p * len(values))(*places),
             None,
         )
 
@@ -110,13 +109,14 @@ class Driver:
         return self._contexts[device]
 
     def _function(self, variant, device):
+        """A loaded kernel, and what the header says of it."""
         if (variant, device) not in self._functions:
             shipped = shipped_kernels()[variant]
             module, function = ctypes.c_void_p(), ctypes.c_void_p()
             image, entry = shipped.ptx.encode(), shipped.entry.encode()
             self._call("cuModuleLoadData", ctypes.byref(module), image)
             self._call("cuModuleGetFunction", ctypes.byref(function), module, entry)
-            self._functions[variant, device] = function
+            self._functions[variant, device] = function, shipped
         return self._functions[variant, device]
 
     def _call(self, name, *arguments):

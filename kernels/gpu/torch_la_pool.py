@@ -106,7 +106,7 @@ def _as_kernels_read(**tensors):
 
 def _run(plan, buffers):
     x = buffers["x"]
-    _, size = plan.offsets()
+    _, size = plan.offsets
     scratch = torch.empty(size, dtype=torch.uint8, device=x.device)
     addresses = {name: tensor.data_ptr() for name, tensor in buffers.items()}
     stream = torch.cuda.current_stream(x.device).cuda_stream

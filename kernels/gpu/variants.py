@@ -105,8 +105,10 @@ KERNELS = {
 }
 # Buffers that live from the first launch of a plan to its last, of 4 bytes an entry.
 SCRATCH = ("pairs", *_STATISTICS, *_SUMS)
-INDICES = ("best_taps", "largest_taps")
 BUFFERS = (*_INPUTS, "dy", "y", "dx", "dscores", "dalpha", "dgate", *SCRATCH)
+# Those of the features' dtype, and those of integers; all others are of float32.
+FEATURES = ("x", "y", "dy", "dx")
+INDICES = ("best_taps", "largest_taps")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,7 +171,7 @@ TILES = {
 def _variants():
     for dtype in DTYPES:
         few_channels = CHANNEL_BLOCKS[dtype][0]
-        for window in (2, 3):
+        for window in (1, 2, 3):
             yield Variant(
                 "forward_known", few_channels, dtype, window=window, vector=VECTOR
             )

@@ -19,20 +19,24 @@ import triton.language as tl
 from .windows import (
     NEVER,
     add_tap,
+    add_term,
     base_share,
     best_and_total,
     branch_factors,
     channels_at,
     finish_window,
+    no_sum,
+    no_sums,
     pair_at,
     passed_score,
     score_gradient,
     split_program,
+    sum_of_lanes,
+    tap_count,
     tap_pixel,
     weight_at,
-    window_corner,
     window_count,
-    zero_sums,
+    windows_at,
 )
 
 
@@ -56,14 +60,14 @@ def window_maxima(
     lanes = tl.arange(0, BLOCK_TAPS)[None, :, None]
     c = start + tl.arange(0, BLOCK_CHANNELS)[None, None, :]
     exists = u < window_count(geometry)
-    n, top, left = window_corner(u, geometry)
+    windows = windows_at(u, exists, geometry)
     shape: tl.constexpr = (BLOCK_WINDOWS, BLOCK_TAPS, BLOCK_CHANNELS)
     largest = tl.full(shape, -float("inf"), tl.float32)
     largest_tap = tl.full(shape, NEVER, tl.int32)
-    taps = geometry.window_height * geometry.window_width
+    taps = tap_count(geometry)
     for first in range(0, taps, BLOCK_TAPS):
         tap = first + lanes
-        pixel, inside = tap_pixel(tap, n, top, left, exists & (tap < taps), geometry)
+        pixel, inside = tap_pixel(tap, windows, geometry)
         offset = channels_at(pixel, group, c, channels, geometry.groups)
         value = tl.load(x + offset, mask=inside & (c < channels), other=0.0)
         seen = inside | ((geometry.base_sees_padding != 0) & (tap < taps))
@@ -73,7 +77,7 @@ def window_maxima(
     best = tl.max(largest, axis=1, keep_dims=True)
     candidates = tl.where(largest == best, largest_tap, NEVER)
     tap = tl.min(candidates, axis=1, keep_dims=True)
-    _, inside = tap_pixel(tap, n, top, left, exists & (tap < taps), geometry)
+    _, inside = tap_pixel(tap, windows, geometry)
     offset = channels_at(u, group, c, channels, geometry.groups)
     real = exists & (c < channels)
     tl.store(largest_taps + offset, tl.where(inside, tap, -1), mask=real)
@@ -97,32 +101,22 @@ def window_weights(
     u = block * BLOCK_WINDOWS + tl.arange(0, BLOCK_WINDOWS)[:, None]
     lanes = tl.arange(0, BLOCK_TAPS)[None, :]
     exists = u < window_count(geometry)
-    n, top, left = window_corner(u, geometry)
+    windows = windows_at(u, exists, geometry)
     sharpness = tl.load(alpha + group * geometry.alpha_per_group)
     best, _, total = best_and_total(
-        scores,
-        geometry.groups,
-        group,
-        sharpness,
-        n,
-        top,
-        left,
-        exists,
-        lanes,
-        geometry,
-        BLOCK_TAPS,
+        scores, geometry.groups, group, sharpness, windows, lanes, geometry
     )
     opened, kept = branch_factors(gate, geometry)
     share = opened / total
-    taps = geometry.window_height * geometry.window_width
+    taps = tap_count(geometry)
     for first in range(0, taps, BLOCK_TAPS):
         tap = first + lanes
-        pixel, inside = tap_pixel(tap, n, top, left, exists & (tap < taps), geometry)
+        pixel, inside = tap_pixel(tap, windows, geometry)
         place = pixel.to(tl.int64) * geometry.groups + group
         score = tl.load(scores + place, mask=inside, other=0.0)
         weight = weight_at(tl.where(inside, best - score, 0.0), sharpness, geometry)
         factor = weight * passed_score(score, geometry) * share
-        factor += kept * base_share(tap, top, left, inside, geometry)
+        factor += kept * base_share(tap, windows, inside, geometry)
         tl.store(pairs + pair_at(u, group, tap, geometry), factor, mask=inside)
 
 
@@ -143,39 +137,30 @@ def pair_gradients(
     u = block * BLOCK_WINDOWS + tl.arange(0, BLOCK_WINDOWS)[:, None]
     lanes = tl.arange(0, BLOCK_TAPS)[None, :]
     exists = u < window_count(geometry)
-    n, top, left = window_corner(u, geometry)
+    windows = windows_at(u, exists, geometry)
     sharpness = tl.load(alpha + group * geometry.alpha_per_group)
     best, best_tap, total = best_and_total(
-        scores,
-        geometry.groups,
-        group,
-        sharpness,
-        n,
-        top,
-        left,
-        exists,
-        lanes,
-        geometry,
-        BLOCK_TAPS,
+        scores, geometry.groups, group, sharpness, windows, lanes, geometry
     )
-    taps = geometry.window_height * geometry.window_width
-    sums = zero_sums((BLOCK_WINDOWS, BLOCK_TAPS))
-    of_base = tl.zeros((BLOCK_WINDOWS, BLOCK_TAPS), tl.float32)
+    taps = tap_count(geometry)
+    shape: tl.constexpr = (BLOCK_WINDOWS, BLOCK_TAPS)
+    sums, of_base = no_sums(shape), no_sum(shape)
     for first in range(0, taps, BLOCK_TAPS):
         tap = first + lanes
-        pixel, inside = tap_pixel(tap, n, top, left, exists & (tap < taps), geometry)
+        pixel, inside = tap_pixel(tap, windows, geometry)
         place = pixel.to(tl.int64) * geometry.groups + group
         score = tl.load(scores + place, mask=inside, other=0.0)
         place = pair_at(u, group, tap, geometry)
         dot = tl.load(pairs + place, mask=inside, other=0.0)
         sums = add_tap(sums, score, best, dot, inside, sharpness, geometry)
-        of_base += dot * base_share(tap, top, left, inside, geometry)
+        linear = dot * base_share(tap, windows, inside, geometry)
+        of_base = add_term(of_base, linear)
     opened, _ = branch_factors(gate, geometry)
     share = tl.where(exists, opened / total, 0.0)
     mean, of_best, of_alpha = finish_window(sums, total, share, sharpness, geometry)
     for first in range(0, taps, BLOCK_TAPS):
         tap = first + lanes
-        pixel, inside = tap_pixel(tap, n, top, left, exists & (tap < taps), geometry)
+        pixel, inside = tap_pixel(tap, windows, geometry)
         place = pixel.to(tl.int64) * geometry.groups + group
         score = tl.load(scores + place, mask=inside, other=0.0)
         place = pair_at(u, group, tap, geometry)
@@ -184,7 +169,5 @@ def pair_gradients(
         gradient -= tl.where(tap == best_tap, of_best, 0.0)
         tl.store(pairs + place, gradient, mask=inside)
     tl.store(alpha_sums + tl.program_id(0), tl.sum(tl.where(exists, of_alpha, 0.0)))
-    of_base = tl.sum(of_base, axis=1, keep_dims=True)
-    tl.store(
-        gate_sums + tl.program_id(0), tl.sum(tl.where(exists, mean - of_base, 0.0))
-    )
+    of_gate = tl.where(exists, mean - sum_of_lanes(of_base), 0.0)
+    tl.store(gate_sums + tl.program_id(0), tl.sum(of_gate))

@@ -38,16 +38,22 @@ def window_count(geometry):
 @triton.jit
 def locate(index, rows, columns):
     """Image, row and column of entries of maps with so many rows and columns."""
-    return index // (rows * columns), index // columns % rows, index % columns
+    line = index // columns
+    return line // rows, line % rows, index % columns
 
 
 @triton.jit
-def window_corner(u, geometry):
-    """Image and top left pixel of windows, which may lie in the padding."""
+def windows_at(u, exists, geometry):
+    """Windows by their numbers, in the form that other functions take.
+
+    Returns:
+        A tuple of their images, of the rows and of the columns of their first pixels,
+        which may lie in the padding, and of whether they exist.
+    """
     n, row, column = locate(u, geometry.out_height, geometry.out_width)
     top = row * geometry.stride_height - geometry.pad_top
     left = column * geometry.stride_width - geometry.pad_left
-    return n, top, left
+    return n, top, left, exists
 
 
 @triton.jit
@@ -59,12 +65,19 @@ def pixel_at(n, row, column, geometry):
 
 
 @triton.jit
-def tap_pixel(tap, n, top, left, exists, geometry):
-    """The pixels at one position of windows, and whether both exist."""
+def tap_count(geometry):
+    """Number of positions in a window."""
+    return geometry.window_height * geometry.window_width
+
+
+@triton.jit
+def tap_pixel(tap, windows, geometry):
+    """The pixels at one position of windows, and whether all three exist."""
+    n, top, left, exists = windows
     row = top + tap // geometry.window_width
     column = left + tap % geometry.window_width
     pixel, inside = pixel_at(n, row, column, geometry)
-    return pixel, inside & exists
+    return pixel, inside & exists & (tap < tap_count(geometry))
 
 
 @triton.jit
@@ -76,9 +89,8 @@ def channels_at(pixel, group, c, channels, groups):
 @triton.jit
 def pair_at(u, group, tap, geometry):
     """Offsets in a table over windows and their taps."""
-    taps = geometry.window_height * geometry.window_width
     window = group.to(tl.int64) * window_count(geometry) + u
-    return window * taps + tap
+    return window * tap_count(geometry) + tap
 
 
 @triton.jit
@@ -104,14 +116,14 @@ def passed_score(score, geometry):
 
 
 @triton.jit
-def base_share(tap, top, left, inside, geometry):
+def base_share(tap, windows, inside, geometry):
     """Factors of pixels in the average, or in the first pixel; 0 for other bases."""
+    _, top, left, _ = windows
     sees_padding = geometry.base_sees_padding != 0
     bottom = tl.minimum(top + geometry.window_height, geometry.height)
     right = tl.minimum(left + geometry.window_width, geometry.width)
     real = (bottom - tl.maximum(top, 0)) * (right - tl.maximum(left, 0))
-    taps = geometry.window_height * geometry.window_width
-    count = tl.maximum(tl.where(sees_padding, taps, real), 1)
+    count = tl.maximum(tl.where(sees_padding, tap_count(geometry), real), 1)
     first_real = tl.maximum(-top, 0) * geometry.window_width + tl.maximum(-left, 0)
     first = tl.where(sees_padding, 0, first_real)
     is_first = (geometry.base == FIRST) & (tap == first)
@@ -122,19 +134,30 @@ def base_share(tap, top, left, inside, geometry):
 
 
 @triton.jit
-def best_and_total(
-    scores,
-    score_stride,
-    place,
-    alpha,
-    n,
-    top,
-    left,
-    exists,
-    lanes,
-    geometry,
-    BLOCK_TAPS: tl.constexpr,
-):
+def no_sum(shape: tl.constexpr):
+    """Start of sums over windows, by lane: a pair of sums and their excess.
+
+    By the excess they are as exact for a million taps as for a few.
+    """
+    return (tl.zeros(shape, tl.float32),) * 2
+
+
+@triton.jit
+def add_term(total, term):
+    """Adds a term to such a sum."""
+    term = term - total[1]
+    value = total[0] + term
+    return value, (value - total[0]) - term
+
+
+@triton.jit
+def sum_of_lanes(total):
+    """Such a sum over all lanes."""
+    return tl.sum(total[0], axis=1, keep_dims=True)
+
+
+@triton.jit
+def best_and_total(scores, score_stride, place, alpha, windows, lanes, geometry):
     """Best score of windows, its first tap, and the sum of their weights.
 
     Args:
@@ -142,36 +165,33 @@ def best_and_total(
         score_stride: Scores per pixel.
         place: Which of a pixel's scores.
         alpha: Sharpness.
-        n: Images of the windows.
-        top: First rows of the windows.
-        left: First columns of the windows.
-        exists: Which windows, and which places, there are.
-        lanes: 0 to `BLOCK_TAPS`, along axis 1.
+        windows: As from `windows_at`; they exist where there is such a score.
+        lanes: 0 up to the number of taps taken at a time, along axis 1.
         geometry: Sizes and options.
-        BLOCK_TAPS: Number of taps taken at a time.
     """
-    taps = geometry.window_height * geometry.window_width
-    nothing = tl.zeros_like(top + lanes + place).to(tl.float32)
+    taps = tap_count(geometry)
+    BLOCK_TAPS: tl.constexpr = lanes.shape[1]
+    nothing = tl.zeros_like(windows[0] + lanes + place).to(tl.float32)
     best = nothing - float("inf")
     for start in range(0, taps, BLOCK_TAPS):
         tap = start + lanes
-        pixel, inside = tap_pixel(tap, n, top, left, exists & (tap < taps), geometry)
+        pixel, inside = tap_pixel(tap, windows, geometry)
         offset = pixel.to(tl.int64) * score_stride + place
         score = tl.load(scores + offset, mask=inside, other=-float("inf"))
         best = tl.maximum(best, score)
     best = tl.max(best, axis=1, keep_dims=True)
     first = nothing.to(tl.int32) + NEVER
-    total = nothing
+    total = no_sum(nothing.shape)
     for start in range(0, taps, BLOCK_TAPS):
         tap = start + lanes
-        pixel, inside = tap_pixel(tap, n, top, left, exists & (tap < taps), geometry)
+        pixel, inside = tap_pixel(tap, windows, geometry)
         offset = pixel.to(tl.int64) * score_stride + place
         score = tl.load(scores + offset, mask=inside, other=0.0)
         first = tl.minimum(first, tl.where(inside & (score == best), tap, NEVER))
         distance = tl.where(inside, best - score, 0.0)
-        total += tl.where(inside, weight_at(distance, alpha, geometry), 0.0)
-    first = tl.min(first, axis=1, keep_dims=True)
-    return best, first, tl.sum(total, axis=1, keep_dims=True)
+        weight = tl.where(inside, weight_at(distance, alpha, geometry), 0.0)
+        total = add_term(total, weight)
+    return best, tl.min(first, axis=1, keep_dims=True), sum_of_lanes(total)
 
 
 @triton.jit
@@ -195,30 +215,23 @@ def through_gating(weight, dot, share, geometry):
 
 
 @triton.jit
-def known_window(
-    scores,
-    score_stride,
-    place,
-    alpha,
-    n,
-    top,
-    left,
-    exists,
-    geometry,
-    TAPS: tl.constexpr,
-):
-    """Pixels, scores, distances and weights of windows, as one block per tap.
+def known_window(scores, group, alpha, windows, geometry, WINDOW: tl.constexpr):
+    """Pixels, scores, distances and weights of square windows, as one block per tap.
 
     Returns:
         Tuples of pixels, of whether they are inside, of scores, distances and weights;
         the first tap of the best score and the sum of the weights.
     """
+    TAPS: tl.constexpr = WINDOW * WINDOW
+    n, top, left, exists = windows
     best = tl.zeros_like(top).to(tl.float32) - float("inf")
     first = tl.zeros_like(top)
     pixels, insides, values = (), (), ()
     for tap in tl.static_range(TAPS):
-        pixel, inside = tap_pixel(tap, n, top, left, exists, geometry)
-        offset = pixel.to(tl.int64) * score_stride + place
+        row, column = top + tap // WINDOW, left + tap % WINDOW
+        pixel, inside = pixel_at(n, row, column, geometry)
+        inside = inside & exists
+        offset = pixel.to(tl.int64) * geometry.groups + group
         value = tl.load(scores + offset, mask=inside, other=0.0)
         better = inside & (value > best)
         first = tl.where(better, tap, first)
@@ -266,9 +279,9 @@ def windows_over_a_pixel(geometry):
 
 
 @triton.jit
-def zero_sums(shape: tl.constexpr):
+def no_sums(shape: tl.constexpr):
     """Start of the sums over a window that `add_tap` adds to."""
-    return (tl.zeros(shape, tl.float32),) * 5
+    return (no_sum(shape),) * 5
 
 
 @triton.jit
@@ -280,22 +293,19 @@ def add_tap(sums, score, best, dot, inside, alpha, geometry):
     dw = d * w
     ddw = d * dw
     return (
-        sums[0] + w * v,
-        sums[1] + dw,
-        sums[2] + dw * v,
-        sums[3] + ddw,
-        sums[4] + ddw * v,
+        add_term(sums[0], w * v),
+        add_term(sums[1], dw),
+        add_term(sums[2], dw * v),
+        add_term(sums[3], ddw),
+        add_term(sums[4], ddw * v),
     )
 
 
 @triton.jit
 def finish_window(sums, total, share, alpha, geometry):
     """Mean of the dots, and what a window gives to its best score and to alpha."""
-    wv = tl.sum(sums[0], axis=1, keep_dims=True)
-    dw = tl.sum(sums[1], axis=1, keep_dims=True)
-    dwv = tl.sum(sums[2], axis=1, keep_dims=True)
-    ddw = tl.sum(sums[3], axis=1, keep_dims=True)
-    ddwv = tl.sum(sums[4], axis=1, keep_dims=True)
+    wv, dw, dwv = sum_of_lanes(sums[0]), sum_of_lanes(sums[1]), sum_of_lanes(sums[2])
+    ddw, ddwv = sum_of_lanes(sums[3]), sum_of_lanes(sums[4])
     mean = wv / total
     gaussian = geometry.weighting == GAUSSIAN
     first = share * (dwv - mean * dw)

@@ -20,9 +20,7 @@ struct Gpu {
   static absl::Status Forward(tensorflow::OpKernelContext* context,
                               const Pooling& pooling,
                               const ForwardArguments& arguments) {
-    return ToStatus(gpu::Forward(pooling, dtype, arguments.x, arguments.scores,
-                                 arguments.alpha, arguments.gate, arguments.y,
-                                 StreamOf(context)));
+    return ToStatus(gpu::Forward(pooling, dtype, arguments, StreamOf(context)));
   }
 
   static absl::Status Backward(tensorflow::OpKernelContext* context,
@@ -31,10 +29,8 @@ struct Gpu {
     tensorflow::Tensor scratch;
     TF_RETURN_IF_ERROR(context->allocate_temp(
         tensorflow::DT_INT8, {gpu::BackwardScratchBytes(pooling, dtype)}, &scratch));
-    return ToStatus(gpu::Backward(pooling, dtype, arguments.x, arguments.scores,
-                                  arguments.alpha, arguments.gate, arguments.dy,
-                                  arguments.dx, arguments.dscores, arguments.dalpha,
-                                  arguments.dgate, scratch.data(), StreamOf(context)));
+    return ToStatus(
+        gpu::Backward(pooling, dtype, arguments, scratch.data(), StreamOf(context)));
   }
 };
 

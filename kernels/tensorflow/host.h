@@ -9,8 +9,8 @@
 #include <memory>
 #include <new>
 
+#include "kernels/arguments.h"
 #include "kernels/cpu/la_pool_cpu.h"
-#include "kernels/tensorflow/arguments.h"
 
 namespace keras_lap::host {
 

@@ -2,7 +2,7 @@
 // device says how to run a pass.
 #pragma once
 
-#include "kernels/tensorflow/arguments.h"
+#include "kernels/arguments.h"
 #include "kernels/tensorflow/geometry.h"
 #include "tensorflow/core/framework/op_kernel.h"
 

@@ -8,7 +8,6 @@ namespace keras_lap {
 namespace {
 
 namespace ffi = xla::ffi;
-using Result = ffi::Result<ffi::AnyBuffer>;
 
 std::optional<gpu::DataType> StorageType(ffi::DataType type) {
   switch (type) {
@@ -37,31 +36,23 @@ ffi::Error Launched(void* stream, ffi::DataType type, const Launch& launch) {
   return error.empty() ? ffi::Error::Success() : ffi::Error::Internal(error);
 }
 
-ffi::Error Forward(void* stream, ffi::AnyBuffer x, ffi::AnyBuffer scores,
-                   ffi::AnyBuffer alpha, ffi::AnyBuffer gate, Result y,
-                   Pooling pooling) {
-  return Launched(stream, x.element_type(), [&](gpu::DataType dtype) {
-    return gpu::Forward(pooling, dtype, x.untyped_data(), scores.untyped_data(),
-                        alpha.untyped_data(), gate.untyped_data(), y->untyped_data(),
-                        stream);
+ffi::Error Forward(void* stream, ffi::DataType type, const Pooling& pooling,
+                   const ForwardArguments& arguments) {
+  return Launched(stream, type, [&](gpu::DataType dtype) {
+    return gpu::Forward(pooling, dtype, arguments, stream);
   });
 }
 
-ffi::Error Backward(void* stream, ffi::AnyBuffer x, ffi::AnyBuffer scores,
-                    ffi::AnyBuffer alpha, ffi::AnyBuffer gate, ffi::AnyBuffer dy,
-                    Result dx, Result dscores, Result dalpha, Result dgate,
-                    Result scratch, Pooling pooling) {
-  return Launched(stream, x.element_type(), [&](gpu::DataType dtype) {
-    return gpu::Backward(pooling, dtype, x.untyped_data(), scores.untyped_data(),
-                         alpha.untyped_data(), gate.untyped_data(), dy.untyped_data(),
-                         dx->untyped_data(), dscores->untyped_data(),
-                         dalpha->untyped_data(), dgate->untyped_data(),
-                         scratch->untyped_data(), stream);
+ffi::Error Backward(void* stream, ffi::DataType type, const Pooling& pooling,
+                    const BackwardArguments& arguments, void* scratch) {
+  return Launched(stream, type, [&](gpu::DataType dtype) {
+    return gpu::Backward(pooling, dtype, arguments, scratch, stream);
   });
 }
 
-XLA_FFI_DEFINE_HANDLER(kForward, Forward, ForwardBinding<ffi::PlatformStream<void*>>());
-XLA_FFI_DEFINE_HANDLER(kBackward, Backward,
+XLA_FFI_DEFINE_HANDLER(kForward, (CallForward<Forward, void*>),
+                       ForwardBinding<ffi::PlatformStream<void*>>());
+XLA_FFI_DEFINE_HANDLER(kBackward, (CallBackward<Backward, void*>),
                        BackwardBinding<ffi::PlatformStream<void*>>());
 XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), kForwardTarget, "CUDA", kForward);
 XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), kBackwardTarget, "CUDA", kBackward);

@@ -12,7 +12,6 @@ namespace keras_lap {
 namespace {
 
 namespace ffi = xla::ffi;
-using Result = ffi::Result<ffi::AnyBuffer>;
 
 // Blocks of work that whoever has time takes on.
 class Blocks {
@@ -90,32 +89,24 @@ ffi::Error WithStorageType(ffi::DataType type, const Run& run) {
              : ffi::Error(ffi::ErrorCode::kResourceExhausted, host::kOutOfMemory);
 }
 
-ffi::Error Forward(ffi::ThreadPool threads, ffi::AnyBuffer x, ffi::AnyBuffer scores,
-                   ffi::AnyBuffer alpha, ffi::AnyBuffer gate, Result y,
-                   Pooling pooling) {
-  const ForwardArguments arguments = {x.untyped_data(), scores.untyped_data(),
-                                      alpha.untyped_data(), gate.untyped_data(),
-                                      y->untyped_data()};
-  return WithStorageType(x.element_type(), [&](auto stored) {
+ffi::Error Forward(ffi::ThreadPool threads, ffi::DataType type, const Pooling& pooling,
+                   const ForwardArguments& arguments) {
+  return WithStorageType(type, [&](auto stored) {
     return host::Forward<decltype(stored)>(pooling, arguments, OnThreadsOf(threads));
   });
 }
 
-ffi::Error Backward(ffi::ThreadPool threads, ffi::AnyBuffer x, ffi::AnyBuffer scores,
-                    ffi::AnyBuffer alpha, ffi::AnyBuffer gate, ffi::AnyBuffer dy,
-                    Result dx, Result dscores, Result dalpha, Result dgate,
-                    Result /*scratch*/, Pooling pooling) {
-  const BackwardArguments arguments = {
-      x.untyped_data(),        scores.untyped_data(),  alpha.untyped_data(),
-      gate.untyped_data(),     dy.untyped_data(),      dx->untyped_data(),
-      dscores->untyped_data(), dalpha->untyped_data(), dgate->untyped_data()};
-  return WithStorageType(x.element_type(), [&](auto stored) {
+ffi::Error Backward(ffi::ThreadPool threads, ffi::DataType type, const Pooling& pooling,
+                    const BackwardArguments& arguments, void* /*scratch*/) {
+  return WithStorageType(type, [&](auto stored) {
     return host::Backward<decltype(stored)>(pooling, arguments, OnThreadsOf(threads));
   });
 }
 
-XLA_FFI_DEFINE_HANDLER(kForward, Forward, ForwardBinding<ffi::ThreadPool>());
-XLA_FFI_DEFINE_HANDLER(kBackward, Backward, BackwardBinding<ffi::ThreadPool>());
+XLA_FFI_DEFINE_HANDLER(kForward, (CallForward<Forward, ffi::ThreadPool>),
+                       ForwardBinding<ffi::ThreadPool>());
+XLA_FFI_DEFINE_HANDLER(kBackward, (CallBackward<Backward, ffi::ThreadPool>),
+                       BackwardBinding<ffi::ThreadPool>());
 XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), kForwardTarget, "Host", kForward);
 XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), kBackwardTarget, "Host", kBackward);
 

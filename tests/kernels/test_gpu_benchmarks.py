@@ -1,6 +1,7 @@
 """What the GPU benchmarks compute without a GPU: sweeps, bytes, tables."""
 
 import csv
+import dataclasses
 import sys
 
 import gpu_bandwidth
@@ -27,6 +28,57 @@ def test_the_parity_sweep_takes_every_variant():
     assert used == set(VARIANTS)
 
 
+SMALL = Pooling.of((3, 4, 6, 8), 2, (2, 3), base="avg", alpha_per_group=True)
+
+
+@pytest.mark.torch_suffices
+def test_sums_are_judged_by_their_terms():
+    torch = pytest.importorskip("torch")
+    inputs = gpu_parity.random_inputs(SMALL, "float32", "cpu")
+    # Pairs of windows whose gradients of alpha and gate cancel each other.
+    inputs = {
+        name: torch.cat([1e6 * tensor, -1e6 * tensor] if name == "dy" else [tensor] * 2)
+        if tensor.ndim == 4
+        else tensor
+        for name, tensor in inputs.items()
+    }
+    pooling = dataclasses.replace(SMALL, batch=2 * SMALL.batch)
+    results = gpu_parity.exact(pooling, inputs)
+    assert results["dalpha"].abs().max() < 1 and results["dgate"].abs() < 1
+    for name in ("dalpha", "dgate"):
+        rounded, wrong = (
+            gpu_parity.errors_of(
+                {**results, name: results[name] + error}, pooling, "float32", inputs
+            )
+            for error in (1, 1e4)
+        )
+        assert 0 < rounded[name] < 1 < wrong[name]
+
+
+@pytest.mark.torch_suffices
+@pytest.mark.parametrize("wrong", [(), ("y",), ("dx", "dscores")])
+def test_the_last_image_is_compared_with_itself_alone(monkeypatch, wrong):
+    pytest.importorskip("torch")
+
+    def run(pooling, dtype, driver, inputs):
+        results = gpu_parity.exact(pooling, inputs)
+        for name in wrong:
+            results[name][2:] += 1
+        return results
+
+    monkeypatch.setattr(gpu_parity, "run", run)
+    found = gpu_parity.differences_at_the_end(SMALL, None, "cpu")
+    assert tuple(found) == wrong
+
+
+def test_large_batches_end_behind_what_32_bits_count():
+    for pooling in gpu_parity.LARGE_BATCHES:
+        before = (pooling.batch - 1) * pooling.height * pooling.width * pooling.channels
+        assert before >= 2**31
+        # Features of two bytes and their gradients, at least.
+        assert gpu_parity.bytes_at_the_end(pooling) > 4 * before
+
+
 def test_bytes_that_must_move():
     whole = Pooling.of((2, 4, 6, 8), 1, (2, 2))
     features, scores, pooled = 2 * 4 * 6 * 8, 2 * 4 * 6, 2 * 2 * 3 * 8
@@ -38,6 +90,40 @@ def test_bytes_that_must_move():
     forward = 2 * 2 * features // 4 + 4 * scores // 4
     backward = forward + 2 * features + 4 * scores
     assert gpu_bandwidth.bytes_moved(sparse, "bfloat16") == (forward, backward)
+
+
+def test_all_forward_passes_come_before_the_backward_ones():
+    called = []
+    passes = [
+        [lambda name=f"{kind}{n}": called.append(name) for n in range(2)]
+        for kind in ("forward", "backward")
+    ]
+    gpu_bandwidth.run(passes, 3)
+    names = ("forward0", "forward1", "forward0", "backward0", "backward1", "backward0")
+    assert tuple(called) == names
+
+
+@pytest.mark.torch_suffices
+@pytest.mark.parametrize("shape", [gpu_bandwidth.SHAPES[0], gpu_bandwidth.SHAPES[4]])
+def test_torch_pools_the_same_windows_and_keeps_them(shape):
+    torch = pytest.importorskip("torch")
+    shape = dataclasses.replace(shape, size=(2, 8, 8, 3))
+    pooling = shape.pooling("max")
+    inputs = gpu_parity.random_inputs(pooling, "float32", "cpu")
+    pools = [gpu_bandwidth.TorchMaxPool(shape, inputs) for _ in range(2)]
+    gpu_bandwidth.run([[each.forward for each in pools]], 2)
+    gpu_bandwidth.run([[each.backward for each in pools]], 2)
+    assert pools[0].y.data_ptr() != pools[1].y.data_ptr()
+    assert pools[0].dx.data_ptr() != pools[1].dx.data_ptr()
+    assert pools[0].y.permute(0, 2, 3, 1).shape == inputs["dy"].shape
+    assert pools[0].dx.permute(0, 2, 3, 1).shape == inputs["x"].shape
+    torch.testing.assert_close(pools[0].dx.sum(), inputs["dy"].sum())
+
+
+def test_a_single_round_is_refused_at_once(capsys):
+    with pytest.raises(SystemExit):
+        gpu_bandwidth.main(["--rounds", "1"])
+    assert "expected at least 2 rounds" in capsys.readouterr().err
 
 
 def test_what_is_measured_is_tabled(tmp_path):

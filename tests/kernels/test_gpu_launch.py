@@ -95,7 +95,7 @@ def line_of(direction, dtype, pooling):
 def expected_lines(direction, dtype, pooling):
     """What the program prints if it plans as Python does."""
     plan = PLANS[direction](pooling, dtype)
-    places, scratch_bytes = plan.offsets()
+    places, scratch_bytes = plan.offsets
     buffers = dict(ADDRESSES)
     for name in SCRATCH:
         base = ADDRESSES["scratch"] if direction == "backward" else 0

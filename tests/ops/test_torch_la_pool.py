@@ -3,6 +3,8 @@
 What the kernels compute is tested elsewhere; here it is what autograd makes of it.
 """
 
+import dataclasses
+
 import keras
 import pytest
 
@@ -116,6 +118,18 @@ def test_alpha_may_need_no_gradient(launched):
     assert dx.requires_grad
     expected = gpu_parity.exact(POOLING, {**inputs, "dy": dy})["dx"]
     torch.testing.assert_close(dx, expected.to(dx.dtype))
+
+
+def test_what_the_parity_script_says_of_it(launched):
+    run, _ = launched
+    run.pooling = POOLING
+    right = gpu_parity.autograd_errors(torch_la_pool.la_pool, POOLING, "cpu")
+    assert len(right) == 9 and max(right.values()) < 1
+    run.pooling = dataclasses.replace(POOLING, gated=False)
+    wrong = gpu_parity.autograd_errors(torch_la_pool.la_pool, POOLING, "cpu")
+    assert {name for name, error in wrong.items() if error > 1} == set(
+        gpu_parity.RESULTS
+    )
 
 
 def test_tensors_may_begin_anywhere_in_memory(launched):

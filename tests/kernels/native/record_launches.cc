@@ -15,15 +15,9 @@ using keras_lap::Pooling;
 void* Address(uintptr_t n) { return reinterpret_cast<void*>(n << 40); }
 
 Pooling ReadPooling() {
-  Pooling p;
-  int32_t weighting, base;
-  std::cin >> p.batch >> p.height >> p.width >> p.channels >> p.groups >>
-      p.window_height >> p.window_width >> p.stride_height >> p.stride_width >>
-      p.pad_top >> p.pad_left >> p.out_height >> p.out_width >> weighting >> base >>
-      p.gated >> p.base_sees_padding >> p.alpha_per_group;
-  p.weighting = static_cast<keras_lap::Weighting>(weighting);
-  p.base = static_cast<keras_lap::Base>(base);
-  return p;
+  keras_lap::PoolingIntegers fields;
+  for (int64_t& field : fields) std::cin >> field;
+  return keras_lap::FromIntegers(fields);
 }
 
 std::string Call(const std::string& direction, keras_lap::gpu::DataType dtype,
@@ -32,13 +26,15 @@ std::string Call(const std::string& direction, keras_lap::gpu::DataType dtype,
   const keras_lap::gpu::ScopedContext context(stream);
   if (!context.error().empty()) return context.error();
   if (direction == "forward") {
-    return keras_lap::gpu::Forward(p, dtype, Address(1), Address(2), Address(3),
-                                   Address(4), Address(6), stream);
+    const keras_lap::ForwardArguments arguments = {Address(1), Address(2), Address(3),
+                                                   Address(4), Address(6)};
+    return keras_lap::gpu::Forward(p, dtype, arguments, stream);
   }
   *scratch = keras_lap::gpu::BackwardScratchBytes(p, dtype);
-  return keras_lap::gpu::Backward(p, dtype, Address(1), Address(2), Address(3),
-                                  Address(4), Address(5), Address(7), Address(8),
-                                  Address(9), Address(10), Address(11), stream);
+  const keras_lap::BackwardArguments arguments = {Address(1), Address(2), Address(3),
+                                                  Address(4), Address(5), Address(7),
+                                                  Address(8), Address(9), Address(10)};
+  return keras_lap::gpu::Backward(p, dtype, arguments, Address(11), stream);
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
+#include <set>
 
 namespace {
 
@@ -25,6 +27,16 @@ thread_local Handle current_context = nullptr;
 Handle NewHandle() {
   static uintptr_t next = 0x2000;
   return reinterpret_cast<Handle>(__atomic_add_fetch(&next, 0x10, __ATOMIC_SEQ_CST));
+}
+
+std::mutex streams_mutex;
+std::set<Handle> streams;
+
+int NewStream(Handle* stream) {
+  *stream = NewHandle();
+  const std::lock_guard<std::mutex> lock(streams_mutex);
+  streams.insert(*stream);
+  return kSuccess;
 }
 
 template <class Pointer>
@@ -110,6 +122,10 @@ int load_error = kSuccess;
 EXPORT void StandInOnLaunch(OnLaunch function) { on_launch = function; }
 EXPORT void StandInFailToLoad(int error) { load_error = error; }
 EXPORT Handle StandInContext() { return kContext; }
+EXPORT bool StandInMadeStream(Handle stream) {
+  const std::lock_guard<std::mutex> lock(streams_mutex);
+  return streams.count(stream) > 0;
+}
 
 // The device.
 EXPORT int cuInit(unsigned) { return kSuccess; }
@@ -196,13 +212,9 @@ EXPORT int cuMemsetD32Async(Address target, unsigned value, size_t count, Handle
 }
 
 // Streams and events: all work is done when it is enqueued.
-EXPORT int cuStreamCreate(Handle* stream, unsigned) {
-  *stream = NewHandle();
-  return kSuccess;
-}
+EXPORT int cuStreamCreate(Handle* stream, unsigned) { return NewStream(stream); }
 EXPORT int cuStreamCreateWithPriority(Handle* stream, unsigned, int) {
-  *stream = NewHandle();
-  return kSuccess;
+  return NewStream(stream);
 }
 EXPORT int cuStreamGetCtx(Handle, Handle* context) {
   *context = kContext;

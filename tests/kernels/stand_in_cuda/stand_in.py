@@ -15,9 +15,7 @@ from triton_worker import Pointer, numpy_dtype, round_to_nearest
 from keras_lap.kernels.gpu.functions import jit_function
 from keras_lap.kernels.gpu.geometry import Geometry
 from keras_lap.kernels.gpu.shipped import shipped_kernels
-from keras_lap.kernels.gpu.variants import INDICES, KERNELS
-
-FEATURES = ("x", "y", "dy", "dx")
+from keras_lap.kernels.gpu.variants import FEATURES, INDICES, KERNELS
 
 Address = ctypes.c_void_p
 OnLaunch = ctypes.CFUNCTYPE(
@@ -52,6 +50,8 @@ class StandIn:
         self._failure = None
         self._driver = ctypes.CDLL("libcuda.so.1")
         self._driver.StandInContext.restype = Address
+        self._driver.StandInMadeStream.argtypes = [Address]
+        self._driver.StandInMadeStream.restype = ctypes.c_bool
         self._on_launch = OnLaunch(self._launched)
         self._driver.StandInOnLaunch(self._on_launch)
 
@@ -59,6 +59,10 @@ class StandIn:
     def context(self):
         """The one context of the one device."""
         return self._driver.StandInContext()
+
+    def made_stream(self, stream):
+        """Whether it was made by the driver, as the streams of TensorFlow's devices."""
+        return self._driver.StandInMadeStream(stream)
 
     def fail_to_load(self, error):
         """Lets every loading of a module end with this CUDA error."""
