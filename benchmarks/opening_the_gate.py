@@ -34,6 +34,7 @@ VARIANTS = {
         "concepts": {2: 1},
     },
     "the first pooling does not gate": {},
+    "max poolings stay, with LAP in front": {"keep_max": True},
 }
 # Settings of single layers.
 LAYERS = {"the first pooling does not gate": {"pool1_pool": {"gating": None}}}

@@ -52,9 +52,8 @@ def _explanations(sets, families, seed):
 
 
 def _knowledge(sets, families, seed):
-    yield from _of(
-        KNOWLEDGE_SET, KNOWLEDGE_FAMILY, arms.KNOWLEDGE, sets, families, seed
-    )
+    chosen = (*arms.KNOWLEDGE, *arms.CONVERTED_OTHERWISE)
+    yield from _of(KNOWLEDGE_SET, KNOWLEDGE_FAMILY, chosen, sets, families, seed)
     # What is honestly to be reached.
     twin, ceiling = SETS[KNOWLEDGE_SET].twin, (arms.ORIGINAL_TUNED,)
     yield from _of(twin, KNOWLEDGE_FAMILY, ceiling, sets, families, seed)
