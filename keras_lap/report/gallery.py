@@ -122,15 +122,15 @@ def _known_masks(masks, chosen):
 
 def _models(explanations, chosen, labels, known):
     """Facts of the predictions, once for all explanations that share them."""
-    outputs_of, facts, model_of = [], [], []
+    distinct, facts, model_of = [], [], []
     for name, explanation in explanations.items():
         outputs = explanation.outputs
         if outputs is not None:
             outputs = outputs[chosen]
-        same = [k for k, other in enumerate(outputs_of) if np.array_equal(outputs, other)]
+        same = [k for k, other in enumerate(distinct) if np.array_equal(outputs, other)]
         if not same:
-            same = [len(outputs_of)]
-            outputs_of.append(outputs)
+            same = [len(distinct)]
+            distinct.append(outputs)
             logits = explanation.from_logits
             facts.append(prediction_facts(name, outputs, logits, labels, known))
         model_of += same
