@@ -306,7 +306,7 @@ def explain(path, data, class_names, figure):
         class_names=class_names,
     )
     keras_lap.draw_maps(
-        images / 255,
+        images,
         {"LAP, true class": explanation.of(labels)},
         captions=[class_names[label] for label in labels],
         masks=masks,

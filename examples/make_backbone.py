@@ -11,54 +11,45 @@ import json
 import pathlib
 
 import keras
-import tensorflow_datasets as tfds
 from common.digit_backbone import BATCH_SIZE, build_backbone, compile_for_digits
+from common.digit_tools import accuracy, load_data
 from common.save_without_optimizer import save_without_optimizer
 
-from keras_lap.datasets import ClutteredDigits
-
 FOLDER = pathlib.Path(__file__).parent / "backbone"
-EPOCHS = {"decoy": 2, "clutter": 6}
+# Epochs, and the splits that accuracies are of.
+TRAININGS = {"decoy": (2, ("test", "test_shifted")), "clutter": (6, ("test",))}
 
 
-def train(config, data_dir=None, epochs=None):
+def train(config, epochs, tests, data_dir=None):
     """Trains the backbone on one configuration of the data set.
 
     Args:
         config: `"decoy"`, `"clutter"`, or a `ClutteredDigitsConfig`.
+        epochs: Number of epochs.
+        tests: Names of the splits to test on.
         data_dir: Folder for the data set, by default that of TFDS.
-        epochs: Number of epochs, by default those of the checkpoint.
 
     Returns:
-        The model, its training history, and a dict of its accuracy on every split
-        whose name starts with `test`.
+        The model, its training history, and a dict of its accuracy on each of `tests`.
     """
-    builder = ClutteredDigits(config=config, data_dir=data_dir)
-    builder.download_and_prepare()
-    splits = {
-        split: tfds.as_numpy(
-            builder.as_dataset(split=split, batch_size=-1, as_supervised=True)
-        )
-        for split in builder.info.splits
-    }
+    data = load_data(data_dir, config, ("train", "validation", *tests))
+    # Not before the data are there: building them draws from the same random numbers.
     keras.utils.set_random_seed(0)
     model = build_backbone()
-    images, labels = splits["train"]
-    epochs = epochs or EPOCHS[builder.builder_config.name]
+    (images, labels), validation = (
+        (data[split]["image"], data[split]["label"])
+        for split in ("train", "validation")
+    )
     compile_for_digits(model, epochs, len(images))
     history = model.fit(
         images,
         labels,
         batch_size=BATCH_SIZE,
         epochs=epochs,
-        validation_data=splits["validation"],
+        validation_data=validation,
     )
-    accuracy = {
-        split: model.evaluate(*data, verbose=0, return_dict=True)["accuracy"]
-        for split, data in splits.items()
-        if split.startswith("test")
-    }
-    return model, history.history, accuracy
+    accuracies = {split: accuracy(model, data[split]) for split in tests}
+    return model, history.history, accuracies
 
 
 def main():
@@ -68,17 +59,17 @@ def main():
     arguments = parser.parse_args()
     FOLDER.mkdir(exist_ok=True)
     log = {}
-    for config in ("decoy", "clutter"):
-        model, history, accuracy = train(config, arguments.data_dir)
+    for config, (epochs, tests) in TRAININGS.items():
+        model, history, accuracies = train(config, epochs, tests, arguments.data_dir)
         log[config] = {
-            "epochs": EPOCHS[config],
+            "epochs": epochs,
             "history": {
                 key: [round(value, 4) for value in values]
                 for key, values in history.items()
             },
-            "accuracy": accuracy,
+            "accuracy": accuracies,
         }
-        print(f"{config}: {accuracy}")
+        print(f"{config}: {accuracies}")
         if config == "decoy":
             save_without_optimizer(model, FOLDER / "decoy.keras")
     (FOLDER / "log.json").write_text(json.dumps(log, indent=1) + "\n")

@@ -184,7 +184,7 @@ def draw(explanations, path, rows=4):
     shown = {name: with_lesion(each)[:rows] for name, each in explanations.items()}
     first = next(iter(shown.values()))
     keras_lap.draw_maps(
-        first.images / 255,
+        first.images,
         {name: each.of("lesion") for name, each in shown.items()},
         masks=first.masks,
         path=path,

@@ -13,13 +13,13 @@ def standardize_labels(labels, predictions=None):
 
     Args:
         labels: Array of whole numbers: `(N,)` or `(N, 1)` indices of classes, or
-            `(N, classes)` zeros and ones; or `None`.
+            `(N, classes)` zeros and ones; -1 or NaN where one is not known. Or `None`.
         predictions: What the model makes of the images, `(N, classes)`, if it is known.
 
     Returns:
         Int64 array, or `None`: `(N,)`, or `(N, classes)` where an image may have
-        several labels. One-hot labels become indices if the model's outputs are
-        probabilities of classes that exclude each other.
+        several labels; -1 where one is not known. One-hot labels become indices if the
+        model's outputs are probabilities of classes that exclude each other.
 
     Raises:
         ValueError: If the shape or the values are other ones.
@@ -29,6 +29,8 @@ def standardize_labels(labels, predictions=None):
     given = np.asarray(labels)
     if given.ndim == 2 and given.shape[1] == 1:
         given = given[:, 0]
+    if given.dtype.kind == "f":
+        given = np.where(np.isnan(given), -1, given)
     if given.ndim not in (1, 2) or given.dtype.kind not in "biuf" or _has_parts(given):
         raise ValueError(
             "Expected labels as whole numbers, (N,) or (N, classes). Received: labels "

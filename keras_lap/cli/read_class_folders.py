@@ -7,7 +7,8 @@ from keras_lap.files.class_folders import class_folders
 from keras_lap.files.mask_files import (
     check_mask_files,
     mask_flags,
-    warn_of_full_masks,
+    warn_of_even_masks,
+    warn_of_turned_images,
 )
 
 
@@ -41,7 +42,8 @@ def read_class_folders(folder, taken, some, classes=None):
     if found.masks is not None:
         masks = [found.masks[at] for at in chosen]
         check_mask_files(masks, files, sizes)
-        warn_of_full_masks(masks)
+        warn_of_even_masks(masks)
+        warn_of_turned_images(files, masks)
         arrays["mask"] = _masks(masks, images.shape[1:3])
     return arrays, found.class_names
 

@@ -22,8 +22,9 @@ from keras_lap.files.image_pixels import (
 from keras_lap.files.mask_files import (
     check_mask_files,
     mask_flags,
-    warn_of_full_masks,
+    warn_of_even_masks,
     warn_of_masks_not_empty,
+    warn_of_turned_images,
 )
 from keras_lap.files.some_of import some_of
 from keras_lap.utils.names import check_choice, check_names, listed
@@ -69,8 +70,9 @@ def from_folders(
     noted. A warning tells of files named like masks of others beside them, such as
     `tom_mask.png`. At most eight files of a kind are looked into at once, and a warning
     is given if those of 16 bits have no value above 4095, if all masks cover at least
-    95% of their images, as inverted ones of small things do, or if masks of classes in
-    `empty` are not empty.
+    95% of their images, as inverted ones of small things do, if masks of classes in
+    `empty` are not empty, or if viewers would turn images that have masks. If eight
+    masks of other classes are empty, 64 are looked into, and warned of if all are.
 
     Args:
         folder: Path of the folder. Splits are folders of their own: keep all images of
@@ -152,9 +154,12 @@ def from_folders(
     sizes = each_image(found.files, readable_size)
     if found.masks is not None:
         check_mask_files(found.masks, found.files, sizes)
-        warn_of_full_masks(found.masks)
-        in_pairs = zip(found.masks, found.labels, strict=True)
-        warn_of_masks_not_empty([mask for mask, at in in_pairs if is_empty[at]])
+        of_classes = {False: [], True: []}
+        for mask, label in zip(found.masks, found.labels, strict=True):
+            of_classes[is_empty[label]].append(mask)
+        warn_of_even_masks(of_classes[False])
+        warn_of_masks_not_empty(of_classes[True])
+        warn_of_turned_images(found.files, found.masks)
     if image_size is None and batch_size > 1:
         _check_one_size(folder, set(sizes), augment, channels)
     _warn_of_shallow(found.files)

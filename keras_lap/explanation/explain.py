@@ -103,10 +103,10 @@ def explain(
             `layers`, by default the deepest.
         batch_size: Number of images per forward pass, where they do not come in
             batches.
-        labels: Array `(N,)` of class indices, or `(N, classes)` of zeros and ones. By
-            default those of the data set. One-hot rows become indices where the
-            predictions are probabilities of one class per image; beside logits, which
-            may be of several labels, they stay.
+        labels: Array `(N,)` of class indices, or `(N, classes)` of zeros and ones, with
+            -1 or NaN where one is not known. By default those of the data set. One-hot
+            rows become indices where the predictions are probabilities of one class per
+            image; beside logits, which may be of several labels, they stay.
         masks: Array `(N, h, w)` or `(N, h, w, K)`, where values above 0.5 are inside,
             of any resolution with the aspect ratio of the images, or of their files. Of
             one mask per concept that of the label is taken, or the union of those of

@@ -18,6 +18,9 @@ from keras_lap.utils.names import check_names, listed, some_of_many
 from keras_lap.utils.warn import warn
 
 _NAMED = 5
+# Names of folders, whatever their case, that may be meant as `MASKS`.
+_LIKE_MASKS = ("mask", "masks")
+_WHERE_MASKS_LIE = f"Masks lie in a folder called {MASKS!r}"
 # What masks are often called: as their image, and this behind.
 _MASK_NAME = re.compile(
     r"(.+?)[ _-](?:masks?|seg|segmentation|ground_?truth|gt)(?:[ _-]?\d+)?",
@@ -50,8 +53,8 @@ def class_folders(folder, class_names=None):
     the same names: `masks/cat/tom.png` belongs to `cat/tom.jpg`. Masks of no image,
     images in folders below those of the classes, and files whose names do not end as
     those of images do are warned of and left out. Warned of are also images named like
-    masks of others beside them, such as `tom_mask.png`, and folders without images,
-    unless they are named.
+    masks of others beside them, such as `tom_mask.png`, and, unless classes are named,
+    folders without images or with a name such as `Masks` or `mask`.
 
     Args:
         folder: Path of it.
@@ -120,6 +123,12 @@ def _class_names(folder, class_names):
             )
         )
     if class_names is None:
+        for name in _like_masks(there):
+            warn(
+                f"The folder {name!r} in {str(folder)!r} counts as a class. "
+                f"{_WHERE_MASKS_LIE}: rename it if it holds such; if it is a class, "
+                "name all classes in their order."
+            )
         return there
     class_names = list(map(str, listed(class_names)))
     differing = [
@@ -132,11 +141,17 @@ def _class_names(folder, class_names):
         ),
     ]
     if differing:
+        is_hint = _like_masks(name for name in there if name not in class_names)
         raise ValueError(
             f"Expected the names of the classes to be those of the folders in "
             f"{str(folder)!r}, each once. Received: {', '.join(differing)}"
+            + (f". {_WHERE_MASKS_LIE}." if is_hint else "")
         )
     return class_names
+
+
+def _like_masks(names):
+    return [name for name in names if name.lower() in _LIKE_MASKS]
 
 
 def _warn_of_deeper(folder, class_names):
@@ -209,21 +224,6 @@ def _masks(folder, class_names, images):
     inside_folders = [mask for path in folders for mask in images_in(path)]
     twins = {(mask.parent.name, mask.stem): mask for mask in inside_folders}
     of_images = [twins.get((image.parent.name, image.stem)) for image in images]
-    outlined = zip(images, of_images, strict=True)
-    _check_endings([*inside_folders, *(image for image, mask in outlined if mask)])
-    if not any(of_images):
-        some = next(
-            (image for image in images if (masks / image.parent.name).is_dir()),
-            images[0],
-        )
-        there = [*inside_folders, *(path for path in inside if path.is_file())]
-        names = ", ".join(str(path.relative_to(masks)) for path in there[:_NAMED])
-        raise FileNotFoundError(
-            f"Expected masks in {str(masks)!r} named like the images, as in "
-            f"{some.parent.name}/{some.stem}.png. Received: none that is, but "
-            f"{names or 'no file'}"
-        )
-    used = set(of_images)
     files = [path for path in inside if path.is_file()]
     files += [
         path
@@ -231,6 +231,20 @@ def _masks(folder, class_names, images):
         for path in sorted(each.iterdir())
         if not is_hidden(path)
     ]
+    outlined = zip(images, of_images, strict=True)
+    _check_endings([*inside_folders, *(image for image, mask in outlined if mask)])
+    if not any(of_images):
+        some = next(
+            (image for image in images if (masks / image.parent.name).is_dir()),
+            images[0],
+        )
+        names = some_of_many((path.relative_to(masks) for path in files), _NAMED)
+        raise FileNotFoundError(
+            f"Expected masks in {str(masks)!r}, {_KINDS}, named like the images, as in "
+            f"{some.parent.name}/{some.stem}.png. Received: none that is, but "
+            f"{names or 'no file'}"
+        )
+    used = set(of_images)
     left = [path for path in files if path not in used]
     if left:
         _warn_of_left_out(

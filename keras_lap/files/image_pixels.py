@@ -17,6 +17,10 @@ _STEPS = _DEEPEST / 255
 _SHALLOW_BITS = 8, 10, 12
 # The tag of a page of a TIFF whose lowest bit says that it is a smaller version.
 _TIFF_SUBFILE_TYPE = 254
+# The tag that is 0 where 0 is white, which Pillow heeds in pixels of 8 bits only.
+_TIFF_PHOTOMETRIC = 262
+# The tag that says how viewers turn a photo, by 1 not at all.
+_EXIF_ORIENTATION = 274
 # A photo with previews of it, and a picture whose layers come after the whole.
 _OF_ONE_PICTURE = ("MPO", "PSD")
 
@@ -34,7 +38,7 @@ def pillow():
 
 def read_errors():
     """What Pillow raises for files that it cannot read, a tuple of exceptions."""
-    return OSError, SyntaxError, pillow().DecompressionBombError
+    return OSError, SyntaxError, ValueError, pillow().DecompressionBombError
 
 
 @contextlib.contextmanager
@@ -44,7 +48,7 @@ def opened(file):
     Raises:
         TypeError: If it is no path.
         OSError: If it is broken, or holds several pages or frames.
-        SyntaxError, PIL.Image.DecompressionBombError: If it cannot be read.
+        SyntaxError, ValueError, PIL.Image.DecompressionBombError: If it cannot be read.
     """
     path = os.fspath(file)
     with contextlib.ExitStack() as stack:
@@ -125,6 +129,21 @@ def is_deep(image):
     return image.mode[0] in "IF"
 
 
+def deep_values(image):
+    """Values of an image of over 8 bits just opened by Pillow, of which 0 is black."""
+    values = np.asarray(image)
+    tags = getattr(image, "tag_v2", {})
+    is_white_at_0 = image.mode == "I;16" and tags.get(_TIFF_PHOTOMETRIC) == 0
+    return _DEEPEST - values if is_white_at_0 else values
+
+
+def is_turned(file):
+    """Whether viewers turn an image by its EXIF data; not one that cannot be read."""
+    with contextlib.suppress(ValueError), open_image(file) as image:
+        return image.getexif().get(_EXIF_ORIENTATION, 1) != 1
+    return False
+
+
 def is_cut_to_8_bits(image):
     """Whether an image just opened by Pillow has 16 bits, and is read as one of 8.
 
@@ -175,7 +194,8 @@ def image_pixels(image, channels, size=None):
     """
     deep, highest = is_deep(image), highest_value(image)
     if deep:
-        image = pillow().fromarray(np.asarray(image, np.float32) / np.float32(_STEPS))
+        values = deep_values(image).astype(np.float32) / np.float32(_STEPS)
+        image = pillow().fromarray(values)
     else:
         image = image.convert(_MODES[channels])
     if size is not None and image.size != (size[1], size[0]):
@@ -200,5 +220,5 @@ def warn_of_shallow(highest, then, files="16-bit files"):
     if highest and bits:
         warn(
             f"No value of {files} is above {highest}: are they of {bits} bits? "
-            f"Read as 16 bits, {_DEEPEST} is white, and they are nearly black. {then}",
+            f"Read as 16 bits, up to {_DEEPEST}, they are nearly of one shade. {then}",
         )

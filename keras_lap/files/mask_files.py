@@ -7,12 +7,15 @@ import numpy as np
 
 from keras_lap.files.each_image import each_image
 from keras_lap.files.image_pixels import (
+    deep_values,
     is_cut_to_8_bits,
     is_deep,
+    is_turned,
     open_image,
     size_of,
 )
 from keras_lap.files.some_of import some_of
+from keras_lap.utils.names import some_of_many
 from keras_lap.utils.resized_masks import resized_masks
 from keras_lap.utils.same_aspect import same_aspect
 from keras_lap.utils.warn import warn
@@ -25,6 +28,13 @@ _LOSSY_TIFF = ("jpeg", "tiff_jpeg", "webp")
 _SURELY_INSIDE = 64
 # From this share of its pixels, a mask covers its image nearly.
 _NEARLY_ALL = 0.95
+# How many masks are looked into before they are called empty, as most may be.
+_SURELY_EMPTY = 64
+_NAMED = 20
+_TURNED = (
+    "Here they are read as their pixels are stored. If masks were drawn on what "
+    "viewers show, save the images turned, as by `PIL.ImageOps.exif_transpose`."
+)
 
 
 def check_mask_files(masks, images, sizes):
@@ -46,16 +56,18 @@ def check_mask_files(masks, images, sizes):
         if mask is not None
     ]
     mask_sizes = each_image([mask for mask, _, _ in given], _size_of_mask)
-    unlike = [
-        f"{os.fspath(mask)!r} of {mask_size} for {os.fspath(image)!r} of {size}"
+    unlike = {
+        image: f"{os.fspath(mask)!r} of {mask_size} for {os.fspath(image)!r} of {size}"
         for (mask, image, size), mask_size in zip(given, mask_sizes, strict=True)
         if not same_aspect(mask_size, size)
-    ]
+    }
     if unlike:
+        turned = any(map(is_turned, some_of(list(unlike))))
+        hint = f". Viewers turn such images by EXIF data. {_TURNED}" if turned else ""
         raise ValueError(
             "Expected masks with the aspect ratio of their images, at any resolution. "
-            f"Received: {unlike[0]} (height, width), the first of {len(unlike)} that "
-            "have another"
+            f"Received {len(unlike)} (height, width) that have another: "
+            f"{some_of_many(unlike.values(), _NAMED)}{hint}"
         )
 
 
@@ -80,17 +92,17 @@ def mask_flags(file, size=None):
     with open_image(file) as mask:
         _check_depth(mask)
         if is_deep(mask):
-            inside = np.asarray(mask) != 0
+            inside = deep_values(mask) != 0
         else:
             *colours, opacity = np.moveaxis(np.asarray(mask.convert("RGBA")), -1, 0)
             heights = np.where(opacity > 0, np.max(colours, axis=0), 0)
-            least = _least_inside(file, heights) if _may_be_lossy(mask) else 1
+            least = _least_inside(heights) if _may_be_lossy(mask) else 1
             inside = heights >= least
     return inside if size is None else resized_masks(inside, size)
 
 
-def warn_of_full_masks(masks):
-    """Warns if masks cover their whole images or nearly, as inverted ones may.
+def warn_of_even_masks(masks):
+    """Warns if masks cover their whole images or nearly, as inverted ones may, or none.
 
     Args:
         masks: List of paths, or of `None` where an image has no mask. Some of them are
@@ -98,6 +110,17 @@ def warn_of_full_masks(masks):
     """
     covered = _covered(masks)
     least = min(covered.values(), default=0)
+    if not any(covered.values()):
+        covered = _covered(masks, _SURELY_EMPTY)
+        if covered and not any(covered.values()):
+            warn(
+                f"Masks cover nothing of their images: all of {len(covered)} looked "
+                f"into, such as {next(iter(covered))!r}. What is black or fully "
+                "transparent is outside. If something is outlined in them, save them "
+                "opaque, with numbers above 0 inside. If nobody has outlined these "
+                "images yet, delete their masks, which say that there is nothing to be "
+                "seen.",
+            )
     if least >= _NEARLY_ALL:
         warn(
             f"Masks cover at least {int(100 * least)}% of their images: all of "
@@ -112,7 +135,7 @@ def warn_of_masks_not_empty(masks):
     """Warns if masks are not empty, of classes that are said to have empty ones.
 
     Args:
-        masks: As for `warn_of_full_masks`, of the images of these classes.
+        masks: As for `warn_of_even_masks`, of the images of these classes.
     """
     covered = _covered(masks)
     outlined = [file for file, share in covered.items() if share > 0]
@@ -125,10 +148,30 @@ def warn_of_masks_not_empty(masks):
         )
 
 
-def _covered(masks):
+def warn_of_turned_images(images, masks):
+    """Warns if images that have masks are turned by viewers, as by EXIF data of photos.
+
+    Args:
+        images: List of paths. Some of them are looked into.
+        masks: As for `warn_of_even_masks`.
+    """
+    outlined = [
+        image for image, mask in zip(images, masks, strict=True) if mask is not None
+    ]
+    some = some_of(outlined)
+    turned = [image for image in some if is_turned(image)]
+    if turned:
+        warn(
+            "Viewers turn images that have masks, by EXIF data in their files: "
+            f"{len(turned)} of {len(some)} looked into, such as "
+            f"{os.fspath(turned[0])!r}. {_TURNED}"
+        )
+
+
+def _covered(masks, *most):
     """Share of its pixels that is inside, of some of the masks that can be read."""
     covered = {}
-    for mask in some_of([mask for mask in masks if mask is not None]):
+    for mask in some_of([mask for mask in masks if mask is not None], *most):
         # Others are told of when they are needed.
         with contextlib.suppress(ValueError):
             covered[os.fspath(mask)] = mask_flags(mask).mean()
@@ -153,13 +196,16 @@ def _may_be_lossy(mask):
     return mask.format in _LOSSY or mask.info.get("compression") in _LOSSY_TIFF
 
 
-def _least_inside(file, heights):
-    """The least value that is inside of a mask in a format that may not keep black."""
+def _least_inside(heights):
+    """The least value that is inside of a mask in a format that may not keep black.
+
+    Raises:
+        OSError: If none surely is.
+    """
     highest = int(heights.max())
     if 0 < highest < _SURELY_INSIDE:
-        raise ValueError(
-            f"Expected what is inside of the mask {os.fspath(file)!r} to be bright, as "
-            "its format may not keep black. Received: a highest value of "
-            f"{highest} of 255. Save masks of small numbers as PNG."
+        raise OSError(
+            "its format may not keep black, and no value of it is above "
+            f"{highest} of 255; save masks of small numbers as PNG"
         )
     return max(highest / 2, 1)

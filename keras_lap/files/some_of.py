@@ -5,6 +5,6 @@ import math
 _MOST = 8
 
 
-def some_of(files):
-    """At most eight of a list, evenly spaced."""
-    return files[:: math.ceil(len(files) / _MOST) or 1]
+def some_of(files, most=_MOST):
+    """At most so many of a list, evenly spaced."""
+    return files[:: math.ceil(len(files) / most) or 1]

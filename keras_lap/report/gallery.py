@@ -7,6 +7,7 @@ from keras_lap.report.map_evidence import map_evidence, tiles_across
 from keras_lap.report.pictures import encoded, shrunk
 from keras_lap.report.prediction_facts import prediction_facts
 from keras_lap.utils.progress import Progress
+from keras_lap.utils.resized_masks import resized_masks
 
 # Pixels along an edge of the pictures in the file.
 _IMAGE_SIDE = 384
@@ -37,8 +38,8 @@ def gallery(explanations, samples, verbose):
     pictures = displayable(images[chosen])
     files = _shared(explanations, "files")
     masks = _known_masks(_shared(explanations, "masks"), chosen)
-    labels, several = _label_lists(_shared(explanations, "labels"), chosen)
-    models, model_of = _models(explanations, chosen, labels, several)
+    labels, known = _label_lists(_shared(explanations, "labels"), chosen)
+    models, model_of = _models(explanations, chosen, labels, known)
     return {
         "total": len(images),
         "size": images.shape[1:3],
@@ -94,15 +95,22 @@ def _shared(explanations, attribute):
 
 
 def _label_lists(labels, chosen):
-    """The classes that each sample is labelled with, and if there may be several."""
+    """The classes that each sample is labelled with.
+
+    And, where there may be several per sample, those of which that is known, or None.
+    """
     if labels is None:
-        return [[] for _ in chosen], False
+        return [[] for _ in chosen], None
     if labels.ndim == 2 and labels.shape[1] > 1:
-        flags = labels > 0
-        several = bool((flags.sum(axis=1) != 1).any())
-        return [np.flatnonzero(row).tolist() for row in flags[chosen]], several
+        is_single = (labels >= 0).all() and ((labels > 0).sum(axis=1) == 1).all()
+        known = None if is_single else _where(labels[chosen] >= 0)
+        return _where(labels[chosen] > 0), known
     single = labels[chosen].reshape(-1).astype(int).tolist()
-    return [[label] if label >= 0 else [] for label in single], False
+    return [[label] if label >= 0 else [] for label in single], None
+
+
+def _where(flags):
+    return [np.flatnonzero(row).tolist() for row in flags]
 
 
 def _known_masks(masks, chosen):
@@ -112,19 +120,19 @@ def _known_masks(masks, chosen):
     return [mask if mask.any() else None for mask in masks[chosen]]
 
 
-def _models(explanations, chosen, labels, several):
+def _models(explanations, chosen, labels, known):
     """Facts of the predictions, once for all explanations that share them."""
-    known, facts, model_of = [], [], []
+    distinct, facts, model_of = [], [], []
     for name, explanation in explanations.items():
         outputs = explanation.outputs
         if outputs is not None:
             outputs = outputs[chosen]
-        same = [k for k, other in enumerate(known) if np.array_equal(outputs, other)]
+        same = [k for k, other in enumerate(distinct) if np.array_equal(outputs, other)]
         if not same:
-            same = [len(known)]
-            known.append(outputs)
+            same = [len(distinct)]
+            distinct.append(outputs)
             logits = explanation.from_logits
-            facts.append(prediction_facts(name, outputs, logits, labels, several))
+            facts.append(prediction_facts(name, outputs, logits, labels, known))
         model_of += same
     return facts, model_of
 
@@ -160,9 +168,10 @@ def _encoded_image(image):
 
 
 def _encoded_mask(mask):
+    share = min(1, _MASK_SIDE / max(mask.shape))
+    size = [max(1, round(pixels * share)) for pixels in mask.shape]
     # What is outside of the mask is transparent.
-    opacity = shrunk(np.where(mask, 255, 0).astype(np.uint8), _MASK_SIDE)
-    opacity = np.where(opacity > 127, 255, 0).astype(np.uint8)
+    opacity = np.where(resized_masks(mask, size), 255, 0).astype(np.uint8)
     return encoded(
         np.dstack([np.full((*opacity.shape, 3), 255, np.uint8), opacity]), lossless=True
     )

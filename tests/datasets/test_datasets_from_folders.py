@@ -116,6 +116,28 @@ def test_16_bits_and_palettes(folder):
     np.testing.assert_array_equal(targets["mask"][3], 1 - np.eye(*SIZE))
 
 
+def test_16_bits_of_which_0_is_white(folder):
+    deep = np.arange(96, dtype=np.uint16).reshape(SIZE) * 600
+    outlined = np.eye(*SIZE, dtype=np.uint16)
+    for name, pixels in {"ill/0": deep, "masks/ill/0": outlined}.items():
+        (folder / f"{name}.png").unlink()
+        inverted = Image.fromarray(65535 - pixels)
+        inverted.save(folder / f"{name}.tif", tiffinfo={262: 0})
+    images, targets = collect(from_folders(folder, SIZE, channels=1))
+    np.testing.assert_allclose(images[2, ..., 0], deep / 257, rtol=1e-6)
+    np.testing.assert_array_equal(targets["mask"][2], outlined)
+
+
+def test_pixels_that_cannot_be_converted_are_of_a_file_that_is_named(folder):
+    (folder / "ill/0.png").unlink()
+    lab = Image.fromarray(np.zeros((*SIZE, 3), np.uint8), mode="LAB")
+    lab.save(folder / "ill/0.tif")
+    with pytest.raises(tf.errors.OpError, match=r"ill.0\.tif': conversion"):
+        list(from_folders(folder, SIZE, channels=1))
+    with pytest.raises(ValueError, match=r"ill.0\.tif': conversion"):
+        read_images([folder / "ill/0.tif"], SIZE, 1)
+
+
 def test_what_is_transparent_or_nearly_black_in_a_jpeg_is_outside(folder):
     inside = np.zeros(SIZE, np.uint8)
     inside[INSIDE] = 255
@@ -146,7 +168,7 @@ def test_dark_masks_in_formats_that_may_not_keep_black_are_refused(folder, endin
     (folder / "masks/ill/0.png").unlink()
     dark = folder / f"masks/ill/0.{ending}"
     Image.fromarray(np.full(SIZE, 3, np.uint8)).save(dark)
-    with pytest.raises(Exception, match=rf"0\.{ending}' to be bright.*as PNG"):
+    with pytest.raises(Exception, match=rf"0\.{ending}': .*above \d .*as PNG"):
         collect(from_folders(folder, SIZE))
 
 
@@ -291,7 +313,7 @@ def test_says_what_is_wrong_at_once(folder):
         (
             "masks/ill/1.png",
             (12, 12),
-            r"1\.png' of \(12, 12\).*\(8, 12\) \(height, width\), the first of 1 that",
+            r"1 \(height, width\) that .*1\.png' of \(12, 12\).* of \(8, 12\)$",
         ),
     ],
 )
@@ -436,11 +458,23 @@ def test_a_folder_without_images_is_told_unless_it_is_named(folder):
     assert sorted(set(targets["label"])) == [0, 2]
 
 
-def test_masks_of_other_names_are_named(folder):
-    for file in (folder / "masks/ill").iterdir():
-        file.rename(file.with_stem(f"{file.stem}_mask"))
-    with pytest.raises(FileNotFoundError, match=r"as in ill.0\.png.*ill.0_mask\.png"):
+@pytest.mark.parametrize("name", ["0_mask.png", "0.nii.gz"])
+def test_masks_of_other_names_are_named(folder, name):
+    (folder / "masks/ill/1.png").unlink()
+    (folder / "masks/ill/0.png").rename(folder / "masks/ill" / name)
+    reason = rf"as in ill.0\.png\. .*but ill.{re.escape(name)}"
+    with pytest.raises(FileNotFoundError, match=reason):
         from_folders(folder, SIZE)
+
+
+@pytest.mark.parametrize("name", ["Masks", "mask"])
+def test_a_folder_called_nearly_as_that_of_masks_is_told(folder, name):
+    (folder / "masks").rename(folder / name)
+    (folder / name / "0.png").write_bytes((folder / "ill/0.png").read_bytes())
+    with pytest.warns(UserWarning, match=rf"{name}' .* as a class.*called 'masks'"):
+        from_folders(folder, SIZE)
+    with pytest.raises(ValueError, match=rf"'{name}' besides\..*called 'masks'"):
+        from_folders(folder, SIZE, class_names=["healthy", "ill"])
 
 
 def test_links(folder, tmp_path_factory):
@@ -510,6 +544,53 @@ def test_warns_of_masks_of_whole_images(folder):
         warnings.simplefilter("error")
         _, targets = collect(from_folders(folder, SIZE))
     np.testing.assert_array_equal(targets["mask"][2], np.eye(*SIZE))
+
+
+def test_warns_of_masks_that_are_all_black(folder):
+    white = Image.fromarray(np.full((*SIZE, 4), 255, np.uint8))
+    white.putalpha(0)
+    for file in folder.glob("masks/ill/*.png"):
+        white.save(file)
+    with pytest.warns(UserWarning, match=r"nothing .*all of 2 .*0\.png") as told:
+        from_folders(folder, SIZE)
+    assert [warning.filename for warning in told] == [__file__]
+
+
+def test_a_few_outlines_among_many_masks_are_found(folder):
+    for number in range(3, 23):
+        for place in ("ill", "masks/ill"):
+            black = Image.fromarray(np.zeros(SIZE, np.uint8))
+            black.save(folder / place / f"{number:02}.png")
+    (folder / "masks/ill/0.png").unlink()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        from_folders(folder, SIZE)
+
+
+@pytest.fixture
+def turned(folder):
+    """The folder with an outlined image that viewers turn by a quarter."""
+    exif = Image.Exif()
+    exif[274] = 6
+    image = Image.open(folder / "ill/0.png")
+    image.save(folder / "ill/0.png", exif=exif)
+    return folder
+
+
+def test_images_with_masks_that_viewers_turn_are_told(turned):
+    with pytest.warns(UserWarning, match=r"1 of 2 .*ill.0\.png'.*exif_transpose"):
+        from_folders(turned, SIZE)
+    (turned / "masks/ill/0.png").unlink()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        from_folders(turned, SIZE)
+
+
+def test_masks_drawn_on_what_viewers_show_are_refused_with_a_hint(turned):
+    mask = turned / "masks/ill/0.png"
+    Image.open(mask).transpose(Image.Transpose.ROTATE_90).save(mask)
+    with pytest.raises(ValueError, match=r"of \(12, 8\) for .*exif_transpose"):
+        from_folders(turned, SIZE)
 
 
 def test_warns_of_outlines_where_there_are_said_to_be_none(folder):

@@ -196,6 +196,19 @@ def test_large_pictures_are_averaged_down(written):
     assert tiles[:, :96].max() < 8 and tiles[:, 146:].min() > 247
 
 
+def test_thin_masks_are_seen(written):
+    masks = np.zeros((1, 1024, 512), bool)
+    masks[0, 300, 100:200] = True
+    explained = keras_lap.Explanation(
+        np.zeros((1, 1024, 512, 1)), np.zeros((1, 1024, 512, 1)), masks=masks
+    )
+    (sample,) = written(explained)["gallery"]["samples"]
+    opacity = pixels(sample["mask"])[..., 3]
+    assert opacity.shape == (128, 64)
+    rows, columns = np.nonzero(opacity)
+    assert set(rows) == {37} and len(columns) in (12, 13)
+
+
 def test_without_labels_masks_and_predictions(written):
     explained = keras_lap.Explanation(squares(), np.zeros((8, SIDE, SIDE, 1)))
     gallery = written(explained)["gallery"]
@@ -262,6 +275,18 @@ def test_labels_below_zero_are_unknown(written):
     assert sample["labels"] == []
     assert sample["models"][0]["right"] is None
     assert sample["maps"][0]["disagreement"] is None
+
+
+def test_labels_of_several_that_are_unknown_are_not_judged(written):
+    labels = np.eye(3)[LABELS]
+    # Wrong in a known class, right in the only known one, and none known.
+    labels[3], labels[4], labels[5] = [1, 0, np.nan], [-1, np.nan, 0], -1
+    samples = written(explanation(labels=labels))["gallery"]["samples"]
+    assert [sample["labels"] for sample in samples[3:6]] == [[0], [], []]
+    facts = [sample["models"][0] for sample in samples]
+    assert [f["predicted"] for f in facts[3:6]] == [[1], [1], [0]]
+    assert [f["right"] for f in facts[3:6]] == [False, True, None]
+    assert facts[0]["right"]
 
 
 def test_predictions_of_several_models(written):
