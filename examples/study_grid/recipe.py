@@ -14,7 +14,7 @@ _MAPS = "times certainty"
 # What sizes change of a network that is trained; all of them change other cells.
 _TRAINING = ("train", "tested", "epochs")
 # Settings that came later count where they are not what all had before.
-_LATER = {"first": GATES}
+_LATER = {"first": GATES, "keep_max": False}
 # The networks that others start from, or are compared with.
 _STARTS = ORIGINAL, ORIGINAL_TUNED
 
@@ -47,11 +47,15 @@ def recipe(cell, sizes):
 
 
 def _settings(part):
-    settings = dataclasses.asdict(part)
-    for name, before in _LATER.items():
-        if name in settings and settings[name] == before:
-            del settings[name]
-    return settings
+    return _without_later(dataclasses.asdict(part))
+
+
+def _without_later(settings):
+    return {
+        name: _without_later(value) if isinstance(value, dict) else value
+        for name, value in settings.items()
+        if name not in _LATER or value != _LATER[name]
+    }
 
 
 def _maps_ramps(cell):

@@ -32,7 +32,8 @@ def add_plan_arguments(parser):
     group.add_argument(
         "--keep-max",
         action=argparse.BooleanOptionalAction,
-        help="max poolings stay, with LAP on single pixels in front",
+        help="max poolings stay, with LAP on single pixels in front (default: that of "
+        "the preset, or not)",
     )
     group.add_argument(
         "--concepts",

@@ -276,18 +276,20 @@ class ConversionPlan:
         }
 
     def _check_gating(self):
-        """Raises a `ValueError` where LAP in front of a layer changed nothing."""
+        """Raises a `ValueError` where LAP on single pixels would change nothing."""
         ungated = [
             "/".join(place.path)
             for place in self.places
-            if place.rewrite.keeps_layer
+            if self.keep_max
+            and place.rewrite.lap.config.get("pool_size") == 1
             and self.options_of(place.rewrite.lap)["gating"] is None
         ]
         if ungated:
             raise ValueError(
                 "Expected score gating in front of max poolings that stay: single "
                 "pixels have no others to be weighed against. Received: keep_max=True "
-                f"and gating=None for {ungated}. Leave one of the two out."
+                f"and gating=None for {ungated}. Pass keep_max=False to have LAP in "
+                "their places."
             )
 
     def _row(self, entry, reaches):

@@ -1,14 +1,10 @@
 """Max poolings that stay, with LAP in front."""
 
-import math
-
 from keras import layers
 
 from keras_lap.layers import LAPooling2D
 from keras_lap.surgery.rewrite import Lap, Own, Rewrite, Zeros
 from keras_lap.surgery.rules.place_config import place_config
-
-_KINDS = (layers.MaxPooling2D, layers.GlobalMaxPooling2D)
 
 
 def keeping_max(rewrite, layer, graph):
@@ -26,8 +22,7 @@ def keeping_max(rewrite, layer, graph):
     Returns:
         A `Rewrite`.
     """
-    window = getattr(layer, "pool_size", (math.inf,))
-    if type(layer) not in _KINDS or max(window) == 1:
+    if not _replaces_max(rewrite):
         return rewrite
     config = {
         **place_config(layer, graph.free_name(f"{layer.name}_lap"), "first"),
@@ -35,6 +30,17 @@ def keeping_max(rewrite, layer, graph):
     }
     chain = (Lap(LAPooling2D, layer, config), *_zeros(rewrite, layer, graph))
     return Rewrite((*chain, Own(layer)), absorbs=rewrite.absorbs)
+
+
+def _replaces_max(rewrite):
+    """Whether LAP alone takes the place of a max pooling of several pixels."""
+    if len(rewrite.chain) > 1 or rewrite.lap.config["base"] != "max":
+        return False
+    absorbed = [call.operation for call in rewrite.absorbs]
+    if any(type(operation) is not layers.ZeroPadding2D for operation in absorbed):
+        return False
+    # The windows of a global pooling are of any size.
+    return rewrite.lap.config.get("pool_size") not in (1, (1, 1))
 
 
 def _zeros(rewrite, layer, graph):

@@ -19,7 +19,7 @@ def plan(
     concepts="auto",
     image_size=224,
     preset=None,
-    keep_max=False,
+    keep_max=None,
     **layer_options,
 ):
     """Plans the conversion of a model, for looking at and editing first.
@@ -50,13 +50,15 @@ def plan(
             where the model takes images of any size.
         preset: What the network will be told, for options that opened the gates of
             trained networks: `"labels"` for labels alone, which is `where="all",
-            hidden=32`; `"places"` for masks or boxes, which is that and
-            `score_activation="ramp", initial_score=0.5, detach_scores=True`. Options
+            hidden=32`; `"places"` for masks or boxes, which is that and `keep_max=True,
+            score_activation="ramp", initial_score=0.5, detach_scores=True`. Options
             that are given override it.
         keep_max: Whether max poolings stay, each with LAP on single pixels in front:
             what passes on is the largest of the features times their scores, and not
-            their weighted mean. LAP layers are named `"<pooling>_lap"`, and come before
-            a `ZeroPadding2D` directly in front.
+            their weighted mean, and `weighting` and `alpha` do nothing. These LAP
+            layers are named `"<pooling>_lap"`, and come before a `ZeroPadding2D`
+            directly in front. Where a max pooling itself takes single pixels, LAP is in
+            its place. By itself that of the preset, and `False` without one.
         **layer_options: `hidden`, `weighting`, `gating`, `alpha`, `scores`,
             `score_activation`, `initial_score`, `detach_scores` and `score_gain` of the
             LAP layers, as for `keras_lap.LAPooling2D`, but with other defaults:
@@ -79,10 +81,11 @@ def plan(
     >>> [(row.lap, row.stage, row.concepts) for row in plan.rows if row.lap]
     [('conv_dw_6_lap', 3, 10), ('conv_dw_12_lap', 4, 10)]
     """
-    given = layer_options if where is None else {"where": where, **layer_options}
-    defaults = {"where": DEFAULT_WHERE, **LAP_DEFAULTS}
-    options = {**defaults, **preset_options(preset), **given}
-    where = options.pop("where")
+    given = {"where": where, "keep_max": keep_max}
+    given = {name: value for name, value in given.items() if value is not None}
+    defaults = {"where": DEFAULT_WHERE, "keep_max": False, **LAP_DEFAULTS}
+    options = {**defaults, **preset_options(preset), **given, **layer_options}
+    where, keep_max = options.pop("where"), bool(options.pop("keep_max"))
     check_choice("where", where, WHERE)
     concepts = standardize_concepts(concepts)
     image_size = standardize_sizes("image_size", image_size, 2)
@@ -93,7 +96,7 @@ def plan(
     named = concepts if isinstance(concepts, dict) else {}
     if isinstance(concepts, int):
         options["concepts"] = concepts
-    made = ConversionPlan(graph, where, bool(keep_max), options, image_size)
+    made = ConversionPlan(graph, where, keep_max, options, image_size)
     if addresses:
         try:
             made.skip(*addresses)

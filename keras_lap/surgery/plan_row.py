@@ -13,7 +13,8 @@ class PlanRow:
         layer: Its address: the names that lead to it, joined by slashes.
         kind: Name of its class.
         action: What is done: `"LAP in its place"`, `"LAP in front"`, `"LAP in front,
-            stride 1"`, `"stride 1, LAP behind"` or `"stays"`.
+            stride 1"`, `"stride 1, LAP behind"` or `"stays"`; `"LAP behind"` too, by
+            rules of one's own.
         reason: Why it stays, or an empty string.
         lap: Address of the LAP layer, or `None`. Rows with the same one share it.
         window: Height and width of the LAP layer's windows; `None` for the whole map.

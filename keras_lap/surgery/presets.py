@@ -12,6 +12,7 @@ PRESETS = {
     # Masks or boxes alone train them, and a score of zero lets nothing pass.
     "places": {
         "where": "all",
+        "keep_max": True,
         "hidden": 32,
         "score_activation": "ramp",
         "initial_score": 0.5,

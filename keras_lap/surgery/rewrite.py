@@ -93,21 +93,15 @@ class Rewrite:
         return next(part for part in self.chain if isinstance(part, Lap))
 
     @property
-    def keeps_layer(self):
-        """Whether the layer stays as it is, beside LAP."""
-        return any(isinstance(part, Own) and not part.changes for part in self.chain)
-
-    @property
     def action(self):
         """In a few words, what is done to the layer."""
-        own = [isinstance(part, Own) for part in self.chain]
-        if not any(own):
+        own = [part for part in self.chain if isinstance(part, Own)]
+        if not own:
             return "LAP in its place"
-        if self.keeps_layer:
-            return "LAP in front"
-        if self.chain.index(self.lap) < own.index(True):
-            return "LAP in front, stride 1"
-        return "stride 1, LAP behind"
+        changes = ["stride 1"] if own[0].changes else []
+        if self.chain.index(self.lap) < self.chain.index(own[0]):
+            return ", ".join(["LAP in front", *changes])
+        return ", ".join([*changes, "LAP behind"])
 
 
 class LeftAloneError(Exception):

@@ -8,8 +8,8 @@ from keras import layers, ops
 from networks import classifier, lap_names, randomise
 
 from keras_lap import finalize, lap_layers
-from keras_lap.layers import score_tape
-from keras_lap.surgery import convert, plan
+from keras_lap.layers import LAPooling2D, score_tape
+from keras_lap.surgery import Lap, Own, Rewrite, Rule, convert, plan, register_rule
 from keras_lap.surgery.to_standard import to_standard
 
 pytestmark = pytest.mark.torch_suffices
@@ -78,11 +78,43 @@ def test_what_else_is_pooled_is_replaced(rng):
     assert after.parameters - before.parameters == added
 
 
+class Largest(layers.MaxPooling2D):
+    """A max pooling of one's own."""
+
+
+class LargestRule(Rule):
+    """Puts LAP in the place of such a pooling, or behind it."""
+
+    def __init__(self, behind):
+        self.behind = behind
+
+    def matches(self, layer):
+        return type(layer) is Largest
+
+    def rewrite(self, layer, graph, stays):
+        windows = {"pool_size": 1} if self.behind else {"pool_size": layer.pool_size}
+        lap = Lap(LAPooling2D, layer, {"name": "largest_lap", "base": "max", **windows})
+        return Rewrite((Own(layer), lap) if self.behind else (lap,))
+
+
+@pytest.mark.parametrize("behind", [True, False])
+def test_rules_of_ones_own(behind, restored_rules, rng):
+    register_rule(LargestRule(behind))
+    model = network(Largest(2, name="pool"))
+    converted = convert(model, keep_max=True)
+    assert lap_layers(converted)[0].pool_size == (1, 1)
+    assert_same_function(converted, model, rng)
+    # Only what keeps a pooling needs a gate.
+    made = plan(model, gating=None)
+    action = "LAP behind" if behind else "LAP in its place"
+    assert [row.action for row in made.rows] == [action]
+
+
 def test_without_a_gate_nothing_would_be_changed():
     model = network(layers.MaxPooling2D(name="pool"))
     with pytest.raises(ValueError, match=r"gating=None for \['pool'\]"):
         plan(model, keep_max=True, gating=None)
     made = plan(model, keep_max=True)
-    with pytest.raises(ValueError, match=r"keep_max=True"):
+    with pytest.raises(ValueError, match=r"Pass keep_max=False"):
         made.set("pool", gating=None)
     assert convert(model, made).get_layer("pool_lap").gating == "score"
