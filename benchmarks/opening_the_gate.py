@@ -3,8 +3,8 @@
 The first variant is the demo. Every other one converts its cheating network with LAP in
 the place of all poolings, and fine-tunes it as the demo does but for one choice more.
 What counts is the accuracy on the validation split whose patch has a random colour, and
-how far it falls behind that on the split with the usual patch. How much of the maps lies
-on the digit is told beside them.
+how far it falls behind that on the split with the usual patch. How much of the maps
+lies on the digit is told beside them.
 """
 
 import argparse
