@@ -69,14 +69,15 @@ def _tuned(name, lap=None, told=None, share=1.0, **options):
     return Arm(name, TRAINED, lap, told, share, **options)
 
 
-def _percent(share):
-    return f"{100 * share:g} %"
+def _taught(told, share):
+    return _tuned(f"LAP + {told}, {100 * share:g} %", TAUGHT, told, share)
 
 
 ORIGINAL = Arm("original")
 ORIGINAL_TUNED = _tuned("original, tuned")
 LAP_LABELS = _tuned("LAP + labels", LEARNED, "labels")
 LAP_MASKS_TUNED = _tuned("LAP + masks, tuned", REPLACING, "masks", 0.2)
+LAP_MASKS_KEPT_MAX = _taught("masks", 0.2)
 ACCURACY = (
     ORIGINAL,
     Arm("LAP", lap=LEARNED, anneal=ANNEAL_SCRATCH),
@@ -90,11 +91,7 @@ SHARES = {"masks": (0.01, 0.05, 0.2, 1.0), "boxes": (0.05, 1.0)}
 KNOWLEDGE = (
     ORIGINAL_TUNED,
     LAP_LABELS,
-    *(
-        _tuned(f"LAP + {told}, {_percent(share)}", TAUGHT, told, share)
-        for told, shares in SHARES.items()
-        for share in shares
-    ),
+    *(_taught(told, share) for told, shares in SHARES.items() for share in shares),
     _tuned("GAIN, 5 %", None, "attention", 0.05),
     _tuned("RRR, 5 %", None, "right reasons", 0.05),
 )

@@ -65,6 +65,10 @@ def _ablations(sets, families, seed):
     yield from _of(
         ATTRIBUTE_SET, ABLATION_FAMILY, arms.ATTRIBUTES, sets, families, seed
     )
+    chosen = (arms.LAP_MASKS_KEPT_MAX,)
+    for name in sets:
+        if SETS[name].has_masks:
+            yield from _of(name, KNOWLEDGE_FAMILY, chosen, sets, families, seed)
 
 
 def _costs(sets, families, seed):

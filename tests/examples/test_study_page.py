@@ -177,7 +177,7 @@ def test_figures_are_those_of_the_rows(page):
     assert "In `decoy` the split `test` holds the shortcut" in page
     # The share is that of each seed: 0.76 / 0.8 and 0.762 / 0.802.
     (told,) = lines_of(page, "| LAP + masks, 5 % |")
-    assert "| 5 % | 0.811 ± 0.013 | 0.761 ± 0.013 | 0.950 ± 0.001 | 0.701" in told
+    assert "| 5 % | 2 | 0.811 ± 0.013 | 0.761 ± 0.013 | 0.950 ± 0.001 | 0.701" in told
     assert "| `mean` | 0.601 (**-0.100 ± 0.000**)" in page
 
 

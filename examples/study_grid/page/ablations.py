@@ -16,8 +16,9 @@ from study_grid.grid import ABLATION_FAMILY, ABLATION_SET, ATTRIBUTE_SET
 from study_grid.page.draw_dots import Panel, draw_dots
 from study_grid.page.estimate import CONFIDENCE, differences, estimate
 from study_grid.page.library_defaults import library_defaults
+from study_grid.page.max_poolings import max_poolings
 from study_grid.page.section import Section, picture
-from study_grid.page.table import table, text
+from study_grid.page.table import table, with_change
 from study_grid.sets import SETS
 from study_grid.train_cell import QUALITY
 from study_grid.validity import METRICS
@@ -65,6 +66,7 @@ def section(results, sizes):
             "How maps of several layers become one, for the base; in brackets, the "
             f"difference to `{FUSION}`, the default of `keras_lap.explain`:",
             table(["", *(metric.__name__ for metric in METRICS)], _fusions(found)),
+            *max_poolings(results),
             f"Attributes instead of places, on `{ATTRIBUTE_SET}`; in brackets, the "
             f"difference to *{BASE.name}*. They are told different things, and their "
             "maps are of different concepts:",
@@ -124,15 +126,7 @@ def _cells(found, arm, measures):
         change = None
         if arm is not BASE:
             change = estimate(_difference(found, arm, metric, of_maps))
-        yield _with_change(value, change)
-
-
-def _with_change(value, change):
-    """A value, and in brackets the difference to another."""
-    if value is None or change is None:
-        return text(value)
-    written = text(change, signed=True, bold=bool(change.sign))
-    return f"{value.mean:.3f} ({written})"
+        yield with_change(value, change)
 
 
 def _settings(arm, options, epochs):
@@ -182,7 +176,7 @@ def _fusions(found):
             change = None
             if fusion != FUSION:
                 change = estimate(differences(values, default))
-            cells.append(_with_change(estimate(values), change))
+            cells.append(with_change(estimate(values), change))
         yield [f"`{fusion}`", *cells]
 
 

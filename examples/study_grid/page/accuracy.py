@@ -5,6 +5,7 @@ from study_grid.cell import TRAIN
 from study_grid.page.draw_dots import Panel, draw_dots
 from study_grid.page.estimate import differences, estimate
 from study_grid.page.section import Section, picture
+from study_grid.page.splits import judged_split, title_of
 from study_grid.page.table import table, text
 from study_grid.page.verdict import judge, overall
 from study_grid.sets import SETS
@@ -29,13 +30,13 @@ def section(results, sizes):
     tested = [
         (name, split)
         for name in found.distinct("set")
-        for split in dict.fromkeys(("test", _judged_split(name)))
+        for split in dict.fromkeys(("test", judged_split(name)))
     ]
     verdicts, summary = [], []
     for name, split in tested:
         judged = [_judged(found, pair, name, split) for pair in PAIRS]
-        summary.append([_title(name, split), *(cell for cell, _ in judged)])
-        if split == _judged_split(name):
+        summary.append([title_of(name, split), *(cell for cell, _ in judged)])
+        if split == judged_split(name):
             verdicts += [verdict for _, verdict in judged]
     names = [f"{arm.name} - {base.name}" for arm, base in PAIRS]
     shortcuts = [f"`{name}`" for name in found.distinct("set") if SETS[name].shifted]
@@ -70,15 +71,6 @@ def section(results, sizes):
     )
 
 
-def _judged_split(name):
-    return next((each for each in SETS[name].shifted if "test" in each), "test")
-
-
-def _title(name, split):
-    measure = ", mAP" if SETS[name].several else ""
-    return f"`{name}`{measure}" if split == "test" else f"`{name}`, `{split}`"
-
-
 def _quality(found, arm, name, split):
     """Dict from families and seeds to shares."""
     chosen = found.where(set=name, arm=arm.name, metric=f"{QUALITY} on {split}")
@@ -100,7 +92,7 @@ def _judged(found, pair, name, split):
     if change is None:
         return None, verdict
     written = text(change, 1, signed=True)
-    is_judged = split == _judged_split(name)
+    is_judged = split == judged_split(name)
     return f"{written}: {verdict}" if is_judged else written, verdict
 
 
@@ -120,14 +112,14 @@ def _per_family(name, split, columns, **style):
     """A row for each family that there are values of."""
     for family in sorted({run[0] for values in columns for run in values}):
         cells = [text(estimate(_of(family, values)), **style) for values in columns]
-        yield [_title(name, split), family, *cells]
+        yield [title_of(name, split), family, *cells]
 
 
 def _draw(found):
     families = found.distinct("family")
 
     def panel(name, pairs, start):
-        split, series = _judged_split(name), {}
+        split, series = judged_split(name), {}
         for pair in pairs:
             values = _points(found, pair, name, split)
             by_family = {family: _of(family, values) for family in families}

@@ -75,6 +75,11 @@ def head(sections, results, asked, counts, runs, sizes):
         "told of, they take the place of others until they are as many in every batch."
     )
     yield (
+        'Networks that are told places are converted by `preset="places"`. In D max '
+        "poolings stay behind LAP, as it has them now (`keep_max`); in A, B, C and F "
+        "LAP took their places, as before. E is about networks without any."
+    )
+    yield (
         "LAP does not meet its competitors on equal terms: its options, losses and "
         "weights were chosen over the development of the whole library, on validation "
         f"splits of {', '.join(f'`{name}`' for name in DEVELOPED_ON)}, while RRR and "

@@ -44,6 +44,7 @@ def section(results, sizes):
         [
             arm.name,
             _told(arm),
+            str(len(shifted[arm.name])),
             text(estimate(_values(found, arm, f"{QUALITY} on test"))),
             text(estimate(shifted[arm.name])),
             text(estimate(_ratios(shifted[arm.name], reference))),
@@ -54,7 +55,7 @@ def section(results, sizes):
         ]
         for arm in SHOWN
     ]
-    header = ["", "images told of", "accuracy on `test`", "on `test_shifted`"]
+    header = ["", "images told of", "seeds", "accuracy on `test`", "on `test_shifted`"]
     return Section(
         blocks=[
             f"{KNOWLEDGE_FAMILY} on `{KNOWLEDGE_SET}`, where a patch in a corner tells "

@@ -20,6 +20,7 @@ def library_defaults():
     return {
         **LAP_DEFAULTS,
         "where": DEFAULT_WHERE,
+        "keep_max": False,
         "concepts": concepts,
         "anneal": inspect.signature(GateAnneal).parameters["end"].default,
     }

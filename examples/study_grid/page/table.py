@@ -32,3 +32,14 @@ def text(estimate, digits=3, signed=False, bold=False):
         return None
     written = estimate.text(digits, signed)
     return f"**{written}**" if bold else written
+
+
+def with_change(value, change):
+    """The cell of an `Estimate`, and in brackets its difference to another.
+
+    The difference is bold where its interval excludes 0.
+    """
+    if value is None or change is None:
+        return text(value)
+    written = text(change, signed=True, bold=bool(change.sign))
+    return f"{value.mean:.3f} ({written})"
