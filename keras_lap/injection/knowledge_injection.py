@@ -57,7 +57,8 @@ class KnowledgeInjection(FitCallback):
       are all padding, or whose attributes or areas are all unknown, needs no flag.
 
     Labels with a value per class make those of 0.5 and more present; what is negative
-    or NaN is not known. Where the model is compiled with a categorical cross-entropy of
+    or NaN is not known, which the compiled loss has to leave out itself, as those of
+    Keras do not. Where the model is compiled with a categorical cross-entropy of
     Keras or its Kullback-Leibler divergence, whose classes exclude each other, the
     likeliest class is present too, even if it is below 0.5, and of an image with a
     class index of no class, such as the -1 of `ignore_class`, or with zeros for all
