@@ -193,7 +193,6 @@ class KnowledgeInjection(FitCallback):
         self._strategy = None
         self._terms = None
         self._functions = {}
-        self._is_in_fit = False
         let_models_build_on_labels()
 
     def __setattr__(self, name, value):
@@ -217,7 +216,7 @@ class KnowledgeInjection(FitCallback):
                 self._terms = Terms(names, self.weights, self.warmup, self.balance)
                 self._watches = watches_of(self.losses)
             self._strategy, self._functions = strategy, {}
-        if not self._is_in_fit:
+        if not self.is_in_fit:
             self._warn_anew()
         self._step = KnowledgeStep(
             self._supervision,
@@ -229,7 +228,7 @@ class KnowledgeInjection(FitCallback):
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         self._warn_anew()
-        self._is_in_fit = self._is_first_step = True
+        self._is_first_step = True
         self._epochs_begun = 0
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -249,9 +248,8 @@ class KnowledgeInjection(FitCallback):
 
     def on_test_end(self, logs=None):
         self._warn()
-        if self.is_evaluated_alone:
+        if not self.is_validated:
             self._warn_of_nan(logs, [loss.name for loss in self.losses])
-        super().on_test_end(logs)
 
     def on_epoch_end(self, epoch, logs=None):
         self._warn()
@@ -259,13 +257,14 @@ class KnowledgeInjection(FitCallback):
         self._warn_of_nan(logs, [*terms, *(f"val_{name}" for name in terms)])
 
     def on_train_end(self, logs=None):
-        self._is_in_fit = False
+        super().on_train_end(logs)
         layers = self._supervision.layers
         # Where fits have one epoch each, or gates begin to open, another `fit` goes on.
         if self._epochs_begun > 1 and 0 in gates_of(layers):
             warn(gate_warning(layers), ClosedGateWarning)
 
     def on_test_begin(self, logs=None):
+        super().on_test_begin(logs)
         self._terms.reset()
 
     def on_train_batch_begin(self, batch, logs=None):
