@@ -258,13 +258,17 @@ FAILING = keras.callbacks.LambdaCallback(on_test_batch_begin=fail)
 
 @pytest.mark.parametrize("name, others", [("predict", []), ("evaluate", [FAILING])])
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
+@pytest.mark.skipif(
+    keras.config.backend() == "jax",
+    reason="Keras on JAX loses its state by other calls between batches of a generator",
+)
 @pytest.mark.torch_suffices
 def test_a_validation_is_one_after_other_calls_during_training(model, name, others):
     anneal, recorder = GateAnneal(0, 2, "linear"), Recorder()
 
     def call(batch, logs):
         with contextlib.suppress(RuntimeError):
-            getattr(model, name)(X, verbose=0, callbacks=[anneal, *others])
+            getattr(calling.model, name)(X, verbose=0, callbacks=[anneal, *others])
 
     calling = keras.callbacks.LambdaCallback(on_train_batch_end=call)
     batches = ((X[i : i + 2], Y[i : i + 2]) for i in range(0, len(X), 2))
@@ -308,7 +312,6 @@ def test_a_gate_that_is_open_stays_open(model):
 
 
 @pytest.mark.filterwarnings("ignore:The gates were")
-@pytest.mark.torch_suffices
 def test_earlier_weights_are_brought_to_the_schedule_again(model):
     def load(epoch, logs):
         for name in ("first", "last"):
@@ -321,7 +324,6 @@ def test_earlier_weights_are_brought_to_the_schedule_again(model):
 
 
 @pytest.mark.parametrize("end, warns", [(2, True), (1, False)])
-@pytest.mark.torch_suffices
 def test_warns_of_gates_that_earlier_weights_have_closed(model, end, warns):
     # Nothing is learned of zeros, so the first epoch is the best.
     earlier = keras.callbacks.EarlyStopping("loss", restore_best_weights=True)
