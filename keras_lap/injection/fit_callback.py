@@ -11,7 +11,7 @@ class FitCallback(keras.callbacks.Callback):
     Attributes:
         params_of_fit: The `params` of the last `fit`.
         is_in_fit: Whether a `fit` has begun and not ended, as one does not that fails.
-        is_validated: Whether the last evaluation to begin was the validation of a
+        is_validating: Whether the last evaluation to begin was the validation of a
             `fit`.
     """
 
@@ -30,7 +30,7 @@ class FitCallback(keras.callbacks.Callback):
         self.is_in_fit = False
 
     def on_test_begin(self, logs=None):
-        self.is_validated = self.is_in_fit and not self._is_given_anew
+        self.is_validating = self.is_in_fit and not self._is_given_anew
         self._is_given_anew = False
 
     def on_predict_begin(self, logs=None):

@@ -118,7 +118,7 @@ class GateAnneal(FitCallback):
 
     def on_test_begin(self, logs=None):
         super().on_test_begin(logs)
-        if self.is_validated:
+        if self.is_validating:
             # It sees what the epoch has led to.
             self._write(self._epoch + 1)
 

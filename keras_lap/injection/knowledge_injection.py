@@ -248,7 +248,7 @@ class KnowledgeInjection(FitCallback):
 
     def on_test_end(self, logs=None):
         self._warn()
-        if not self.is_validated:
+        if not self.is_validating:
             self._warn_of_nan(logs, [loss.name for loss in self.losses])
 
     def on_epoch_end(self, epoch, logs=None):
