@@ -9,7 +9,6 @@ from keras_lap.classifier.gives_logits import gives_logits
 from keras_lap.classifier.image_input import ImageInput
 from keras_lap.classifier.standardize_masks import standardize_masks
 from keras_lap.cli.command import Command
-from keras_lap.cli.evenly_spaced import evenly_spaced
 from keras_lap.cli.explainer_arguments import (
     add_explainer_arguments,
     concept_of_each_class,
@@ -29,7 +28,9 @@ from keras_lap.evaluation.outputs import class_scores
 from keras_lap.explanation import Explanation
 from keras_lap.explanation.matplotlib_module import matplotlib_module
 from keras_lap.graph.lap_layers import lap_layers
+from keras_lap.report.write_page import write_page
 from keras_lap.surgery.concepts import MOST_CLASSES_EVERYWHERE
+from keras_lap.utils.evenly_spaced import evenly_spaced
 from keras_lap.utils.names import some_of_many
 
 # That many classes are named in a line.
@@ -129,16 +130,18 @@ class Evaluate(Command):
                 models, data, images, comparison = _evaluate(options)
                 if table is not None:
                     comparison.to_csv(table)
-            print(comparison)
+            print(comparison, flush=True)
             if table is not None:
                 print(f"Written to {options.csv}", flush=True)
-            keras_lap.report(
-                _gallery(options, models, data, images, comparison),
+            shown = evenly_spaced(len(images), _SHOWN)
+            write_page(
                 report,
+                _gallery(options, models, data, images, comparison, shown),
+                len(shown),
                 comparison=comparison,
                 title=options.title
                 or f"{pathlib.Path(options.model).name}, {options.data}",
-                samples=_SHOWN,
+                origin=(len(images), shown),
             )
         print(f"Written to {options.report}")
 
@@ -216,17 +219,17 @@ def _check_names(name, count, names):
         )
 
 
-def _gallery(options, models, data, images, comparison):
-    """Explanations by name: those of LAP with all concepts, if they are not many."""
-    shown = evenly_spaced(len(images), _SHOWN)
+def _gallery(options, models, data, images, comparison, shown):
+    """Explanations by name: those of LAP with all concepts, if they are not many.
+
+    `shown` are the indices of the images that are explained.
+    """
     pictures = ImageInput.of(models["model"]).last(data.arrays["image"][shown])
     facts = {
         "images": pictures,
         "labels": data.arrays["label"][shown],
         "class_names": data.class_names,
     }
-    if len(shown) < len(images):
-        facts["files"] = [f"image {index} of {len(images)}" for index in shown]
     if "mask" in data.arrays:
         facts["masks"] = standardize_masks(
             data.arrays["mask"][shown],

@@ -9,9 +9,9 @@ import numpy as np
 from keras_lap.classifier.check_one_size import check_one_size
 from keras_lap.classifier.labels import standardize_labels
 from keras_lap.classifier.standardize_masks import masks_of_concepts
-from keras_lap.cli.evenly_spaced import evenly_spaced
 from keras_lap.cli.read_class_folders import read_class_folders
 from keras_lap.evaluation.comparison.samples_to_compare import NAMES
+from keras_lap.utils.evenly_spaced import evenly_spaced
 from keras_lap.utils.names import check_names
 
 _TFDS = "tfds:"

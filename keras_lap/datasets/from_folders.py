@@ -66,12 +66,12 @@ def from_folders(
     Files are listed and their headers read at once, which takes some seconds for
     100,000 of them on a local disk. Pixels are read, resized and augmented in parallel
     when they are needed, and then not kept. They are read as by `keras_lap.explain`:
-    those of 16 bits are brought to `[0, 255]`, and nothing is turned by what a camera
-    noted. A warning tells of files named like masks of others beside them, such as
-    `tom_mask.png`. At most eight files of a kind are looked into at once, and a warning
-    is given if those of 16 bits have no value above 4095, if all masks cover at least
-    95% of their images, as inverted ones of small things do, if masks of classes in
-    `empty` are not empty, or if viewers would turn images that have masks. If eight
+    those of 16 bits are brought to `[0, 255]`, and nothing but a TIFF is turned by what
+    a camera noted. A warning tells of files named like masks of others beside them,
+    such as `tom_mask.png`. At most eight files of a kind are looked into at once, and a
+    warning is given if those of 16 bits have no value above 4095, if all masks cover at
+    least 95% of their images, as inverted ones of small things do, if masks of classes
+    in `empty` are not empty, or if viewers would turn images that have masks. If eight
     masks of other classes are empty, 64 are looked into, and warned of if all are.
 
     Args:

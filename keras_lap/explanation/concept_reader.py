@@ -189,7 +189,8 @@ def _choose(model, records, places, layers, combine, output):
         raise ValueError(
             "Expected LAP layers that lead to the output that is explained, "
             f"output={output!r} of {model.name!r} (None: the first). Received: "
-            f"{named}, which lead to others alone. Choose another by `output`."
+            f"{named}, which lead to others alone. In Python, `output` chooses another "
+            "where it is an argument; elsewhere pass a model with that output alone."
         )
     if combine != "layer":
         return readable

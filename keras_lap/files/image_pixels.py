@@ -138,9 +138,13 @@ def deep_values(image):
 
 
 def is_turned(file):
-    """Whether viewers turn an image by its EXIF data; not one that cannot be read."""
+    """Whether viewers turn an image, by its EXIF data, that is read as it is stored.
+
+    Not one that cannot be read, nor a TIFF, which Pillow turns itself.
+    """
     with contextlib.suppress(ValueError), open_image(file) as image:
-        return image.getexif().get(_EXIF_ORIENTATION, 1) != 1
+        is_noted = image.getexif().get(_EXIF_ORIENTATION, 1) != 1
+        return is_noted and image.format != "TIFF"
     return False
 
 
@@ -178,7 +182,7 @@ def highest_value(image):
 def image_pixels(image, channels, size=None):
     """Pixels of an image just opened by Pillow, and the highest value that it holds.
 
-    Nothing is turned by what a camera noted in the file.
+    Nothing but a TIFF is turned by what a camera noted in the file.
 
     Args:
         image: The `PIL.Image.Image`.

@@ -66,7 +66,7 @@ def check_mask_files(masks, images, sizes):
         hint = f". Viewers turn such images by EXIF data. {_TURNED}" if turned else ""
         raise ValueError(
             "Expected masks with the aspect ratio of their images, at any resolution. "
-            f"Received {len(unlike)} (height, width) that have another: "
+            f"Received {len(unlike)} with another, as (height, width): "
             f"{some_of_many(unlike.values(), _NAMED)}{hint}"
         )
 
@@ -111,7 +111,7 @@ def warn_of_even_masks(masks):
     covered = _covered(masks)
     least = min(covered.values(), default=0)
     if not any(covered.values()):
-        covered = _covered(masks, _SURELY_EMPTY)
+        covered = _covered(masks, most=_SURELY_EMPTY)
         if covered and not any(covered.values()):
             warn(
                 f"Masks cover nothing of their images: all of {len(covered)} looked "
@@ -168,10 +168,13 @@ def warn_of_turned_images(images, masks):
         )
 
 
-def _covered(masks, *most):
-    """Share of its pixels that is inside, of some of the masks that can be read."""
+def _covered(masks, **options):
+    """Share of its pixels that is inside, of those of the masks that can be read.
+
+    The options are those of `some_of`.
+    """
     covered = {}
-    for mask in some_of([mask for mask in masks if mask is not None], *most):
+    for mask in some_of([mask for mask in masks if mask is not None], **options):
         # Others are told of when they are needed.
         with contextlib.suppress(ValueError):
             covered[os.fspath(mask)] = mask_flags(mask).mean()

@@ -86,10 +86,12 @@ class GateAnneal(FitCallback):
         layers = [layer for layer in lap_layers(self.model) if layer.base]
         unbuilt = [layer.name for layer in layers if not layer.built]
         if unbuilt or not (layers or self.model.built):
+            problem = "without LAP layers so far"
+            if unbuilt:
+                problem = f"whose LAP layers {unbuilt} are not built"
             raise ValueError(
                 "Expected a built model: begin it with a `keras.Input`, or call it on "
-                "a batch. Received LAP layers that are not built, or not made yet: "
-                f"{unbuilt}"
+                f"a batch. Received: {self.model.name!r}, not built, {problem}"
             )
         if not layers:
             raise ValueError(
@@ -115,14 +117,16 @@ class GateAnneal(FitCallback):
             self._write(self._epoch + min((batch + 1) / steps, 1))
 
     def on_test_begin(self, logs=None):
-        if not self.is_evaluated_alone:
-            # Validation sees what the epoch has led to.
+        super().on_test_begin(logs)
+        if self.is_validating:
+            # It sees what the epoch has led to.
             self._write(self._epoch + 1)
 
     def on_epoch_end(self, epoch, logs=None):
         self._write(epoch + 1)
 
     def on_train_end(self, logs=None):
+        super().on_train_end(logs)
         lowest = min(gates_of(self._layers))
         if lowest < self._written - _ROUNDING:
             warn(

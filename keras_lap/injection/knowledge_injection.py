@@ -57,7 +57,8 @@ class KnowledgeInjection(FitCallback):
       are all padding, or whose attributes or areas are all unknown, needs no flag.
 
     Labels with a value per class make those of 0.5 and more present; what is negative
-    or NaN is not known. Where the model is compiled with a categorical cross-entropy of
+    or NaN is not known, which the compiled loss has to leave out itself, as those of
+    Keras do not. Where the model is compiled with a categorical cross-entropy of
     Keras or its Kullback-Leibler divergence, whose classes exclude each other, the
     likeliest class is present too, even if it is below 0.5, and of an image with a
     class index of no class, such as the -1 of `ignore_class`, or with zeros for all
@@ -192,7 +193,6 @@ class KnowledgeInjection(FitCallback):
         self._strategy = None
         self._terms = None
         self._functions = {}
-        self._is_in_fit = False
         let_models_build_on_labels()
 
     def __setattr__(self, name, value):
@@ -216,7 +216,7 @@ class KnowledgeInjection(FitCallback):
                 self._terms = Terms(names, self.weights, self.warmup, self.balance)
                 self._watches = watches_of(self.losses)
             self._strategy, self._functions = strategy, {}
-        if not self._is_in_fit:
+        if not self.is_in_fit:
             self._warn_anew()
         self._step = KnowledgeStep(
             self._supervision,
@@ -228,7 +228,7 @@ class KnowledgeInjection(FitCallback):
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         self._warn_anew()
-        self._is_in_fit = self._is_first_step = True
+        self._is_first_step = True
         self._epochs_begun = 0
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -248,9 +248,8 @@ class KnowledgeInjection(FitCallback):
 
     def on_test_end(self, logs=None):
         self._warn()
-        if self.is_evaluated_alone:
+        if not self.is_validating:
             self._warn_of_nan(logs, [loss.name for loss in self.losses])
-        super().on_test_end(logs)
 
     def on_epoch_end(self, epoch, logs=None):
         self._warn()
@@ -258,13 +257,14 @@ class KnowledgeInjection(FitCallback):
         self._warn_of_nan(logs, [*terms, *(f"val_{name}" for name in terms)])
 
     def on_train_end(self, logs=None):
-        self._is_in_fit = False
+        super().on_train_end(logs)
         layers = self._supervision.layers
         # Where fits have one epoch each, or gates begin to open, another `fit` goes on.
         if self._epochs_begun > 1 and 0 in gates_of(layers):
             warn(gate_warning(layers), ClosedGateWarning)
 
     def on_test_begin(self, logs=None):
+        super().on_test_begin(logs)
         self._terms.reset()
 
     def on_train_batch_begin(self, batch, logs=None):

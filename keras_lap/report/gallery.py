@@ -6,6 +6,7 @@ from keras_lap.explanation.displayable import displayable
 from keras_lap.report.map_evidence import map_evidence, tiles_across
 from keras_lap.report.pictures import encoded, shrunk
 from keras_lap.report.prediction_facts import prediction_facts
+from keras_lap.utils.evenly_spaced import evenly_spaced
 from keras_lap.utils.progress import Progress
 from keras_lap.utils.resized_masks import resized_masks
 
@@ -15,13 +16,15 @@ _MASK_SIDE = 128
 _QUALITY = 90
 
 
-def gallery(explanations, samples, verbose):
+def gallery(explanations, samples, verbose, origin=None):
     """What the page shows of explanations.
 
     Args:
         explanations: Dict from names to explanations of the same images.
         samples: The most samples to show; of more, so many are taken, evenly spaced.
         verbose: Whether to show a progress bar, as `Progress` takes it.
+        origin: Where the explanations are of some samples out of more, a tuple: how
+            many there were, and the int array `(N,)` of the indices of those explained.
 
     Returns:
         A dict that is ready for JSON.
@@ -33,15 +36,15 @@ def gallery(explanations, samples, verbose):
     images = _shared(explanations, "images")
     if not len(images):
         raise ValueError("Expected at least one image. Received: explanations of none.")
-    chosen = np.linspace(0, len(images) - 1, min(samples, len(images)))
-    chosen = chosen.round().astype(int)
+    total, indices = origin or (len(images), range(len(images)))
+    chosen = evenly_spaced(len(images), samples)
     pictures = displayable(images[chosen])
     files = _shared(explanations, "files")
     masks = _known_masks(_shared(explanations, "masks"), chosen)
     labels, known = _label_lists(_shared(explanations, "labels"), chosen)
     models, model_of = _models(explanations, chosen, labels, known)
     return {
-        "total": len(images),
+        "total": total,
         "size": images.shape[1:3],
         "classes": _class_names(explanations, labels),
         "layers": [
@@ -52,7 +55,7 @@ def gallery(explanations, samples, verbose):
         ],
         "samples": [
             {
-                "index": int(index),
+                "index": int(indices[index]),
                 "file": None if files is None else files[index],
                 "labels": labels[row],
                 "image": _encoded_image(pictures[row]),

@@ -1,32 +1,10 @@
 """Writes explanations and what was measured on them into one HTML file."""
 
-import datetime
-import html
-import importlib.metadata
-import importlib.resources
-import json
 import os
-import string
 
-import numpy as np
-
-from keras_lap.report.charts import comparison_charts, training_charts
-from keras_lap.report.figure_tables import figure_tables
-from keras_lap.report.gallery import gallery
-from keras_lap.utils.from_extra import from_extra
+from keras_lap.report.write_page import write_page
 from keras_lap.utils.standardize_count import standardize_count
-from keras_lap.utils.whole_file import path_to_write, whole_file
-
-# In the order in which they use each other; the page has them as one module.
-_SCRIPTS = (
-    "elements",
-    "figures",
-    "charts",
-    "samples",
-    "gallery",
-    "sample_dialog",
-    "choices",
-)
+from keras_lap.utils.whole_file import path_to_write
 
 
 def report(
@@ -119,43 +97,16 @@ def report(
     explanations = _standardize_explanations(explanations)
     samples = standardize_count("samples", samples)
     _check_history(history)
-    title = "Explanations" if title is None else str(title)
-    data = {
-        "colours": _colours(),
-        "tables": [] if comparison is None else figure_tables(comparison),
-        "charts": [] if comparison is None else comparison_charts(comparison),
-        "training": [] if history is None else training_charts(history),
-        "gallery": gallery(explanations, samples, verbose),
-    }
-    version = importlib.metadata.version("keras-lap")
-    page = string.Template(_part("template.html")).substitute(
-        title=html.escape(title),
-        style=_part("report.css"),
-        script="\n".join(_part(f"{name}.js") for name in _SCRIPTS),
-        # A name that holds the end of a script must not end this one.
-        data=json.dumps(data, separators=(",", ":"), allow_nan=False).replace(
-            "<", r"\u003c"
-        ),
-        footer=f"Written by keras-lap {version} on {datetime.date.today()}.",
+    write_page(
+        path,
+        explanations,
+        samples,
+        comparison=comparison,
+        history=history,
+        title="Explanations" if title is None else str(title),
+        verbose=verbose,
     )
-    with whole_file(path) as new:
-        new.write_text(page, encoding="utf-8")
     return path
-
-
-def _part(name):
-    return (
-        importlib.resources.files(__package__).joinpath("page", name).read_text("utf-8")
-    )
-
-
-def _colours():
-    """The colour map of `draw_maps` at even steps, between which the page blends."""
-    with from_extra("plot", "report needs matplotlib and Pillow"):
-        import PIL  # noqa: F401
-        from matplotlib import colormaps
-    colours = colormaps["inferno"](np.linspace(0, 1, 33))[:, :3]
-    return colours.round(4).tolist()
 
 
 def _standardize_explanations(explanations):

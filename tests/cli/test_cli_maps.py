@@ -2,6 +2,7 @@
 
 import csv
 import pathlib
+import re
 import shlex
 import shutil
 import sys
@@ -24,6 +25,7 @@ from keras_lap.cli.preprocessing import preprocessing
 from keras_lap.cli.read_data import read_data
 from keras_lap.cli.verbosity import verbosity
 from keras_lap.files.image_files import image_files
+from keras_lap.report.write_page import write_page
 
 pytest.importorskip("PIL", reason="Pillow is not installed")
 
@@ -77,13 +79,13 @@ def files(tmp_path_factory):
 @pytest.fixture
 def galleries(monkeypatch):
     """The explanations of all reports that are made."""
-    made, report = [], keras_lap.report
+    made = []
 
-    def watched(explanations, *arguments, **options):
+    def watched(path, explanations, *arguments, **options):
         made.append(explanations)
-        return report(explanations, *arguments, **options)
+        return write_page(path, explanations, *arguments, **options)
 
-    monkeypatch.setattr(keras_lap, "report", watched)
+    monkeypatch.setattr(evaluate, "write_page", watched)
     return made
 
 
@@ -393,10 +395,10 @@ def test_evaluate_writes_report_and_figures(there, tmp_path, capsys):
 def test_evaluate_keeps_its_figures_where_the_report_fails(
     there, tmp_path, monkeypatch, capsys
 ):
-    def report(*arguments, **options):
+    def fail(*arguments, **options):
         raise MemoryError("pictures of everything")
 
-    monkeypatch.setattr(keras_lap, "report", report)
+    monkeypatch.setattr(evaluate, "write_page", fail)
     page, table = tmp_path / "report.html", tmp_path / "figures.csv"
     given = ["--explainers", "Edge", "--metrics", "sparsity", "--csv", str(table)]
     arguments = ["evaluate", "lap.keras", "data.npz", "--report", str(page), *given]
@@ -413,7 +415,8 @@ def test_the_report_of_many_images_explains_some(
 ):
     monkeypatch.setattr(evaluate, "_SHOWN", 3)
     arguments = ["evaluate", "lap.keras", "data.npz", "--explainers", "LAP"]
-    arguments += ["--metrics", "sparsity", "--report", str(tmp_path / "report.html")]
+    page = tmp_path / "report.html"
+    arguments += ["--metrics", "sparsity", "--report", str(page)]
     assert cli.main(arguments) == 0
     (gallery,) = galleries
     whole = keras_lap.explain(keras.saving.load_model("lap.keras"), IMAGES)
@@ -425,13 +428,16 @@ def test_the_report_of_many_images_explains_some(
         np.testing.assert_allclose(
             explanation.predictions, whole.predictions[some], rtol=1e-5
         )
-        assert explanation.files == [f"image {at} of 6" for at in some]
+        assert explanation.files is None
         assert explanation.from_logits is False
     for name, maps in (
         ("LAP, all concepts", whole.maps),
         ("LAP", whole.of()[..., None]),
     ):
         np.testing.assert_allclose(gallery[name].maps, maps[some], rtol=1e-5)
+    text = page.read_text()
+    assert '"total":6' in text
+    assert list(map(int, re.findall(r'"index":(\d+)', text))) == some
 
 
 @pytest.mark.parametrize(

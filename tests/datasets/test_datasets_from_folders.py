@@ -313,7 +313,7 @@ def test_says_what_is_wrong_at_once(folder):
         (
             "masks/ill/1.png",
             (12, 12),
-            r"1 \(height, width\) that .*1\.png' of \(12, 12\).* of \(8, 12\)$",
+            r"1 with another, as \(.*\): .*1\.png' of \(12, 12\).* of \(8, 12\)$",
         ),
     ],
 )
@@ -581,6 +581,17 @@ def test_images_with_masks_that_viewers_turn_are_told(turned):
     with pytest.warns(UserWarning, match=r"1 of 2 .*ill.0\.png'.*exif_transpose"):
         from_folders(turned, SIZE)
     (turned / "masks/ill/0.png").unlink()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        from_folders(turned, SIZE)
+
+
+def test_tiffs_are_read_as_viewers_turn_them(turned):
+    stored = Image.open(turned / "ill/0.png")
+    stored.save(turned / "ill/0.tif", exif=stored.getexif())
+    (turned / "ill/0.png").unlink()
+    mask = turned / "masks/ill/0.png"
+    Image.open(mask).transpose(Image.Transpose.ROTATE_270).save(mask)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         from_folders(turned, SIZE)

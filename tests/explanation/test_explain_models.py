@@ -277,7 +277,7 @@ def test_maps_are_of_the_layers_that_lead_to_the_output(is_nested, rng):
     np.testing.assert_allclose(alone.maps, 0.7, rtol=1e-5)
     with pytest.raises(ValueError, match=r"lead to the output.*'head_b' with 2 conc"):
         explain(model, images, layers="head_b", output=0)
-    with pytest.raises(ValueError, match=r"output=2 of .*others alone"):
+    with pytest.raises(ValueError, match=r"output=2 of .*others alone.*`output`"):
         explain(model, images, output=2)
 
 

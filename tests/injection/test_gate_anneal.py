@@ -1,5 +1,6 @@
 """`GateAnneal` moves the gates of LAP layers along its schedule."""
 
+import contextlib
 import math
 import warnings
 
@@ -233,7 +234,6 @@ def test_gates_rest_outside_of_training(model):
     assert gates(model) == [0.25, 0.125]
 
 
-@pytest.mark.torch_suffices
 def test_an_evaluation_during_training_leaves_the_schedule_as_it_is(model):
     anneal, seen = GateAnneal(0, 2, "linear"), []
 
@@ -249,6 +249,35 @@ def test_an_evaluation_during_training_leaves_the_schedule_as_it_is(model):
     np.testing.assert_allclose(seen, expected)
 
 
+def fail(*_, **__):
+    raise RuntimeError("on purpose")
+
+
+FAILING = keras.callbacks.LambdaCallback(on_test_batch_begin=fail)
+
+
+@pytest.mark.parametrize("name, others", [("predict", []), ("evaluate", [FAILING])])
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+@pytest.mark.skipif(
+    keras.config.backend() == "jax",
+    reason="Keras on JAX loses its state by other calls between batches of a generator",
+)
+@pytest.mark.torch_suffices
+def test_a_validation_is_one_after_other_calls_during_training(model, name, others):
+    anneal, recorder = GateAnneal(0, 2, "linear"), Recorder()
+
+    def call(batch, logs):
+        with contextlib.suppress(RuntimeError):
+            getattr(calling.model, name)(X, verbose=0, callbacks=[anneal, *others])
+
+    calling = keras.callbacks.LambdaCallback(on_train_batch_end=call)
+    batches = ((X[i : i + 2], Y[i : i + 2]) for i in range(0, len(X), 2))
+    options = {"batch_size": None, "validation_data": (X[:2], Y[:2])}
+    fit(model, [anneal, calling, recorder], (batches,), **options)
+    assert set(recorder.training) == {0}
+    assert recorder.validation == [0.5]
+
+
 @pytest.mark.torch_suffices
 def test_what_others_save_at_the_end_of_an_epoch_is_as_it_will_be(model):
     saved = []
@@ -261,9 +290,6 @@ def test_what_others_save_at_the_end_of_an_epoch_is_as_it_will_be(model):
 
 @pytest.mark.torch_suffices
 def test_a_failed_training_leaves_the_gates_to_the_user(model):
-    def fail(batch, logs):
-        raise RuntimeError("on purpose")
-
     anneal = GateAnneal(0, 1, "linear")
     failing = keras.callbacks.LambdaCallback(on_train_batch_end=fail)
     with pytest.raises(RuntimeError, match="on purpose"):
@@ -286,7 +312,6 @@ def test_a_gate_that_is_open_stays_open(model):
 
 
 @pytest.mark.filterwarnings("ignore:The gates were")
-@pytest.mark.torch_suffices
 def test_earlier_weights_are_brought_to_the_schedule_again(model):
     def load(epoch, logs):
         for name in ("first", "last"):
@@ -299,7 +324,6 @@ def test_earlier_weights_are_brought_to_the_schedule_again(model):
 
 
 @pytest.mark.parametrize("end, warns", [(2, True), (1, False)])
-@pytest.mark.torch_suffices
 def test_warns_of_gates_that_earlier_weights_have_closed(model, end, warns):
     # Nothing is learned of zeros, so the first epoch is the best.
     earlier = keras.callbacks.EarlyStopping("loss", restore_best_weights=True)
@@ -375,12 +399,22 @@ class MakesLayersLate(keras.Model):
 
 
 @pytest.mark.parametrize(
-    "make",
-    [lambda: keras.Sequential([GlobalLAPooling2D(base="max")]), MakesLayersLate],
+    "make, received",
+    [
+        (
+            lambda: keras.Sequential([GlobalLAPooling2D(base="max", name="p")]),
+            r"'sequential.*', not built, whose LAP layers \['p'\] are not built",
+        ),
+        (
+            lambda: MakesLayersLate(name="late"),
+            "'late', not built, without LAP layers so far",
+        ),
+    ],
+    ids=["layers not built", "no layers yet"],
 )
-def test_refuses_a_model_that_is_not_built(make):
+def test_refuses_a_model_that_is_not_built(make, received):
     """On TensorFlow `fit` builds it no sooner than in its first step."""
     anneal = GateAnneal()
     anneal.set_model(make())
-    with pytest.raises(ValueError, match=r"(?s)Expected.*built.*Received"):
+    with pytest.raises(ValueError, match=f"Expected a built.* Received: {received}$"):
         anneal.on_train_begin()

@@ -40,7 +40,7 @@ class FunctionLoss(KnowledgeLoss):
     >>> from keras_lap import losses
     >>> def few_present(logits, present):
     ...     shares = keras.ops.mean(keras.ops.sigmoid(logits), axis=(1, 2))
-    ...     return keras.ops.max(shares * present, axis=-1)
+    ...     return keras.ops.max(keras.ops.where(present > 0, shares, 0), axis=-1)
     >>> loss = losses.FunctionLoss(few_present)
     >>> loss.name, loss.needs
     ('few_present', ('present',))

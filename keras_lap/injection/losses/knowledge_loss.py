@@ -22,13 +22,13 @@ class KnowledgeLoss(BaseLoss):
 
     Attributes:
         needs: Names of the knowledge that `call` takes besides the logits, out of
-            `"present"`, `(N, K)`, 1 for what the labels name, else 0; `"mask"`,
-            `(N, H, W, K)` in `[0, 1]`; `"boxes"`, `(N, M, 4)`, relative to the layer's
-            map, and `"box_concepts"`, `(N, M)`; `"concepts"`, `(N, K)`; and `"area"`,
-            `(N, K, 2)`. Samples that lack one of them are left out of the term. So is a
-            sample with masks of some concepts only, in layers where one is missing,
-            unless the loss takes `"mask_known"`, `(N, K)`, flags of the concepts whose
-            masks are known.
+            `"present"`, `(N, K)`, 1 for what the labels name, 0 for what they do not
+            and -1 where it is not known; `"mask"`, `(N, H, W, K)` in `[0, 1]`;
+            `"boxes"`, `(N, M, 4)`, relative to the layer's map, and `"box_concepts"`,
+            `(N, M)`; `"concepts"`, `(N, K)`; and `"area"`, `(N, K, 2)`. Samples that
+            lack one of them are left out of the term. So is a sample with masks of some
+            concepts only, in layers where one is missing, unless the loss takes
+            `"mask_known"`, `(N, K)`, flags of the concepts whose masks are known.
         accepts: Names of the knowledge that `call` takes where the targets hold it,
             and has a default for where they do not. For samples that lack it, it is -1;
             for those without a mask, `"mask"` and `"mask_known"` are 0.
