@@ -128,7 +128,7 @@ def providers(shape, dtype, driver):
                 shape.pooling(base),
                 dtype,
                 driver,
-                {name: tensor.clone() for name, tensor in inputs.items()},
+                {key: tensor.clone() for key, tensor in inputs.items()},
             )
             for _ in range(sets)
         ]
