@@ -20,7 +20,7 @@ from gpu_device import LaPool, missing_gpu
 from gpu_parity import random_inputs
 
 from kernels.gpu.shipped import Driver
-from kernels.pooling import Base, Pooling
+from kernels.pooling import Pooling
 
 # Tensors that are worked on in turn take this many bytes together.
 WORKING_SET = 2**30
@@ -116,25 +116,24 @@ def providers(shape, dtype, driver):
         A list of tuples `(provider, direction, bytes, passes)`. A pass is a list of
         functions that enqueue work, one for every set of tensors.
     """
+    pooling = shape.pooling(None)
+    forward_bytes, backward_bytes = bytes_moved(pooling, dtype)
+    both_bytes = forward_bytes + backward_bytes
+    sets = max(2, WORKING_SET // backward_bytes)
+    inputs = random_inputs(pooling, dtype, "cuda")
     found = []
-    for base in (None, "max"):
-        pooling = shape.pooling(base)
-        forward_bytes, backward_bytes = bytes_moved(pooling, dtype)
-        sets = max(2, WORKING_SET // backward_bytes)
-        inputs = random_inputs(pooling, dtype, "cuda")
+    for name, base in (("la_pool", None), ("la_pool over max", "max")):
         ours = [
             LaPool(
-                pooling,
+                shape.pooling(base),
                 dtype,
                 driver,
-                {name: tensor.clone() for name, tensor in inputs.items()},
+                {key: tensor.clone() for key, tensor in inputs.items()},
             )
             for _ in range(sets)
         ]
-        name = "la_pool" if pooling.base == Base.NONE else "la_pool over max"
         forward = [each.forward for each in ours]
         backward = [each.backward for each in ours]
-        both_bytes = forward_bytes + backward_bytes
         found += [
             (name, "forward", forward_bytes, [forward]),
             (name, "backward", backward_bytes, [backward]),

@@ -2,10 +2,10 @@
 
     python benchmarks/gpu_parity.py
 
-Needs only torch and a driver. Takes every variant of the table and small shapes of all
-kinds, and runs each twice: results must be the same to the last bit. So must those of
-an image at the end of a batch of more than 2^31 values be, and those of the image
-alone. What torch differentiates is compared as well.
+Needs only torch and a driver. Small shapes of all kinds, which take every variant of
+the table, are run twice, and both runs must agree to the last bit. So must the last
+image of batches that 32 bits cannot number with the same image alone. What torch
+differentiates is compared as well.
 """
 
 import dataclasses
@@ -20,8 +20,9 @@ from kernels.gpu.variants import DTYPES, VARIANTS
 from kernels.pooling import Base, Pooling, Weighting
 
 RESULTS = ("y", "dx", "dscores", "dalpha", "dgate")
-# Largest difference allowed, relative to the largest value of the exact result.
-ROUNDING = {"float32": 2e-6, "float16": 6e-4, "bfloat16": 4.5e-3}
+# Largest difference allowed, relative to the largest value of the exact result, and
+# besides what storing takes from features.
+ROUNDING = 5e-6
 SUM_ROUNDING = 2e-5
 
 GEOMETRIES = (
@@ -42,13 +43,14 @@ GEOMETRIES = (
 )
 CHANNELS = ((1, 1), (3, 1), (64, 1), (328, 1), (24, 3), (6, 2), (5, 5), (72, 72))
 BASES = (None, "max", "avg", "first")
-# Batches whose last image begins behind 2^31 values.
+# Batches whose last image begins behind 2^31 values, or as many pixels of windows.
 MANY = (513, 64, 64, 1024)
 LARGE_BATCHES = (
     Pooling.of(MANY, 1, (2, 2), base="max"),
     Pooling.of(MANY, 1, (3, 3), (2, 2), "same", base="max"),
     Pooling.of(MANY, 1, None, base="avg"),
     Pooling.of(MANY, MANY[-1], (2, 2), base="max"),
+    Pooling.of((11, 512, 512, 8), 1, (32, 32), (1, 1)),
 )
 # One whose features and scores torch lays out otherwise than kernels read them.
 AUTOGRAD = Pooling.of((3, 12, 13, 24), 3, (3, 2), (2, 2), base="max")
@@ -191,7 +193,7 @@ def based(pooling, taps):
     return result
 
 
-def errors_of(results, pooling, dtype, inputs):
+def errors_of(results, pooling, inputs):
     """Errors of all results by name, over what is allowed; above 1 is too much."""
     import torch
 
@@ -200,12 +202,17 @@ def errors_of(results, pooling, dtype, inputs):
     values, sizes = summed(pooling, terms), summed(pooling, sizes)
     errors = {}
     for name, value in values.items():
-        rounding = ROUNDING[dtype] if name in ("y", "dx") else SUM_ROUNDING
         actual = results[name].double()
-        error = (actual - value.reshape(actual.shape)).abs().max()
-        # A sum of many terms is judged by their size, not by what is left of them.
-        allowed = rounding * sizes[name].max().clamp(min=1.0)
-        errors[name] = (error / allowed).nan_to_num(torch.inf).item()
+        value, size = value.reshape(actual.shape), sizes[name].max()
+        if name in ("y", "dx"):
+            stored = torch.finfo(results[name].dtype)
+            allowed = ROUNDING * size + stored.eps / 2 * value.abs()
+            allowed += stored.smallest_normal * stored.eps
+        else:
+            # A sum of many terms is judged by their size, not by what is left of them.
+            allowed = SUM_ROUNDING * size.clamp(min=1.0)
+        error = (actual - value).abs() / allowed
+        errors[name] = error.nan_to_num(torch.inf).max().item()
     return errors
 
 
@@ -215,7 +222,7 @@ def differences(pooling, dtype, driver):
 
     inputs = random_inputs(pooling, dtype, "cuda")
     first, second = (run(pooling, dtype, driver, inputs) for _ in range(2))
-    errors = errors_of(first, pooling, dtype, inputs)
+    errors = errors_of(first, pooling, inputs)
     for name in RESULTS:
         if not torch.equal(first[name], second[name]):
             errors[f"{name} differs between runs"] = float("inf")
@@ -279,7 +286,7 @@ def autograd_errors(la_pool, pooling, device="cuda"):
     y = la_pool(*leaves, pooling, reference)
     gradients = torch.autograd.grad(y, leaves, dy, retain_graph=True)
     results = dict(zip(RESULTS, (y.detach(), *gradients), strict=True))
-    errors = errors_of(results, pooling, "float32", given)
+    errors = errors_of(results, pooling, given)
     doubles = [tensor.detach().double().requires_grad_() for tensor in leaves]
     expected = second_derivatives(reference(*doubles), doubles, dy.double())
     actual = second_derivatives(y, leaves, dy)
@@ -319,8 +326,11 @@ def main():
     for pooling, dtype in cases():
         used |= variants_of(pooling, dtype)
         judge(differences(pooling, dtype, driver), f"{dtype} {pooling}")
-    # Work that does not keep to this stream runs before its inputs are there.
     with torch.cuda.stream(torch.cuda.Stream()):
+        # Kernels are loaded, which takes longer than the sleep may.
+        autograd_errors(la_pool, AUTOGRAD)
+        torch.cuda.synchronize()
+        # Work that does not keep to this stream runs before its inputs are there.
         torch.cuda._sleep(SLEEP_CYCLES)
         judge(autograd_errors(la_pool, AUTOGRAD), f"autograd of {AUTOGRAD}")
     for pooling in LARGE_BATCHES:
@@ -330,7 +340,8 @@ def main():
             continue
         for name in differences_at_the_end(pooling, driver):
             failures.append(f"{name} of the last image is not as alone: {pooling}")
-    print("\n".join(failures))
+    for failure in failures:
+        print(failure)
     print(f"{len(used)} of {len(VARIANTS)} variants, {len(failures)} failures")
     print("largest error over what is allowed:", worst)
     return int(bool(failures) or used != set(VARIANTS))

@@ -35,35 +35,52 @@ struct Pooling {
 // All fields in their order, to be handed on as numbers.
 using PoolingIntegers = std::array<int64_t, 18>;
 
-inline PoolingIntegers ToIntegers(const Pooling& p) {
-  const auto weighting = static_cast<int64_t>(p.weighting);
-  const auto base = static_cast<int64_t>(p.base);
-  return {p.batch,
-          p.height,
-          p.width,
-          p.channels,
-          p.groups,
-          p.window_height,
-          p.window_width,
-          p.stride_height,
-          p.stride_width,
-          p.pad_top,
-          p.pad_left,
-          p.out_height,
-          p.out_width,
-          weighting,
-          base,
-          p.gated,
-          p.base_sees_padding,
-          p.alpha_per_group};
+inline PoolingIntegers ToIntegers(const Pooling& pooling) {
+  const auto& [batch, height, width, channels, groups, window_height, window_width,
+               stride_height, stride_width, pad_top, pad_left, out_height, out_width,
+               weighting, base, gated, base_sees_padding, alpha_per_group] = pooling;
+  return {batch,
+          height,
+          width,
+          channels,
+          groups,
+          window_height,
+          window_width,
+          stride_height,
+          stride_width,
+          pad_top,
+          pad_left,
+          out_height,
+          out_width,
+          static_cast<int64_t>(weighting),
+          static_cast<int64_t>(base),
+          gated,
+          base_sees_padding,
+          alpha_per_group};
 }
 
-inline Pooling FromIntegers(const PoolingIntegers& n) {
-  const auto weighting = static_cast<Weighting>(n[13]);
-  const auto base = static_cast<Base>(n[14]);
-  return {n[0],  n[1],      n[2], n[3],       n[4],       n[5],
-          n[6],  n[7],      n[8], n[9],       n[10],      n[11],
-          n[12], weighting, base, n[15] != 0, n[16] != 0, n[17] != 0};
+inline Pooling FromIntegers(const PoolingIntegers& integers) {
+  const auto& [batch, height, width, channels, groups, window_height, window_width,
+               stride_height, stride_width, pad_top, pad_left, out_height, out_width,
+               weighting, base, gated, base_sees_padding, alpha_per_group] = integers;
+  return {batch,
+          height,
+          width,
+          channels,
+          groups,
+          window_height,
+          window_width,
+          stride_height,
+          stride_width,
+          pad_top,
+          pad_left,
+          out_height,
+          out_width,
+          static_cast<Weighting>(weighting),
+          static_cast<Base>(base),
+          gated != 0,
+          base_sees_padding != 0,
+          alpha_per_group != 0};
 }
 
 }  // namespace keras_lap

@@ -5,16 +5,13 @@ import triton.language as tl
 
 from .windows import (
     MAX,
-    add_term,
     base_share,
     best_and_total,
     branch_factors,
     channels_at,
     known_window,
-    no_sum,
     passed_score,
     split_program,
-    sum_of_lanes,
     tap_count,
     tap_pixel,
     weight_at,
@@ -101,9 +98,8 @@ def forward_any(
     )
     opened, kept = branch_factors(gate, geometry)
     share = opened / total
-    shape: tl.constexpr = (BLOCK_WINDOWS, BLOCK_TAPS, BLOCK_CHANNELS)
-    pooled = no_sum(shape)
-    largest = tl.full(shape, -float("inf"), tl.float32)
+    pooled = tl.zeros((BLOCK_WINDOWS, BLOCK_TAPS, BLOCK_CHANNELS), tl.float32)
+    largest = pooled - float("inf")
     taps = tap_count(geometry)
     for first in range(0, taps, BLOCK_TAPS):
         tap = first + lanes
@@ -116,10 +112,10 @@ def forward_any(
         offset = channels_at(pixel, group, c, channels, geometry.groups)
         value = tl.load(x + offset, mask=inside & (c < channels), other=0.0)
         value = value.to(tl.float32)
-        pooled = add_term(pooled, factor * value)
+        pooled += factor * value
         seen = inside | ((geometry.base_sees_padding != 0) & (tap < taps))
         largest = tl.maximum(largest, tl.where(seen, value, -float("inf")))
-    pooled = sum_of_lanes(pooled)
+    pooled = tl.sum(pooled, axis=1, keep_dims=True)
     largest = tl.max(largest, axis=1, keep_dims=True)
     pooled += tl.where(geometry.base == MAX, kept * largest, 0.0)
     offset = channels_at(u, group, c, channels, geometry.groups)

@@ -14,19 +14,15 @@ from .windows import (
     MAX,
     NEVER,
     add_tap,
-    add_term,
     base_share,
     best_and_total,
     branch_factors,
     channels_at,
     finish_window,
     locate,
-    no_sum,
-    no_sums,
     passed_score,
     score_gradient,
     split_program,
-    sum_of_lanes,
     tap_count,
     tap_pixel,
     weight_at,
@@ -34,6 +30,7 @@ from .windows import (
     window_over,
     windows_at,
     windows_over_a_pixel,
+    zero_sums,
 )
 
 
@@ -74,8 +71,9 @@ def window_statistics(
     place = channels_at(u, 0, c, channels, 1)
     upstream = tl.load(dy + place, mask=exists, other=0.0).to(tl.float32)
     shape: tl.constexpr = (BLOCK_WINDOWS, BLOCK_TAPS, BLOCK_CHANNELS)
-    sums, of_base = no_sums(shape), no_sum(shape)
-    largest = tl.full(shape, -float("inf"), tl.float32)
+    sums = zero_sums(shape)
+    of_base = tl.zeros(shape, tl.float32)
+    largest = of_base - float("inf")
     largest_tap = tl.full(shape, NEVER, tl.int32)
     taps = tap_count(geometry)
     for first in range(0, taps, BLOCK_TAPS):
@@ -86,8 +84,7 @@ def window_statistics(
         value = tl.load(x + offset, mask=inside, other=0.0).to(tl.float32)
         dot = value * upstream
         sums = add_tap(sums, score, best, dot, inside, sharpness, geometry)
-        linear = dot * base_share(tap, windows, inside, geometry)
-        of_base = add_term(of_base, linear)
+        of_base += dot * base_share(tap, windows, inside, geometry)
         seen = inside | ((geometry.base_sees_padding != 0) & (tap < taps))
         larger = seen & (value > largest)
         largest = tl.where(larger, value, largest)
@@ -100,7 +97,7 @@ def window_statistics(
     tl.store(means + place, mean, mask=exists)
     tl.store(of_bests + place, of_best, mask=exists)
     tl.store(best_taps + place, best_tap, mask=exists)
-    of_base = sum_of_lanes(of_base)
+    of_base = tl.sum(of_base, axis=1, keep_dims=True)
     largest_value = tl.max(largest, axis=1, keep_dims=True)
     candidates = tl.where(largest == largest_value, largest_tap, NEVER)
     tap = tl.min(candidates, axis=1, keep_dims=True)

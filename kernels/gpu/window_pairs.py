@@ -19,24 +19,21 @@ import triton.language as tl
 from .windows import (
     NEVER,
     add_tap,
-    add_term,
     base_share,
     best_and_total,
     branch_factors,
     channels_at,
     finish_window,
-    no_sum,
-    no_sums,
     pair_at,
     passed_score,
     score_gradient,
     split_program,
-    sum_of_lanes,
     tap_count,
     tap_pixel,
     weight_at,
     window_count,
     windows_at,
+    zero_sums,
 )
 
 
@@ -143,8 +140,8 @@ def pair_gradients(
         scores, geometry.groups, group, sharpness, windows, lanes, geometry
     )
     taps = tap_count(geometry)
-    shape: tl.constexpr = (BLOCK_WINDOWS, BLOCK_TAPS)
-    sums, of_base = no_sums(shape), no_sum(shape)
+    sums = zero_sums((BLOCK_WINDOWS, BLOCK_TAPS))
+    of_base = tl.zeros((BLOCK_WINDOWS, BLOCK_TAPS), tl.float32)
     for first in range(0, taps, BLOCK_TAPS):
         tap = first + lanes
         pixel, inside = tap_pixel(tap, windows, geometry)
@@ -153,8 +150,7 @@ def pair_gradients(
         place = pair_at(u, group, tap, geometry)
         dot = tl.load(pairs + place, mask=inside, other=0.0)
         sums = add_tap(sums, score, best, dot, inside, sharpness, geometry)
-        linear = dot * base_share(tap, windows, inside, geometry)
-        of_base = add_term(of_base, linear)
+        of_base += dot * base_share(tap, windows, inside, geometry)
     opened, _ = branch_factors(gate, geometry)
     share = tl.where(exists, opened / total, 0.0)
     mean, of_best, of_alpha = finish_window(sums, total, share, sharpness, geometry)
@@ -169,5 +165,7 @@ def pair_gradients(
         gradient -= tl.where(tap == best_tap, of_best, 0.0)
         tl.store(pairs + place, gradient, mask=inside)
     tl.store(alpha_sums + tl.program_id(0), tl.sum(tl.where(exists, of_alpha, 0.0)))
-    of_gate = tl.where(exists, mean - sum_of_lanes(of_base), 0.0)
-    tl.store(gate_sums + tl.program_id(0), tl.sum(of_gate))
+    of_base = tl.sum(of_base, axis=1, keep_dims=True)
+    tl.store(
+        gate_sums + tl.program_id(0), tl.sum(tl.where(exists, mean - of_base, 0.0))
+    )

@@ -134,29 +134,6 @@ def base_share(tap, windows, inside, geometry):
 
 
 @triton.jit
-def no_sum(shape: tl.constexpr):
-    """Start of sums over windows, by lane: a pair of sums and their excess.
-
-    By the excess they are as exact for a million taps as for a few.
-    """
-    return (tl.zeros(shape, tl.float32),) * 2
-
-
-@triton.jit
-def add_term(total, term):
-    """Adds a term to such a sum."""
-    term = term - total[1]
-    value = total[0] + term
-    return value, (value - total[0]) - term
-
-
-@triton.jit
-def sum_of_lanes(total):
-    """Such a sum over all lanes."""
-    return tl.sum(total[0], axis=1, keep_dims=True)
-
-
-@triton.jit
 def best_and_total(scores, score_stride, place, alpha, windows, lanes, geometry):
     """Best score of windows, its first tap, and the sum of their weights.
 
@@ -181,7 +158,7 @@ def best_and_total(scores, score_stride, place, alpha, windows, lanes, geometry)
         best = tl.maximum(best, score)
     best = tl.max(best, axis=1, keep_dims=True)
     first = nothing.to(tl.int32) + NEVER
-    total = no_sum(nothing.shape)
+    total = nothing
     for start in range(0, taps, BLOCK_TAPS):
         tap = start + lanes
         pixel, inside = tap_pixel(tap, windows, geometry)
@@ -189,9 +166,9 @@ def best_and_total(scores, score_stride, place, alpha, windows, lanes, geometry)
         score = tl.load(scores + offset, mask=inside, other=0.0)
         first = tl.minimum(first, tl.where(inside & (score == best), tap, NEVER))
         distance = tl.where(inside, best - score, 0.0)
-        weight = tl.where(inside, weight_at(distance, alpha, geometry), 0.0)
-        total = add_term(total, weight)
-    return best, tl.min(first, axis=1, keep_dims=True), sum_of_lanes(total)
+        total += tl.where(inside, weight_at(distance, alpha, geometry), 0.0)
+    first = tl.min(first, axis=1, keep_dims=True)
+    return best, first, tl.sum(total, axis=1, keep_dims=True)
 
 
 @triton.jit
@@ -279,9 +256,9 @@ def windows_over_a_pixel(geometry):
 
 
 @triton.jit
-def no_sums(shape: tl.constexpr):
+def zero_sums(shape: tl.constexpr):
     """Start of the sums over a window that `add_tap` adds to."""
-    return (no_sum(shape),) * 5
+    return (tl.zeros(shape, tl.float32),) * 5
 
 
 @triton.jit
@@ -293,19 +270,22 @@ def add_tap(sums, score, best, dot, inside, alpha, geometry):
     dw = d * w
     ddw = d * dw
     return (
-        add_term(sums[0], w * v),
-        add_term(sums[1], dw),
-        add_term(sums[2], dw * v),
-        add_term(sums[3], ddw),
-        add_term(sums[4], ddw * v),
+        sums[0] + w * v,
+        sums[1] + dw,
+        sums[2] + dw * v,
+        sums[3] + ddw,
+        sums[4] + ddw * v,
     )
 
 
 @triton.jit
 def finish_window(sums, total, share, alpha, geometry):
     """Mean of the dots, and what a window gives to its best score and to alpha."""
-    wv, dw, dwv = sum_of_lanes(sums[0]), sum_of_lanes(sums[1]), sum_of_lanes(sums[2])
-    ddw, ddwv = sum_of_lanes(sums[3]), sum_of_lanes(sums[4])
+    wv = tl.sum(sums[0], axis=1, keep_dims=True)
+    dw = tl.sum(sums[1], axis=1, keep_dims=True)
+    dwv = tl.sum(sums[2], axis=1, keep_dims=True)
+    ddw = tl.sum(sums[3], axis=1, keep_dims=True)
+    ddwv = tl.sum(sums[4], axis=1, keep_dims=True)
     mean = wv / total
     gaussian = geometry.weighting == GAUSSIAN
     first = share * (dwv - mean * dw)

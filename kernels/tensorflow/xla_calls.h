@@ -28,14 +28,21 @@ inline std::string EncodePooling(const Pooling& pooling) {
       "{pooling = array<i64: ", absl::StrJoin(ToIntegers(pooling), ", "), ">}");
 }
 
-using Buffer = xla::ffi::AnyBuffer;
-using Result = xla::ffi::Result<Buffer>;
-using Integers = xla::ffi::Span<const int64_t>;
+using XlaBuffer = xla::ffi::AnyBuffer;
+using XlaResult = xla::ffi::Result<XlaBuffer>;
+using XlaIntegers = xla::ffi::Span<const int64_t>;
 
-inline Pooling DecodePooling(Integers integers) {
+// Calls `run` with the `Pooling` of an attribute.
+template <class Run>
+xla::ffi::Error WithPooling(XlaIntegers integers, const Run& run) {
   PoolingIntegers fields;
-  std::copy_n(integers.begin(), fields.size(), fields.begin());
-  return FromIntegers(fields);
+  if (integers.size() != fields.size()) {
+    return xla::ffi::Error::InvalidArgument(absl::StrCat(
+        "Expected ", fields.size(), " integers for a pooling. Received: ",
+        integers.size(), ". Compile the program anew, with this build of keras-lap."));
+  }
+  std::copy(integers.begin(), integers.end(), fields.begin());
+  return run(FromIntegers(fields));
 }
 
 // Arguments and results in the order of the op's; `Context` comes first.
@@ -43,12 +50,12 @@ template <class Context>
 auto ForwardBinding() {
   return xla::ffi::Ffi::Bind()
       .Ctx<Context>()
-      .template Arg<Buffer>()
-      .template Arg<Buffer>()
-      .template Arg<Buffer>()
-      .template Arg<Buffer>()
-      .template Ret<Buffer>()
-      .template Attr<Integers>("pooling");
+      .template Arg<XlaBuffer>()
+      .template Arg<XlaBuffer>()
+      .template Arg<XlaBuffer>()
+      .template Arg<XlaBuffer>()
+      .template Ret<XlaBuffer>()
+      .template Attr<XlaIntegers>("pooling");
 }
 
 // The last result is scratch memory.
@@ -56,41 +63,45 @@ template <class Context>
 auto BackwardBinding() {
   return xla::ffi::Ffi::Bind()
       .Ctx<Context>()
-      .template Arg<Buffer>()
-      .template Arg<Buffer>()
-      .template Arg<Buffer>()
-      .template Arg<Buffer>()
-      .template Arg<Buffer>()
-      .template Ret<Buffer>()
-      .template Ret<Buffer>()
-      .template Ret<Buffer>()
-      .template Ret<Buffer>()
-      .template Ret<Buffer>()
-      .template Attr<Integers>("pooling");
+      .template Arg<XlaBuffer>()
+      .template Arg<XlaBuffer>()
+      .template Arg<XlaBuffer>()
+      .template Arg<XlaBuffer>()
+      .template Arg<XlaBuffer>()
+      .template Ret<XlaBuffer>()
+      .template Ret<XlaBuffer>()
+      .template Ret<XlaBuffer>()
+      .template Ret<XlaBuffer>()
+      .template Ret<XlaBuffer>()
+      .template Attr<XlaIntegers>("pooling");
 }
 
 // Such a call as one of `run(context, type of features, pooling, arguments)`.
 template <auto run, class Context>
-xla::ffi::Error CallForward(Context context, Buffer x, Buffer scores, Buffer alpha,
-                            Buffer gate, Result y, Integers pooling) {
+xla::ffi::Error CallForward(Context context, XlaBuffer x, XlaBuffer scores,
+                            XlaBuffer alpha, XlaBuffer gate, XlaResult y,
+                            XlaIntegers pooling) {
   const ForwardArguments arguments = {x.untyped_data(), scores.untyped_data(),
                                       alpha.untyped_data(), gate.untyped_data(),
                                       y->untyped_data()};
-  return run(context, x.element_type(), DecodePooling(pooling), arguments);
+  return WithPooling(pooling, [&](const Pooling& decoded) {
+    return run(context, x.element_type(), decoded, arguments);
+  });
 }
 
 // The same with scratch memory at the end.
 template <auto run, class Context>
-xla::ffi::Error CallBackward(Context context, Buffer x, Buffer scores, Buffer alpha,
-                             Buffer gate, Buffer dy, Result dx, Result dscores,
-                             Result dalpha, Result dgate, Result scratch,
-                             Integers pooling) {
+xla::ffi::Error CallBackward(Context context, XlaBuffer x, XlaBuffer scores,
+                             XlaBuffer alpha, XlaBuffer gate, XlaBuffer dy,
+                             XlaResult dx, XlaResult dscores, XlaResult dalpha,
+                             XlaResult dgate, XlaResult scratch, XlaIntegers pooling) {
   const BackwardArguments arguments = {
       x.untyped_data(),        scores.untyped_data(),  alpha.untyped_data(),
       gate.untyped_data(),     dy.untyped_data(),      dx->untyped_data(),
       dscores->untyped_data(), dalpha->untyped_data(), dgate->untyped_data()};
-  return run(context, x.element_type(), DecodePooling(pooling), arguments,
-             scratch->untyped_data());
+  return WithPooling(pooling, [&](const Pooling& decoded) {
+    return run(context, x.element_type(), decoded, arguments, scratch->untyped_data());
+  });
 }
 
 }  // namespace keras_lap

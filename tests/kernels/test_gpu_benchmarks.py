@@ -48,11 +48,26 @@ def test_sums_are_judged_by_their_terms():
     for name in ("dalpha", "dgate"):
         rounded, wrong = (
             gpu_parity.errors_of(
-                {**results, name: results[name] + error}, pooling, "float32", inputs
+                {**results, name: results[name] + error}, pooling, inputs
             )
             for error in (1, 1e4)
         )
         assert 0 < rounded[name] < 1 < wrong[name]
+
+
+@pytest.mark.torch_suffices
+@pytest.mark.parametrize("dtype", gpu_parity.DTYPES)
+def test_features_are_judged_by_their_own_size(dtype):
+    torch = pytest.importorskip("torch")
+    inputs = gpu_parity.random_inputs(SMALL, dtype, "cpu")
+    inputs = {**inputs, "x": inputs["x"] / 256, "dy": inputs["dy"] / 256}
+    results = gpu_parity.exact(SMALL, inputs)
+    for name in ("y", "dx"):
+        results[name] = results[name].to(getattr(torch, dtype))
+    assert max(gpu_parity.errors_of(results, SMALL, inputs).values()) < 1
+    for name in ("y", "dx"):
+        wrong = {**results, name: torch.zeros_like(results[name])}
+        assert gpu_parity.errors_of(wrong, SMALL, inputs)[name] > 100
 
 
 @pytest.mark.torch_suffices
@@ -73,10 +88,24 @@ def test_the_last_image_is_compared_with_itself_alone(monkeypatch, wrong):
 
 def test_large_batches_end_behind_what_32_bits_count():
     for pooling in gpu_parity.LARGE_BATCHES:
-        before = (pooling.batch - 1) * pooling.height * pooling.width * pooling.channels
-        assert before >= 2**31
-        # Features of two bytes and their gradients, at least.
-        assert gpu_parity.bytes_at_the_end(pooling) > 4 * before
+        features = pooling.height * pooling.width * pooling.channels
+        alone = dataclasses.replace(pooling, batch=1)
+        pairs = gpu_parity.plan_backward(alone, "bfloat16").scratch.get("pairs", 0)
+        assert (pooling.batch - 1) * max(features, pairs) >= 2**31
+
+
+@pytest.mark.torch_suffices
+@pytest.mark.parametrize("groups", [1, 8])
+def test_bytes_that_a_large_batch_takes(groups):
+    pytest.importorskip("torch")
+    pooling = Pooling.of((3, 4, 6, 8), groups, (2, 3), (1, 2), base="max")
+    inputs = gpu_parity.random_inputs(pooling, "bfloat16", "cpu")
+    pool = gpu_device.LaPool(pooling, "bfloat16", None, inputs)
+    held = {**inputs, **pool.results}
+    names = ("x", "scores", "dy", "y", "dx", "dscores")
+    _, scratch = gpu_parity.plan_backward(pooling, "bfloat16").offsets
+    held = sum(held[name].nbytes for name in names) + scratch
+    assert gpu_parity.bytes_at_the_end(pooling) == held
 
 
 def test_bytes_that_must_move():

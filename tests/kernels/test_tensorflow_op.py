@@ -356,3 +356,34 @@ def test_xla_takes_what_is_loaded_late_and_a_busy_thread_pool_is_no_deadlock(
         timeout=120,
     )
     assert done.stdout == "loaded\ndone\n"
+
+
+# A pooling with fewer integers than there are.
+OTHER_VERSION = """
+func.func @main(%x: tensor<1x2x2x1xf32>, %one: tensor<1xf32>) -> tensor<1x1x1x1xf32> {
+  %y = stablehlo.custom_call @keras_lap.la_pool(%x, %x, %one, %one) {
+      api_version = 4 : i32, backend_config = {pooling = array<i64: 1, 2, 2>}
+  } : (tensor<1x2x2x1xf32>, tensor<1x2x2x1xf32>, tensor<1xf32>, tensor<1xf32>)
+      -> tensor<1x1x1x1xf32>
+  return %y : tensor<1x1x1x1xf32>
+}
+"""
+
+
+@pytest.mark.skipif(XLA_REASON is not None, reason=str(XLA_REASON))
+def test_xla_programs_of_another_version_are_refused(library_ops):
+    from tensorflow.compiler.tf2xla.python import xla as xla_ops
+
+    inputs = tf.ones((1, 2, 2, 1)), tf.ones(1)
+    refused = pytest.raises(
+        tf.errors.InvalidArgumentError, match="Expected 18 integers"
+    )
+    with tf.device("CPU"), refused:
+        xla_ops.call_module(
+            inputs,
+            version=9,
+            module=OTHER_VERSION,
+            Sout=[(1, 1, 1, 1)],
+            Tout=[tf.float32],
+            platforms=["CPU"],
+        )
