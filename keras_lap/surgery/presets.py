@@ -1,7 +1,7 @@
 """Options of `keras_lap.plan` that belong together, by what the network is told.
 
 `docs/opening_gates.md` tells what was seen of each option, and the study trains
-networks by these very presets. They are this library's own.
+networks by them. They are this library's own.
 """
 
 from keras_lap.utils.names import check_choice
