@@ -78,6 +78,8 @@ ORIGINAL_TUNED = _tuned("original, tuned")
 LAP_LABELS = _tuned("LAP + labels", LEARNED, "labels")
 LAP_MASKS_TUNED = _tuned("LAP + masks, tuned", REPLACING, "masks", 0.2)
 LAP_MASKS_KEPT_MAX = _taught("masks", 0.2)
+# What the aim of D is about.
+LAP_FEW_MASKS = _taught("masks", 0.05)
 ACCURACY = (
     ORIGINAL,
     Arm("LAP", lap=LEARNED, anneal=ANNEAL_SCRATCH),

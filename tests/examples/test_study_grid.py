@@ -190,6 +190,8 @@ def test_grid_asks_every_question_once():
     assert len(set(names)) == len(names) > 300
     seeds = [cell.seed for cell in found]
     assert seeds == sorted(seeds)
+    more = {(cell.set, cell.arm) for cell in found if cell.seed in (3, 4, 5)}
+    assert more == {("decoy", "LAP + masks, 5 %"), ("clutter", "original, tuned")}
     assert cells("F", ["beetles"], list(FAMILIES), range(3)) == []
 
 

@@ -59,7 +59,7 @@ def head(sections, results, asked, counts, runs, sizes):
         f"{done} of {len(wanted)} cells of the grid are done: a network trained, a "
         "pair of networks explained, or costs measured. Families: "
         f"{', '.join(asked['families'])}, small networks out of Keras Applications. "
-        f"Seeds: {seeds}. {_work(runs)}"
+        f"Seeds: {seeds}, and as many more for the aim of D. {_work(runs)}"
     )
     yield "Numbers of images and epochs per set:"
     yield table(

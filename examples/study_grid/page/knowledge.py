@@ -1,6 +1,12 @@
 """Question D: how much does a network have to be told?"""
 
-from study_grid.arms import CONVERTED_OTHERWISE, KNOWLEDGE, ORIGINAL, ORIGINAL_TUNED
+from study_grid.arms import (
+    CONVERTED_OTHERWISE,
+    KNOWLEDGE,
+    LAP_FEW_MASKS,
+    ORIGINAL,
+    ORIGINAL_TUNED,
+)
 from study_grid.cell import TRAIN
 from study_grid.grid import KNOWLEDGE_FAMILY, KNOWLEDGE_SET
 from study_grid.page.draw_knowledge import draw_knowledge
@@ -15,12 +21,11 @@ TITLE = "Can knowledge be injected weakly?"
 TWIN = SETS[KNOWLEDGE_SET].twin
 # Told nothing of places: lines in the figure.
 LABELS = "labels"
-SHARE, LIMIT = 0.05, 0.9
+JUDGED, LIMIT = LAP_FEW_MASKS, 0.9
 SHOWN = (*KNOWLEDGE, *CONVERTED_OTHERWISE)
-JUDGED = next(arm for arm in KNOWLEDGE if (arm.told, arm.share) == ("masks", SHARE))
 AIM = (
-    f"masks of {100 * SHARE:g} % of the images lead under shift to {LIMIT:g} of the "
-    "reference without the shortcut"
+    f"masks of {100 * JUDGED.share:g} % of the images lead under shift to {LIMIT:g} of "
+    "the reference without the shortcut"
 )
 WAYS = {
     "masks": "LAP + masks",
@@ -133,6 +138,6 @@ def _answer(reached):
         return f"The network of *{JUDGED.name}* or its reference is {UNKNOWN}."
     alone = " One run: no interval." if reached.half_width is None else ""
     return (
-        f"With masks of {100 * SHARE:g} % of the images the network reaches "
+        f"With masks of {100 * JUDGED.share:g} % of the images the network reaches "
         f"{text(reached)} of the reference under shift; the aim is {LIMIT:g}.{alone}"
     )
