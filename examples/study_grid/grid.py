@@ -33,7 +33,8 @@ def cells(questions, sets, families, seeds, chosen=None):
         for question in questions
         for cell in _ASKED[question](sets, families, seed)
     ]
-    if "D" in questions:
+    judged = arms.LAP_FEW_MASKS.name
+    if "D" in questions and (chosen is None or judged in chosen):
         for seed in seeds:
             asked += _aim_of_knowledge(sets, families, max(seeds) + 1 + seed)
     return [
@@ -67,7 +68,8 @@ def _aim_of_knowledge(sets, families, seed):
     """The network that is judged, and what is honestly to be reached."""
     twin = SETS[KNOWLEDGE_SET].twin
     for name, arm in ((KNOWLEDGE_SET, arms.LAP_FEW_MASKS), (twin, arms.ORIGINAL_TUNED)):
-        yield from _of(name, KNOWLEDGE_FAMILY, (arm,), sets, families, seed)
+        chosen = (arms.ORIGINAL, arm)
+        yield from _of(name, KNOWLEDGE_FAMILY, chosen, sets, families, seed)
 
 
 def _ablations(sets, families, seed):

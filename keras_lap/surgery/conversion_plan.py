@@ -257,7 +257,6 @@ class ConversionPlan:
         reaches = {id(place.layer): self._costs.reach(place) for place in self.places}
         self._stages = {key: reach.stage for key, reach in reaches.items()}
         self._lap_options = self._options_of_all()
-        self._check_gating()
         self.rows = [self._row(entry, reaches) for entry in self._entries]
 
     def _options_of_all(self):
@@ -274,23 +273,6 @@ class ConversionPlan:
             )
             for (key, source), count in zip(sources.items(), counts, strict=True)
         }
-
-    def _check_gating(self):
-        """Raises a `ValueError` where LAP on single pixels would change nothing."""
-        ungated = [
-            "/".join(place.path)
-            for place in self.places
-            if self.keep_max
-            and place.rewrite.lap.config.get("pool_size") == 1
-            and self.options_of(place.rewrite.lap)["gating"] is None
-        ]
-        if ungated:
-            raise ValueError(
-                "Expected score gating in front of max poolings that stay: single "
-                "pixels have no others to be weighed against. Received: keep_max=True "
-                f"and gating=None for {ungated}. Pass keep_max=False to have LAP in "
-                "their places."
-            )
 
     def _row(self, entry, reaches):
         address, kind = "/".join(entry.path), type(entry.layer).__name__

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_lap.surgery.kept_max import keeping_max
+from keras_lap.surgery.kept_max import check_not_kept, keeping_max
 from keras_lap.surgery.pooling_layer_for import pooling_layer_for
 from keras_lap.surgery.rewrite import LeftAloneError, Rewrite
 from keras_lap.surgery.rules import rule_for
@@ -77,6 +77,7 @@ def find_places(graph, where, skipped, keep_max=False):
                     f"Expected {type(rule).__name__}.rewrite to return a Rewrite. "
                     f"Received: {rewrite!r}"
                 )
+            check_not_kept(rewrite, layer, graph)
             if keep_max:
                 rewrite = keeping_max(rewrite, layer, graph)
             found.append(Place(layer, path, rewrite))

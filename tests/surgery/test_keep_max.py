@@ -112,9 +112,21 @@ def test_rules_of_ones_own(behind, restored_rules, rng):
 
 def test_without_a_gate_nothing_would_be_changed():
     model = network(layers.MaxPooling2D(name="pool"))
-    with pytest.raises(ValueError, match=r"gating=None for \['pool'\]"):
-        plan(model, keep_max=True, gating=None)
-    made = plan(model, keep_max=True)
-    with pytest.raises(ValueError, match=r"Pass keep_max=False"):
-        made.set("pool", gating=None)
-    assert convert(model, made).get_layer("pool_lap").gating == "score"
+    made = plan(model, keep_max=True, gating=None)
+    with pytest.raises(ValueError, match=r"for \['pool'\]. Pass keep_max=False"):
+        convert(model, made)
+    made.set("pool", gating="score")
+    assert lap_names(convert(model, made)) == ["pool_lap"]
+    with pytest.raises(ValueError, match="that LAP can take the place of"):
+        convert(model, plan(model, keep_max=True, gating=None, skip="pool"))
+
+
+@pytest.mark.parametrize("keep_max", [True, False])
+@pytest.mark.parametrize("parts", [POOLINGS["valid"], POOLINGS["zeros"]], ids=len)
+def test_what_is_kept_is_not_converted_again(parts, keep_max, rng):
+    converted = convert(network(*parts), keep_max=True)
+    assert [layer.name for layer in converted.layers][-len(parts) :] == [
+        layer.name for layer in reversed(parts)
+    ]
+    (row,) = plan(converted, keep_max=keep_max).rows
+    assert (row.layer, row.reason) == ("pool", "it has LAP in front of it already")

@@ -20,7 +20,7 @@ from study_grid.training import (
 
 SPLITS = ("train", "validation", "test")
 # Whose validation splits LAP's options were chosen on.
-DEVELOPED_ON = ("clutter", "decoy", "beetles")
+DEVELOPED_ON = ("clutter", "decoy", "crowded", "beetles")
 
 
 def head(sections, results, asked, counts, runs, sizes):
@@ -75,9 +75,10 @@ def head(sections, results, asked, counts, runs, sizes):
         "told of, they take the place of others until they are as many in every batch."
     )
     yield (
-        'Networks that are told places are converted by `preset="places"`. In D max '
-        "poolings stay behind LAP, as it has them now (`keep_max`); in A, B, C and F "
-        "LAP took their places, as before. E is about networks without any."
+        'Networks that are told places are converted by `preset="places"`. In D, but '
+        "for its last three rows, and where E says so, max poolings stay behind LAP, "
+        "as it has them now (`keep_max`); in A, B, C and F LAP took their places, as "
+        "before. The other networks of E have none."
     )
     yield (
         "LAP does not meet its competitors on equal terms: its options, losses and "

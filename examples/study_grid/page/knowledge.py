@@ -75,7 +75,9 @@ def section(results, sizes):
             "reasons*, a loss on the gradient of the image (Ross et al., 2017); GAIN "
             "is a loss on the Grad-CAM map (Li et al., 2018). Both are told the same "
             "masks as LAP, with one setting each, while the options of LAP were "
-            f"developed on `validation` of `{KNOWLEDGE_SET}`: that favours LAP.",
+            f"developed on `validation` of `{KNOWLEDGE_SET}`: that favours LAP. Seeds "
+            "that other arms do not have were added once, after those that they have "
+            "had left the aim open.",
             table(
                 [
                     *header,

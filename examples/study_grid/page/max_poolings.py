@@ -8,6 +8,7 @@ from study_grid.page.splits import judged_split, title_of
 from study_grid.page.table import table, text, with_change
 from study_grid.train_cell import QUALITY
 
+ARMS = ORIGINAL_TUNED, LAP_MASKS_TUNED, LAP_MASKS_KEPT_MAX
 ENERGY = {"metric": "energy_in_mask", "explainer": "LAP (flow)"}
 
 
@@ -22,13 +23,17 @@ def max_poolings(results):
     """
     found = results.where(kind=TRAIN, family=KNOWLEDGE_FAMILY)
     names = found.where(arm=LAP_MASKS_KEPT_MAX.name).distinct("set")
-    header = [ORIGINAL_TUNED.name, LAP_MASKS_TUNED.name, LAP_MASKS_KEPT_MAX.name]
+    if not names:
+        return []
+    header = [ORIGINAL_TUNED.name, "replaced", "kept", "kept - replaced"]
     return [
-        f"Where max poolings stay, with LAP in front: *{LAP_MASKS_KEPT_MAX.name}*, of "
-        f"{KNOWLEDGE_FAMILY}, beside *{LAP_MASKS_TUNED.name}*, which has LAP in their "
-        "place and is told the same. Accuracy on test splits, and energy in the mask:",
+        f"Max poolings that LAP replaces (*{LAP_MASKS_TUNED.name}*), and that are "
+        f"kept, with LAP in front (*{LAP_MASKS_KEPT_MAX.name}*, told the same), in "
+        f"{KNOWLEDGE_FAMILY}. Accuracy on test splits, in brackets the difference to "
+        f"*{ORIGINAL_TUNED.name}*; and energy in the mask, in brackets that to "
+        "*replaced*:",
         table(
-            ["set", *header, *(f"energy, {title}" for title in header[1:])],
+            ["set", *header, *(f"energy, {title}" for title in header[1:3])],
             [_row(found, name) for name in names],
         ),
     ]
@@ -38,19 +43,20 @@ def _row(found, name):
     split = judged_split(name)
     quality = {"metric": f"{QUALITY} on {split}", "explainer": ""}
     found = found.where(set=name)
-    original = found.where(arm=ORIGINAL_TUNED.name, **quality).by("seed")
+    original, replaced, kept = (found.where(arm=arm.name) for arm in ARMS)
+    first, *others = (
+        each.where(**quality).by("seed") for each in (original, replaced, kept)
+    )
+    energies = [each.where(**ENERGY).by("seed") for each in (replaced, kept)]
     return [
         title_of(name, split),
-        text(estimate(original)),
-        *_replaced_and_kept(found, quality),
-        *_replaced_and_kept(found, ENERGY),
+        text(estimate(first)),
+        *(_beside(values, first) for values in others),
+        text(estimate(differences(*reversed(others))), signed=True),
+        text(estimate(energies[0])),
+        _beside(energies[1], energies[0]),
     ]
 
 
-def _replaced_and_kept(found, what):
-    replaced, kept = (
-        found.where(arm=arm.name, **what).by("seed")
-        for arm in (LAP_MASKS_TUNED, LAP_MASKS_KEPT_MAX)
-    )
-    change = estimate(differences(kept, replaced))
-    return text(estimate(replaced)), with_change(estimate(kept), change)
+def _beside(values, others):
+    return with_change(estimate(values), estimate(differences(values, others)))

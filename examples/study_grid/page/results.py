@@ -38,6 +38,12 @@ class Results:
         ]
         return chosen
 
+    def of_seeds(self, seeds):
+        """The `Results` of the rows of some seeds."""
+        chosen = Results(())
+        chosen._rows = [row for row in self._rows if row["seed"] in seeds]
+        return chosen
+
     def by(self, *fields):
         """Dict from tuples of the given fields to values."""
         return {tuple(row[field] for field in fields): row["value"] for row in self}

@@ -64,7 +64,10 @@ def write_page(workshop, docs="docs"):
         lost = [cell for cell in wanted if cell not in done]
         found = None
         if len(lost) < len(wanted):
-            found = module.section(results, workshop.sizes)
+            # Of seeds that all have, but for the aim that has more.
+            every = module is knowledge
+            shown = results if every else results.of_seeds(asked["seeds"])
+            found = module.section(shown, workshop.sizes)
             found = dataclasses.replace(found, is_complete=not lost)
         sections[title] = found
         blocks += [f"## {title}", *_answer(letter, found)]
