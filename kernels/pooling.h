@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <type_traits>
 
 namespace keras_lap {
 
@@ -32,55 +33,33 @@ struct Pooling {
   bool alpha_per_group;
 };
 
-// All fields in their order, to be handed on as numbers.
+// Calls `function` with all fields of a `Pooling` in their order.
+template <class AnyPooling, class Function>
+auto WithFields(AnyPooling& pooling, Function function) {
+  auto& [batch, height, width, channels, groups, window_height, window_width,
+         stride_height, stride_width, pad_top, pad_left, out_height, out_width,
+         weighting, base, gated, base_sees_padding, alpha_per_group] = pooling;
+  return function(batch, height, width, channels, groups, window_height, window_width,
+                  stride_height, stride_width, pad_top, pad_left, out_height, out_width,
+                  weighting, base, gated, base_sees_padding, alpha_per_group);
+}
+
+// The fields, to be handed on as numbers.
 using PoolingIntegers = std::array<int64_t, 18>;
 
 inline PoolingIntegers ToIntegers(const Pooling& pooling) {
-  const auto& [batch, height, width, channels, groups, window_height, window_width,
-               stride_height, stride_width, pad_top, pad_left, out_height, out_width,
-               weighting, base, gated, base_sees_padding, alpha_per_group] = pooling;
-  return {batch,
-          height,
-          width,
-          channels,
-          groups,
-          window_height,
-          window_width,
-          stride_height,
-          stride_width,
-          pad_top,
-          pad_left,
-          out_height,
-          out_width,
-          static_cast<int64_t>(weighting),
-          static_cast<int64_t>(base),
-          gated,
-          base_sees_padding,
-          alpha_per_group};
+  return WithFields(pooling, [](auto... fields) {
+    return PoolingIntegers{static_cast<int64_t>(fields)...};
+  });
 }
 
 inline Pooling FromIntegers(const PoolingIntegers& integers) {
-  const auto& [batch, height, width, channels, groups, window_height, window_width,
-               stride_height, stride_width, pad_top, pad_left, out_height, out_width,
-               weighting, base, gated, base_sees_padding, alpha_per_group] = integers;
-  return {batch,
-          height,
-          width,
-          channels,
-          groups,
-          window_height,
-          window_width,
-          stride_height,
-          stride_width,
-          pad_top,
-          pad_left,
-          out_height,
-          out_width,
-          static_cast<Weighting>(weighting),
-          static_cast<Base>(base),
-          gated != 0,
-          base_sees_padding != 0,
-          alpha_per_group != 0};
+  Pooling pooling{};
+  auto next = integers.begin();
+  WithFields(pooling, [&next](auto&... fields) {
+    ((fields = static_cast<std::decay_t<decltype(fields)>>(*next++)), ...);
+  });
+  return pooling;
 }
 
 }  // namespace keras_lap

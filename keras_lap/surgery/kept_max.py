@@ -78,9 +78,11 @@ def _replaces_max(rewrite):
 
 
 def _keeps_max(rewrite):
-    last = rewrite.chain[-1]
-    is_in_front = rewrite.chain[0] is rewrite.lap and isinstance(last, Own)
-    return is_in_front and not last.changes and rewrite.lap.config["pool_size"] == 1
+    """Whether a layer stays behind LAP of single pixels."""
+    lap, last = rewrite.lap, rewrite.chain[-1]
+    is_in_front = rewrite.chain[0] is lap and isinstance(last, Own)
+    is_single = lap.config.get("pool_size") in _ONE_PIXEL
+    return is_in_front and is_single and not last.changes
 
 
 def _zeros(rewrite, layer, graph):

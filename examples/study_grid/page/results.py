@@ -30,19 +30,18 @@ class Results:
 
     def where(self, **fields):
         """The `Results` of the rows in which all given fields are as given."""
-        chosen = Results(())
-        chosen._rows = [
-            row
-            for row in self._rows
-            if all(row[name] == value for name, value in fields.items())
-        ]
-        return chosen
+        return self._kept(
+            lambda row: all(row[name] == value for name, value in fields.items())
+        )
 
     def of_seeds(self, seeds):
         """The `Results` of the rows of some seeds."""
-        chosen = Results(())
-        chosen._rows = [row for row in self._rows if row["seed"] in seeds]
-        return chosen
+        return self._kept(lambda row: row["seed"] in seeds)
+
+    def _kept(self, is_kept):
+        kept = Results(())
+        kept._rows = [row for row in self._rows if is_kept(row)]
+        return kept
 
     def by(self, *fields):
         """Dict from tuples of the given fields to values."""

@@ -65,8 +65,9 @@ def write_page(workshop, docs="docs"):
         found = None
         if len(lost) < len(wanted):
             # Of seeds that all have, but for the aim that has more.
-            every = module is knowledge
-            shown = results if every else results.of_seeds(asked["seeds"])
+            shown = results
+            if module is not knowledge:
+                shown = results.of_seeds(asked["seeds"])
             found = module.section(shown, workshop.sizes)
             found = dataclasses.replace(found, is_complete=not lost)
         sections[title] = found
