@@ -2,7 +2,8 @@
 
 import dataclasses
 import pathlib
-import warnings
+
+import numpy as np
 
 import keras_lap
 from keras_lap.classifier.gives_logits import gives_logits
@@ -32,11 +33,13 @@ from keras_lap.report.write_page import write_page
 from keras_lap.surgery.concepts import MOST_CLASSES_EVERYWHERE
 from keras_lap.utils.evenly_spaced import evenly_spaced
 from keras_lap.utils.names import some_of_many
+from keras_lap.utils.warn import warn
 
 # That many classes are named in a line.
 _NAMED = 20
 # That many images are explained in the report, evenly spaced.
 _SHOWN = 500
+_ALL_CONCEPTS = "LAP, all concepts"
 
 
 class Evaluate(Command):
@@ -133,7 +136,7 @@ class Evaluate(Command):
             print(comparison, flush=True)
             if table is not None:
                 print(f"Written to {options.csv}", flush=True)
-            shown = evenly_spaced(len(images), _SHOWN)
+            shown = _to_show(comparison, data)
             write_page(
                 report,
                 _gallery(options, models, data, images, comparison, shown),
@@ -141,7 +144,7 @@ class Evaluate(Command):
                 comparison=comparison,
                 title=options.title
                 or f"{pathlib.Path(options.model).name}, {options.data}",
-                origin=(len(images), shown),
+                origin=(len(images), data.indices[shown]),
             )
         print(f"Written to {options.report}")
 
@@ -153,6 +156,23 @@ def _check_distinct(report, table):
         )
 
 
+def _to_show(comparison, data):
+    """The indices of the images that the report shows, evenly spaced.
+
+    Nothing is to be shown of a prediction that is no number.
+    """
+    finite = [np.isfinite(each).all(axis=-1) for each in comparison.outputs.values()]
+    is_finite = np.all(finite, axis=0)
+    if not is_finite.all():
+        left_out = some_of_many(data.indices[~is_finite], _NAMED)
+        warn(
+            f"The report is without {(~is_finite).sum()} of {len(is_finite)} images, "
+            f"whose predictions are NaN or infinite: {left_out}, counted from 0."
+        )
+    known = np.flatnonzero(is_finite)
+    return known[evenly_spaced(len(known), _SHOWN)]
+
+
 def _evaluate(options):
     """Models by name, the `Data`, its images as they take them, and the comparison."""
     models = {"model": read_model(options.model, options.weights)}
@@ -160,7 +180,7 @@ def _evaluate(options):
         models["original"] = read_model(options.original, options.weights)
     taken = ImageInput.of(models["model"])
     settings = {"batch_size": options.batch, "data_format": taken.data_format}
-    explainers = explainers_of(options, **settings)
+    explainers = explainers_of(options, models["model"], **settings)
     data = read_data(
         options.data, taken, options.samples, options.data_dir, options.classes
     )
@@ -177,6 +197,9 @@ def _evaluate(options):
             # A batch like those of `compare`, which is not traced anew then.
             outputs = class_scores(model, images[: options.batch], options.batch)
             _check_names(name, outputs.shape[-1], data.class_names)
+    if concept_of_each_class(options) and lap_layers(models["model"]):
+        # Hours later it would be too late to say that they do not fit.
+        _explain(options, models["model"], data, images[: options.batch])
     comparison = keras_lap.evaluation.compare(
         models["model"],
         {**data.arrays, "image": images},
@@ -203,11 +226,10 @@ def _print_data(data):
 
 def _warn_of_raw_pixels(original):
     if preprocessing(original) is not None:
-        warnings.warn(
+        warn(
             f"{original} was trained on images that were preprocessed, but MODEL is a "
             "file, so both networks get pixels in [0, 255]. Say what both take by "
-            "--preprocess.",
-            stacklevel=2,
+            "--preprocess."
         )
 
 
@@ -217,6 +239,17 @@ def _check_names(name, count, names):
             f"Expected a folder or name for each of the {count} classes of the {name}. "
             f"Received: {names}"
         )
+
+
+def _explain(options, model, data, images):
+    return keras_lap.explain(
+        model,
+        images,
+        batch_size=options.batch,
+        class_names=data.class_names,
+        class_concepts=concept_of_each_class(options),
+        verbose=verbosity(),
+    )
 
 
 def _gallery(options, models, data, images, comparison, shown):
@@ -229,28 +262,26 @@ def _gallery(options, models, data, images, comparison, shown):
         "images": pictures,
         "labels": data.arrays["label"][shown],
         "class_names": data.class_names,
+        "files": data.files and [data.files[at] for at in shown],
     }
     if "mask" in data.arrays:
         facts["masks"] = standardize_masks(
-            data.arrays["mask"][shown],
-            pictures.shape[1:3],
-            comparison.targets["model"][shown],
+            data.arrays["mask"][shown], pictures.shape[1:3], facts["labels"]
         )
     gallery = {}
     laps = lap_layers(models["model"])
     if laps and max(layer.concepts or 0 for layer in laps) <= MOST_CLASSES_EVERYWHERE:
-        gallery["LAP, all concepts"] = dataclasses.replace(
-            keras_lap.explain(
-                models["model"],
-                images[shown],
-                batch_size=options.batch,
-                class_names=data.class_names,
-                class_concepts=concept_of_each_class(options),
-                verbose=verbosity(),
-            ),
-            predictions=comparison.outputs["model"][shown],
-            **facts,
-        )
+        try:
+            explained = _explain(options, models["model"], data, images[shown])
+        except Exception as error:
+            warn(
+                f"The report is without {_ALL_CONCEPTS!r}, which failed: "
+                f"{type(error).__name__}: {error}"
+            )
+        else:
+            gallery[_ALL_CONCEPTS] = dataclasses.replace(
+                explained, predictions=comparison.outputs["model"][shown], **facts
+            )
     for (name, explainer), maps in comparison.maps.items():
         title = explainer if name == "model" else f"{explainer}, {name}"
         gallery[title] = Explanation(
@@ -259,5 +290,10 @@ def _gallery(options, models, data, images, comparison, shown):
             from_logits=gives_logits(models[name]),
             concept_names=["class explained"],
             **facts,
+        )
+    if not gallery:
+        raise ValueError(
+            "Expected an explainer that makes maps, for the gallery of the report. "
+            "Received: none. The table says why each failed."
         )
     return gallery

@@ -5,6 +5,7 @@ import argparse
 from keras_lap.evaluation.comparison.named_explainers import (
     DEFAULT_EXPLAINERS,
     NAMED_EXPLAINERS,
+    default_explainers,
 )
 from keras_lap.evaluation.explainers import Xplique
 from keras_lap.utils.names import check_names
@@ -32,11 +33,12 @@ def add_explainer_arguments(parser):
     )
 
 
-def explainers_of(options, **settings):
+def explainers_of(options, model, **settings):
     """The explainers that were named on the command line.
 
     Args:
         options: What was given there.
+        model: The model to explain.
         **settings: Arguments that all explainers take.
 
     Returns:
@@ -49,7 +51,7 @@ def explainers_of(options, **settings):
     class_concepts = _class_concepts(options.class_concepts)
     names = options.explainers
     if names is None and class_concepts is not None:
-        names = DEFAULT_EXPLAINERS
+        names = default_explainers(model)
     return names and [_explainer(name, class_concepts, settings) for name in names]
 
 

@@ -24,7 +24,7 @@ def read_class_folders(folder, taken, some, classes=None):
 
     Returns:
         A tuple: the dict of the arrays `"image"`, `"label"` and, with masks, `"mask"`,
-        and the list of the names of the classes.
+        and a dict of `"class_names"`, `"files"` and `"indices"`, those of `some`.
 
     Raises:
         FileNotFoundError: If there is no image, or masks, but none of an image.
@@ -45,7 +45,8 @@ def read_class_folders(folder, taken, some, classes=None):
         warn_of_even_masks(masks)
         warn_of_turned_images(files, masks)
         arrays["mask"] = _masks(masks, images.shape[1:3])
-    return arrays, found.class_names
+    known = {"class_names": found.class_names, "files": files, "indices": chosen}
+    return arrays, known
 
 
 def _masks(files, size):

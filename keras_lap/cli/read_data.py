@@ -26,10 +26,14 @@ class Data(NamedTuple):
             known, `"mask"` `(N, H, W)` or `(N, H, W, classes)`, of booleans, `"boxes"`
             `(N, M, 4)` and `"box_concepts"` `(N, M)`.
         class_names: List of the names of the classes, or `None`.
+        files: List of the files of the images, or `None`.
+        indices: Int array `(N,)`, the places of the images among all that there are.
     """
 
     arrays: dict
     class_names: list | None
+    files: list | None
+    indices: np.ndarray
 
 
 def read_data(source, taken, samples=None, data_dir=None, classes=None):
@@ -61,14 +65,16 @@ def read_data(source, taken, samples=None, data_dir=None, classes=None):
     """
     check_data(source)
     path = pathlib.Path(source)
+    known = {"class_names": classes, "files": None}
     if source.startswith(_TFDS):
         arrays = _of_tfds(source, taken, samples, data_dir)
+        known["indices"] = np.arange(len(arrays["image"]))
     elif path.is_dir():
         some = functools.partial(evenly_spaced, most=samples)
-        arrays, classes = read_class_folders(path, taken, some, classes)
+        arrays, known = read_class_folders(path, taken, some, classes)
     else:
-        arrays = _of_file(path, samples)
-    return _data(arrays, taken, classes)
+        arrays, known["indices"] = _of_file(path, samples)
+    return Data(_standardize(arrays, taken), **known)
 
 
 def check_data(source):
@@ -102,7 +108,7 @@ def _of_file(path, samples):
             f"Expected arrays of one length in {str(path)!r}. Received: {lengths}"
         )
     some = evenly_spaced(len(arrays["image"]), samples)
-    return {name: array[some] for name, array in arrays.items()}
+    return {name: array[some] for name, array in arrays.items()}, some
 
 
 def _of_tfds(source, taken, samples, data_dir):
@@ -137,11 +143,11 @@ def _of_tfds(source, taken, samples, data_dir):
     return {"image": taken.first(images), **arrays}
 
 
-def _data(arrays, taken, class_names):
+def _standardize(arrays, taken):
     """Checks the arrays, and brings masks to the size of their images."""
     taken.check(arrays["image"].shape)
     arrays = {**arrays, "label": standardize_labels(arrays["label"])}
     if "mask" in arrays:
         size = arrays["image"].shape[taken.spatial]
         arrays = {**arrays, "mask": masks_of_concepts(arrays["mask"], size)}
-    return Data(arrays, class_names)
+    return arrays

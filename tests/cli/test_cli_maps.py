@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import sys
+import types
 import warnings
 
 import keras
@@ -20,6 +21,7 @@ from keras_lap import cli, datasets
 from keras_lap.classifier.image_input import ImageInput
 from keras_lap.cli import evaluate, explain, model_argument
 from keras_lap.cli.distinct_names import names_of_files
+from keras_lap.cli.explainer_arguments import explainers_of
 from keras_lap.cli.main import COMMANDS
 from keras_lap.cli.preprocessing import preprocessing
 from keras_lap.cli.read_data import read_data
@@ -385,6 +387,8 @@ def test_evaluate_writes_report_and_figures(there, tmp_path, capsys):
     assert "What it saw" in text
     for name in ("LAP, all concepts", "Random", "Random, original"):
         assert f'"{name}"' in text
+    # The places of the images in the file.
+    assert re.findall(r'"index":(\d+)', text) == ["0", "2", "5"]
     out, err = capsys.readouterr()
     # Of the comparison and the gallery.
     assert err.count("layers are not open") == 1
@@ -527,12 +531,11 @@ def test_evaluate_takes_labels_of_every_form(
     arguments += ["Edge", "--metrics", "sparsity", "--report", str(tmp_path / "a.html")]
     assert cli.main(arguments) == 0
     model = keras.saving.load_model("lap.keras")
-    predicted = model.predict(IMAGES, verbose=0).argmax(-1)
-    # The gallery outlines what maps are measured by.
+    # The gallery outlines what is labelled, whatever the model predicts.
     (gallery,) = galleries
     masks = gallery["Edge"].masks
-    np.testing.assert_array_equal(masks.sum(axis=(1, 2)), predicted * SIZE)
-    is_right = predicted == LABELS
+    np.testing.assert_array_equal(masks.sum(axis=(1, 2)), LABELS * SIZE)
+    is_right = model.predict(IMAGES, verbose=0).argmax(-1) == LABELS
     accuracy = is_right[LABELS > 0 if np.min(labels) < 0 else LABELS >= 0].mean()
     assert f"Accuracy: {accuracy:.3f}" in capsys.readouterr().out
 
@@ -590,11 +593,87 @@ def test_evaluate_is_told_which_concept_stands_for_a_class(
     )
     assert untold is None and highest is None
     np.testing.assert_array_equal(told, [[1, 0], [0, 1], [0, 1]])
+    assert cli.main([*arguments, "--class-concepts", "0", "1"]) == 1
+    out, err = capsys.readouterr()
+    assert "`class_concepts` of shape (3, 2)" in err
+    assert "Comparison" not in out
     assert cli.main([*arguments, "--class-concepts", "0", "highest"]) == 1
     assert "highest alone" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         cli.main([*arguments, "--class-concepts", "first"])
     assert "expected a number of a concept" in capsys.readouterr().err
+
+
+def test_concepts_of_classes_ask_for_no_explainer_that_cannot_be(there):
+    options = types.SimpleNamespace(explainers=None, class_concepts=[2, 0, 0])
+    for model, has_lap in (("model.keras", False), ("lap.keras", True)):
+        found = explainers_of(options, keras.saving.load_model(model))
+        assert ("LAP" in [explainer.name for explainer in found]) is has_lap
+
+
+def _different_numbers(x):
+    x = keras_lap.LAPooling2D(2, concepts=2)(x)
+    x = keras_lap.GlobalLAPooling2D(concepts=CLASSES)(x)
+    return layers.Dense(CLASSES, activation="softmax")(x)
+
+
+def _no_concepts(x):
+    x = keras_lap.GlobalLAPooling2D(scores="features", gating=None)(x)
+    return layers.Dense(CLASSES, activation="softmax")(x)
+
+
+def _of_another_output(x):
+    other = keras_lap.GlobalLAPooling2D(concepts=CLASSES)(x)
+    pooled = layers.GlobalAveragePooling2D()(x)
+    return [
+        layers.Dense(CLASSES, activation="softmax")(each) for each in (pooled, other)
+    ]
+
+
+@pytest.mark.parametrize("head", [_different_numbers, _no_concepts, _of_another_output])
+def test_the_report_goes_without_maps_of_all_concepts(
+    head, there, tmp_path, galleries, capsys
+):
+    image = keras.Input((SIZE, SIZE, 3))
+    keras.Model(image, head(layers.Conv2D(4, 3)(image))).save(tmp_path / "it.keras")
+    arguments = ["evaluate", str(tmp_path / "it.keras"), "data.npz", "--metrics"]
+    arguments += ["sparsity", "--report", str(tmp_path / "r.html"), "--explainers"]
+    assert cli.main([*arguments, "Edge"]) == 0
+    assert [*galleries[0]] == ["Edge"]
+    assert "The report is without 'LAP, all concepts'" in capsys.readouterr().err
+    assert cli.main([*arguments, "LAP", "--force"]) == 1
+    assert "an explainer that makes maps" in capsys.readouterr().err
+
+
+def test_the_report_leaves_out_predictions_that_are_no_numbers(there, tmp_path, capsys):
+    network = keras.Sequential(
+        [
+            keras.Input((SIZE, SIZE, 3)),
+            layers.Rescaling(1e30),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(CLASSES, activation="softmax"),
+        ]
+    )
+    network.save(tmp_path / "it.keras")
+    images = IMAGES.astype("float32")
+    images[2] = 1e30
+    np.savez(tmp_path / "data.npz", image=images, label=LABELS)
+    page = tmp_path / "report.html"
+    arguments = ["evaluate", str(tmp_path / "it.keras"), str(tmp_path / "data.npz")]
+    arguments += ["--explainers", "Edge", "--metrics", "sparsity"]
+    assert cli.main([*arguments, "--report", str(page)]) == 0
+    assert "without 1 of 6 images" in capsys.readouterr().err
+    assert re.findall(r'"index":(\d+)', page.read_text()) == list("01345")
+
+
+def test_the_report_of_a_folder_names_its_files(there, tmp_path, galleries):
+    arguments = ["evaluate", "lap.keras", "pictures", "--samples", "3", "--metrics"]
+    arguments += ["sparsity", "--explainers", "Edge"]
+    page = tmp_path / "report.html"
+    assert cli.main([*arguments, "--report", str(page)]) == 0
+    expected = [f"pictures/class {label}/{label}.png" for label in (0, 1)]
+    assert galleries[0]["Edge"].files == [*expected, "pictures/class 2/5.png"]
+    assert re.findall(r'"index":(\d+)', page.read_text()) == ["0", "2", "5"]
 
 
 def test_progress_is_shown_in_a_terminal_alone(monkeypatch):

@@ -13,8 +13,8 @@ from keras_lap.evaluation.comparison.comparison import (
 from keras_lap.evaluation.comparison.explained_model import ExplainedModel
 from keras_lap.evaluation.comparison.metrics import METRICS, Metric
 from keras_lap.evaluation.comparison.named_explainers import (
-    DEFAULT_EXPLAINERS,
     NAMED_EXPLAINERS,
+    default_explainers,
 )
 from keras_lap.evaluation.comparison.record import Record
 from keras_lap.evaluation.comparison.samples_to_compare import SamplesToCompare
@@ -22,7 +22,6 @@ from keras_lap.evaluation.explainers import LAP, as_explainer
 from keras_lap.evaluation.explainers.explainer import CallableExplainer
 from keras_lap.evaluation.standardize_maps import standardize_maps
 from keras_lap.graph.data_format_of import data_format_of
-from keras_lap.graph.lap_layers import lap_layers
 from keras_lap.utils.names import check_choice, check_names, listed
 from keras_lap.utils.progress import Progress
 from keras_lap.utils.standardize_count import standardize_count
@@ -159,7 +158,7 @@ def compare(
     samples = SamplesToCompare.of(dataset, data_format)
     options = {"batch_size": batch_size, "data_format": data_format}
     if explainers is None:
-        explainers = _default_explainers(model)
+        explainers = default_explainers(model)
     explainers = _named(explainers, options)
     metrics = _standardize_metrics(metrics, samples)
     told_the_model = {
@@ -241,11 +240,6 @@ def _measure(record, subject, explainers, metrics, progress):
                 record.measure(name, metric, subject.facts(maps, explainer))
             progress.update()
     return prepared
-
-
-def _default_explainers(model):
-    laps = lap_layers(model)
-    return [name for name in DEFAULT_EXPLAINERS if laps or name != LAP.__name__]
 
 
 def _explainer(explainer, options, name=None):

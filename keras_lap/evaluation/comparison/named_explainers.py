@@ -15,6 +15,7 @@ from keras_lap.evaluation.explainers import (
     SmoothGrad,
     VanillaGradients,
 )
+from keras_lap.graph.lap_layers import lap_layers
 
 
 def _by_name(*explainers):
@@ -35,3 +36,9 @@ DEFAULT_EXPLAINERS = _by_name(
 NAMED_EXPLAINERS = DEFAULT_EXPLAINERS | _by_name(
     GradCAMPlusPlus, LayerCAM, GradientInput, RISE
 )
+
+
+def default_explainers(model):
+    """Names of those that suit a model: LAP only if it has LAP layers."""
+    laps = lap_layers(model)
+    return [name for name in DEFAULT_EXPLAINERS if laps or name != LAP.__name__]
