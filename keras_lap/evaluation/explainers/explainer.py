@@ -2,12 +2,10 @@
 
 import abc
 
-import keras
 import numpy as np
 
 from keras_lap.evaluation.targets import standardize_targets
-from keras_lap.utils.layout import DATA_FORMATS, height_and_width
-from keras_lap.utils.names import check_choice
+from keras_lap.utils.layout import height_and_width, standardize_data_format
 from keras_lap.utils.standardize_count import standardize_count
 
 
@@ -41,13 +39,9 @@ class Explainer(abc.ABC):
     """
 
     def __init__(self, name=None, *, batch_size=32, data_format=None):
-        batch_size = standardize_count("batch_size", batch_size)
-        if data_format is None:
-            data_format = keras.config.image_data_format()
-        check_choice("data_format", data_format, DATA_FORMATS)
         self.name = type(self).__name__ if name is None else name
-        self.batch_size = batch_size
-        self.data_format = data_format
+        self.batch_size = standardize_count("batch_size", batch_size)
+        self.data_format = standardize_data_format(data_format)
 
     @abc.abstractmethod
     def prepare(self, model):
