@@ -95,6 +95,17 @@ class TestConventions:
         assert (result.counted, result.left_out) == (1, 1)
         assert np.isnan(result.values[1])
 
+    def test_rounding_is_no_change(self):
+        """One of a probability of float32 that is nearly 1."""
+        nearly = np.nextafter(np.float32(1), np.float32(0))
+
+        def predict(images):
+            return np.where(images[:, -1, 0, :1] > 0.5, nearly, np.float32(1))
+
+        given = predict, IMAGES, halves(1, 0), 1
+        assert average_gain(*given).left_out == 1
+        assert increase_in_confidence(*given).values == 0
+
     @METRICS
     def test_scale_and_offset_of_the_map_do_not_count(self, metric, rng):
         images = rng.random((3, 20, 20, 3))

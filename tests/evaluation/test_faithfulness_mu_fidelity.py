@@ -118,6 +118,15 @@ class TestConventions:
         result = mu_fidelity(predict, images, images[..., 0], 0, samples=20)
         assert result.left_out == 2
 
+    def test_rounding_of_a_probability_is_no_change(self, images):
+        nearly = np.nextafter(np.float32(1), np.float32(0))
+
+        def predict(images):
+            return np.where(images[:, 0, 0, :1] > 0, nearly, np.float32(1))
+
+        result = mu_fidelity(predict, images, images[..., 0], 0, samples=20)
+        assert result.left_out == 2
+
     def test_ranks_that_rounding_alone_would_tell_apart(self):
         """Cells of the same values: what a subset gets depends on how many it has."""
         map_ = np.array([[0.1, 0.7, 0.1], [0.7, 0.1, 0.7], [0.1, 0.7, 0.1]])

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_lap.evaluation.faithfulness.least_change import LEAST_CHANGE
 from keras_lap.evaluation.faithfulness.masked_probabilities import masked_probabilities
 from keras_lap.evaluation.metric_result import MetricResult
 
@@ -16,8 +17,8 @@ def average_gain(predict, images, maps, targets, *, batch_size=32, baseline=0.0)
 
     It lies between 0 and 1; the higher, the better. It is the counterpart of
     `average_drop`, and says how large an increase is where `increase_in_confidence`
-    only says that there is one. Images with $p = 1$ have nothing to gain and are left
-    out.
+    only says that there is one. Images with $p = 1$, to the rounding of float32 (about
+    $10^{-6}$), have nothing to gain and are left out.
 
     The map is multiplied into the image as for `average_drop`.
 
@@ -57,6 +58,7 @@ def average_gain(predict, images, maps, targets, *, batch_size=32, baseline=0.0)
         predict, images, maps, targets, batch_size, baseline
     )
     gained, missing = np.maximum(masked - whole, 0), 1 - whole
+    has_room = missing > LEAST_CHANGE
     return MetricResult(
-        np.divide(gained, missing, out=np.full_like(whole, np.nan), where=missing > 0)
+        np.divide(gained, missing, out=np.full_like(whole, np.nan), where=has_room)
     )

@@ -1,5 +1,6 @@
 """Whether the class gains by what a map leaves out."""
 
+from keras_lap.evaluation.faithfulness.least_change import LEAST_CHANGE
 from keras_lap.evaluation.faithfulness.masked_probabilities import masked_probabilities
 from keras_lap.evaluation.metric_result import MetricResult
 
@@ -11,8 +12,9 @@ def increase_in_confidence(
 
     With the probabilities $p$ of the target on the image and $p'$ on the part that the
     map shows, the value is 1 if $p' > p$, else 0. The mean is the share of such images;
-    the higher, the better. No change is no increase. Where a model is already sure,
-    there is no room for an increase, and `average_drop` tells more.
+    the higher, the better. No change is no increase, nor is one within the rounding of
+    float32, about $10^{-6}$. Where a model is already sure, there is no room for an
+    increase, and `average_drop` tells more.
 
     The map is multiplied into the image as for `average_drop`.
 
@@ -52,4 +54,4 @@ def increase_in_confidence(
     whole, masked = masked_probabilities(
         predict, images, maps, targets, batch_size, baseline
     )
-    return MetricResult((masked > whole).astype("float64"))
+    return MetricResult((masked - whole > LEAST_CHANGE).astype("float64"))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_lap.evaluation.faithfulness.baselines import baselines
+from keras_lap.evaluation.faithfulness.least_change import LEAST_CHANGE
 from keras_lap.evaluation.faithfulness.samples import Samples
 from keras_lap.evaluation.metric_result import MetricResult
 from keras_lap.evaluation.ranks import ranks
@@ -37,7 +38,8 @@ def mu_fidelity(
     It lies between -1 and 1; the higher, the better. Other than in the deletion game,
     the values of a map count, not only the order, and its negative values as well. It
     does not change when a map is multiplied by a positive number. If either side is the
-    same for all subsets, as with a constant map on cells of equal size, there is no
+    same for all subsets, as with a constant map on cells of equal size, or with drops
+    that differ by no more than the rounding of float32, about $10^{-6}$, there is no
     correlation and the sample is left out.
 
     Source: definition 3 in Bhatt et al., "Evaluating and Aggregating Feature-based
@@ -130,7 +132,7 @@ def mu_fidelity(
         rounding = 8 * np.finfo(float).eps * np.abs(map_).sum()
         values[index] = (
             np.nan
-            if np.ptp(sums) <= rounding or np.ptp(drop) == 0
+            if np.ptp(sums) <= rounding or np.ptp(drop) <= LEAST_CHANGE
             else _CORRELATIONS[correlation](sums, drop, rounding)
         )
     return MetricResult(values)
