@@ -163,6 +163,19 @@ class TestRandomWeights:
         (weights,) = layers_with_weights(model).values()
         assert [each for _, each in weights] == [layer.kernel_initializer, None]
 
+    def test_initializers_of_depthwise_and_separable_layers(self):
+        layers = keras.layers
+        depthwise = layers.DepthwiseConv2D(3, use_bias=False, name="depthwise")
+        separable = layers.SeparableConv2D(4, 3, use_bias=False, name="separable")
+        model = keras.Sequential([keras.Input((8, 8, 2)), depthwise, separable])
+        found = layers_with_weights(model)
+        (initializer,) = (each for _, each in found["depthwise"])
+        assert initializer is depthwise.depthwise_initializer
+        assert [each for _, each in found["separable"]] == [
+            separable.depthwise_initializer,
+            separable.pointwise_initializer,
+        ]
+
     def test_statistics_of_images_are_not_learned(self):
         normalization = keras.layers.Normalization(mean=[1.0, 2.0], variance=[1.0, 4.0])
         adapted = keras.layers.Normalization()

@@ -98,6 +98,10 @@ def _own_weights(layer):
 
 
 def _initializer(layer, name):
-    initializer = getattr(layer, f"{name}_initializer", None)
+    kind = name.removesuffix("_kernel")
+    initializer = getattr(layer, f"{kind}_initializer", None)
+    if kind == "kernel" and initializer is None:
+        # That of a depthwise layer, whose weight has the plain name.
+        initializer = getattr(layer, "depthwise_initializer", None)
     is_drawn_anew = isinstance(initializer, keras.initializers.Initializer)
     return initializer if is_drawn_anew else None
