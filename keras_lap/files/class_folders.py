@@ -156,13 +156,7 @@ def _like_masks(names):
 
 def _warn_of_deeper(folder, class_names):
     """Warns of images, and of links, in folders below those of the classes."""
-    deeper = [
-        path
-        for name in class_names
-        for below in folders_in(folder / name)
-        # A link may lead anywhere.
-        for path in ([below] if below.is_symlink() else images_below(below))
-    ]
+    deeper = _deeper(folder / name for name in class_names)
     if deeper:
         _warn_of_left_out(
             deeper,
@@ -170,6 +164,17 @@ def _warn_of_deeper(folder, class_names):
             "lie in folders below those of the classes",
             "Images lie in the folder of their class itself.",
         )
+
+
+def _deeper(folders):
+    """Images, and links, in folders below some."""
+    return [
+        path
+        for folder in folders
+        for below in folders_in(folder)
+        # A link may lead anywhere.
+        for path in ([below] if below.is_symlink() else images_below(below))
+    ]
 
 
 def _warn_of_others(paths, folder):
@@ -225,12 +230,8 @@ def _masks(folder, class_names, images):
     twins = {(mask.parent.name, mask.stem): mask for mask in inside_folders}
     of_images = [twins.get((image.parent.name, image.stem)) for image in images]
     files = [path for path in inside if path.is_file()]
-    files += [
-        path
-        for each in folders
-        for path in sorted(each.iterdir())
-        if not is_hidden(path)
-    ]
+    files += [path for each in folders for path in files_in(each)]
+    files += _deeper(folders)
     outlined = zip(images, of_images, strict=True)
     _check_endings([*inside_folders, *(image for image, mask in outlined if mask)])
     if not any(of_images):

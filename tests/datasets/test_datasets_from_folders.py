@@ -438,6 +438,15 @@ def test_tells_what_is_left_out(folder):
     assert len(images) == 4
 
 
+def test_tells_of_masks_in_deeper_folders_by_their_names(folder):
+    (folder / "masks/ill/2020").mkdir()
+    (folder / "masks/ill/empty").mkdir()
+    (folder / "masks/ill/1.png").rename(folder / "masks/ill/2020/1.png")
+    with pytest.warns(UserWarning, match=r"1 in .* no image.*: ill.2020.1\.png\. "):
+        _, targets = collect(from_folders(folder, SIZE))
+    assert targets["valid"]["mask"].sum() == 1
+
+
 def test_files_of_other_kinds_are_told(folder):
     (folder / "ill/scan.dcm").touch()
     with pytest.warns(UserWarning, match=r"1 in .*kinds.*: ill.scan\.dcm\..*\.png"):
