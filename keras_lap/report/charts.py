@@ -62,7 +62,8 @@ def training_charts(history):
     """
     charts = {}
     for name, values in history.items():
-        if not len(values):
+        epochs = _epochs(name, values)
+        if not len(epochs):
             continue
         quantity = str(name).removeprefix(_VALIDATION)
         chart = charts.setdefault(
@@ -76,11 +77,11 @@ def training_charts(history):
             },
         )
         kind = "validation" if str(name).startswith(_VALIDATION) else "training"
-        lines = _lines(name, values)
+        lines = epochs.reshape(len(epochs), -1).T
         chart["lines"] += [
             {
                 "name": kind if len(lines) == 1 else f"{kind} {index}",
-                "x": list(range(1, len(values) + 1)),
+                "x": list(range(1, len(epochs) + 1)),
                 "y": [finite(value) for value in line],
             }
             for index, line in enumerate(lines)
@@ -88,12 +89,14 @@ def training_charts(history):
     return list(charts.values())
 
 
-def _lines(name, values):
-    """Arrays of one number per epoch."""
+def _epochs(name, values):
+    """Array of a number, or as many, for each epoch."""
     try:
-        return np.array(values, dtype=float).reshape(len(values), -1).T
+        epochs = np.array(values, dtype=float)
+        len(epochs)
     except (TypeError, ValueError) as error:
         raise ValueError(
             "Expected a number, or as many, for each epoch of `history`. "
             f"Received: {values!r} for {name!r}"
         ) from error
+    return epochs
