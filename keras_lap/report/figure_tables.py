@@ -5,9 +5,6 @@ import math
 from keras_lap.report.finite import finite
 from keras_lap.report.readable import readable
 
-# No rows for a star: what is cheapest, or never moves, does not explain best.
-_UNRANKED = ("seconds per image", "peak MiB per image", "stability")
-
 
 def figure_tables(comparison):
     """The figures of a comparison, one table per protocol, as the page reads them.
@@ -15,15 +12,15 @@ def figure_tables(comparison):
     Args:
         comparison: Object with `rows`, a list of dicts with `protocol`, `model`,
             `explainer`, `metric`, `mean`, `low`, `high`, `counted`, `left_out`,
-            `higher_is_better` and perhaps `error`; and perhaps with `accuracy`, a dict
-            from models to shares, and `results`, a dict from `(protocol, model,
-            explainer, metric)` to `MetricResult`s.
+            `higher_is_better` and perhaps `is_ranked` and `error`; and perhaps with
+            `accuracy`, a dict from models to shares, and `results`, a dict from
+            `(protocol, model, explainer, metric)` to `MetricResult`s.
 
     Returns:
         A list of dicts with `protocol`; `models`, with their accuracy; `columns`, what
         is compared; `rows`, one per metric, with one cell, or None, per column; and
         `failures`, a list of sentences. The `mark` of a cell is `"best"` for the best
-        mean that the explainers of its model have in a row, `"alike"` where the
+        mean that the explainers of its model have in a ranked row, `"alike"` where the
         interval of the difference to it, on the samples that both count, reaches 0, and
         otherwise None.
 
@@ -92,14 +89,19 @@ def _marked(rows, higher, results):
     if higher is not None:
         by_model = {}
         for row in rows:
-            if row and not row.get("error") and not math.isnan(row["mean"]):
+            if row and _has_a_rank(row):
                 by_model.setdefault(row["model"], []).append(row)
         best = {
             model: (max if higher else min)(known, key=lambda row: row["mean"])
             for model, known in by_model.items()
-            if len(known) > 1 and known[0]["metric"] not in _UNRANKED
+            if len(known) > 1
         }
     return [_cell(row, row and best.get(row["model"]), results) for row in rows]
+
+
+def _has_a_rank(row):
+    is_known = not row.get("error") and not math.isnan(row["mean"])
+    return is_known and row.get("is_ranked", True)
 
 
 def _cell(row, best, results):

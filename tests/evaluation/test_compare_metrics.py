@@ -25,6 +25,7 @@ from keras_lap.evaluation import (
     parameter_randomisation,
     pointing_game,
     road,
+    stability,
 )
 from keras_lap.evaluation.comparison.metrics import METRICS, Metric
 from keras_lap.evaluation.explainers import (
@@ -108,6 +109,11 @@ class TestMetrics:
         seeds = Metric("mine", functools.partial(lambda maps, seed: [seed], seed=9))
         facts = {"maps": IMAGES[:1, ..., 0], "seed": 0}
         assert seeds.measure(facts).values == 9
+
+    def test_what_never_moves_is_no_winner_by_any_name(self):
+        metrics = "stability", stability, functools.partial(stability, noise=0.05)
+        assert not any(Metric.of(metric, "mine").is_ranked for metric in metrics)
+        assert Metric.of(deletion, "mine").is_ranked
 
     def test_insertion_and_deletion_take_few_steps_by_name(self):
         """Unless the function itself is given."""

@@ -27,6 +27,7 @@ FIELDS = (
     "counted",
     "left_out",
     "higher_is_better",
+    "is_ranked",
     "error",
 )
 _NOTES = {
@@ -51,7 +52,9 @@ class Comparison:
             keys `protocol`, `model` (`"model"` or `"original"`), `explainer`, `metric`,
             `mean`, `low` and `high` (the confidence interval of the mean), `counted`
             and `left_out` (numbers of samples), `higher_is_better` (`True`, `False`,
-            or `None` if neither is), and `error`: `None`, or why there is no value.
+            or `None` if neither is), `is_ranked` (`False` for costs and `stability`,
+            where the best mean says nothing of who explains best), and `error`: `None`,
+            or why there is no value.
             `"seconds per image"` has the median of the rounds, with the fastest and the
             slowest as `low` and `high`; `"peak MiB per image"` one measurement. An
             explainer that fails has one row, of the metric `"maps"`.
@@ -70,7 +73,8 @@ class Comparison:
     >>> from keras_lap.evaluation import Comparison
     >>> row = {"protocol": "same model", "model": "model", "explainer": "Random"}
     >>> row |= {"metric": "pointing_game", "mean": 0.25, "low": 0.2, "high": 0.3}
-    >>> row |= {"counted": 8, "left_out": 0, "higher_is_better": True, "error": None}
+    >>> row |= {"counted": 8, "left_out": 0, "higher_is_better": True}
+    >>> row |= {"is_ranked": True, "error": None}
     >>> print(Comparison([row]).to_markdown())
     ### same model
     <BLANKLINE>

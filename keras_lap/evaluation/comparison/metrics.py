@@ -41,6 +41,8 @@ class Metric:
             its parameters, but for what a `functools.partial` binds; returns a
             `MetricResult`.
         higher_is_better: `True`, `False`, or `None` if neither is better.
+        is_ranked: Whether the best mean is that of the best explanation. It is not
+            where what explains nothing may have it.
         is_cheap: Whether it is measured unless asked otherwise: with a few forward
             passes per image, or none.
     """
@@ -48,6 +50,7 @@ class Metric:
     name: str
     function: Callable
     higher_is_better: bool | None = None
+    is_ranked: bool = True
     is_cheap: bool = False
 
     @classmethod
@@ -72,7 +75,8 @@ class Metric:
         is_known = known is not None and inspect.unwrap(known.function) is function
         # That of `road` decides what is better.
         better = known.higher_is_better if is_known and "order" not in bound else None
-        return cls(name, metric, getattr(metric, "higher_is_better", better))
+        better = getattr(metric, "higher_is_better", better)
+        return cls(name, metric, better, known.is_ranked if is_known else True)
 
     @property
     def needs(self):
@@ -126,8 +130,8 @@ def _parts(function):
     return function, {}
 
 
-def _metric(function, higher_is_better, is_cheap=True):
-    return Metric(function.__name__, function, higher_is_better, is_cheap)
+def _metric(function, higher_is_better, is_ranked=True, is_cheap=True):
+    return Metric(function.__name__, function, higher_is_better, is_ranked, is_cheap)
 
 
 def _in_few_steps(function):
@@ -161,6 +165,7 @@ METRICS = {
         _metric(sparsity, None),
         _metric(complexity, None),
         _metric(parameter_randomisation, False, is_cheap=False),
-        _metric(stability, False, is_cheap=False),
+        # A map that never moves need not explain anything.
+        _metric(stability, False, is_ranked=False, is_cheap=False),
     )
 }

@@ -6,6 +6,8 @@ from keras_lap.evaluation.comparison.costs import costs
 from keras_lap.utils.warn import warn
 
 _TIMED_IMAGES = 8
+# What is cheapest does not explain best.
+_COST = {"higher_is_better": False, "is_ranked": False}
 
 
 class Record:
@@ -29,10 +31,14 @@ class Record:
 
     def measure(self, explainer, metric, facts):
         """Writes what a `Metric` makes of the facts, be it a failure."""
+        kind = {
+            "higher_is_better": metric.higher_is_better,
+            "is_ranked": metric.is_ranked,
+        }
         try:
             result = metric.measure(facts)
         except Exception as error:
-            self.failure(explainer, metric.name, error, metric.higher_is_better)
+            self.failure(explainer, metric.name, error, **kind)
             return
         low, high = result.interval()
         self._add(
@@ -43,7 +49,7 @@ class Record:
             high=high,
             counted=result.counted,
             left_out=result.left_out,
-            higher_is_better=metric.higher_is_better,
+            **kind,
         )
         for protocol in self._protocols:
             key = protocol, self._model, explainer, metric.name
@@ -60,7 +66,7 @@ class Record:
                     }
                 )
 
-    def failure(self, explainer, name, error, higher_is_better=None):
+    def failure(self, explainer, name, error, **kind):
         """Writes that something failed, and warns of each reason once."""
         reason = f"{type(error).__name__}: {error}"
         if reason not in self._told:
@@ -69,7 +75,7 @@ class Record:
                 f"as is what fails for the same reason: {reason}",
             )
             self._told.add(reason)
-        self._add(explainer, name, higher_is_better=higher_is_better, error=reason)
+        self._add(explainer, name, error=reason, **kind)
 
     def costs(self, prepared, subject, rounds):
         """Measures and writes what maps cost, be it a failure.
@@ -90,7 +96,7 @@ class Record:
         }
         for name, cost in costs(calls, rounds).items():
             if isinstance(cost, Exception):
-                self.failure(name, "seconds per image", cost, higher_is_better=False)
+                self.failure(name, "seconds per image", cost, **_COST)
                 continue
             seconds = cost.seconds / len(images)
             self._add(
@@ -100,7 +106,7 @@ class Record:
                 low=float(seconds.min()),
                 high=float(seconds.max()),
                 counted=len(images),
-                higher_is_better=False,
+                **_COST,
             )
             peak = cost.peak_mib / len(images)
             if np.isnan(peak):
@@ -112,12 +118,13 @@ class Record:
                 low=peak,
                 high=peak,
                 counted=len(images),
-                higher_is_better=False,
+                **_COST,
             )
 
     def _add(self, explainer, metric, **found):
         nothing = {"mean": np.nan, "low": np.nan, "high": np.nan}
-        nothing |= {"counted": 0, "left_out": 0, "higher_is_better": None}
+        nothing |= {"counted": 0, "left_out": 0}
+        nothing |= {"higher_is_better": None, "is_ranked": True}
         for protocol in self._protocols:
             self._comparison.rows.append(
                 {
