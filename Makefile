@@ -60,7 +60,8 @@ study: library
 test:
 	$(MAKE) --jobs 2 test-tensorflow test-backends
 
-# All cases of all tests, and trainings long enough to learn: an hour or more.
+# All cases of all tests, and trainings long enough to learn: an hour or more. Those of
+# the report's page need Chromium on the path.
 test-thorough: export KERAS_LAP_THOROUGH := 1
 test-thorough: test
 

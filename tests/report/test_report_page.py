@@ -6,11 +6,13 @@ import shutil
 
 import numpy as np
 import pytest
+from effort import THOROUGH
 from matplotlib import colormaps
 from PIL import Image
 from report_example import (
     CLASSES,
     HISTORY,
+    LABELS,
     PREDICTIONS,
     SIDE,
     comparison,
@@ -20,12 +22,14 @@ from report_example import (
 
 import keras_lap
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed"
-)
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-if CHROMIUM is None:
-    pytest.skip("no Chromium on the path", allow_module_level=True)
+# What is thorough fails without them.
+if not THOROUGH:
+    pytest.importorskip("playwright", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on the path", allow_module_level=True)
+from playwright import sync_api as playwright  # noqa: E402
+
 expect = playwright.expect
 # Milliseconds; no test is meant to wait that long.
 TIMEOUT = 30_000
@@ -190,8 +194,10 @@ def test_curves(page):
     middle = box["x"] + box["width"] * sum(ends) / 2 / width
     page.mouse.move(middle, box["y"] + box["height"] / 2)
     expect(figure.locator(".reading")).to_have_text(["0.293", "0.500"])
+    expect(figure.locator(".axis")).to_have_text("share removed 0.500")
     page.mouse.move(0, 0)
     expect(figure.locator(".reading")).to_have_text(["", ""])
+    expect(figure.locator(".axis")).to_have_text("share removed")
     figure.get_by_text("Numbers").click()
     expect(figure.get_by_role("row")).to_have_count(6)
     rows = figure.get_by_role("row").all_inner_texts()
@@ -202,6 +208,53 @@ def test_curves(page):
     # A loss that is not a number is a gap.
     loss = page.locator("#training figure").first
     assert loss.locator(".line").first.get_attribute("d").count("L") == 1
+
+
+def test_long_names_of_lines_have_room_and_nothing_moves(opened, tmp_path):
+    compared = comparison()
+    names = ["IntegratedGradients, original", "Gradients" * 9]
+    for curve, name in zip(compared.curves, names, strict=True):
+        curve |= {"explainer": name, "y_name": "probability of what was predicted"}
+    page = tmp_path / "report.html"
+    keras_lap.report(explanation(), page, comparison=compared)
+    page = opened(page, width=360)
+    figure = page.locator("#curves figure").first
+    drawing = figure.get_by_role("img")
+    drawing.scroll_into_view_if_needed()
+    before = figure.bounding_box(), drawing.bounding_box()
+    drawing.hover()
+    expect(figure.locator(".reading").first).not_to_be_empty()
+    assert (figure.bounding_box(), drawing.bounding_box()) == before
+    widths = figure.locator("li").evaluate_all(
+        "all => all.map(e => [e.scrollWidth, e.clientWidth])"
+    )
+    assert len(widths) == 2
+    assert all(content <= room for content, room in widths)
+
+
+def test_the_runner_up_is_not_predicted(opened, tmp_path):
+    labels = np.eye(3, dtype=int)[LABELS]
+    # Rows of several labels: two, one and none of the classes are predicted.
+    labels[0] = [1, 1, 0]
+    predictions = np.tile([0.9, 0.8, 0.4], (8, 1))
+    predictions[1], predictions[2] = [0.9, 0.3, 0.4], [0.1, 0.3, 0.4]
+    path = tmp_path / "report.html"
+    keras_lap.report(explanation(predictions=predictions, labels=labels), path)
+    page = opened(path)
+    choice(page, "Concept").select_option("of the runner-up")
+    page.locator(".gallery button").first.click()
+    for sample, told in enumerate(
+        [
+            "owl, 40\u00a0%, behind by 50\u00a0%",
+            "owl, 40\u00a0%, behind by 50\u00a0%",
+            "owl, 40\u00a0%",
+        ]
+    ):
+        dialog = page.get_by_role("dialog", name=f"Sample {sample}")
+        runner_up = dialog.locator("dt:has-text('Runner-up') + dd")
+        expect(runner_up).to_have_text(told)
+        expect(dialog.locator(".large .heat")).to_have_attribute("data-shows", "0 2")
+        page.keyboard.press("ArrowRight")
 
 
 def test_pick_layer_and_concept(page):

@@ -98,6 +98,11 @@ function chartFigure(chart, names) {
       ? `${line.name} from ${number(known[0])} to ${number(known.at(-1))}`
       : `${line.name} without values`;
   });
+  const axis = svg(
+    "text",
+    { class: "axis", x: (left + width - right) / 2, y: height - 5, "text-anchor": "middle" },
+    chart.x_name,
+  );
   const rule = svg("line", { class: "rule", y1: top, y2: height - bottom, visibility: "hidden" });
   const drawing = svg(
     "svg",
@@ -121,11 +126,7 @@ function chartFigure(chart, names) {
         svg("text", { x: atX(x), y: height - bottom + 16, "text-anchor": "middle" }, String(x)),
       ),
     ),
-    svg(
-      "text",
-      { class: "axis", x: (left + width - right) / 2, y: height - 5, "text-anchor": "middle" },
-      chart.x_name,
-    ),
+    axis,
     rule,
   );
   const values = chart.lines.map((line) => {
@@ -148,7 +149,6 @@ function chartFigure(chart, names) {
     drawing.append(drawn);
     return html("span", { class: "reading" });
   });
-  const at = html("span", { class: "at" });
   const legend = html(
     "ul",
     { class: "legend" },
@@ -161,7 +161,7 @@ function chartFigure(chart, names) {
           { class: "swatch", viewBox: "0 0 28 8", "aria-hidden": "true" },
           svg("path", { d: "M1 4H27", ...lineStyle(line.name, names) }),
         ),
-        html("span", {}, line.name),
+        html("span", { class: "name" }, line.name),
         values[index],
       ),
     ),
@@ -174,14 +174,15 @@ function chartFigure(chart, names) {
     const wanted = xLow + Math.min(1, Math.max(0, share)) * (xHigh - xLow);
     const x = xs[nearest(xs, wanted)];
     filled(rule, { x1: atX(x), x2: atX(x), visibility: "visible" }, []);
-    at.textContent = `${chart.x_name} ${number(x)}`;
+    axis.textContent = `${chart.x_name} ${number(x)}`;
     chart.lines.forEach((line, index) => {
       values[index].textContent = number(line.y[nearest(line.x, x)] ?? null);
     });
   });
   drawing.addEventListener("pointerleave", () => {
     rule.setAttribute("visibility", "hidden");
-    for (const reading of [at, ...values]) reading.textContent = "";
+    axis.textContent = chart.x_name;
+    for (const reading of values) reading.textContent = "";
   });
   const details = html("details", {}, html("summary", {}, "Numbers", spoken(` of ${chart.name}`)));
   details.addEventListener("toggle", () => details.append(numbersTable(chart)), { once: true });
@@ -193,7 +194,6 @@ function chartFigure(chart, names) {
       {},
       html("b", {}, chart.name),
       chart.y_name === chart.name ? null : html("small", {}, chart.y_name),
-      at,
     ),
     drawing,
     legend,

@@ -104,7 +104,7 @@ one("#summary").textContent = [
   .join(" · ");
 one("#definitions").append(
   ...[
-    "Numbers of samples count from 0. Confidence is the probability of the predicted class. The strength of a map is its highest value.",
+    "Numbers of samples count from 0. Confidence is the probability of the likeliest class. The runner-up is the likeliest class that is not predicted. The strength of a map is its highest value.",
     has.masks
       ? "Disagreement with the mask is 1 − Σ max(m, 0) in the mask / Σ max(m, 0) in the image, for the map m of the label, or the only one: the share of its energy outside of the mask. It is 1 for a map without positive values and missing where the mask is empty."
       : null,

@@ -41,12 +41,15 @@ function predictionPart(sample) {
       "Prediction",
       html("span", {}, listed(facts.predicted), " ", ...[verdict(facts)].filter(Boolean)),
     ]);
-    const [, second] = facts.likely;
-    if (second)
+    const second = runnerUp(facts);
+    if (second) {
+      const behind = facts.likely[0][1] - second[1];
       rows.push([
         "Runner-up",
-        `${classes[second[0]]}, ${percent(second[1])}, behind by ${percent(facts.likely[0][1] - second[1])}`,
+        `${classes[second[0]]}, ${percent(second[1])}` +
+          (facts.predicted.length ? `, behind by ${percent(behind)}` : ""),
       ]);
+    }
   }
   if (disagreement(sample) !== null)
     rows.push(["Disagreement with the mask", number(disagreement(sample))]);

@@ -31,6 +31,9 @@ const factsOf = (sample, layer = state.layer) => sample.models[layers[layer].mod
 const confidence = (sample) => factsOf(sample).likely[0]?.[1] ?? null;
 const disagreement = (sample) => sample.maps[state.layer].disagreement;
 
+// The likeliest class that is not predicted, with its probability; of few listed ones.
+const runnerUp = ({ likely, predicted }) => likely.find(([index]) => !predicted.includes(index));
+
 const ROLES = {
   label: { name: "of the label", classes: (sample) => sample.labels },
   predicted: {
@@ -39,10 +42,7 @@ const ROLES = {
   },
   second: {
     name: "of the runner-up",
-    classes: (sample, layer) =>
-      factsOf(sample, layer)
-        .likely.slice(1, 2)
-        .map(([index]) => index),
+    classes: (sample, layer) => runnerUp(factsOf(sample, layer))?.slice(0, 1) ?? [],
   },
   strongest: { name: "the strongest", classes: null },
 };
