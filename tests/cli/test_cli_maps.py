@@ -795,8 +795,10 @@ def test_masks_have_the_aspect_ratio_of_their_images(taken, tmp_path):
 
 def test_data_sets_of_tensorflow(taken):
     with random_examples(5):
-        arrays, names = read_data("tfds:cluttered_digits/decoy:test", taken, samples=3)
-    assert names is None
+        data = read_data("tfds:cluttered_digits/decoy:test", taken, samples=3)
+    arrays = data.arrays
+    assert data.class_names is None
+    np.testing.assert_array_equal(data.indices, [0, 1, 2])
     assert arrays["image"].shape == (3, SIZE, SIZE, 3)
     assert arrays["mask"].shape == (3, SIZE, SIZE)
     assert arrays["mask"].dtype == bool
