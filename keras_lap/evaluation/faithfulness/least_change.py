@@ -2,5 +2,5 @@
 
 import numpy as np
 
-# Probabilities near 1 are rounded to half of this eps, and softmax adds some of them.
+# Near 1, float32 has steps of half an eps, and the sums of a softmax add a few of them.
 LEAST_CHANGE = 8 * float(np.finfo("float32").eps)
