@@ -64,9 +64,9 @@ class KnowledgeInjection(FitCallback):
     class index of no class, such as the -1 of `ignore_class`, or with zeros for all
     classes, it is not known what is present. With a single output, a label of 0.5 and
     more makes the concepts present, and -1 says that they are absent unless the model
-    is compiled with a binary cross-entropy. A label that is a measurement, as in regression,
-    says nothing of the kind, of which the callback warns: give masks `(N, H, W, K)`
-    then.
+    is compiled with a binary cross-entropy. A label that is a measurement, as in
+    regression, says nothing of the kind, of which the callback warns: give masks
+    `(N, H, W, K)` then.
 
     What is known of places is laid on the map of each layer by where its pixels lie in
     the image, which the graph of a Functional or Sequential model says. Inputs with
