@@ -7,7 +7,6 @@ import warnings
 import keras_lap
 from keras_lap.classifier.gives_logits import gives_logits
 from keras_lap.classifier.image_input import ImageInput
-from keras_lap.classifier.standardize_masks import standardize_masks
 from keras_lap.cli.command import Command
 from keras_lap.cli.explainer_arguments import (
     add_explainer_arguments,
@@ -24,6 +23,7 @@ from keras_lap.cli.positive import positive
 from keras_lap.cli.preprocessing import add_preprocessing_argument, preprocessing
 from keras_lap.cli.read_data import check_data, read_data
 from keras_lap.cli.verbosity import verbosity
+from keras_lap.evaluation.comparison.samples_to_compare import SamplesToCompare
 from keras_lap.evaluation.outputs import class_scores
 from keras_lap.explanation import Explanation
 from keras_lap.explanation.matplotlib_module import matplotlib_module
@@ -231,11 +231,8 @@ def _gallery(options, models, data, images, comparison, shown):
         "class_names": data.class_names,
     }
     if "mask" in data.arrays:
-        facts["masks"] = standardize_masks(
-            data.arrays["mask"][shown],
-            pictures.shape[1:3],
-            comparison.targets["model"][shown],
-        )
+        samples = SamplesToCompare(pictures, masks=data.arrays["mask"][shown])
+        facts["masks"] = samples.masks_of(comparison.targets["model"][shown])
     gallery = {}
     laps = lap_layers(models["model"])
     if laps and max(layer.concepts or 0 for layer in laps) <= MOST_CLASSES_EVERYWHERE:

@@ -12,7 +12,7 @@ from keras import ops, tree
 
 from keras_lap.classifier.labels import standardize_labels
 from keras_lap.classifier.model_inputs import images_of
-from keras_lap.classifier.standardize_masks import standardize_masks
+from keras_lap.classifier.standardize_masks import check_masks
 from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.explain import explain
 from keras_lap.explanation.image_source import are_batches, arrays_given, files_of
@@ -275,7 +275,7 @@ def _check_options(
         check_names("the names of concepts", names, list(concept_names))
     labels = standardize_labels(labels)
     if masks is not None:
-        standardize_masks(masks, masks.shape[1:3], labels)
+        check_masks(masks, masks.shape[1:3])
     if labels is None or class_names is None:
         return
     classes = len(class_names)

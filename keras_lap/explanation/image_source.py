@@ -14,7 +14,6 @@ from keras_lap.classifier.image_and_targets import image_and_targets
 from keras_lap.classifier.labels import are_of_outputs, standardize_labels
 from keras_lap.classifier.model_inputs import are_inputs, arrays_of, images_of
 from keras_lap.classifier.read_pixels import read_pixels
-from keras_lap.classifier.standardize_masks import standardize_masks
 from keras_lap.utils.to_numpy import to_numpy
 
 
@@ -26,12 +25,14 @@ class SourceBatch:
         inputs: What the model takes: images, or a dict or list with its other inputs
             too, arrays or tensors.
         labels: Array `(n,)` or `(n, classes)`, or `None`.
-        masks: Boolean array `(n, H, W)`, or `None`.
+        masks: Array `(n, h, w)` or `(n, h, w, K)`, or `None`.
+        valid: Flags `(n,)` of the masks that are real, or `None`.
     """
 
     inputs: Any
     labels: Any = None
     masks: Any = None
+    valid: Any = None
 
     @property
     def images(self):
@@ -58,6 +59,11 @@ class ImageSource:
     images: Any = None
     files: list | None = None
     class_names: list | None = None
+
+    @property
+    def is_stretched(self):
+        """Whether images were brought to the model's size whatever their own."""
+        return self.images is not None and self.files is not None
 
 
 def image_source(images, taken, batch_size, verbose=False):
@@ -240,9 +246,6 @@ def _batch(element, taken):
     labels, masks = targets.get("label"), to_numpy(targets.get("mask"))
     is_read = not are_of_outputs(labels, images)
     labels = standardize_labels(to_numpy(labels)) if is_read else None
-    if masks is not None:
-        valid = targets.get("valid")
-        valid = valid.get("mask") if isinstance(valid, Mapping) else valid
-        size = images.shape[taken.spatial]
-        masks = standardize_masks(masks, size, labels, to_numpy(valid))
-    return SourceBatch(inputs, labels, masks)
+    valid = targets.get("valid")
+    valid = valid.get("mask") if isinstance(valid, Mapping) else valid
+    return SourceBatch(inputs, labels, masks, to_numpy(valid))
