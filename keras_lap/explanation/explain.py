@@ -18,11 +18,12 @@ from keras_lap.utils.names import check_choice
 from keras_lap.utils.progress import Progress
 from keras_lap.utils.standardize_count import standardize_count
 from keras_lap.utils.to_numpy import to_numpy
-from keras_lap.utils.warn import warn
+from keras_lap.utils.warn import saying_once, warn
 
 _ADVICE = "Ask for some of the concepts with `concepts=[...]`, or take fewer images."
 
 
+@saying_once()
 def explain(
     model,
     images,
@@ -95,7 +96,8 @@ def explain(
               `(images, labels)`, or with a dict of targets that may hold `"label"`,
               `"mask"`, and in `"valid"` flags of the masks that are real. Dicts with
               `"image"` beside these will do too. Labels of several outputs are left
-              out: give those that you want as `labels`. The files are those that a data
+              out, and with a warning those of a dict that are no whole numbers: give
+              those that you want as `labels`. The files are those that a data
               set has as its list `files`, as one of `keras_lap.datasets.from_folders`.
         concepts: List of the indices or names of the concepts to return, or `None` for
             all. The maps of all of many classes take much memory.
@@ -230,7 +232,11 @@ def explain(
     progress.close()
     if reader is None:
         raise ValueError("Expected images. Received: a data set without any")
-    arrays = {name: collected.array() for name, collected in kept.items()} | targets
+    arrays = {name: collected.array() for name, collected in kept.items()}
+    if arrays["labels"] is not None and len(arrays["labels"]) != len(arrays["maps"]):
+        # Those of other batches were left out.
+        arrays["labels"] = None
+    arrays |= targets
     if source.images is not None:
         arrays["images"] = taken.last(to_numpy(source.images))
     arrays["labels"] = standardize_labels(arrays["labels"], arrays["predictions"])

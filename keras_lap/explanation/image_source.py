@@ -11,10 +11,15 @@ from keras import ops, tree
 from keras_lap.classifier.element_count import element_count
 from keras_lap.classifier.elements_of import elements_of
 from keras_lap.classifier.image_and_targets import image_and_targets
-from keras_lap.classifier.labels import are_of_outputs, standardize_labels
+from keras_lap.classifier.labels import (
+    are_classes,
+    are_of_outputs,
+    standardize_labels,
+)
 from keras_lap.classifier.model_inputs import are_inputs, arrays_of, images_of
 from keras_lap.classifier.read_pixels import read_pixels
 from keras_lap.utils.to_numpy import to_numpy
+from keras_lap.utils.warn import warn
 
 
 @dataclass(frozen=True)
@@ -241,11 +246,18 @@ def _batch(element, taken):
     inputs = _fitting_arrays(inputs, taken)
     images = images_of(inputs)
     taken.check(images.shape)
-    if not isinstance(targets, Mapping):
+    is_dict = isinstance(targets, Mapping)
+    if not is_dict:
         targets = {"label": targets}
     labels, masks = targets.get("label"), to_numpy(targets.get("mask"))
-    is_read = not are_of_outputs(labels, images)
-    labels = standardize_labels(to_numpy(labels)) if is_read else None
+    labels = None if are_of_outputs(labels, images) else to_numpy(labels)
+    if is_dict and not are_classes(labels):
+        warn(
+            "The labels of the data set are no whole numbers, as those of classes are, "
+            "and are left out of the explanation. Pass those that you want as `labels`."
+        )
+        labels = None
+    labels = standardize_labels(labels)
     valid = targets.get("valid")
     valid = valid.get("mask") if isinstance(valid, Mapping) else valid
     return SourceBatch(inputs, labels, masks, to_numpy(valid))

@@ -390,6 +390,18 @@ def test_labels_that_are_none_are_refused_before_anything_is_computed(
             explain(model, arrays["image"], labels=labels)
 
 
+@pytest.mark.parametrize("label", [np.arange(5) * 0.5, np.full((5, 3), 1 / 3)])
+def test_labels_of_a_dict_that_name_no_classes_are_left_out(label, model, arrays):
+    """One of measurements, of which those of a batch may be whole, and soft ones."""
+    targets = {"label": label, "mask": arrays["mask"]}
+    dataset = tf.data.Dataset.from_tensor_slices((arrays["image"], targets)).batch(1)
+    with pytest.warns(UserWarning, match=r"no whole numbers.*left out") as told:
+        explanation = explain(model, dataset)
+    assert len(told) == 1
+    assert explanation.labels is None
+    assert explanation.masks.any()
+
+
 def test_labels_given_beside_a_data_set_count(model, arrays):
     dataset = tf.data.Dataset.from_tensor_slices((arrays["image"], arrays["label"]))
     explanation = explain(model, dataset, labels=np.arange(5) % 3)
