@@ -197,7 +197,11 @@ def explain(
             )
             concepts = reader.indices(concepts, concept_names)
             check_labels(targets.get("labels"), seen.predictions)
-            kept["maps"].check((*seen.images.shape[:3], len(concepts)), "float32")
+            kept["maps"].check(
+                (*seen.images.shape[:3], len(concepts)),
+                "float32",
+                beside=seen.images[:1].nbytes if source.images is None else 0,
+            )
             chosen = functools.partial(
                 standardize_masks,
                 size=seen.images.shape[1:3],
