@@ -14,6 +14,7 @@ from keras_lap.injection.step.replicas import scope_of, strategy_of
 from keras_lap.injection.step.step_function import StepFunction
 from keras_lap.injection.step.supervision import Supervision
 from keras_lap.injection.step.terms import BALANCES, Terms
+from keras_lap.injection.warn_of_frozen_layers import warn_of_frozen_layers
 from keras_lap.injection.warn_of_moving_pixels import warn_of_moving_pixels
 from keras_lap.injection.warn_of_shared_layers import warn_of_shared_layers
 from keras_lap.injection.watches import watches_of
@@ -229,6 +230,10 @@ class KnowledgeInjection(FitCallback):
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         self._warn_anew()
+        pairs = zip(self.losses, self.weights, strict=True)
+        counting = [loss for loss, weight in pairs if weight]
+        supervision = self._supervision
+        warn_of_frozen_layers(supervision.model, supervision.layers, counting)
         self._is_first_step = True
         self._epochs_begun = 0
 
