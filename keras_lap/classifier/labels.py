@@ -26,12 +26,8 @@ def standardize_labels(labels, predictions=None):
     """
     if labels is None:
         return None
-    given = np.asarray(labels)
-    if given.ndim == 2 and given.shape[1] == 1:
-        given = given[:, 0]
-    if given.dtype.kind == "f":
-        given = np.where(np.isnan(given), -1, given)
-    if given.ndim not in (1, 2) or given.dtype.kind not in "biuf" or _has_parts(given):
+    given = _with_unknown(labels)
+    if not _are_whole(given):
         raise ValueError(
             "Expected labels as whole numbers, (N,) or (N, classes). Received: labels "
             f"of shape {given.shape} and dtype {given.dtype}. Targets of other kinds "
@@ -40,6 +36,11 @@ def standardize_labels(labels, predictions=None):
     given = given.astype(np.int64, copy=False)
     is_one_hot = given.ndim == 2 and _is_one_hot(given)
     return given.argmax(axis=1) if is_one_hot and _exclude(predictions) else given
+
+
+def are_classes(labels):
+    """Whether labels are some that `standardize_labels` takes."""
+    return labels is None or _are_whole(_with_unknown(labels))
 
 
 def are_of_outputs(labels, images):
@@ -91,8 +92,19 @@ def check_labels(labels, predictions):
         )
 
 
-def _has_parts(values):
-    return values.dtype.kind == "f" and bool((values != np.rint(values)).any())
+def _with_unknown(labels):
+    """Labels as an array, without a last axis of 1, and with -1 in the place of NaN."""
+    given = np.asarray(labels)
+    if given.ndim == 2 and given.shape[1] == 1:
+        given = given[:, 0]
+    return np.where(np.isnan(given), -1, given) if given.dtype.kind == "f" else given
+
+
+def _are_whole(values):
+    """Whether an array holds whole numbers, `(N,)` or `(N, classes)`."""
+    if values.ndim not in (1, 2) or values.dtype.kind not in "biuf":
+        return False
+    return values.dtype.kind != "f" or bool((values == np.rint(values)).all())
 
 
 def _is_one_hot(values):

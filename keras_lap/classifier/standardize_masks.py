@@ -7,7 +7,9 @@ from keras_lap.utils.resized_masks import resized_masks
 from keras_lap.utils.same_aspect import check_masks_aspect
 
 
-def standardize_masks(masks, size, labels=None, valid=None, any_aspect=False):
+def standardize_masks(
+    masks, size, labels=None, class_concepts=None, valid=None, any_aspect=False
+):
     """Masks as flags of the pixels of their images.
 
     Args:
@@ -15,10 +17,13 @@ def standardize_masks(masks, size, labels=None, valid=None, any_aspect=False):
             concept, where values above 0.5 are inside. They may be of any resolution,
             see `keras_lap.utils.resized_masks`. One that holds NaN becomes empty.
         size: Height and width of the images.
-        labels: Int array `(N,)` or `(N, 1)` of the concepts whose masks are taken, or
-            `(N, classes)` of zeros and ones, where the union of those of its ones is,
-            whatever the number of classes; by default the union of all is. Where a
-            label is -1, so not known, no mask is either, and it becomes empty.
+        labels: Int array `(N,)` or `(N, 1)` of classes, or `(N, classes)` of zeros and
+            ones. Of one mask per concept the union of those that speak for the labels
+            is taken. Where a label is -1, so not known, no mask is either, and it
+            becomes empty.
+        class_concepts: Boolean array `(classes, concepts)` that says which concepts
+            speak for which class. Without labels or this, or where masks are of another
+            number of concepts, the union of all masks is taken.
         valid: Flags `(N,)`, or `None`: masks that are not valid become empty.
         any_aspect: Whether the images were stretched, and masks are to be with them.
 
@@ -27,25 +32,36 @@ def standardize_masks(masks, size, labels=None, valid=None, any_aspect=False):
 
     Raises:
         ValueError: If the masks have another rank, or another aspect ratio than the
-            images unless it may be any; or if there is none of a label, or there are
-            labels of another number of images.
+            images unless it may be any; or if labels are of another number of images or
+            of classes.
     """
     masks = np.asarray(masks)
+    check_masks(masks, size, any_aspect)
     if masks.ndim == 4:
-        masks = _of_labels(masks, labels)
-    if masks.ndim != 3:
-        raise ValueError(
-            "Expected masks of shape (N, H, W), or (N, H, W, K) with one per concept. "
-            f"Received: masks.shape={masks.shape}"
-        )
-    if not any_aspect:
-        check_masks_aspect(masks.shape[1:], size)
+        masks = _of_labels(masks, labels, class_concepts)
     # As in training, where a mask that holds NaN is not known.
     known = ~np.isnan(masks).any(axis=(1, 2), keepdims=True)
     masks = resized_masks((masks > 0.5) & known, size)
     if valid is not None:
         masks = masks & np.asarray(valid, bool).reshape(-1, 1, 1)
     return masks
+
+
+def check_masks(masks, size, any_aspect=False):
+    """Raises a `ValueError` if an array does not hold masks of images of a size.
+
+    Args:
+        masks: The array.
+        size: Height and width of the images.
+        any_aspect: Whether any aspect ratio will do.
+    """
+    if masks.ndim not in (3, 4):
+        raise ValueError(
+            "Expected masks of shape (N, H, W), or (N, H, W, K) with one per concept. "
+            f"Received: masks.shape={masks.shape}"
+        )
+    if not any_aspect:
+        check_masks_aspect(masks.shape[1:3], size)
 
 
 def masks_of_concepts(masks, size, valid=None):
@@ -62,27 +78,25 @@ def masks_of_concepts(masks, size, valid=None):
     return np.stack(each, axis=-1)
 
 
-def _of_labels(masks, labels):
-    """The mask that each image's labels name, or the union of all."""
+def _of_labels(masks, labels, class_concepts):
+    """The union of the masks that speak for each image's labels, or of all."""
     concepts = masks.shape[-1]
-    if concepts == 1 or labels is None:
+    is_known = class_concepts is not None and class_concepts.shape[1] == concepts
+    if concepts == 1 or labels is None or not is_known:
         return masks.max(axis=-1)
     labels = standardize_labels(labels)
-    if len(labels) != len(masks):
+    classes = len(class_concepts)
+    if len(labels) != len(masks) or labels.shape[1:] not in ((), (classes,)):
         raise ValueError(
-            f"Expected labels of {len(masks)} images, as many as masks. Received: "
-            f"labels of shape {labels.shape}"
-        )
-    named = labels if labels.ndim == 1 else np.nonzero(labels > 0)[1]
-    if not ((named >= -1) & (named < concepts)).all():
-        raise ValueError(
-            f"Expected labels from 0 to {concepts - 1}, to take one of the masks of "
-            f"{concepts} concepts for each image. Received: labels from {named.min()} "
-            f"to {named.max()}. Pass masks (N, H, W) without concepts."
+            f"Expected labels of {len(masks)} images, as many as masks, and of "
+            f"{classes} classes. Received: labels of shape {labels.shape}"
         )
     if labels.ndim == 1:
-        of_labels = masks[np.arange(len(masks)), ..., labels]
-        return np.where(labels[:, None, None] >= 0, of_labels, 0)
-    # As many of both as there are, for no label is of the rest.
-    present = labels[:, None, None, :concepts] > 0
-    return np.where(present, masks[..., : labels.shape[1]], 0).max(axis=-1)
+        labels = labels[:, None] == np.arange(classes)
+    speaks = (labels > 0) @ class_concepts
+    union = np.zeros_like(masks[..., 0])
+    # One by one, as masks of all concepts may take much memory.
+    for concept in range(concepts):
+        named = speaks[:, concept]
+        union[named] = np.maximum(union[named], masks[named, ..., concept])
+    return union

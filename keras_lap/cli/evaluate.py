@@ -265,8 +265,11 @@ def _gallery(options, models, data, images, comparison, shown):
         "files": data.files and [data.files[at] for at in shown],
     }
     if "mask" in data.arrays:
+        masks = data.arrays["mask"][shown]
+        # One per class, where there are several.
+        speaks = np.eye(masks.shape[-1], dtype=bool)
         facts["masks"] = standardize_masks(
-            data.arrays["mask"][shown], pictures.shape[1:3], facts["labels"]
+            masks, pictures.shape[1:3], facts["labels"], speaks
         )
     gallery = {}
     laps = lap_layers(models["model"])

@@ -1,7 +1,10 @@
 """Explanations read from the forward pass."""
 
+import functools
+
 from keras_lap.classifier.gives_logits import gives_logits
 from keras_lap.classifier.labels import check_labels, standardize_labels
+from keras_lap.classifier.standardize_masks import standardize_masks
 from keras_lap.explanation.batches_with_passes import batches_with_passes
 from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.explanation import Explanation
@@ -15,11 +18,12 @@ from keras_lap.utils.names import check_choice
 from keras_lap.utils.progress import Progress
 from keras_lap.utils.standardize_count import standardize_count
 from keras_lap.utils.to_numpy import to_numpy
-from keras_lap.utils.warn import warn
+from keras_lap.utils.warn import saying_once, warn
 
 _ADVICE = "Ask for some of the concepts with `concepts=[...]`, or take fewer images."
 
 
+@saying_once()
 def explain(
     model,
     images,
@@ -92,7 +96,8 @@ def explain(
               `(images, labels)`, or with a dict of targets that may hold `"label"`,
               `"mask"`, and in `"valid"` flags of the masks that are real. Dicts with
               `"image"` beside these will do too. Labels of several outputs are left
-              out: give those that you want as `labels`. The files are those that a data
+              out, and with a warning those of a dict that are no whole numbers: give
+              those that you want as `labels`. The files are those that a data
               set has as its list `files`, as one of `keras_lap.datasets.from_folders`.
         concepts: List of the indices or names of the concepts to return, or `None` for
             all. The maps of all of many classes take much memory.
@@ -109,9 +114,10 @@ def explain(
             image; beside logits, which may be of several labels, they stay.
         masks: Array `(N, h, w)` or `(N, h, w, K)`, where values above 0.5 are inside,
             of any resolution with the aspect ratio of the images, or of their files. Of
-            one mask per concept that of the label is taken, or the union of those of
-            several labels. By default those of the data set, whose own labels choose
-            the mask, also beside `labels`.
+            one mask per concept of the model the union of those is taken that speak
+            for the labels, by `class_concepts`; of all, if that is not known. By
+            default those of the data set, whose own labels choose the masks, also
+            beside `labels`.
         concept_names: List of the names of all of the model's concepts. By default
             that of a class for the concept that speaks for it, if it speaks for no
             other and is its only one, and otherwise `"concept 3"`.
@@ -191,18 +197,35 @@ def explain(
             )
             concepts = reader.indices(concepts, concept_names)
             check_labels(targets.get("labels"), seen.predictions)
-            kept["maps"].check((*seen.images.shape[:3], len(concepts)), "float32")
+            kept["maps"].check(
+                (*seen.images.shape[:3], len(concepts)),
+                "float32",
+                beside=seen.images[:1].nbytes if source.images is None else 0,
+            )
+            chosen = functools.partial(
+                standardize_masks,
+                size=seen.images.shape[1:3],
+                class_concepts=class_concepts,
+                any_aspect=source.is_stretched,
+            )
+            if "masks" in targets:
+                targets["masks"] = chosen(
+                    targets["masks"], labels=targets.get("labels")
+                )
         if source.images is None:
             kept["images"].add(seen.images)
         if "labels" not in targets:
             check_labels(batch.labels, seen.predictions)
+        masks = batch.masks
+        if masks is not None:
+            masks = chosen(masks, labels=batch.labels, valid=batch.valid)
         maps, scores = reader.read(seen.records, concepts)
         found = {
             "maps": maps,
             "scores": scores,
             "predictions": seen.predictions,
             "labels": batch.labels,
-            "masks": batch.masks,
+            "masks": masks,
         }
         for name, array in found.items():
             if array is not None:
@@ -213,7 +236,11 @@ def explain(
     progress.close()
     if reader is None:
         raise ValueError("Expected images. Received: a data set without any")
-    arrays = {name: collected.array() for name, collected in kept.items()} | targets
+    arrays = {name: collected.array() for name, collected in kept.items()}
+    if arrays["labels"] is not None and len(arrays["labels"]) != len(arrays["maps"]):
+        # Those of other batches were left out.
+        arrays["labels"] = None
+    arrays |= targets
     if source.images is not None:
         arrays["images"] = taken.last(to_numpy(source.images))
     arrays["labels"] = standardize_labels(arrays["labels"], arrays["predictions"])

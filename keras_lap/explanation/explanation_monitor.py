@@ -12,17 +12,16 @@ from keras import ops, tree
 
 from keras_lap.classifier.labels import standardize_labels
 from keras_lap.classifier.model_inputs import images_of
-from keras_lap.classifier.standardize_masks import standardize_masks
+from keras_lap.classifier.standardize_masks import check_masks
 from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.explain import explain
 from keras_lap.explanation.image_source import are_batches, arrays_given, files_of
 from keras_lap.explanation.matplotlib_module import matplotlib_module
-from keras_lap.graph.guess_warning import GuessedPlaceWarning
 from keras_lap.layers.gate_warning import ClosedGateWarning
 from keras_lap.utils.class_concepts import standardize_class_concepts
 from keras_lap.utils.names import check_choice, check_names
 from keras_lap.utils.standardize_count import standardize_count
-from keras_lap.utils.warn import warn
+from keras_lap.utils.warn import saying_once, warn
 
 
 class ExplanationMonitor(keras.callbacks.Callback):
@@ -169,7 +168,8 @@ class ExplanationMonitor(keras.callbacks.Callback):
         _check_folder(self.directory)
         if self.tensorboard is not None:
             _check_folder(self.tensorboard)
-        self._has_begun = self._has_drawn = self._has_warned = False
+        self._has_begun = self._has_warned = False
+        self._said = set()
 
     def on_epoch_begin(self, epoch, logs=None):
         if self._has_begun:
@@ -212,13 +212,14 @@ class ExplanationMonitor(keras.callbacks.Callback):
             )
 
     def _draw(self, epoch):
-        with _random_state_of(self.model), warnings.catch_warnings():
-            # That they are not open yet is nothing to say in each epoch.
+        with (
+            _random_state_of(self.model),
+            saying_once(self._said),
+            warnings.catch_warnings(),
+        ):
+            # Gates open while it trains.
             warnings.simplefilter("ignore", ClosedGateWarning)
-            if self._has_drawn:
-                warnings.simplefilter("ignore", GuessedPlaceWarning)
             explanation = explain(self.model, self._images, verbose=0, **self._options)
-        self._has_drawn = True
         path = self.directory / f"epoch_{epoch:04}.png"
         # A figure and its axes know each other: cleared, they are gone at once.
         explanation.plot(count=None, scale="unit", path=path).clear()
@@ -274,7 +275,7 @@ def _check_options(
         check_names("the names of concepts", names, list(concept_names))
     labels = standardize_labels(labels)
     if masks is not None:
-        standardize_masks(masks, masks.shape[1:3], labels)
+        check_masks(masks, masks.shape[1:3])
     if labels is None or class_names is None:
         return
     classes = len(class_names)

@@ -3,21 +3,20 @@
 import numpy as np
 
 from keras_lap.classifier.labels import standardize_labels
-from keras_lap.classifier.standardize_masks import standardize_masks
+from keras_lap.classifier.standardize_masks import check_masks
 
 
 def given_targets(labels, masks, source, taken):
-    """Labels and masks that are given beside images, so that errors come early.
+    """Labels and masks that are given beside images, checked so that errors come early.
 
     Args:
         labels: Array `(N,)` or `(N, classes)`, or `None`.
-        masks: Array as of `standardize_masks`, or `None`.
+        masks: Array `(N, h, w)` or `(N, h, w, K)`, or `None`.
         source: The `ImageSource` of the images.
         taken: The `ImageInput` of the model.
 
     Returns:
-        Dict of those that are given: `"labels"` as they are, and `"masks"`, boolean
-        `(N, H, W)`.
+        Dict of those that are given, `"labels"` and `"masks"`, as arrays.
 
     Raises:
         ValueError: If they are of another number of images, or no labels or masks; or
@@ -42,9 +41,5 @@ def given_targets(labels, masks, source, taken):
                 '`(image, {"label": label, "mask": mask})`. Received: `masks`'
             )
         size = source.images.shape[taken.spatial]
-        # Files were stretched to the model's size.
-        stretched = source.files is not None
-        given["masks"] = standardize_masks(
-            given["masks"], size, labels, any_aspect=stretched
-        )
+        check_masks(given["masks"], size, any_aspect=source.is_stretched)
     return given

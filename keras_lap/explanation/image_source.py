@@ -11,11 +11,15 @@ from keras import ops, tree
 from keras_lap.classifier.element_count import element_count
 from keras_lap.classifier.elements_of import elements_of
 from keras_lap.classifier.image_and_targets import image_and_targets
-from keras_lap.classifier.labels import are_of_outputs, standardize_labels
+from keras_lap.classifier.labels import (
+    are_classes,
+    are_of_outputs,
+    standardize_labels,
+)
 from keras_lap.classifier.model_inputs import are_inputs, arrays_of, images_of
 from keras_lap.classifier.read_pixels import read_pixels
-from keras_lap.classifier.standardize_masks import standardize_masks
 from keras_lap.utils.to_numpy import to_numpy
+from keras_lap.utils.warn import warn
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,14 @@ class SourceBatch:
         inputs: What the model takes: images, or a dict or list with its other inputs
             too, arrays or tensors.
         labels: Array `(n,)` or `(n, classes)`, or `None`.
-        masks: Boolean array `(n, H, W)`, or `None`.
+        masks: Array `(n, h, w)` or `(n, h, w, K)`, or `None`.
+        valid: Flags `(n,)` of the masks that are real, or `None`.
     """
 
     inputs: Any
     labels: Any = None
     masks: Any = None
+    valid: Any = None
 
     @property
     def images(self):
@@ -58,6 +64,11 @@ class ImageSource:
     images: Any = None
     files: list | None = None
     class_names: list | None = None
+
+    @property
+    def is_stretched(self):
+        """Whether images were brought to the model's size whatever their own."""
+        return self.images is not None and self.files is not None
 
 
 def image_source(images, taken, batch_size, verbose=False):
@@ -235,14 +246,18 @@ def _batch(element, taken):
     inputs = _fitting_arrays(inputs, taken)
     images = images_of(inputs)
     taken.check(images.shape)
-    if not isinstance(targets, Mapping):
+    is_dict = isinstance(targets, Mapping)
+    if not is_dict:
         targets = {"label": targets}
     labels, masks = targets.get("label"), to_numpy(targets.get("mask"))
-    is_read = not are_of_outputs(labels, images)
-    labels = standardize_labels(to_numpy(labels)) if is_read else None
-    if masks is not None:
-        valid = targets.get("valid")
-        valid = valid.get("mask") if isinstance(valid, Mapping) else valid
-        size = images.shape[taken.spatial]
-        masks = standardize_masks(masks, size, labels, to_numpy(valid))
-    return SourceBatch(inputs, labels, masks)
+    labels = None if are_of_outputs(labels, images) else to_numpy(labels)
+    if is_dict and not are_classes(labels):
+        warn(
+            "The labels of the data set are no whole numbers, as those of classes are, "
+            "and are left out of the explanation. Pass those that you want as `labels`."
+        )
+        labels = None
+    labels = standardize_labels(labels)
+    valid = targets.get("valid")
+    valid = valid.get("mask") if isinstance(valid, Mapping) else valid
+    return SourceBatch(inputs, labels, masks, to_numpy(valid))

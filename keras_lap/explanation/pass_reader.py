@@ -92,7 +92,8 @@ class PassReader:
 
     def _first(self, images, size, records):
         if message := range_warning(self._model, images):
-            warn(message)
+            # What the model has learned to expect changes while it trains.
+            warn(message, topic=f"the range of images of {self._model.name!r}")
         reader = ConceptReader(
             self._model, size, records, self._layers, self._combine, self._output
         )

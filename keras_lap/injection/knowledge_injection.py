@@ -14,6 +14,7 @@ from keras_lap.injection.step.replicas import scope_of, strategy_of
 from keras_lap.injection.step.step_function import StepFunction
 from keras_lap.injection.step.supervision import Supervision
 from keras_lap.injection.step.terms import BALANCES, Terms
+from keras_lap.injection.warn_of_frozen_layers import warn_of_frozen_layers
 from keras_lap.injection.warn_of_moving_pixels import warn_of_moving_pixels
 from keras_lap.injection.warn_of_shared_layers import warn_of_shared_layers
 from keras_lap.injection.watches import watches_of
@@ -63,9 +64,10 @@ class KnowledgeInjection(FitCallback):
     likeliest class is present too, even if it is below 0.5, and of an image with a
     class index of no class, such as the -1 of `ignore_class`, or with zeros for all
     classes, it is not known what is present. With a single output, a label of 0.5 and
-    more makes the concepts present. A label that is a measurement, as in regression,
-    says nothing of the kind, of which the callback warns: give masks `(N, H, W, K)`
-    then.
+    more makes the concepts present, and -1 says that they are absent unless the model
+    is compiled with a binary cross-entropy. A label that is a measurement, as in
+    regression, says nothing of the kind, of which the callback warns: give masks
+    `(N, H, W, K)` then.
 
     What is known of places is laid on the map of each layer by where its pixels lie in
     the image, which the graph of a Functional or Sequential model says. Inputs with
@@ -228,6 +230,10 @@ class KnowledgeInjection(FitCallback):
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         self._warn_anew()
+        pairs = zip(self.losses, self.weights, strict=True)
+        counting = [loss for loss, weight in pairs if weight]
+        supervision = self._supervision
+        warn_of_frozen_layers(supervision.model, supervision.layers, counting)
         self._is_first_step = True
         self._epochs_begun = 0
 

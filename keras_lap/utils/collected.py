@@ -30,20 +30,22 @@ class Collected:
         self._parts = []
         self._filled = 0
 
-    def check(self, shape, dtype):
+    def check(self, shape, dtype, beside=0):
         """Checks the memory before the first batch is computed.
 
         Args:
             shape: Shape of that batch, `(n, ...)`.
             dtype: Its dtype.
+            beside: Bytes of each sample of another array that is collected too.
 
         Raises:
             MemoryError: If all of them, and that batch beside them, would not fit into
                 the memory that is left.
         """
         self._shape = shape[1:]
-        samples = shape[0] + self._samples_to_come(shape[0])
-        self._check_memory(samples * np.dtype(dtype).itemsize * math.prod(self._shape))
+        bytes_each = np.dtype(dtype).itemsize * math.prod(self._shape)
+        to_come = self._size_to_come(shape[0], bytes_each, beside)
+        self._check_memory(shape[0] * bytes_each + to_come)
 
     def add(self, batch):
         """Adds the next batch, an array `(n, ...)`.
@@ -61,7 +63,7 @@ class Collected:
         self._shape = batch.shape[1:]
         bytes_each = batch[:1].nbytes
         if not self._filled:
-            self._check_memory(self._samples_to_come(len(batch)) * bytes_each)
+            self._check_memory(self._size_to_come(len(batch), bytes_each))
         if self._count is None:
             if self._filled:
                 # As much again is needed to join them.
@@ -79,19 +81,20 @@ class Collected:
             self._array, self._parts = np.concatenate(self._parts), []
         return self._array
 
-    def _samples_to_come(self, first):
-        """Of how many samples memory is needed once the first batch is there."""
+    def _size_to_come(self, first, bytes_each, beside=0):
+        """How many bytes are needed once the first batch is there."""
         if self._count is not None:
-            return self._count
-        # As much again is needed to join them.
+            return self._count * (bytes_each + beside)
+        # As much again is needed to join them, first those of one array.
+        joined = bytes_each + beside + max(bytes_each, beside)
         others = (self._batches or 1) - 1
-        return max(1, 2 * others) * first
+        return max(bytes_each + beside, others * joined) * first
 
     def _check_memory(self, size):
         left = available_memory()
         if left is not None and size > left:
             raise MemoryError(
                 f"Expected {self._name} to fit into memory. Received: {self._name} of "
-                f"shape {self._shape} per image, {size / 2**30:.3g} GiB, where "
+                f"shape {self._shape} per image, {size / 2**30:.3g} GiB in all, where "
                 f"{left / 2**30:.3g} GiB are left. {self._advice}"
             )

@@ -304,16 +304,20 @@ def test_masks_that_are_not_valid_are_empty_and_not_measured(form, model, arrays
 
 
 @pytest.mark.parametrize("form", ["array", "data set"])
-def test_of_masks_of_every_concept_that_of_the_label_counts(form, model, arrays):
+@pytest.mark.parametrize("class_concepts", [None, [2, 0, 1]])
+def test_of_masks_of_every_concept_those_for_the_label_count(
+    form, class_concepts, model, arrays
+):
     masks = np.random.default_rng(0).integers(0, 2, (5, 16, 16, 3)) * 255
     if form == "array":
         options = {"labels": arrays["label"], "masks": masks}
-        explanation = explain(model, arrays["image"], **options)
+        images = arrays["image"]
     else:
-        targets = {"label": arrays["label"], "mask": masks}
-        dataset = tf.data.Dataset.from_tensor_slices((arrays["image"], targets))
-        explanation = explain(model, dataset)
-    expected = masks[np.arange(5), ..., arrays["label"]]
+        options, targets = {}, {"label": arrays["label"], "mask": masks}
+        images = tf.data.Dataset.from_tensor_slices((arrays["image"], targets))
+    explanation = explain(model, images, class_concepts=class_concepts, **options)
+    concepts = np.array(class_concepts or range(3))[arrays["label"]]
+    expected = masks[np.arange(5), ..., concepts]
     np.testing.assert_array_equal(explanation.masks, expected > 0)
     union = explain(model, arrays["image"], masks=masks).masks
     np.testing.assert_array_equal(union, masks.max(axis=-1) > 0)
@@ -327,7 +331,8 @@ def test_thin_masks_stay_at_the_size_of_the_images():
 
 
 def test_of_an_unknown_label_no_mask_is_known():
-    found = standardize_masks(np.ones((3, 4, 4, 2)), (4, 4), [1, -1, 0])
+    masks, one_each = np.ones((3, 4, 4, 2)), np.eye(2, dtype=bool)
+    found = standardize_masks(masks, (4, 4), [1, -1, 0], one_each)
     assert found.any(axis=(1, 2)).tolist() == [True, False, True]
 
 
@@ -336,21 +341,27 @@ def test_of_an_unknown_label_no_mask_is_known():
 def test_which_masks_labels_of_every_form_take(form, count, concepts):
     rng = np.random.default_rng(0)
     masks = rng.random((count, 4, 4, concepts)) > 0.7
+    class_concepts = np.eye(3, concepts, dtype=bool)[[1, 0, 2]]
     present = np.eye(3, dtype=int)[:count]
     if form == "several":
         present[:, 1] = 1
     labels = {"index": present.argmax(-1), "column": present.argmax(-1)[:, None]}
     pairs = zip(masks, present, strict=True)
-    expected = [mask[..., np.flatnonzero(row)].any(axis=-1) for mask, row in pairs]
-    found = standardize_masks(masks, (4, 4), labels.get(form, present))
+    expected = [mask[..., row @ class_concepts > 0].any(axis=-1) for mask, row in pairs]
+    labels = labels.get(form, present)
+    found = standardize_masks(masks, (4, 4), labels, class_concepts)
     np.testing.assert_array_equal(found, expected)
     assert (found != masks.any(axis=-1)).any()
+    for unknown in (None, class_concepts[:, 1:]):
+        union = standardize_masks(masks, (4, 4), labels, unknown)
+        np.testing.assert_array_equal(union, masks.any(axis=-1))
 
 
-@pytest.mark.parametrize("labels", [[0, 2], [[1, 0, 0], [0, 1, 1]]])
-def test_a_label_needs_a_mask(labels):
-    with pytest.raises(ValueError, match=r"from 0 to 1,.*Received: labels from 0 to 2"):
-        standardize_masks(np.ones((2, 4, 4, 2)), (4, 4), labels)
+@pytest.mark.parametrize("labels", [[0, 2, 1], np.eye(2, 3)])
+def test_labels_of_other_images_or_classes_choose_no_masks(labels):
+    masks, one_each = np.ones((2, 4, 4, 2)), np.eye(2, dtype=bool)
+    with pytest.raises(ValueError, match=r"2 images.*2 classes"):
+        standardize_masks(masks, (4, 4), labels, one_each)
 
 
 def test_data_set_of_inputs_by_name(model, arrays):
@@ -377,6 +388,18 @@ def test_labels_that_are_none_are_refused_before_anything_is_computed(
             explain(model, iter([(arrays["image"], labels)]))
         with pytest.raises(ValueError, match="whole numbers"):
             explain(model, arrays["image"], labels=labels)
+
+
+@pytest.mark.parametrize("label", [np.arange(5) * 0.5, np.full((5, 3), 1 / 3)])
+def test_labels_of_a_dict_that_name_no_classes_are_left_out(label, model, arrays):
+    """One of measurements, of which those of a batch may be whole, and soft ones."""
+    targets = {"label": label, "mask": arrays["mask"]}
+    dataset = tf.data.Dataset.from_tensor_slices((arrays["image"], targets)).batch(1)
+    with pytest.warns(UserWarning, match=r"no whole numbers.*left out") as told:
+        explanation = explain(model, dataset)
+    assert len(told) == 1
+    assert explanation.labels is None
+    assert explanation.masks.any()
 
 
 def test_labels_given_beside_a_data_set_count(model, arrays):
@@ -460,7 +483,8 @@ def test_images_and_targets_that_do_not_fit(model, arrays, images, options, mess
         explain(model, images(arrays), **options)
 
 
-def test_masks_of_too_few_concepts(model, arrays):
-    options = {"masks": np.ones((5, 8, 8, 2)), "labels": arrays["label"]}
-    with pytest.raises(ValueError, match=r"labels from 0 to 1.*labels from 0 to 2"):
-        explain(model, arrays["image"], **options)
+def test_masks_of_other_concepts_than_the_models_count_together(model, arrays):
+    masks = np.random.default_rng(0).random((5, 16, 16, 2)) > 0.7
+    options = {"masks": masks, "labels": arrays["label"]}
+    explanation = explain(model, arrays["image"], **options)
+    np.testing.assert_array_equal(explanation.masks, masks.any(axis=-1))

@@ -96,6 +96,16 @@ def test_a_data_set_that_does_not_fit_is_refused_at_its_first_batch(little_memor
     assert passes == [2]
 
 
+def test_images_and_maps_have_to_fit_together(little_memory, monkeypatch):
+    """Either fits alone, and what is left does not shrink here."""
+    model = keras.Sequential([keras.Input((4, 4, 1)), LAPooling2D(2)])
+    images = tf.data.Dataset.from_tensors(np.zeros((2, 4, 4, 1), "float32"))
+    assert len(explain(model, images.repeat(4)).maps) == 8
+    monkeypatch.setattr(ConceptReader, "read", None)
+    with pytest.raises(MemoryError, match=r"maps of shape \(4, 4, 1\) per image"):
+        explain(model, images.repeat(6))
+
+
 @pytest.mark.parametrize("form", ["array", "data set"])
 def test_a_first_batch_that_does_not_fit_is_not_computed(
     form, little_memory, monkeypatch

@@ -337,6 +337,30 @@ def test_an_error_while_training_is_told_once(fit, x, tmp_path, monkeypatch):
     assert drawn(tmp_path) == ["epoch_0000.png", "epoch_0003.png"]
 
 
+def test_warns_once_in_a_training(x, tmp_path):
+    """Of what is to be said in each epoch, be it in other words."""
+    image = keras.Input((SIZE, SIZE, 1))
+    features = GlobalLAPooling2D(concepts=2)(layers.BatchNormalization()(image))
+    model = keras.Model(image, [layers.Dense(2)(features), layers.Dense(1)(features)])
+    variance = model.layers[1].moving_variance
+    monitor = ExplanationMonitor(x, tmp_path, max_images=2, tensorboard=None)
+    monitor.set_model(model)
+    caught = []
+    for _ in range(2):
+        monitor.on_train_begin()
+        variance.assign([1.0])
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            monitor.on_epoch_begin(0)
+            for epoch in range(3):
+                variance.assign([1e6 * 2**epoch])
+                monitor.on_epoch_end(epoch)
+        caught.append([str(each.message) for each in told])
+    for messages in caught:
+        assert sum("several outputs" in message for message in messages) == 1
+        assert sum("another range" in message for message in messages) == 1
+
+
 @pytest.mark.thorough
 def test_nothing_of_an_epoch_is_kept(model, x, tmp_path):
     from matplotlib.figure import Figure

@@ -74,7 +74,10 @@ def known(rng, mask):
 
 
 def by_hand(term, model, x, known, present):
-    """The term of each sample in a model with the layers `"pool"` and `"head"`."""
+    """The term of each sample in a model with the layers `"pool"` and `"head"`.
+
+    It is that of `"head"` alone where nothing needed is known of the one of `"pool"`.
+    """
     with score_tape() as records:
         model(x, training=False)
     attributes = known["concepts"]
@@ -100,8 +103,13 @@ def by_hand(term, model, x, known, present):
         supervised.append(SupervisedLayer(record.logits, knowledge=knowledge))
     if isinstance(term, CrossLayerLoss):
         return as_float64(term(supervised))
-    values = [term(layer.logits, **layer.knowledge) for layer in supervised]
-    return np.mean([as_float64(value) for value in values], axis=0)
+    of_pool, of_head = (
+        as_float64(term(layer.logits, **layer.knowledge)) for layer in supervised
+    )
+    known_of_pool = np.ones(SAMPLES, bool)
+    for name in {"concepts", "area"} & {*term.needs}:
+        known_of_pool &= np.reshape(of_one[name], (SAMPLES, -1)).max(axis=1) >= 0
+    return np.where(known_of_pool, (of_pool + of_head) / 2, of_head)
 
 
 def one_hot(label):

@@ -434,6 +434,30 @@ def test_a_models_own_compute_loss_is_kept(x, label, mask, targets):
     assert_close(logs["val_loss"], own, **ALLOWED)
 
 
+class ByPosition(keras.Sequential):
+    """Hands the arguments of its loss on in their order."""
+
+    def compute_loss(self, x, y, y_pred, sample_weight, training=True):
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    def test_step(self, data):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        y_pred = self(x, training=False)
+        return {"own": self.compute_loss(x, y, y_pred, sample_weight, False)}
+
+
+@pytest.mark.torch_suffices
+def test_a_step_may_compute_its_loss_by_position(x, label):
+    model = compiled(ByPosition([keras.Input((SIZE, SIZE, 1)), *body()]))
+    options = {"batch_size": SAMPLES, "verbose": 0, "return_dict": True}
+    logs = model.evaluate(
+        x, label, callbacks=[KnowledgeInjection(Presence())], **options
+    )
+    assert_close(
+        logs["own"], own_losses(model, x, label).mean() + logs["presence"], **ALLOWED
+    )
+
+
 class WithTeacher(keras.Sequential):
     """Reads targets of its own that are no knowledge."""
 

@@ -192,6 +192,13 @@ def test_a_single_class_is_there_or_not(label):
     assert_close(present_concepts(np.array(label), [[1, 1]]), expected, 0, 0)
 
 
+@pytest.mark.parametrize("outputs, of_minus_one", [("sigmoid", -1), (None, 0)])
+def test_whether_a_single_class_is_there_may_be_unknown(outputs, of_minus_one):
+    """With a loss that does not take -1 for absent, that says so too."""
+    present = present_concepts(np.array([np.nan, -1, 0, 1]), [[1, 0]], outputs)
+    assert_close(present, [[-1, 0], [of_minus_one, 0], [0, 0], [1, 0]], 0, 0)
+
+
 @pytest.mark.parametrize("shape", [(4, 2), (4, 3, 1), ()])
 @pytest.mark.parametrize("classes", [1, 3])
 def test_refuses_labels_of_another_shape(shape, classes):

@@ -64,3 +64,14 @@ def test_what_is_said_once():
         warn("here")
     assert [str(each.message) for each in told] == ["here", "there", "here", "here"]
     assert told[0].filename == __file__
+
+
+def test_what_was_said_around_or_is_handed_on_is_not_said_again():
+    said = set()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for number in range(2):
+            with saying_once(said), saying_once():
+                warn("here")
+                warn(f"{number} times", topic="times")
+    assert [str(each.message) for each in told] == ["here", "0 times"]

@@ -28,7 +28,9 @@ class KnowledgeLoss(BaseLoss):
             `(N, M)`; `"concepts"`, `(N, K)`; and `"area"`, `(N, K, 2)`. Samples that
             lack one of them are left out of the term. So is a sample with masks of some
             concepts only, in layers where one is missing, unless the loss takes
-            `"mask_known"`, `(N, K)`, flags of the concepts whose masks are known.
+            `"mask_known"`, `(N, K)`, flags of the concepts whose masks are known; and
+            one whose attributes or areas say nothing of the concepts of a layer, such
+            as of a single one for their union.
         accepts: Names of the knowledge that `call` takes where the targets hold it,
             and has a default for where they do not. For samples that lack it, it is -1;
             for those without a mask, `"mask"` and `"mask_known"` are 0.
@@ -75,6 +77,15 @@ class KnowledgeLoss(BaseLoss):
     def told(self, forward):
         told = self._told_by_layer(forward)
         return None if told is None else ops.any(told, axis=0)
+
+    def told_in_layer(self, knowledge):
+        told = super().told_in_layer(knowledge)
+        # What is known of some concepts may be nothing for a layer with a single one.
+        for name in {"concepts", "area"} & {*self.needs}:
+            values = knowledge[name]
+            known = ops.any(values >= 0, axis=tuple(range(1, len(values.shape))))
+            told = known if told is None else told & known
+        return told
 
     def of_pass(self, forward, counts):
         """Mean over the supervised calls of layers that are told enough, `(N,)`."""

@@ -82,12 +82,12 @@ class KnowledgeStep:
         return InputTape(self._supervision.model, batch, is_training)
 
     def compute_loss(
-        self, own, x=None, y=None, y_pred=None, sample_weight=None, **training
+        self, own, x=None, y=None, y_pred=None, sample_weight=None, *training, **named
     ):
         """The model's own loss plus the weighted terms."""
         run = _current_run.get()
         self._check_names(run.knowledge, y_pred)
-        loss = own(x, y, y_pred, sample_weight, **training)
+        loss = own(x, y, y_pred, sample_weight, *training, **named)
         # It need not have been told what the model was called on.
         inputs, knowledge = run.inputs if x is None else x, run.knowledge
         forward = self._supervision.forward_pass(

@@ -1,0 +1,45 @@
+"""Layers whose scores nothing that is trained can change."""
+
+from keras_lap.graph.call_graph import Graph
+from keras_lap.graph.functional_of import functional_of
+from keras_lap.injection.losses.cross_layer_loss import CrossLayerLoss
+from keras_lap.injection.losses.knowledge_loss import KnowledgeLoss
+from keras_lap.utils.warn import warn
+
+
+def warn_of_frozen_layers(model, layers, losses):
+    """Warns if losses are on scores of layers that are frozen, with all before them.
+
+    Models without a graph are not looked into.
+
+    Args:
+        model: A `keras.Model`.
+        layers: List of the LAP layers that are supervised.
+        losses: List of the losses that count.
+    """
+    kinds = KnowledgeLoss | CrossLayerLoss
+    on_layers = [loss.name for loss in losses if isinstance(loss, kinds)]
+    if not on_layers or functional_of(model) is None or not _are_frozen(model, layers):
+        return
+    warn(
+        f"The losses {on_layers} change nothing: the supervised LAP layers "
+        f"{[layer.name for layer in layers]} are frozen, and so is all in front of "
+        "them. Set `trainable = True` for them, or for the model that they are in, and "
+        "compile the model anew."
+    )
+
+
+def _are_frozen(model, layers):
+    """Whether no weight that is trained leads to the scores of any of the layers."""
+    supervised, learn = {id(layer) for layer in layers}, []
+
+    def step(call, sources):
+        operation = call.operation
+        learns = any(sources) or bool(getattr(operation, "trainable_weights", ()))
+        parts = getattr(operation, "_flatten_layers", list)()
+        if not supervised.isdisjoint(map(id, parts)):
+            learn.append(learns)
+        return [learns] * len(call.outputs)
+
+    Graph(model).carry([False] * len(model.inputs), step)
+    return bool(learn) and not any(learn)
