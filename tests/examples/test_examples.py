@@ -12,10 +12,10 @@ import pytest
 import tensorflow as tf
 from effort import THOROUGH
 
+from keras_lap.cli.pooling_shapes import POOLING_SHAPES
 from keras_lap.datasets import ClutteredDigitsConfig
 from keras_lap.datasets.cluttered_digits import render_example
 from keras_lap.utils.paired_rounds import QUARTILES
-from keras_lap.utils.pooling_shapes import POOLING_SHAPES
 
 ROOT = pathlib.Path(__file__).parents[2]
 TRAIN, TEST = (128, 64) if THOROUGH else (32, 32)
