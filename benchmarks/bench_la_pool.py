@@ -20,8 +20,8 @@ import tensorflow as tf
 from tqdm import tqdm
 
 import keras_lap
+from keras_lap.cli.pooling_shapes import POOLING_SHAPES
 from keras_lap.utils.paired_rounds import QUARTILES, ratio_quartiles, time_in_rounds
-from keras_lap.utils.pooling_shapes import POOLING_SHAPES
 from keras_lap.utils.write_csv import write_csv
 
 

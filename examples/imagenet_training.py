@@ -20,7 +20,6 @@ masks and boxes of `caltech_birds2011`. Of ImageNet it is the label, by `Presenc
 
 import argparse
 import contextlib
-import json
 import os
 import pathlib
 import sys
@@ -32,6 +31,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from common.application_network import application_network
 from common.drawn_examples import drawn_examples
+from common.place_among_workers import place_among_workers
 
 import keras_lap
 from keras_lap import losses
@@ -105,7 +105,7 @@ def parse_arguments(arguments):
 def train(options):
     """Trains alone, or as one of the workers."""
     strategy = STRATEGIES[options.strategy]()
-    worker, workers = place_among_workers(options.strategy)
+    worker, workers = place(options.strategy)
     builder = tfds.builder(options.data, data_dir=options.data_dir)
     training, validation = (
         batches(builder, split, options, worker, workers)
@@ -148,8 +148,8 @@ def train(options):
         explain(best, validation, names, folder / "maps.png")
 
 
-def place_among_workers(strategy):
-    """This worker's number and how many there are, of which only TF_CONFIG knows."""
+def place(strategy):
+    """This worker's number and how many there are."""
     if strategy != "multi_worker":
         return 0, 1
     if "TF_CONFIG" not in os.environ:
@@ -158,8 +158,7 @@ def place_among_workers(strategy):
             "`--strategy multi_worker`. Received: none. Have the job's script set it, "
             "or take `--strategy mirrored` on a single machine."
         )
-    config = json.loads(os.environ["TF_CONFIG"])
-    return config["task"]["index"], len(config["cluster"]["worker"])
+    return place_among_workers()
 
 
 def batches(builder, split, options, worker, workers):

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 from common.digit_tools import print_table
 from common.lesion_scans import SIDE, draw_scans
-from common.small_network import lap_features
+from common.small_network import TOLD_PLACES, lap_features
 from keras import layers
 
 import keras_lap
@@ -51,9 +51,7 @@ def main(arguments=None):
     supervision = KnowledgeInjection([MaskSupervision()], weights=5.0)
     models = {
         "labels": build_network(initial_score=0.95),
-        "labels, some masks": build_network(
-            initial_score=0.5, hidden=32, score_activation="ramp", detach_scores=True
-        ),
+        "labels, some masks": build_network(**TOLD_PLACES),
     }
     fit(models["labels"], train, train["label"], arguments.epochs)
     fit(

@@ -21,6 +21,7 @@ import keras
 import tensorflow as tf
 from common.digit_tools import build_network
 from common.free_ports import free_ports
+from common.place_among_workers import place_among_workers
 
 from keras_lap.callbacks import KnowledgeInjection
 from keras_lap.datasets import ClutteredDigits, ClutteredDigitsConfig, load
@@ -68,7 +69,7 @@ def make_builder(options):
 def work(options):
     """Trains as one of the workers; the first one saves the network."""
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    task = strategy.cluster_resolver.task_id
+    number, _ = place_among_workers()
     folder = pathlib.Path(options.folder)
     data = load(
         make_builder(options),
@@ -92,13 +93,13 @@ def work(options):
     model.fit(
         data.with_options(sharding),
         epochs=options.epochs,
-        verbose=2 if task == 0 else 0,
+        verbose=0 if number else 2,
         callbacks=[
             KnowledgeInjection([BoxSupervision()], warmup=1),
-            keras.callbacks.BackupAndRestore(folder / f"backup_{task}"),
+            keras.callbacks.BackupAndRestore(folder / f"backup_{number}"),
         ],
     )
-    if task == 0:
+    if not number:
         model.save(folder / "network.keras")
         print(f"Network written to {folder / 'network.keras'}")
 

@@ -28,6 +28,8 @@ HERE = pathlib.Path(__file__).parent
 CHECKPOINT = HERE / "backbone" / "decoy.keras"
 SPLITS = ("train", "validation_shifted", "test", "test_shifted")
 CEILING_LOG = HERE / "backbone" / "log.json"
+# Beside it lies the network that `make report` evaluates.
+FIGURE = "results/quickstart.png"
 
 
 def main(arguments=None, config="decoy"):
@@ -54,14 +56,16 @@ def main(arguments=None, config="decoy"):
     after = look_at(converted, data)
 
     print("\n== 4. Before and after")
-    report(before, after, data, ceiling=json.loads(CEILING_LOG.read_text())["clutter"])
+    report(before, after, data)
+    if arguments.weights is None:
+        report_ceiling(after, ceiling=json.loads(CEILING_LOG.read_text())["clutter"])
     columns = {
         "Grad-CAM, before": before["maps"]["Grad-CAM"],
         "Grad-CAM, after": after["maps"]["Grad-CAM"],
         "LAP, after": after["maps"]["LAP"],
     }
     draw(data["test"], columns, arguments.figure)
-    save(converted, pathlib.Path(arguments.figure), arguments.data_dir)
+    save(original, converted, arguments)
 
 
 def parse_arguments(arguments):
@@ -78,9 +82,7 @@ def parse_arguments(arguments):
         "checkpoint",
     )
     parser.add_argument("--data-dir", help="folder for the data set")
-    parser.add_argument(
-        "--figure", default="results/quickstart.png", help="PNG to write"
-    )
+    parser.add_argument("--figure", default=FIGURE, help="PNG to write")
     return parser.parse_args(arguments)
 
 
@@ -161,7 +163,7 @@ def look_at(model, data):
     return found
 
 
-def report(before, after, data, ceiling):
+def report(before, after, data):
     """Prints the table."""
     test = data["test"]
     line = "{:<30}{:>8}{:>14}{:>11}{:>14}{:>16}".format
@@ -174,6 +176,10 @@ def report(before, after, data, ceiling):
             name, accuracies = "", ("", "")
     even = f"{test['mask'].mean():.3f}"
     print(line("a map that is even everywhere", "", "", "", even, even))
+
+
+def report_ceiling(after, ceiling):
+    """Prints what the backbone reaches that never saw a patch."""
     honest = ceiling["accuracy"]["test"]
     print(
         f"\nHonest ceiling, the backbone trained without any decoy for "
@@ -183,19 +189,26 @@ def report(before, after, data, ceiling):
     print(f"Accuracy under shift, as a share of the ceiling: {share:.2f}")
 
 
-def save(model, figure, data_dir):
+def save(original, converted, arguments):
     """Saves the network next to the figure and says how to evaluate it."""
+    figure, start = pathlib.Path(arguments.figure), CHECKPOINT
     path = figure.with_suffix(".keras")
-    save_without_optimizer(model, path)
-    print(f"Network written to {path}. `make report` evaluates it, as this does:")
-    folder = f" --data-dir {data_dir}" if data_dir else ""
+    save_without_optimizer(converted, path)
+    by_make = ""
+    if arguments.weights is not None:
+        start = figure.with_name(f"{figure.stem}_original.keras")
+        save_without_optimizer(original, start)
+    elif arguments.figure == FIGURE:
+        by_make = "`make report`, or "
+    print(f"Network written to {path}. It is evaluated by {by_make}this:")
+    folder = f" --data-dir {arguments.data_dir}" if arguments.data_dir else ""
     python = pathlib.Path(os.path.relpath(sys.executable))
     command = python.with_name("keras-lap")
     if not command.exists():
         command = f"{python} -m keras_lap.cli"
     print(
         f"  {command} evaluate {path} tfds:cluttered_digits/decoy:test{folder} "
-        f"--original {os.path.relpath(CHECKPOINT)} --samples 100 "
+        f"--original {os.path.relpath(start)} --samples 100 "
         f"--report {figure.with_suffix('.html')}"
     )
 

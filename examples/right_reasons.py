@@ -14,6 +14,7 @@ networks differ in more than the loss.
 
 import numpy as np
 from common.digit_tools import compare, load_data, parse_arguments, train
+from common.small_network import TOLD_PLACES
 
 from keras_lap.callbacks import KnowledgeInjection
 from keras_lap.losses import MaskSupervision, RightReasons
@@ -46,16 +47,7 @@ def main(arguments=None, config="decoy"):
     models = {
         "labels": train(split, split["label"], epochs),
         "RightReasons": train(split, targets, epochs, penalty, initial_score=0.95),
-        "MaskSupervision": train(
-            split,
-            targets,
-            epochs,
-            supervision,
-            initial_score=0.5,
-            hidden=32,
-            score_activation="ramp",
-            detach_scores=True,
-        ),
+        "MaskSupervision": train(split, targets, epochs, supervision, **TOLD_PLACES),
     }
     compare(
         models,

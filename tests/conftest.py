@@ -67,15 +67,17 @@ def is_asked_for(item, config):
 def pytest_collection_modifyitems(config, items):
     """Of the cases of a test that are left, some run, unless they are asked for.
 
-    Files of few tests, which take the longest, come first: begun as the last, one of
-    them would keep one process at work, and the others waiting.
+    Those of all modules or pages come first, then files of few tests, which take the
+    longest: begun as the last, one of them would keep one process at work, and the
+    others waiting.
     """
     if not THOROUGH:
         thinned = left_out(item for item in items if not is_asked_for(item, config))
         items[:] = [item for item in items if item not in thinned]
         config.hook.pytest_deselected(items=list(thinned))
     counts = collections.Counter(item.path for item in items)
-    items.sort(key=lambda item: counts[item.path])
+    here = config.rootpath / "tests"
+    items.sort(key=lambda item: (item.path.parent != here, counts[item.path]))
 
 
 def pytest_collection_finish():
@@ -113,6 +115,14 @@ def eager():
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def one_round(monkeypatch):
+    """Times are of one round: what they are makes no difference."""
+    module = importlib.import_module("keras_lap.evaluation.comparison.costs")
+    time = module.time_in_rounds
+    monkeypatch.setattr(module, "time_in_rounds", lambda calls, _: time(calls, 1))
 
 
 @pytest.fixture

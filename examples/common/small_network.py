@@ -4,6 +4,14 @@ from keras import layers
 
 import keras_lap
 
+# Of LAP layers that are told places, as by `keras_lap.convert(..., preset="places")`.
+TOLD_PLACES = {
+    "hidden": 32,
+    "score_activation": "ramp",
+    "initial_score": 0.5,
+    "detach_scores": True,
+}
+
 
 def lap_features(image, **options):
     """Four convolutions with LAP layers behind the second to the fourth.

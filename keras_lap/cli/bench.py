@@ -2,10 +2,10 @@
 
 from keras_lap.cli.command import Command
 from keras_lap.cli.new_file import add_force_argument, new_file
+from keras_lap.cli.pooling_shapes import POOLING_SHAPES
 from keras_lap.cli.positive import positive
 from keras_lap.cli.time_pooling import time_pooling
 from keras_lap.utils.paired_rounds import QUARTILES
-from keras_lap.utils.pooling_shapes import POOLING_SHAPES
 from keras_lap.utils.write_csv import write_csv
 
 FIELDS = ("pooling", "pass", "max_pooling_ms", "la_pool_ms", *QUARTILES)

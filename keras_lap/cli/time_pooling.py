@@ -7,10 +7,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_lap.cli.pooling_shapes import POOLING_SHAPES
 from keras_lap.ops import la_pool
 from keras_lap.utils.compiled import compiled
 from keras_lap.utils.paired_rounds import ratio_quartiles, time_in_rounds
-from keras_lap.utils.pooling_shapes import POOLING_SHAPES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +51,7 @@ def time_pooling(shapes=POOLING_SHAPES, batch_size=8, rounds=15):
     Example:
 
     >>> from keras_lap.cli.time_pooling import time_pooling
-    >>> from keras_lap.utils.pooling_shapes import PoolingShape
+    >>> from keras_lap.cli.pooling_shapes import PoolingShape
     >>> shapes = [PoolingShape("small", (8, 8, 4), 2, 2)]
     >>> timings = list(time_pooling(shapes, rounds=3))
     >>> [(timing.shape.name, timing.gradient) for timing in timings]

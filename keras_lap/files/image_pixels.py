@@ -65,6 +65,10 @@ def opened(file):
                 f"it holds {pages} pages or frames, of which all but the first would "
                 "be lost; save each as a file of its own"
             )
+        if image.format == "TIFF":
+            # Pillow maps files whose name it knows into memory, by the size that they
+            # have when turned, which scrambles uncompressed ones.
+            image.filename = ""
         yield image
 
 

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from keras_lap.utils.nearest_pixels import nearest_pixels
-
 # Shares that differ by less are equal: the rest is rounding.
 _ROUNDING = 1e-3
 
@@ -33,6 +31,23 @@ def resized_masks(masks, size):
         shares = _rows(_rows(mask, size[0]).T, size[1]).T
         resized[at] = are_inside(shares, shares.max(), resized[at])
     return resized.reshape(nearest.shape)
+
+
+def nearest_pixels(pictures, size):
+    """Takes for each pixel of another resolution the one in whose place it lies.
+
+    Args:
+        pictures: Array `(..., h, w)`.
+        size: Height and width of the result.
+
+    Returns:
+        Array `(..., *size)`.
+    """
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(int)
+        for old, new in zip(pictures.shape[-2:], size, strict=True)
+    )
+    return pictures[..., rows[:, None], columns]
 
 
 def are_inside(shares, highest, nearest):

@@ -17,10 +17,10 @@ import keras_lap
 from keras_lap import cli
 from keras_lap.cli import build, doctor, plan
 from keras_lap.cli.main import COMMANDS
+from keras_lap.cli.pooling_shapes import PoolingShape
 from keras_lap.cli.time_pooling import time_pooling
 from keras_lap.kernels.build import BuildError
 from keras_lap.ops import which
-from keras_lap.utils.pooling_shapes import PoolingShape
 
 pytestmark = pytest.mark.jax_too
 

@@ -31,6 +31,8 @@ from keras_lap.report.write_page import write_page
 
 pytest.importorskip("PIL", reason="Pillow is not installed")
 
+pytestmark = pytest.mark.usefixtures("eager", "one_round")
+
 SIZE, CLASSES = 8, 3
 DATA = np.random.default_rng(0)
 IMAGES = DATA.integers(0, 256, (6, SIZE, SIZE, 3), "uint8")
@@ -214,6 +216,9 @@ def test_explain_draws_the_concept_that_speaks_for_the_class(there, tmp_path):
     written = keras_lap.Explanation.load(tmp_path / "explanation.npz")
     expected = [[0, 0, 1], [1, 0, 0], [1, 0, 0]]
     np.testing.assert_array_equal(written.class_concepts, expected)
+    concept = (2, 0, 0)[written.predicted[0]]
+    drawn = np.asarray(keras.utils.load_img(tmp_path / "0.png"))
+    np.testing.assert_array_equal(drawn[::32, ::32], written.overlay(concept)[0])
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -464,6 +469,7 @@ def test_what_draws_is_there_before_anything_is_computed(
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="counts traces")
 def test_evaluate_traces_each_model_for_few_shapes(there, tmp_path, monkeypatch):
     """TensorFlow warns of five traces in ten calls, of all models together."""
+    tf.config.run_functions_eagerly(False)
     models = []
 
     def read_model(*arguments):

@@ -603,7 +603,10 @@ def test_tiffs_are_read_as_viewers_turn_them(turned):
     Image.open(mask).transpose(Image.Transpose.ROTATE_270).save(mask)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        from_folders(turned, SIZE)
+        dataset = from_folders(turned, (WIDTH, HEIGHT), channels=1)
+    images, _ = collect(dataset)
+    # By a quarter, clockwise.
+    np.testing.assert_array_equal(images[2, ..., 0], np.rot90(stored, -1))
 
 
 def test_masks_drawn_on_what_viewers_show_are_refused_with_a_hint(turned):

@@ -184,6 +184,7 @@ class TestTable:
         assert lines[5].split()[:2] == ["model", "LAP"]
         assert len(set(map(len, lines[4:7]))) == 1
 
+    @pytest.mark.usefixtures("eager", "one_round")
     def test_repr_of_many_metrics_is_not_wide(self, model):
         lines = repr(compare(model, DATA, [Random()])).splitlines()
         assert max(map(len, lines)) <= 100
@@ -350,6 +351,7 @@ class TestData:
             self.read("scans")
 
 
+@pytest.mark.usefixtures("eager")
 class TestArguments:
     @pytest.mark.parametrize(
         "options, message",

@@ -18,7 +18,7 @@ from keras_lap.evaluation.explainers import (
     Random,
     VanillaGradients,
 )
-from keras_lap.evaluation.sanity.random_weights import layers_with_weights, randomise
+from keras_lap.evaluation.sanity.randomised_layers import layers_with_weights, randomise
 from keras_lap.evaluation.sanity.similarity import (
     absolute_spearman,
     similarities,

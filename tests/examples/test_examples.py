@@ -12,10 +12,10 @@ import pytest
 import tensorflow as tf
 from effort import THOROUGH
 
+from keras_lap.cli.pooling_shapes import POOLING_SHAPES
 from keras_lap.datasets import ClutteredDigitsConfig
 from keras_lap.datasets.cluttered_digits import render_example
 from keras_lap.utils.paired_rounds import QUARTILES
-from keras_lap.utils.pooling_shapes import POOLING_SHAPES
 
 ROOT = pathlib.Path(__file__).parents[2]
 TRAIN, TEST = (128, 64) if THOROUGH else (32, 32)
@@ -51,6 +51,56 @@ def test_quickstart(tmp_path, data_dir, capsys):
     for value in (*grad_cam, *(float(figure) for figure in after.groups())):
         assert 0 <= value <= 1
     assert figure.read_bytes().startswith(b"\x89PNG")
+    assert "Honest ceiling" in printed
+    assert "make report" not in printed
+
+
+def small_backbone(weights=None):
+    """A network with the stages, and the layer, that the demo's plan names."""
+    x = image = keras.Input((64, 64, 3))
+    for layer in (
+        keras.layers.Rescaling(1 / 255),
+        keras.layers.Conv2D(4, 3, 2, padding="same", name="conv1_conv"),
+        keras.layers.MaxPooling2D(),
+        keras.layers.BatchNormalization(),
+        keras.layers.MaxPooling2D(),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(10, activation="softmax"),
+    ):
+        x = layer(x)
+    return keras.Model(image, x)
+
+
+@pytest.mark.usefixtures("eager")
+def test_quickstart_from_downloaded_weights(tmp_path, data_dir, capsys, monkeypatch):
+    import quickstart
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(quickstart, "build_backbone", small_backbone)
+    options = ["--weights=imagenet", "--epochs=1", f"--data-dir={data_dir}"]
+    quickstart.main(options, config=DECOY)
+    printed = capsys.readouterr().out
+    assert "Honest ceiling" not in printed
+    assert "make report" not in printed
+    (original,) = re.findall(r"--original (\S+)", printed)
+    x = np.ones((1, 64, 64, 3), "float32")
+    trained, converted = (
+        keras.saving.load_model(path)(x)
+        for path in (original, "results/quickstart.keras")
+    )
+    assert np.abs(trained - converted).max() > 0
+
+
+def test_quickstart_names_the_checkpoint_and_make(tmp_path, capsys, monkeypatch):
+    import quickstart
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").mkdir()
+    quickstart.save(None, small_backbone(), quickstart.parse_arguments([]))
+    printed = capsys.readouterr().out
+    assert "`make report`" in printed
+    (original,) = re.findall(r"--original (\S+)", printed)
+    assert (tmp_path / original).resolve() == quickstart.CHECKPOINT
 
 
 EVEN = "a map that is even everywhere"
@@ -60,13 +110,13 @@ EVEN = "a map that is even everywhere"
 def story(tmp_path, data_dir, capsys, request):
     """Runs an example on a small scale and returns its table, a dict of rows.
 
-    In a thorough run it trains for so many epochs: with one it learns nothing yet.
+    In a thorough run it trains for so many epochs, otherwise for `few`, of a step each.
     """
 
-    def run(name, config=CLUTTER, epochs=1):
+    def run(name, config=CLUTTER, epochs=1, few=1):
         if not THOROUGH:
-            epochs = 1
-        if epochs == 1:
+            epochs = few
+        if epochs <= 2:
             # Such a training is over before a graph would be traced.
             request.getfixturevalue("eager")
         figure = tmp_path / "pictures" / "maps.png"
@@ -97,13 +147,25 @@ def story(tmp_path, data_dir, capsys, request):
     return run
 
 
-def test_labels_only(story):
-    table = story("labels_only")
+def test_labels_only(story, monkeypatch):
+    import labels_only
+
+    train, trained = labels_only.train, []
+
+    def kept(*arguments):
+        trained.append(train(*arguments))
+        return trained[-1]
+
+    monkeypatch.setattr(labels_only, "train", kept)
+    table = story("labels_only", epochs=2, few=2)
     assert {name: len(row) for name, row in table.items()} == {
         "labels": 3,
         "labels, Presence": 3,
     }
-    assert table["labels"] != table["labels, Presence"]
+    alone, with_presence = (model.history.history for model in trained)
+    assert "presence" not in alone
+    first, second = with_presence["presence"]
+    assert second < first
 
 
 def test_boxes(story):
@@ -155,9 +217,10 @@ def test_checkpoint_is_small_and_cheats_as_its_log_says():
 
 
 @pytest.mark.usefixtures("eager")
-def test_make_backbone(tmp_path, data_dir):
+def test_make_backbone(tmp_path, data_dir, monkeypatch):
     import make_backbone
 
+    monkeypatch.setattr(make_backbone, "build_backbone", small_backbone)
     tests = ("test", "test_shifted")
     model, history, accuracies = make_backbone.train(DECOY, 1, tests, data_dir)
     assert set(accuracies) == set(tests)

@@ -107,14 +107,26 @@ def test_goes_on_where_it_was_stopped(training, tmp_path, monkeypatch, capsys):
     assert "Epoch 1/2" not in printed
 
 
-def test_places_among_workers(training, monkeypatch):
-    with pytest.raises(SystemExit, match="Expected TF_CONFIG"):
-        training.place_among_workers("multi_worker")
-    cluster = {"worker": ["a:1", "b:1", "c:1"]}
-    config = {"cluster": cluster, "task": {"type": "worker", "index": 2}}
+@pytest.mark.parametrize(
+    "jobs, task, place",
+    [
+        ({"worker": 3}, ("worker", 2), (2, 3)),
+        ({"chief": 1, "worker": 2}, ("chief", 0), (0, 3)),
+        ({"chief": 1, "worker": 2}, ("worker", 0), (1, 3)),
+        ({"chief": 1}, ("chief", 0), (0, 1)),
+    ],
+)
+def test_places_among_workers(jobs, task, place, training, monkeypatch):
+    cluster = {job: ["a:1"] * count for job, count in jobs.items()}
+    config = {"cluster": cluster, "task": {"type": task[0], "index": task[1]}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(config))
-    assert training.place_among_workers("multi_worker") == (2, 3)
-    assert training.place_among_workers("mirrored") == (0, 1)
+    assert training.place("multi_worker") == place
+    assert training.place("mirrored") == (0, 1)
+
+
+def test_workers_have_to_know_of_each_other(training):
+    with pytest.raises(SystemExit, match="Expected TF_CONFIG"):
+        training.place("multi_worker")
 
 
 def test_workers_share_the_images(training, tmp_path):

@@ -1,5 +1,7 @@
 """Models of an image and something else are explained."""
 
+import importlib
+
 import keras
 import numpy as np
 import pytest
@@ -9,7 +11,15 @@ from keras import layers, ops
 from keras_lap import GlobalLAPooling2D, LAPooling2D, convert, explain
 from keras_lap.callbacks import ExplanationMonitor
 
-COUNT = 18
+COUNT = 5
+
+
+@pytest.fixture(autouse=True)
+def few_batches(monkeypatch):
+    """One batch for each sample is so many that a pass is compiled for them."""
+    # The function hides its module.
+    module = importlib.import_module("keras_lap.explanation.batches_with_passes")
+    monkeypatch.setattr(module, "_COMPILED_FROM", COUNT)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +70,7 @@ def _in_batches(inputs):
     ids=["dict", "list", "tensors", "samples", "one batch", "batches"],
 )
 def test_inputs_of_any_form(model, inputs, expected, form):
-    found = explain(model, form(inputs), batch_size=7)
+    found = explain(model, form(inputs), batch_size=2)
     np.testing.assert_array_equal(found.images, inputs["scan"])
     for name in ("maps", "scores", "predictions"):
         single = np.concatenate([getattr(each, name) for each in expected])
@@ -94,13 +104,13 @@ def test_monitor_draws_them(model, inputs, tmp_path):
 def test_inputs_that_do_not_fit(model, inputs):
     with pytest.raises(ValueError, match=r"all 2 inputs.*Received: 1"):
         explain(model, inputs["scan"])
-    with pytest.raises(ValueError, match=r"samples each.*\(18, 8, 8, 3\), \(2,\)"):
+    with pytest.raises(ValueError, match=r"samples each.*\(5, 8, 8, 3\), \(2,\)"):
         explain(model, {**inputs, "age": inputs["age"][:2]})
     with pytest.raises(ValueError, match=r"all 2 inputs.*Received: 1"):
         explain(model, ["scan.png"])
     with pytest.raises(ValueError, match=r"all 2 inputs.*Received: 3"):
         explain(model, {**inputs, "label": inputs["age"]})
-    with pytest.raises(ValueError, match=r"one input of images.*\[\(18,\), \(18,\)\]"):
+    with pytest.raises(ValueError, match=r"one input of images.*\[\(5,\), \(5,\)\]"):
         explain(model, {"scan": inputs["age"], "age": inputs["age"]})
 
 

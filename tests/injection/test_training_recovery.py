@@ -174,18 +174,6 @@ class Interrupted(KnowledgeLoss):
         interrupt()
 
 
-class InterruptedData(keras.utils.PyDataset):
-    def __init__(self, *batch):
-        super().__init__()
-        self.batch = batch
-
-    def __len__(self):
-        return 3
-
-    def __getitem__(self, index):
-        return self.batch if index == 0 else interrupt()
-
-
 def by_hook(hook):
     return lambda model, x, targets: fit(
         model,
@@ -209,18 +197,12 @@ def in_the_models_loss(model, x, targets):
         del model.compute_loss
 
 
-def in_the_data(model, x, targets):
-    injection = KnowledgeInjection(MaskSupervision())
-    fit(model, InterruptedData(x, targets), callbacks=[injection])
-
-
 INTERRUPTIONS = {
     "before a step": by_hook("on_train_batch_begin"),
     "after a step": by_hook("on_train_batch_end"),
     "before validation": by_hook("on_test_batch_begin"),
     "in a term": in_a_term,
     "in the model's loss": in_the_models_loss,
-    "in the data": in_the_data,
 }
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import importlib.metadata
+import importlib.util
 import os
 import pathlib
 import re
@@ -18,6 +19,18 @@ from keras_lap.kernels.gpu.variants import VARIANTS
 ROOT = pathlib.Path(__file__).parents[2]
 PINNED_TRITON = "3.9.0"
 ARCHITECTURES = ("sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120")
+
+
+def find_ptxas():
+    """That on the PATH, or else that of Triton, or none."""
+    triton = importlib.util.find_spec("triton")
+    if shutil.which("ptxas") or triton is None:
+        return shutil.which("ptxas")
+    (folder,) = triton.submodule_search_locations
+    return shutil.which("ptxas", path=f"{folder}/backends/nvidia/bin")
+
+
+PTXAS = find_ptxas()
 
 
 def installed_triton():
@@ -61,11 +74,11 @@ def test_the_code_runs_on_every_later_architecture():
 @functools.cache
 def known_to_ptxas():
     """Architectures that ptxas assembles for."""
-    usage = subprocess.run(["ptxas", "--help"], stdout=subprocess.PIPE, text=True)
+    usage = subprocess.run([PTXAS, "--help"], stdout=subprocess.PIPE, text=True)
     return set(re.findall(r"sm_\d+", usage.stdout))
 
 
-@pytest.mark.skipif(shutil.which("ptxas") is None, reason="no ptxas was found")
+@pytest.mark.skipif(PTXAS is None, reason="no ptxas was found")
 @pytest.mark.parametrize("place", range(len(ARCHITECTURES)), ids=ARCHITECTURES)
 def test_the_code_assembles(place, tmp_path):
     """Each architecture takes its share of the kernels, and all kernels are taken."""
@@ -75,7 +88,7 @@ def test_the_code_assembles(place, tmp_path):
     source, output = tmp_path / "kernel.ptx", tmp_path / "kernel.cubin"
     for shipped in kernels:
         source.write_text(shipped.ptx)
-        command = ["ptxas", f"-arch={ARCHITECTURES[place]}", source, "-o", output]
+        command = [PTXAS, f"-arch={ARCHITECTURES[place]}", source, "-o", output]
         subprocess.run(command, check=True)
         assert output.stat().st_size > 0
         output.unlink()

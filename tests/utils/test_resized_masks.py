@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_lap.utils.nearest_pixels import nearest_pixels
-from keras_lap.utils.resized_masks import resized_masks
+from keras_lap.utils.resized_masks import nearest_pixels, resized_masks
 
 
 @pytest.mark.parametrize("size", [(8, 8), (7, 11), (5, 64), (1, 1), (96, 3)])

@@ -8,7 +8,7 @@ import numpy as np
 from keras_lap.evaluation.curve import Curve
 from keras_lap.evaluation.explainers import as_explainer
 from keras_lap.evaluation.metric_result import MetricResult
-from keras_lap.evaluation.sanity.random_weights import layers_with_weights, randomise
+from keras_lap.evaluation.sanity.randomised_layers import layers_with_weights, randomise
 from keras_lap.evaluation.sanity.similarity import SIMILARITIES, similarities
 from keras_lap.utils.names import check_choice
 from keras_lap.utils.standardize_count import standardize_count

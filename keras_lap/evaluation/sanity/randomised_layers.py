@@ -27,7 +27,7 @@ def layers_with_weights(model):
     Example:
 
     >>> import keras, keras_lap
-    >>> from keras_lap.evaluation.sanity.random_weights import layers_with_weights
+    >>> from keras_lap.evaluation.sanity.randomised_layers import layers_with_weights
     >>> layers = [keras_lap.LAPooling2D(2, name="pool"), keras.layers.Flatten()]
     >>> layers += [keras.layers.Dense(3, name="head")]
     >>> model = keras.Sequential([keras.Input((8, 8, 3)), *layers])
