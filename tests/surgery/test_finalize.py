@@ -224,6 +224,24 @@ def test_of_a_nested_model_that_casts_the_cast_stays(rng):
     assert_identical(final(image, training=False), model(image, training=False))
 
 
+def test_of_layers_inside_a_nested_model_the_cast_stays(rng):
+    half = {"dtype": "mixed_float16"}
+    augment = keras.Sequential(
+        [
+            keras.Input(IMAGE),
+            layers.RandomFlip(**half, name="flip"),
+            layers.RandomRotation(0.1, **half),
+        ],
+        name="augment",
+    )
+    x = keras.Input(IMAGE)
+    model = keras.Model(x, layers.ReLU(**half)(augment(x, training=False)))
+    final = finalize_silently(model)
+    assert names(final.get_layer("augment")) == ["flip"]
+    assert type(final.get_layer("augment").layers[0]) is layers.Rescaling
+    assert_same_predictions(final, model, rng)
+
+
 def test_a_layer_shared_with_a_call_in_training_stays():
     shared = layers.Dropout(0.5, name="shared")
     x = keras.Input(IMAGE)
