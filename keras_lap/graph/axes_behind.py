@@ -5,7 +5,7 @@ import math
 from keras import KerasTensor, layers
 from keras.src.ops.numpy import Moveaxis, Reshape, Swapaxes, Transpose
 
-TRANSPOSING = layers.Permute, Moveaxis, Swapaxes, Transpose
+_TRANSPOSING = layers.Permute, Moveaxis, Swapaxes, Transpose
 _RESHAPING = layers.Reshape, Reshape
 
 
@@ -32,13 +32,38 @@ def axes_behind(operation, axes, before, after):
     >>> axes_behind(by_groups, (1, 2), (None, 8, 6, 4), (None, 8, 6, 2, 2))
     (1, 2)
     """
-    if isinstance(operation, TRANSPOSING):
+    if isinstance(operation, _TRANSPOSING):
         numbered = KerasTensor(range(1, len(before) + 1))
         order = operation.compute_output_spec(numbered).shape
         return tuple(order.index(axis + 1) for axis in axes)
     if isinstance(operation, _RESHAPING):
         return _reshaped(axes, before[1:], after[1:])
     return None
+
+
+def map_axes_behind(operation, axes, before, after):
+    """The axes of a map in what any operation makes of a tensor.
+
+    Of the same rank it has the same axes. One of another rank, such as a single channel
+    of a map, is told by its sizes.
+
+    Args:
+        operation: A layer, or another operation of Keras.
+        axes: The axes of the map's rows and columns in the tensor.
+        before: Shape of the tensor.
+        after: Shape of what is made of it.
+
+    Returns:
+        The axes of rows and columns, or `None` if it is no map.
+    """
+    moved = axes_behind(operation, axes, before, after)
+    if moved is not None:
+        return moved
+    if len(before) == len(after):
+        return axes
+    pairs = [(axis, axis + 1) for axis in range(1, len(after) - 1)]
+    sizes = [before[axis] for axis in axes]
+    return next((pair for pair in pairs if [after[i] for i in pair] == sizes), None)
 
 
 def _reshaped(axes, before, after):

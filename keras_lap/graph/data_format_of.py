@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_lap.graph.axes_behind import axes_behind
+from keras_lap.graph.axes_behind import map_axes_behind
 from keras_lap.graph.call_graph import Graph
 from keras_lap.graph.functional_of import functional_of
 from keras_lap.graph.lap_layers import lap_layers
@@ -80,20 +80,7 @@ def _behind(operation, axes, before, after):
     """Which axes are spatial behind an operation, for each layout of the images."""
     found = {}
     for layout, pair in axes.items():
-        moved = axes_behind(operation, pair, before.shape, after.shape)
-        moved = moved or _kept(pair, before.shape, after.shape)
+        moved = map_axes_behind(operation, pair, before.shape, after.shape)
         if moved is not None:
             found[layout] = tuple(sorted(moved))
     return found
-
-
-def _kept(axes, before, after):
-    """The spatial axes of what is made of a map, which may be one channel of another.
-
-    A map of another rank is told by its sizes.
-    """
-    if len(before) == len(after):
-        return axes
-    pairs = [(axis, axis + 1) for axis in range(1, len(after) - 1)]
-    sizes = [before[axis] for axis in axes]
-    return next((pair for pair in pairs if [after[i] for i in pair] == sizes), None)

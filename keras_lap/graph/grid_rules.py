@@ -45,34 +45,12 @@ def grid_behind(operation, axes, grid, size):
     return _kept(grid, size)
 
 
-def grid_of_slice(key, axes, grid, size):
-    """The grid of a map that is a slice `x[key]` of another.
-
-    Args:
-        key: The key, or tuple of keys.
-        axes: The two axes along which `x` and the slice are maps.
-        grid: The `ReceptiveGrid` of `x`.
-        size: Height and width of the slice.
-
-    Returns:
-        A `ReceptiveGrid`, or `None` where it is not known.
-    """
-    keys = list(key) if isinstance(key, tuple | list) else [key]
-    if not all(each is Ellipsis or isinstance(each, slice) for each in keys):
-        return _kept(grid, size)
-    if Ellipsis not in keys:
-        keys.append(Ellipsis)
-    at = keys.index(Ellipsis)
-    keys[at : at + 1] = [slice(None)] * (4 - len(keys) + 1)
-    starts, _, steps = zip(
-        *(
-            keys[axis].indices(length)
-            for axis, length in zip(axes, grid.size, strict=True)
-        ),
-        strict=True,
-    )
-    # Pixels in reverse order have no grid.
-    return grid.behind(size, starts, steps) if min(steps) > 0 else None
+def grid_behind_call(call, axes, grid, size):
+    """As `grid_behind`, of a `Call`, whose arguments tell which slice it takes."""
+    if isinstance(call.operation, numpy.GetItem):
+        rank = len(call.inputs[0].shape)
+        return _sliced(_key_of(*call.args, **call.kwargs), axes, rank, grid, size)
+    return grid_behind(call.operation, axes, grid, size)
 
 
 def moves_along(operation, axes, rank):
@@ -86,6 +64,31 @@ def moves_along(operation, axes, rank):
     return any(axis % rank in axes for axis in moved)
 
 
+def _sliced(key, axes, rank, grid, size):
+    """The grid of a map that is a slice `x[key]` of another, a tensor of a rank."""
+    keys = list(key) if isinstance(key, tuple | list) else [key]
+    if not all(each is Ellipsis or isinstance(each, slice) for each in keys):
+        return _kept(grid, size)
+    if Ellipsis not in keys:
+        keys.append(Ellipsis)
+    at = keys.index(Ellipsis)
+    keys[at : at + 1] = [slice(None)] * (rank - len(keys) + 1)
+    starts, _, steps = zip(
+        *(
+            keys[axis].indices(length)
+            for axis, length in zip(axes, grid.size, strict=True)
+        ),
+        strict=True,
+    )
+    # Pixels in reverse order have no grid.
+    return grid.behind(size, starts, steps) if min(steps) > 0 else None
+
+
+def _key_of(x, key):
+    """The key of a slice `x[key]`."""
+    return key
+
+
 def _kept(grid, size):
     pairs = zip(grid.size, size, strict=True)
     is_kept = all(old == new or 1 in (old, new) for old, new in pairs)
@@ -94,7 +97,7 @@ def _kept(grid, size):
 
 def _padded_along(operation, axes, grid, size):
     widths = operation.pad_width
-    widths = [*widths] * 4 if len(widths) == 1 else widths
+    widths = [*widths] * (max(axes) + 1) if len(widths) == 1 else widths
     return grid.behind(size, [-widths[axis][0] for axis in axes], (1, 1))
 
 

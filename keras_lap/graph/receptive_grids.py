@@ -10,7 +10,7 @@ from keras_lap.graph.axes_behind import axes_behind
 from keras_lap.graph.call_graph import Graph
 from keras_lap.graph.data_format_of import data_format_of
 from keras_lap.graph.functional_of import functional_of
-from keras_lap.graph.grid_rules import grid_behind, grid_of_slice, moves_along
+from keras_lap.graph.grid_rules import grid_behind, grid_behind_call, moves_along
 from keras_lap.graph.receptive_grid import ReceptiveGrid
 from keras_lap.layers.la_pooling2d import LAPooling2D
 from keras_lap.utils.layout import DATA_FORMATS, spatial_axes
@@ -270,12 +270,7 @@ def _made(call, read, tensor, output):
         # Its size is unknown from here on.
         had_size = _size_on(read.axes, tensor) is not None
         return read.guessed(operation.name, read.grid.size) if had_size else read
-    if is_turned:
-        grid = None
-    elif is_slice:
-        grid = grid_of_slice(_key_of(*call.args, **call.kwargs), axes, read.grid, size)
-    else:
-        grid = grid_behind(operation, axes, read.grid, size)
+    grid = None if is_turned else grid_behind_call(call, axes, read.grid, size)
     if grid is None:
         return read.guessed(operation.name, size, axes)
     return replace(read, grid=grid)
@@ -297,8 +292,3 @@ def _size_on(axes, tensor):
         return None
     size = tuple(tensor.shape[axis] for axis in axes)
     return None if None in size else size
-
-
-def _key_of(x, key):
-    """The key of a slice `x[key]`."""
-    return key

@@ -43,6 +43,8 @@ def windows_of(operation):
         A `Windows`, or `None` for what has none. A transposed convolution writes by
         windows and does not read so.
     """
+    if isinstance(operation, layers.SpectralNormalization):
+        return windows_of(operation.layer)
     if isinstance(operation, CONVOLUTIONS):
         size, dilation = operation.kernel_size, operation.dilation_rate
     elif isinstance(operation, _POOLINGS):

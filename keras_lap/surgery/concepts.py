@@ -1,11 +1,18 @@
 """How many concepts each LAP layer of a converted model has."""
 
 import keras
+from keras import layers
 
 from keras_lap.graph.squashing import has_squashing_activation, is_squashing
 from keras_lap.utils.standardize_count import standardize_count
 
 MOST_CLASSES_EVERYWHERE = 32
+_NORMALISING = (
+    layers.BatchNormalization,
+    layers.GroupNormalization,
+    layers.LayerNormalization,
+    layers.RMSNormalization,
+)
 
 
 def automatic_concepts(graph, sources, stages):
@@ -74,4 +81,5 @@ def _class_count(graph, source):
 def _decides(operation):
     """Whether what is behind an operation are classes, not features."""
     is_learned = isinstance(operation, keras.Layer) and operation.weights
+    is_learned = is_learned and not isinstance(operation, _NORMALISING)
     return is_learned or is_squashing(operation) or has_squashing_activation(operation)

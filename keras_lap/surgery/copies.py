@@ -58,11 +58,12 @@ def copy_state(layer, copy):
         copy: A built layer of the same structure.
 
     Raises:
-        ValueError: If a layer inside it was quantised, of which its config knows
-            nothing.
+        ValueError: If a layer inside it is inside its copy too, or was quantised, of
+            which its config knows nothing.
     """
     parts = list(zip(layer._flatten_layers(), copy._flatten_layers(), strict=True))
     for part, twin in parts:
+        _check_is_copied(layer, part, twin)
         _check_quantisation(layer, part, twin)
         has_low_rank = getattr(part, "lora_enabled", False)
         if has_low_rank:
@@ -104,6 +105,19 @@ def copied_value(variable):
         A tensor.
     """
     return ops.copy(variable)
+
+
+def _check_is_copied(layer, part, twin):
+    if part is not twin:
+        return
+    raise ValueError(
+        "Expected every layer to be rebuilt with layers of its own inside. Received: "
+        f"{part.name!r} ({type(part).__name__}) inside {layer.name!r} "
+        f"({type(layer).__name__}), which comes back from its config as the same "
+        "object. Make its `get_config` return `keras.saving.serialize_keras_object` of "
+        "a layer, of which its `from_config` makes a new one by "
+        "`keras.saving.deserialize_keras_object`."
+    )
 
 
 def _check_quantisation(layer, part, twin):

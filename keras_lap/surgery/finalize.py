@@ -32,9 +32,10 @@ def finalize(model):
     - Layers that do nothing at inference are taken out: dropout of all kinds, Gaussian
       noise, `ActivityRegularization` and the augmentations `AugMix`, `CutMix`, `MixUp`,
       `RandAugment` and `Random...`, except for `RandomCrop`. A nested model made of
-      nothing else goes as a whole. A layer stays where it changes the dtype, where an
-      output of `model` has its name, and all but augmentations where they were called
-      with `training=True`, as for Monte Carlo dropout.
+      nothing else goes as a whole. Where one changes the dtype, a `Rescaling` by 1 that
+      does so takes its place and its name. A layer stays where an output of `model` has
+      its name, and all but augmentations where they were called with `training=True`,
+      as for Monte Carlo dropout.
 
     Everything else is copied with its name, weights, flags and dtype policy, and with
     nothing to do the result is a copy. It is not compiled. Its outputs at inference,
@@ -80,7 +81,7 @@ def finalize(model):
         if isinstance(layer, BaseLAPooling) and layer.base and float(layer.gate) == 1
     }
     chains = {key: [copy] for key, (_, copy) in folded.items()}
-    chains.update((key, []) for key in _idle(graph))
+    chains.update(_casts_of_idle(graph))
     final = rebuild(graph, chains).model
     for layer, copy in folded.values():
         _copy_weights(layer, copy)
@@ -88,40 +89,58 @@ def finalize(model):
     return final
 
 
-def _idle(graph):
-    """Ids of the layers and nested models that do nothing at inference."""
+def _casts_of_idle(graph):
+    """The chains of layers and nested models that do nothing at inference.
+
+    Returns:
+        Dict from their ids to lists: of a layer that casts for those that change the
+        dtype, otherwise empty.
+    """
     in_training = set(_training_calls(graph, graph.model))
 
     def is_idle(operation):
-        return all(map(passes_on, graph.calls_of(operation)))
+        calls = graph.calls_of(operation)
+        dtypes = {call.outputs[0].dtype for call in calls}
+        return len(dtypes) == 1 and all(map(passes_on, calls))
 
     def passes_on(call):
         return (
             does_nothing(call)
             and len(call.inputs) == len(call.outputs) == 1
-            and call.inputs[0].dtype == call.outputs[0].dtype
             and not any(call.outputs[0] is end for end in graph.model.outputs)
         )
 
     def does_nothing(call):
         operation = call.operation
         if graph.contains(operation):
-            return all(is_idle(inner) for inner in inside(operation))
+            return all(is_idle(each) and not casts(each) for each in inside(operation))
         # Keras notes `training=True` for augmentations called without any.
         return type(operation) in AUGMENTATIONS or (
             type(operation) in REGULARIZERS and id(call) not in in_training
         )
 
+    def casts(operation):
+        calls = graph.calls_of(operation)
+        return any(call.inputs[0].dtype != call.outputs[0].dtype for call in calls)
+
+    def chain(operation):
+        dtype = graph.calls_of(operation)[0].outputs[0].dtype
+        cast = layers.Rescaling(1.0, dtype=dtype, name=operation.name)
+        return [cast] if casts(operation) else []
+
     def inside(model):
         return [call.operation for call in graph.calls_in(model)]
 
-    idle = {id(call.operation) for call in graph.calls if is_idle(call.operation)}
+    called = {id(call.operation): call.operation for call in graph.calls}
+    chains = {key: chain(each) for key, each in called.items() if is_idle(each)}
     for model in graph.models:
         parts = set(map(id, inside(model)))
-        if isinstance(model, Sequential) and id(model) not in idle and parts <= idle:
+        is_emptied = not any(chains.get(key, True) for key in parts)
+        if isinstance(model, Sequential) and id(model) not in chains and is_emptied:
             # It has to have a layer.
-            idle -= parts
-    return idle
+            for key in parts:
+                del chains[key]
+    return chains
 
 
 def _training_calls(graph, model, inherited=None):

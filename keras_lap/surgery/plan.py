@@ -26,13 +26,13 @@ def plan(
 
     With `where="pooling"` these are replaced: `MaxPooling2D` and `AveragePooling2D`
     with a stride, along with a `ZeroPadding2D` directly in front, and the global
-    pooling that leads to the classifier. The LAP layer takes the name of the layer it
-    replaces. With `where="all"` strided convolutions follow: a 1x1 convolution gets a
-    LAP layer in front, shared by those that read the same map; any other one runs at
-    stride 1, at as many times the cost as it skipped pixels, with a LAP layer behind.
-    Those LAP layers are named `"<convolution>_lap"`. An activation of your own has to
-    act on each pixel by itself there. See `keras_lap.surgery.register_rule` for layers
-    of your own.
+    pooling that leads to the classifier, which an adaptive one to a single pixel is
+    too. The LAP layer takes the name of the layer it replaces. With `where="all"`
+    strided convolutions follow: a 1x1 convolution gets a LAP layer in front, shared by
+    those that read the same map; any other one runs at stride 1, at as many times the
+    cost as it skipped pixels, with a LAP layer behind. Those LAP layers are named
+    `"<convolution>_lap"`. An activation of your own has to act on each pixel by itself
+    there. See `keras_lap.surgery.register_rule` for layers of your own.
 
     Args:
         model: Functional or built Sequential model; it is only read. Models nested in

@@ -7,6 +7,10 @@ from keras_lap.surgery.rules.feeds_map import feeds_map
 from keras_lap.utils.layout import DATA_FORMATS, spatial_axes
 
 _POOLINGS = {nn.MaxPool: "MaxPooling2D", nn.AveragePool: "AveragePooling2D"}
+_ADAPTIVE = {
+    nn.AdaptiveMaxPool: "AdaptiveMaxPooling2D",
+    nn.AdaptiveAveragePool: "AdaptiveAveragePooling2D",
+}
 _REDUCTIONS = {numpy.Max: "GlobalMaxPooling2D", numpy.Mean: "GlobalAveragePooling2D"}
 
 
@@ -19,19 +23,26 @@ def pooling_layer_for(operation, graph):
 
     Returns:
         The name of the layer, or `None` for other operations, for a pooling with a
-        stride of 1, and for a global one whose result goes back into a feature map.
+        stride of 1, for an adaptive one to several pixels, and for a global one whose
+        result goes back into a feature map.
     """
     call, *_ = graph.calls_of(operation)
-    rank = len(call.inputs[0].shape)
-    if rank != 4:
+    if len(call.inputs[0].shape) != 4:
         return None
     if type(operation) in _POOLINGS:
         is_strided = max(windows_of(operation).strides) > 1
         return _POOLINGS[type(operation)] if is_strided else None
-    axes = getattr(operation, "axis", None)
-    if type(operation) not in _REDUCTIONS or not isinstance(axes, list | tuple):
+    if type(operation) in _ADAPTIVE:
+        name, is_global = _ADAPTIVE[type(operation)], operation.output_size == (1, 1)
+    elif type(operation) in _REDUCTIONS:
+        name, is_global = _REDUCTIONS[type(operation)], _is_spatial(operation.axis)
+    else:
         return None
-    axes = tuple(sorted(axis % rank for axis in axes))
-    is_global = axes in map(spatial_axes, DATA_FORMATS)
-    is_evidence = is_global and not feeds_map(call, graph)
-    return _REDUCTIONS[type(operation)] if is_evidence else None
+    return name if is_global and not feeds_map(call, graph) else None
+
+
+def _is_spatial(axes):
+    """Whether axes of a tensor of rank 4 are those of a map's rows and columns."""
+    if not isinstance(axes, list | tuple):
+        return False
+    return tuple(sorted(axis % 4 for axis in axes)) in map(spatial_axes, DATA_FORMATS)

@@ -3,13 +3,10 @@
 import math
 from dataclasses import dataclass, replace
 
-from keras import layers
-
-from keras_lap.graph.axes_behind import TRANSPOSING
+from keras_lap.graph.axes_behind import axes_behind, map_axes_behind
+from keras_lap.graph.grid_rules import grid_behind_call
+from keras_lap.graph.receptive_grid import ReceptiveGrid
 from keras_lap.graph.windows_of import windows_of
-from keras_lap.utils.layout import sizes_and_channels
-
-_KEEPING_STEPS = (layers.ZeroPadding2D, layers.Cropping2D, *TRANSPOSING)
 
 
 @dataclass(frozen=True)
@@ -31,16 +28,16 @@ class Reach:
         """How often the image was halved: 2 at a stride of 4."""
         return round(math.log2(max(1.0, *self.stride)))
 
-    def behind(self, operation, ratio=(1.0, 1.0)):
+    def behind(self, operation, steps=(1.0, 1.0)):
         """The reach behind an operation.
 
         Args:
             operation: A layer or operation.
-            ratio: Size of the map it reads over that of the map it makes, per axis;
-                it counts where the operation itself has no windows.
+            steps: Pixels of the map it reads from one pixel of the map it makes to the
+                next, per axis; they count where the operation itself has no windows.
         """
         windows = windows_of(operation)
-        steps = ratio if windows is None else windows.strides
+        steps = steps if windows is None else windows.strides
         stride = tuple(a * b for a, b in zip(self.stride, steps, strict=True))
         if self.field is None or windows is None:
             return Reach(stride, self.field)
@@ -51,8 +48,8 @@ class Reach:
         )
 
 
-def reach_behind(operation, maps, made, layout):
-    """The reach of what an operation makes of maps.
+def reach_behind(call, maps, axes, made):
+    """The reach of what a call makes of maps, and where its rows and columns are.
 
     Where maps merge, the widest receptive field counts. One channel of a map, `(H, W)`,
     is a map too. What is none, such as the result of a global pooling, has no place in
@@ -60,36 +57,47 @@ def reach_behind(operation, maps, made, layout):
     not count.
 
     Args:
-        operation: A layer or operation.
+        call: A `Call`.
         maps: Pairs of the shape and the `Reach` of the maps that it reads.
+        axes: The axes of the rows and columns of the first one.
         made: Shape of what it makes of them.
-        layout: Where the channels of maps lie.
 
     Returns:
-        A `Reach`, or `None` for what is no map.
+        A `Reach` and a pair of axes; `None` twice for what is no map.
     """
-    if not maps or not _stays_map(operation, maps[0][0], made, layout):
-        return None
-    keeps_steps = isinstance(operation, _KEEPING_STEPS)
-    before, after = _sizes(maps[0][0], layout), _sizes(made, layout)
-    ratio = (1.0, 1.0) if keeps_steps else _ratio(before, after)
-    reach = _merged([reach for _, reach in maps]).behind(operation, ratio)
-    return replace(reach, field=None) if None in made else reach
+    if not maps:
+        return None, None
+    operation, (before, _) = call.operation, maps[0]
+    new_axes = map_axes_behind(operation, axes, before, made)
+    if new_axes is None:
+        return None, None
+    sizes, new_sizes = sizes_along(axes, before), sizes_along(new_axes, made)
+    if windows_of(operation) is None and _is_collapsed(sizes, new_sizes):
+        return None, None
+    is_moved = axes_behind(operation, axes, before, made) is not None
+    steps = (1.0, 1.0) if is_moved else _steps(call, new_axes, sizes, new_sizes)
+    reach = _merged([reach for _, reach in maps]).behind(operation, steps)
+    return replace(reach, field=None) if None in new_sizes else reach, new_axes
 
 
-def whole_image(image, made, layout):
+def whole_image(image, made, axes):
     """The reach of a map that was made of something else than maps.
 
     Args:
         image: Height and width of the image, or `None` if there is none.
         made: Shape of the map; of what is none, the field is unknown.
-        layout: Where the channels of the map lie.
+        axes: The axes of the map's rows and columns.
     """
     if image is None:
         return Reach()
-    if None in made or len(made) != 3:
+    if None in made[1:] or len(made) != 4:
         return Reach(field=None)
-    return Reach(_ratio(image, _sizes(made, layout)), tuple(map(float, image)))
+    return Reach(_ratio(image, sizes_along(axes, made)), tuple(map(float, image)))
+
+
+def sizes_along(axes, shape):
+    """Height and width of a map of a shape."""
+    return tuple(shape[axis] for axis in axes)
 
 
 def _merged(found):
@@ -100,22 +108,26 @@ def _merged(found):
     return Reach(found[0].stride, tuple(max(axis) for axis in fields))
 
 
-def _stays_map(operation, before, after, layout):
-    """Whether what was a map did not become one vector for the whole image."""
-    if len(after) == 2:
-        return after == _sizes(before, layout)
-    if len(after) != 3 or windows_of(operation) is not None:
-        return len(after) == 3
-    pairs = zip(_sizes(before, layout), _sizes(after, layout), strict=True)
-    return any(new != 1 or old == 1 for old, new in pairs)
+def _is_collapsed(before, after):
+    """Whether a map became one vector for the whole image."""
+    pairs = zip(before, after, strict=True)
+    return all(new == 1 and old != 1 for old, new in pairs)
+
+
+def _steps(call, axes, before, after):
+    """Steps of the map of a size that a call makes of another, in pixels of that."""
+    if before == after or None in (*before, *after):
+        return 1.0, 1.0
+    grid = grid_behind_call(call, axes, ReceptiveGrid(before), after)
+    if grid is not None:
+        return grid.stride
+    # Of what crops or pads in a way of its own the ratio is near 1.
+    return tuple(
+        float(round(ratio)) if ratio > 1 else 1 / round(1 / ratio)
+        for ratio in _ratio(before, after)
+    )
 
 
 def _ratio(before, after):
-    """Sizes of a map over those of a later one; 1 where either is unknown."""
-    if None in (*before, *after):
-        return 1.0, 1.0
+    """Sizes of a map over those of a later one."""
     return tuple(old / new for old, new in zip(before, after, strict=True))
-
-
-def _sizes(shape, layout):
-    return shape if len(shape) == 2 else sizes_and_channels(shape, layout)[0]

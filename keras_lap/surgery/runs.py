@@ -6,12 +6,11 @@ from typing import Any
 
 import keras
 
-from keras_lap.graph.axes_behind import axes_behind
 from keras_lap.graph.data_format_of import data_format_of
 from keras_lap.graph.own_data_format import own_data_format
 from keras_lap.surgery.cost import call_cost
-from keras_lap.surgery.reach import Reach, reach_behind, whole_image
-from keras_lap.utils.layout import DATA_FORMATS, sizes_and_channels, spatial_axes
+from keras_lap.surgery.reach import Reach, reach_behind, sizes_along, whole_image
+from keras_lap.utils.layout import spatial_axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +22,8 @@ class Run:
         read: Shape, without a batch axis, of the first tensor that it reads.
         made: List of the shapes of its outputs.
         reach: The `Reach` of the first tensor that it reads. A map that was made of
-            something else than maps has seen the whole image.
+            something else than maps has seen the whole image; in a model that takes no
+            images the first such map is the image.
     """
 
     call: Any
@@ -49,49 +49,42 @@ def runs_by_call(graph, image_size):
         Dict from ids of calls to lists of `Run`. A call in a nested model has one for
         each time that the model is run, calls of nested models themselves have none.
     """
-    found, layout_of_images = {}, data_format_of(graph.model, graph)
+    found, image_axes = {}, spatial_axes(data_format_of(graph.model, graph))
     inputs = [_sized(tensor, image_size) for tensor in graph.model.inputs]
-    image = next((_shape(tensor) for tensor in inputs if len(tensor.shape) == 4), None)
-    image = image and sizes_and_channels(image, layout_of_images)[0]
+    images = (tensor.shape for tensor in inputs if len(tensor.shape) == 4)
+    image = next((sizes_along(image_axes, shape) for shape in images), None)
     is_sized = all(_is_known(tensor) for tensor in graph.model.inputs)
 
     def step(call, values):
-        tensors, reaches, layouts = zip(*values, strict=True)
+        nonlocal image
+        tensors, reaches, _ = zip(*values, strict=True)
         stays = is_sized and all(_is_known(tensor) for tensor in call.outputs)
         outputs = call.outputs if stays else _made(call, tensors, inputs)
-        read, made = list(map(_shape, tensors)), list(map(_shape, outputs))
-        layout = next(itertools.compress(layouts, reaches), layouts[0])
-        layout = own_data_format(call.operation) or layout
-        reach = reaches[0] or whole_image(image, read[0], layout)
-        found.setdefault(id(call), []).append(Run(call, read[0], made, reach))
-        maps = [pair for pair in zip(read, reaches, strict=True) if pair[1]]
-        return [
-            (
-                output,
-                reach_behind(call.operation, maps, shape, layout),
-                _layout_behind(call.operation, layout, tensors[0], output),
-            )
-            for output, shape in zip(outputs, made, strict=True)
-        ]
+        first, _, axes = next(itertools.compress(values, reaches), values[0])
+        own = own_data_format(call.operation)
+        if own and len(first.shape) == 4:
+            axes = spatial_axes(own)
+        reach = reaches[0] or whole_image(image, tensors[0].shape, axes)
+        run = Run(call, _shape(tensors[0]), list(map(_shape, outputs)), reach)
+        found.setdefault(id(call), []).append(run)
+        maps = [(each.shape, reach) for each, reach, _ in values if reach]
+        made = []
+        for output in outputs:
+            reach, new_axes = reach_behind(call, maps, axes, output.shape)
+            is_map = len(output.shape) == 4 and _is_known(output)
+            if reach is None and image is None and is_map:
+                reach, image = Reach(), sizes_along(image_axes, output.shape)
+            made.append((output, reach, new_axes or image_axes))
+        return made
 
     graph.carry(
         [
-            (each, Reach() if len(each.shape) == 4 else None, layout_of_images)
+            (each, Reach() if len(each.shape) == 4 else None, image_axes)
             for each in inputs
         ],
         step,
     )
     return found
-
-
-def _layout_behind(operation, layout, before, after):
-    """That of maps that an operation makes of others."""
-    if len(before.shape) != 4 or len(after.shape) != 4:
-        return layout
-    axes = axes_behind(operation, spatial_axes(layout), before.shape, after.shape)
-    moved = axes and tuple(sorted(axes))
-    found = (each for each in DATA_FORMATS if spatial_axes(each) == moved)
-    return next(found, layout)
 
 
 def _made(call, tensors, inputs):

@@ -111,8 +111,10 @@ def _check_sizes(layer, sizes, input_shapes):
         if None in [each[axis] for each in maps]:
             advice = (
                 "Give the model a fixed input size: `copy = "
-                "keras.models.clone_model(model, input_tensors=keras.Input((height, "
-                "width, channels)))`, then `copy.set_weights(model.get_weights())`."
+                "keras.models.clone_model(model, input_tensors=inputs)`, where "
+                "`inputs` is `model.input` with `keras.Input((height, width, "
+                "channels))` in the place of each tensor, then "
+                "`copy.set_weights(model.get_weights())`."
             )
         else:
             advice = (

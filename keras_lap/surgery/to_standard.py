@@ -78,20 +78,36 @@ def to_standard(model):
     0
     """
     graph = read_graph(model)
-    standards = {}
-    for call in graph.calls:
-        layer = call.operation
-        if type(layer) in _LAP_LAYERS:
-            if id(layer) not in standards:
-                shapes = [other.inputs[0].shape for other in graph.calls_of(layer)]
-                standards[id(layer)] = layer, standard_pooling(layer, *shapes)
-        elif not graph.contains(layer):
-            _check_is_standard(layer)
+    for operation in graph.operations:
+        if type(operation) not in _LAP_LAYERS:
+            _check_is_standard(operation)
+    standards = {
+        id(layer): (layer, standard_pooling(layer, *shapes))
+        for layer, shapes in _shapes_read(graph)
+    }
     chains = {key: [standard] for key, (_, standard) in standards.items()}
     model = rebuild(graph, chains).model
     for layer, standard in standards.values():
         standard.trainable = layer.trainable
     return model
+
+
+def _shapes_read(graph):
+    """Pairs of a LAP layer and the shapes that it reads in one forward pass.
+
+    A nested model that takes maps of any size is given those of the model it is in.
+    """
+    found = {}
+
+    def step(call, tensors):
+        layer = call.operation
+        if type(layer) in _LAP_LAYERS:
+            found.setdefault(id(layer), (layer, []))[1].append(tensors[0].shape)
+        is_known = not any(None in tensor.shape[1:] for tensor in call.outputs)
+        return call.outputs if is_known else call.make(tensors)
+
+    graph.carry(graph.model.inputs, step)
+    return found.values()
 
 
 def _check_is_standard(operation):

@@ -43,3 +43,8 @@ def lap_names(model):
 def row_of(plan, layer):
     """What a plan says of the layer of this name."""
     return next(row for row in plan.rows if row.layer == layer)
+
+
+def reaches_of(plan):
+    """Stage and receptive field of each LAP layer of a plan."""
+    return {row.lap: (row.stage, row.receptive_field) for row in plan.rows if row.lap}

@@ -274,6 +274,29 @@ def test_a_layer_without_config_is_named():
         convert(keras.Model(inputs, x))
 
 
+class Sharing(layers.Layer):
+    """Its config holds the layer inside it."""
+
+    def __init__(self, dense, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = dense
+
+    def call(self, x):
+        return self.dense(x)
+
+    def get_config(self):
+        return {**super().get_config(), "dense": self.dense}
+
+
+def test_copies_share_no_layer():
+    inputs = keras.Input((8, 8, 3))
+    layer = Sharing(layers.Dense(2, name="inner"), name="sharing")
+    model = keras.Model(inputs, layer(layers.MaxPooling2D()(inputs)))
+    message = r"'inner' \(Dense\) inside 'sharing' \(Sharing\), .*same object"
+    with pytest.raises(ValueError, match=message):
+        convert(model)
+
+
 @pytest.mark.parametrize("mode", ["int8", "float8"])
 @pytest.mark.filterwarnings(r"ignore:.*(not quantised|`quantize` method):UserWarning")
 def test_a_quantised_model_is_saved_and_copied(mode, rng, tmp_path):

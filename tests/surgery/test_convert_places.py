@@ -74,6 +74,28 @@ def test_squeeze_excite_gates_stay(size, rng):
     assert lap_names(convert(model)) == ["head"]
 
 
+@pytest.mark.parametrize("kind", ["Average", "Max"])
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.torch_suffices
+def test_an_adaptive_pooling_to_one_pixel_is_global(kind, data_format, rng):
+    def pool(size, name):
+        layer = getattr(layers, f"Adaptive{kind}Pooling2D")
+        return layer(size, data_format, name=name)
+
+    x = inputs = keras.Input((5, 6, 4) if data_format == "channels_last" else (4, 5, 6))
+    gate = layers.Conv2D(4, 1, data_format=data_format)(pool(1, "gate")(x))
+    x = pool((3, 2), "coarse")(x * gate)
+    x = layers.Flatten()(pool(1, "head")(x))
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    rows = {row.layer: row.reason for row in plan(model).rows}
+    assert list(rows) == ["gate", "coarse", "head"]
+    assert "squeeze-excite" in rows["gate"]
+    assert rows["coarse"] == "its windows may differ in size"
+    converted = convert(model)
+    assert lap_names(converted) == ["head"]
+    assert_same_function(converted, model, rng)
+
+
 def test_the_head_is_found_across_nested_models(rng):
     x = keras.Input((8, 8, 3))
     squeeze = keras.Model(x, layers.GlobalMaxPooling2D(name="squeeze")(x))

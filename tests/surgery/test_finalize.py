@@ -144,11 +144,15 @@ HALF = (
 )
 
 
+def _arguments(kind):
+    return ARGUMENTS.get(kind, (0.5,) if kind in HALF else ())
+
+
 @pytest.mark.parametrize(
     "kind", AUGMENTATIONS + REGULARIZERS, ids=lambda kind: kind.__name__
 )
 def test_layers_for_training_are_taken_out(kind, rng):
-    layer = kind(*(ARGUMENTS.get(kind) or ((0.5,) if kind in HALF else ())))
+    layer = kind(*_arguments(kind))
     shape = {layers.SpatialDropout1D: (16, 3), layers.SpatialDropout3D: (4, *IMAGE)}
     shape = shape.get(kind, IMAGE)
     x = keras.Input(shape)
@@ -192,15 +196,50 @@ def test_nested_models_of_such_layers_alone_are_taken_out(rng):
     assert_same_predictions(final, model, rng)
 
 
-def test_a_nested_model_that_casts_stays(rng):
+@pytest.mark.parametrize(
+    "kind",
+    # Grey integers stay integers.
+    [kind for kind in AUGMENTATIONS if kind is not layers.RandomGrayscale],
+    ids=lambda kind: kind.__name__,
+)
+def test_of_augmentations_that_cast_the_cast_stays(kind, rng):
+    layer = kind(*_arguments(kind), dtype="mixed_float16", name="augment")
+    x = keras.Input(IMAGE, dtype="uint8")
+    model = keras.Model(x, layers.ReLU(name="relu")(layer(x)))
+    final = finalize_silently(model)
+    assert names(final)[1:] == ["augment", "relu"]
+    assert type(final.get_layer("augment")) is layers.Rescaling
+    image = rng.integers(0, 255, (2, *IMAGE)).astype("uint8")
+    assert_identical(final(image, training=False), model(image, training=False))
+
+
+def test_of_a_nested_model_that_casts_the_cast_stays(rng):
     augment = keras.Sequential([keras.Input(IMAGE), layers.RandomFlip(name="flip")])
     x = keras.Input(IMAGE, dtype="uint8")
     y = layers.Add()([layers.ReLU()(augment(x)), layers.Dropout(0.5)(augment(x))])
     model = keras.Model(x, y + y)
     final = finalize_silently(model)
-    assert names(final.layers[1]) == ["flip"]
+    assert type(final.get_layer(augment.name)) is layers.Rescaling
     image = rng.integers(0, 255, (2, *IMAGE)).astype("uint8")
     assert_identical(final(image, training=False), model(image, training=False))
+
+
+def test_of_layers_inside_a_nested_model_the_cast_stays(rng):
+    half = {"dtype": "mixed_float16"}
+    augment = keras.Sequential(
+        [
+            keras.Input(IMAGE),
+            layers.RandomFlip(**half, name="flip"),
+            layers.RandomRotation(0.1, **half),
+        ],
+        name="augment",
+    )
+    x = keras.Input(IMAGE)
+    model = keras.Model(x, layers.ReLU(**half)(augment(x, training=False)))
+    final = finalize_silently(model)
+    assert names(final.get_layer("augment")) == ["flip"]
+    assert type(final.get_layer("augment").layers[0]) is layers.Rescaling
+    assert_same_predictions(final, model, rng)
 
 
 def test_a_layer_shared_with_a_call_in_training_stays():

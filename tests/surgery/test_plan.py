@@ -157,11 +157,26 @@ def test_automatic_concepts_without_classes():
     features = keras.Model(x, layers.GlobalAveragePooling2D()(layers.Conv2D(9, 1)(x)))
     maps = keras.Model(x, layers.Conv2D(9, 1)(layers.MaxPooling2D()(x)))
     several = keras.Model(features.input, [features.output, layers.MaxPooling2D()(x)])
-    for model in (features, maps, several):
+    normalised = keras.Model(x, layers.LayerNormalization()(features.output))
+    for model in (features, maps, several, normalised):
         assert set(concepts_of(keras_lap.plan(model))) == {1}
     for squash in (layers.Softmax(), layers.Activation("sigmoid")):
         classes = keras.Model(features.input, squash(features.output))
         assert concepts_of(keras_lap.plan(classes)) == [9]
+
+
+# Operations.
+
+
+def test_adaptive_pooling_by_operations_stays():
+    layout = {"data_format": "channels_first"}
+    x = inputs = keras.Input((3, 8, 8))
+    x = x * ops.adaptive_max_pool(x, (1, 1), **layout)
+    x = ops.adaptive_max_pool(x, (4, 4), **layout)
+    x = ops.adaptive_average_pool(x, (1, 1), **layout)
+    (row,) = keras_lap.plan(keras.Model(inputs, x)).rows
+    instead = "it is an operation: use the layer `AdaptiveAveragePooling2D`"
+    assert (row.kind, row.reason) == ("AdaptiveAveragePool", instead)
 
 
 # Editing.

@@ -9,16 +9,12 @@ import pytest
 import tensorflow as tf
 from keras import layers
 from keras.src.applications.nasnet import NASNet
-from networks import row_of
+from networks import reaches_of, row_of
 from tolerances import assert_close
 
 import keras_lap
 
 ROOT = pathlib.Path(__file__).parents[2]
-
-
-def reaches_of(plan):
-    return {row.lap: (row.stage, row.receptive_field) for row in plan.rows if row.lap}
 
 
 # Maps whose sizes Keras does not know.

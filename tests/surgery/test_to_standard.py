@@ -245,15 +245,18 @@ def test_refuses_what_is_no_model():
         to_standard(3)
 
 
-def test_the_advice_for_unknown_sizes(rng):
-    model = pooled(
-        keras_lap.LAPooling2D(3, 2, "same", base="avg", hidden=2), (None, None, 3)
-    )
-    random_weights(model, rng)
-    copy = keras.models.clone_model(model, input_tensors=keras.Input((8, 9, 3)))
+@pytest.mark.parametrize("structure", [lambda x: x, lambda x: [x]])
+def test_the_advice_for_unknown_sizes(structure, rng):
+    inputs = keras.Input((None, None, 3))
+    inner = pooled(keras_lap.LAPooling2D(3, 2, "same", hidden=2), (None, None, 3))
+    model = random_weights(keras.Model(structure(inputs), inner(inputs)), rng)
+    with pytest.raises(ValueError, match=r"input_tensors=inputs.*`model.input`"):
+        to_standard(model)
+    inputs = structure(keras.Input((8, 9, 3)))
+    copy = keras.models.clone_model(model, input_tensors=inputs)
     copy.set_weights(model.get_weights())
     x = rng.normal(size=(2, 8, 9, 3)).astype("float32")
-    assert_same_outputs(to_standard(copy), model, x, 9)
+    assert_same_outputs(to_standard(copy), model, structure(x), 9)
 
 
 # Where it runs.
