@@ -157,9 +157,23 @@ def test_tpus_take_the_reference(monkeypatch):
     assert "TPU" in which().reason
 
 
-@pytest.mark.skipif(
-    keras.config.backend() != "torch", reason="the devices are those of torch"
-)
+@pytest.fixture
+def torch_gpu(monkeypatch):
+    """Lets torch have a GPU of some version of CUDA and some compute capability."""
+    if keras.config.backend() != "torch":
+        pytest.skip("the devices are those of torch")
+    import torch
+
+    def pretend(cuda, capability):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(
+            torch.cuda, "get_device_capability", lambda device: capability
+        )
+        monkeypatch.setattr(torch.version, "cuda", cuda)
+
+    return pretend
+
+
 @pytest.mark.parametrize(
     "cuda, capability, expected",
     [
@@ -169,15 +183,25 @@ def test_tpus_take_the_reference(monkeypatch):
         (None, (9, 4), "another's"),
     ],
 )
-def test_gpus_that_torch_may_have(monkeypatch, cuda, capability, expected):
-    import torch
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
-    monkeypatch.setattr(torch.version, "cuda", cuda)
+def test_gpus_that_torch_may_have(torch_gpu, cuda, capability, expected):
+    torch_gpu(cuda, capability)
     choice = which()
     assert choice.implementation == ("reference" if expected else "fused")
     assert expected is None or expected in choice.reason
+
+
+def test_transforms_of_torch_take_the_reference(torch_gpu):
+    torch_gpu("13.0", (9, 0))
+    choices = []
+
+    def pool(x):
+        choices.append(which())
+        return la_pool(x, SCORES, 1.0, 2)
+
+    y = keras.ops.vectorized_map(pool, keras.ops.convert_to_tensor(X[None]))
+    assert y.shape == (1, 1, 2, 2, 2)
+    assert choices[0].implementation == "reference"
+    assert "torch.func" in choices[0].reason
 
 
 FIRST_USE = """
