@@ -1,5 +1,6 @@
 """Which implementation `la_pool` takes, what it says of it, and when it refuses."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -230,6 +231,19 @@ def test_the_library_is_loaded_when_first_needed_and_no_data_sets_with_it():
     )
     assert run.stdout.split() == ["False", "False", "True"]
     assert "AutoGraph" not in run.stderr
+
+
+@pytest.mark.skipif(
+    keras.config.backend() != "tensorflow", reason="TensorFlow loads the library"
+)
+def test_a_library_that_does_not_load_is_to_be_compiled_by_force(tmp_path, monkeypatch):
+    # The function hides its module.
+    module = importlib.import_module("keras_lap.ops.load_ops")
+    path = tmp_path / "library.so"
+    path.write_text("none")
+    monkeypatch.setattr(module, "find_library", lambda: library.Library(path))
+    with pytest.raises(RuntimeError, match="Run `keras-lap build --force`"):
+        module._load_ops.__wrapped__()
 
 
 @pytest.mark.parametrize("xla", [True, False])
