@@ -14,13 +14,17 @@ sys.path.insert(0, str(ROOT))
 
 from kernels.build import LIBRARIES, BuildError, build, check_system  # noqa: E402
 
-PACKAGE = Path("keras_lap", "kernels")
-
 
 class BuildWithLibrary(build_py):
     """Compiles the fused op next to the Python files, if that is possible here."""
 
     def run(self):
+        libraries = LIBRARIES
+        if not self.editable_mode:
+            package = Path(self.build_lib, "keras_lap")
+            # An earlier build may have left sources there that are gone since.
+            shutil.rmtree(package, ignore_errors=True)
+            libraries = package / "kernels" / LIBRARIES.name
         super().run()
         try:
             check_system()
@@ -28,18 +32,12 @@ class BuildWithLibrary(build_py):
             self.warn(str(error))
             return
         try:
-            build(LIBRARIES if self.editable_mode else self._emptied_directory())
+            build(libraries)
         except BuildError as error:
             self.warn(
                 "keras-lap is installed without its fused op; the pooling runs in "
                 f"keras.ops. Run `keras-lap build` to try again. {error}"
             )
-
-    def _emptied_directory(self):
-        # An earlier build may have left a library of other sources there.
-        directory = Path(self.build_lib, PACKAGE, LIBRARIES.name)
-        shutil.rmtree(directory, ignore_errors=True)
-        return directory
 
 
 class WheelOfWhatWasBuilt(bdist_wheel):

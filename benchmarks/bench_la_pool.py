@@ -34,6 +34,7 @@ def _pooling(implementation):
             shape.window,
             shape.stride,
             shape.padding,
+            data_format="channels_last",
             implementation=implementation,
         )
 

@@ -10,6 +10,17 @@ if importlib.util.find_spec("keras_lap.kernels") is None:
         "the sources themselves with `pip install -e .`."
     )
 
+try:
+    importlib.import_module("keras")
+except ModuleNotFoundError as error:
+    missing = (error.name or "").partition(".")[0]
+    if missing not in ("tensorflow", "jax", "torch"):
+        raise
+    raise ImportError(
+        f"Expected the backend of Keras to be installed. Received: {error}. Install "
+        f"{missing}, or set KERAS_BACKEND to a backend that is installed."
+    ) from None
+
 from keras_lap import callbacks, evaluation, losses
 from keras_lap.explanation import Explanation, draw_maps, explain
 from keras_lap.graph.lap_layers import lap_layers

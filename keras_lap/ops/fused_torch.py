@@ -24,6 +24,8 @@ def obstacle(dtype, x):
         return "The kernels for torch pool tensors on a CUDA device."
     if dtype == "float64":
         return "The kernels for torch pool in float32 and half precision."
+    if torch._C._are_functorch_transforms_active():
+        return "The transforms of torch.func cannot see into the kernels."
     return gpu_obstacle(_capability(x.device if known else None))
 
 

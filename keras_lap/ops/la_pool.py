@@ -19,7 +19,6 @@ from keras_lap.ops.arguments import (
 from keras_lap.ops.dispatch import implementation_for
 from keras_lap.utils.float_dtypes import compute_dtype
 from keras_lap.utils.layout import (
-    channel_axis,
     from_channels_last,
     standardize_data_format,
     to_channels_last,
@@ -137,11 +136,13 @@ def la_pool(
     shapes = [to_channels_last(tensor.shape, data_format) for tensor in (x, scores)]
     check_shapes(*shapes, alpha.shape, None if base is None else base_gate.shape)
     window = standardize_window(shapes[0], pool_size, strides, padding)
-    axis = channel_axis(data_format)
-    x, scores = (ops.moveaxis(tensor, axis, -1) for tensor in (x, scores))
+    # Under torch.vmap even a move from the last axis to the last fails.
+    moves = data_format == "channels_first"
+    if moves:
+        x, scores = (ops.moveaxis(tensor, 1, -1) for tensor in (x, scores))
     pool = implementation_for(x, implementation)
     y = pool(x, scores, alpha, *window, weighting, gating, base, base_gate)
-    return ops.moveaxis(y, -1, axis)
+    return ops.moveaxis(y, -1, 1) if moves else y
 
 
 @keras.saving.register_keras_serializable("keras_lap")

@@ -27,6 +27,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
+from . import launch
 from .functions import jit_function
 from .geometry import Geometry
 from .variants import (
@@ -40,6 +41,16 @@ from .variants import (
     VARIANTS,
 )
 
+# What launchers in both languages plan by.
+LAUNCH_CONSTANTS = (
+    "VECTOR",
+    "FEW_TAPS",
+    "SOME_TAPS",
+    "FEW_CHANNELS",
+    "LARGEST_COUNT",
+    "LARGEST_SIDE",
+    "SCRATCH_ALIGNMENT",
+)
 PINNED_TRITON = "3.9.0"
 ARCHITECTURE = 80
 PTX_VERSION = 80
@@ -173,9 +184,14 @@ def initialiser(variant, entry, threads, shared):
     )
 
 
-def constant_name(buffer):
-    """C++ name of a buffer."""
-    return "k" + "".join(word.capitalize() for word in buffer.split("_"))
+def constant_name(name):
+    """C++ name of a buffer, or of a constant of launch.py."""
+    return "k" + "".join(word.capitalize() for word in name.split("_"))
+
+
+def launch_constant(name):
+    """C++ definition of a constant of launch.py."""
+    return f"inline constexpr int64_t {constant_name(name)} = {getattr(launch, name)};"
 
 
 def strip(ptx):
@@ -197,6 +213,9 @@ namespace keras_lap::gpu {{
 enum Buffer : uint8_t {{ {buffers} }};
 inline constexpr Buffer kFirstScratch = {first_scratch};
 inline constexpr int kBuffers = {buffer_count};
+
+// As in launch.py, which says what they mean.
+{launch_constants}
 
 // One variant of variants.py.
 struct Kernel {{
@@ -250,6 +269,7 @@ def preamble():
         buffers=", ".join(map(constant_name, BUFFERS)),
         first_scratch=constant_name(SCRATCH[0]),
         buffer_count=len(BUFFERS),
+        launch_constants="\n".join(map(launch_constant, LAUNCH_CONSTANTS)),
         most_pointers=max(len(kernel.pointers) for kernel in KERNELS.values()),
     )
 

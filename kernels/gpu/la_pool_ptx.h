@@ -11,6 +11,15 @@ enum Buffer : uint8_t { kX, kScores, kAlpha, kGate, kDy, kY, kDx, kDscores, kDal
 inline constexpr Buffer kFirstScratch = kPairs;
 inline constexpr int kBuffers = 19;
 
+// As in launch.py, which says what they mean.
+inline constexpr int64_t kVector = 8;
+inline constexpr int64_t kFewTaps = 16;
+inline constexpr int64_t kSomeTaps = 64;
+inline constexpr int64_t kFewChannels = 128;
+inline constexpr int64_t kLargestCount = 2147418112;
+inline constexpr int64_t kLargestSide = 1073741824;
+inline constexpr int64_t kScratchAlignment = 256;
+
 // One variant of variants.py.
 struct Kernel {
   const char* entry;

@@ -13,13 +13,6 @@
 namespace keras_lap::gpu {
 namespace {
 
-constexpr int64_t kVector = 8;
-constexpr int64_t kFewTaps = 16, kSomeTaps = 64;
-constexpr int64_t kFewChannels = 128;
-constexpr int64_t kLargestCount = (int64_t{1} << 31) - (int64_t{1} << 16);
-constexpr int64_t kLargestSide = int64_t{1} << 30;
-constexpr int64_t kScratchAlignment = 256;
-
 using Pointers = std::array<const void*, kBuffers>;
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -72,10 +65,10 @@ Pooling WithinReach(Pooling p) {
 
 // What a variant is chosen by, besides its name and the dtype of features.
 struct Keys {
+  int64_t vector;
   int32_t window = 0;
   bool has_max = false;
   bool per_channel = false;
-  int64_t vector = kVector;
 };
 
 struct Launch {
@@ -145,14 +138,14 @@ class Plan {
   void AddForward() {
     const bool known = simple_ && window_ >= 1 && window_ <= 3;
     const Kernel& kernel =
-        known ? Find("forward_known", {window_})
-              : Find("forward_any", {0, false, per_channel_, vector_}, many_taps_);
+        known ? Find("forward_known", {kVector, window_})
+              : Find("forward_any", {vector_, 0, false, per_channel_}, many_taps_);
     Add(kernel, TilesOf(kernel, windows_, known ? 1 : 2));
   }
 
   void AddKnown() {
     const Kernel& kernel =
-        Find("backward_known", {window_, has_max_}, span_ > kFewChannels);
+        Find("backward_known", {kVector, window_, has_max_}, span_ > kFewChannels);
     const int64_t cells =
         Product({p_.batch, CeilDiv(p_.height + p_.pad_top, p_.stride_height),
                  CeilDiv(p_.width + p_.pad_left, p_.stride_width)});
@@ -165,13 +158,12 @@ class Plan {
 
   void AddPairs() {
     const int block = (taps_ > kFewTaps) + (taps_ > kSomeTaps);
-    const Kernel& weights = Find("window_weights", {0, false, false, 0}, block);
-    const Kernel& gradients = Find("pair_gradients", {0, false, false, 0}, block);
+    const Kernel& weights = Find("window_weights", {0}, block);
+    const Kernel& gradients = Find("pair_gradients", {0}, block);
     const int64_t programs = BlocksOf(weights, windows_);
     int64_t maxima_programs = 0;
     if (has_max_) {
-      const Kernel& maxima =
-          Find("window_maxima", {0, false, false, vector_}, many_taps_);
+      const Kernel& maxima = Find("window_maxima", {vector_}, many_taps_);
       maxima_programs = TilesOf(maxima, windows_, 2);
       Add(maxima, maxima_programs, {programs});
     }
@@ -188,20 +180,20 @@ class Plan {
 
   void AddFeatureGradients() {
     if (simple_ && window_ == 3 && p_.stride_height == 2 && p_.stride_width == 2) {
-      const Kernel& kernel = Find("feature_gradients_known", {window_, has_max_});
+      const Kernel& kernel =
+          Find("feature_gradients_known", {kVector, window_, has_max_});
       const int64_t cells = Product({p_.batch, CeilDiv(p_.height + p_.pad_top, 2),
                                      CeilDiv(p_.width + p_.pad_left, 2)});
       Add(kernel, BlocksOf(kernel, cells));
     } else {
-      const Kernel& kernel = Find("feature_gradients_any", {0, false, false, vector_});
+      const Kernel& kernel = Find("feature_gradients_any", {vector_});
       Add(kernel, BlocksOf(kernel, pixels_));
     }
   }
 
   void AddPerChannel() {
-    const Kernel& statistics =
-        Find("window_statistics", {0, false, false, vector_}, many_taps_);
-    const Kernel& gradients = Find("pixel_gradients", {0, false, false, vector_});
+    const Kernel& statistics = Find("window_statistics", {vector_}, many_taps_);
+    const Kernel& gradients = Find("pixel_gradients", {vector_});
     const int64_t blocks = BlocksOf(statistics, windows_);
     const int64_t programs = TilesOf(statistics, windows_, 2);
     Add(statistics, programs);
@@ -219,7 +211,7 @@ class Plan {
                  int64_t scores) {
     const int64_t sums = Product({alpha_rows, alpha_columns});
     if (sums > kLargestCount) error_ = TooLarge("partial sums", sums);
-    const Kernel& kernel = Find("finish", {0, false, false, 0});
+    const Kernel& kernel = Find("finish", {0});
     const int64_t alpha_programs =
         many_alphas_ ? CeilDiv(alpha_columns, kernel.block[1]) : 1;
     if (p_.base == Base::kNone) gate_count = 0;

@@ -102,16 +102,13 @@ class _Choice:
         """A launch, or none if there is nothing to do."""
         if programs > LARGEST_COUNT:
             raise ValueError(_too_large("programs of one kernel", programs))
-        pooling = self.pooling
-        geometry = Geometry(
-            pooling.batch,
-            pooling.height,
-            pooling.width,
-            self.span // max(variant.vector, 1),
-            self.groups,
-            *map(int, dataclasses.astuple(pooling)[5:-1]),
-            alpha_per_group=int(self.many_alphas),
+        fields = dataclasses.replace(
+            self.pooling,
+            channels=self.span // max(variant.vector, 1),
+            groups=self.groups,
+            alpha_per_group=self.many_alphas,
         )
+        geometry = Geometry(*map(int, dataclasses.astuple(fields)))
         return [Launch(variant, programs, geometry, integers)] if programs else []
 
     def blocks_of(self, variant, rows):

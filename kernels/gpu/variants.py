@@ -145,9 +145,6 @@ class Variant:
         return keys | dict(zip(kernel.blocks, self.block, strict=True))
 
 
-# Blocks of windows x taps x channels: for windows of few taps, and of many.
-FEW_TAPS, MANY_TAPS = (8, 4, 64), (1, 32, 64)
-FEW_TAPS_PER_CHANNEL, MANY_TAPS_PER_CHANNEL = (4, 4, 64), (1, 16, 64)
 # Blocks of rows x channels, for groups of few channels and of many: every thread of
 # four warps loads 16 bytes from each pixel of a row's window.
 CHANNEL_BLOCKS = {
@@ -157,14 +154,11 @@ CHANNEL_BLOCKS = {
 }
 # Blocks of windows x taps where no features are read.
 SCORE_BLOCKS = ((32, 16), (8, 64), (1, 1024))
-# Such blocks and the vectors they are compiled for, by whether scores are per channel.
+# Blocks of windows x taps x channels and the vectors they are compiled for, by whether
+# scores are per channel: for windows of few taps, of many, and for single channels.
 TILES = {
-    False: ((FEW_TAPS, VECTOR), (MANY_TAPS, VECTOR), (FEW_TAPS, 1)),
-    True: (
-        (FEW_TAPS_PER_CHANNEL, VECTOR),
-        (MANY_TAPS_PER_CHANNEL, VECTOR),
-        (FEW_TAPS_PER_CHANNEL, 1),
-    ),
+    False: (((8, 4, 64), VECTOR), ((1, 32, 64), VECTOR), ((8, 4, 64), 1)),
+    True: (((4, 4, 64), VECTOR), ((1, 16, 64), VECTOR), ((4, 4, 64), 1)),
 }
 
 

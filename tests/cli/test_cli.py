@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 from backend_limits import shown_on_tensorflow
+from fresh_process import fresh_python
 from keras import layers, ops
 
 import keras_lap
@@ -64,6 +65,24 @@ def test_entry_point_tells_of_failures_and_how_they_end(tmp_path):
         "Received: 'missing.keras'"
     )
     assert "Traceback" not in done.stderr
+
+
+WITHOUT_BACKEND = """
+sys.modules[sys.argv[1]] = None
+import keras_lap.cli
+"""
+
+
+def test_without_the_backend_of_keras_it_says_what_to_do():
+    backend = keras.config.backend()
+    done = subprocess.run(
+        fresh_python(WITHOUT_BACKEND, backend), capture_output=True, text=True
+    )
+    told = done.stderr.splitlines()[-1]
+    assert told.startswith("ImportError: Expected the backend of Keras to be installed")
+    assert told.endswith(
+        f"Install {backend}, or set KERAS_BACKEND to a backend that is installed."
+    )
 
 
 def test_version(capsys):

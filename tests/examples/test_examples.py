@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from effort import THOROUGH
 
-from keras_lap.cli.pooling_shapes import POOLING_SHAPES
+from keras_lap.cli.pooling_shapes import POOLING_SHAPES, PoolingShape
 from keras_lap.datasets import ClutteredDigitsConfig
 from keras_lap.datasets.cluttered_digits import render_example
 from keras_lap.utils.paired_rounds import QUARTILES
@@ -269,6 +269,17 @@ def test_benchmark_where_memory_is_not_counted(tmp_path, monkeypatch):
     bench_la_pool.main(["--batch", "1", "--rounds", "1", "--csv", str(path)])
     assert {row["peak_mib"] for row in csv.DictReader(path.open())} == {""}
     assert path.with_suffix(".md").read_text().count("| - / - |") == 4
+
+
+def test_benchmark_pools_the_same_whatever_layout_is_configured(request):
+    import bench_la_pool
+
+    request.addfinalizer(lambda: keras.config.set_image_data_format("channels_last"))
+    keras.config.set_image_data_format("channels_first")
+    x, scores = (np.ones((1, 4, 6, count), "float32") for count in (3, 1))
+    shape = PoolingShape("small", (4, 6, 3), 2, 2)
+    for provider in bench_la_pool.PROVIDERS:
+        assert provider.pool(shape, x, scores).shape == (1, 2, 3, 3)
 
 
 @pytest.mark.usefixtures("eager")

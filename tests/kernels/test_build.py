@@ -402,7 +402,10 @@ setuptools_cases = pytest.mark.skipif(
 
 @pytest.fixture
 def build_wheel(tmp_path):
-    """Builds a wheel of a copy of the project; returns its name and files."""
+    """Builds a wheel of a copy of the project; returns its name and files.
+
+    An earlier build has left a source there that the project no longer has.
+    """
 
     def build_wheel():
         project, target = tmp_path / "project", tmp_path / "dist"
@@ -411,6 +414,9 @@ def build_wheel(tmp_path):
             shutil.copytree(ROOT / name, project / name, ignore=ignored)
         for name in ("LICENSE", "README.md", "pyproject.toml", "setup.py"):
             shutil.copy(ROOT / name, project)
+        left = project / "build" / "lib" / "keras_lap" / "kernels" / "removed.h"
+        left.parent.mkdir(parents=True)
+        left.touch()
         subprocess.run([sys.executable, "-c", WHEEL, target], cwd=project, check=True)
         (wheel,) = target.iterdir()
         with zipfile.ZipFile(wheel) as archive:
@@ -423,6 +429,7 @@ def assert_holds_all_sources(files):
     for path in [*building.KERNELS.rglob("*.h"), *building.sources()]:
         name = f"keras_lap/kernels/{path.relative_to(building.KERNELS)}"
         assert files[name] == path.read_bytes()
+    assert "keras_lap/kernels/removed.h" not in files
     for path in (ROOT / "keras_lap" / "report" / "page").iterdir():
         assert files[f"keras_lap/report/page/{path.name}"] == path.read_bytes()
 

@@ -1,5 +1,6 @@
 """Which implementation `la_pool` takes, what it says of it, and when it refuses."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -157,9 +158,23 @@ def test_tpus_take_the_reference(monkeypatch):
     assert "TPU" in which().reason
 
 
-@pytest.mark.skipif(
-    keras.config.backend() != "torch", reason="the devices are those of torch"
-)
+@pytest.fixture
+def torch_gpu(monkeypatch):
+    """Lets torch have a GPU of some version of CUDA and some compute capability."""
+    if keras.config.backend() != "torch":
+        pytest.skip("the devices are those of torch")
+    import torch
+
+    def pretend(cuda, capability):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(
+            torch.cuda, "get_device_capability", lambda device: capability
+        )
+        monkeypatch.setattr(torch.version, "cuda", cuda)
+
+    return pretend
+
+
 @pytest.mark.parametrize(
     "cuda, capability, expected",
     [
@@ -169,15 +184,25 @@ def test_tpus_take_the_reference(monkeypatch):
         (None, (9, 4), "another's"),
     ],
 )
-def test_gpus_that_torch_may_have(monkeypatch, cuda, capability, expected):
-    import torch
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
-    monkeypatch.setattr(torch.version, "cuda", cuda)
+def test_gpus_that_torch_may_have(torch_gpu, cuda, capability, expected):
+    torch_gpu(cuda, capability)
     choice = which()
     assert choice.implementation == ("reference" if expected else "fused")
     assert expected is None or expected in choice.reason
+
+
+def test_transforms_of_torch_take_the_reference(torch_gpu):
+    torch_gpu("13.0", (9, 0))
+    choices = []
+
+    def pool(x):
+        choices.append(which())
+        return la_pool(x, SCORES, 1.0, 2)
+
+    y = keras.ops.vectorized_map(pool, keras.ops.convert_to_tensor(X[None]))
+    assert y.shape == (1, 1, 2, 2, 2)
+    assert choices[0].implementation == "reference"
+    assert "torch.func" in choices[0].reason
 
 
 FIRST_USE = """
@@ -206,6 +231,19 @@ def test_the_library_is_loaded_when_first_needed_and_no_data_sets_with_it():
     )
     assert run.stdout.split() == ["False", "False", "True"]
     assert "AutoGraph" not in run.stderr
+
+
+@pytest.mark.skipif(
+    keras.config.backend() != "tensorflow", reason="TensorFlow loads the library"
+)
+def test_a_library_that_does_not_load_is_to_be_compiled_by_force(tmp_path, monkeypatch):
+    # The function hides its module.
+    module = importlib.import_module("keras_lap.ops.load_ops")
+    path = tmp_path / "library.so"
+    path.write_text("none")
+    monkeypatch.setattr(module, "find_library", lambda: library.Library(path))
+    with pytest.raises(RuntimeError, match="Run `keras-lap build --force`"):
+        module._load_ops.__wrapped__()
 
 
 @pytest.mark.parametrize("xla", [True, False])
