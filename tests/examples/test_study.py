@@ -256,7 +256,8 @@ def test_what_is_measured_after_the_map(workshop, tmp_path, monkeypatch):
     after_the_map.main([*folder, "--csv", str(path), "--images", "4"])
     rows = list(csv.DictReader(path.open()))
     names = [row["maps"] for row in rows]
-    assert names[:3] == ["LAP", "LAP, zeros by nearness", "true masks"]
+    zeros = ["LAP, zeros by nearness", "LAP, zeros by share"]
+    assert names[:4] == ["LAP", *zeros, "true masks"]
     # An image without any pixel is the same whatever went first.
     assert len({row[after_the_map.GONE[1]] for row in rows}) == 1
 
@@ -269,6 +270,36 @@ def test_zeros_go_by_nearness():
     expected = [[0.5, -1, -2], [-1, -np.sqrt(2), -np.sqrt(5)]]
     np.testing.assert_array_equal(by_nearness(maps), np.float32([expected, maps[1]]))
     assert maps.min() == 0
+
+
+def test_zeros_go_by_their_share_in_the_score():
+    from after_the_map import by_share
+
+    maps = np.zeros((2, 1, 3), "float32")
+    maps[0, 0, 0] = 0.5
+    shares = np.float32([[[-4, -2, 1]], [[0, 0, 0]]])
+    expected = np.float32([[[0.5, -2.5, -1.75]], [[-2, -2, -2]]])
+    np.testing.assert_array_equal(by_share(maps, shares), expected)
+
+
+def test_shares_make_up_the_score():
+    from after_the_map import shares
+    from study_grid.arms import LAP_MASKS_TUNED
+    from study_grid.networks import with_lap
+    from study_grid.sets import SETS
+    from test_study_grid import small_network
+
+    model = with_lap(small_network(), LAP_MASKS_TUNED, SETS["clutter"])
+    for layer in keras_lap.lap_layers(model):
+        layer.gate.assign(1.0)
+    images = np.random.default_rng(0).random((3, 16, 16, 3)).astype("float32")
+    targets = np.array([0, 2, 1])
+    classifier = model.get_layer("classifier")
+    scores = keras.Model(model.inputs, classifier.output)([images])
+    scores = keras.ops.convert_to_numpy(scores - classifier.bias)
+    # Every pixel of 8 x 8 features is four of the image.
+    found = shares(model, images, targets).sum(axis=(1, 2)) / 4
+    np.testing.assert_allclose(found, scores[range(3), targets], rtol=1e-4, atol=1e-6)
 
 
 def test_score_gains_are_compared(workshop, tmp_path):
