@@ -186,17 +186,22 @@ def test_a_concept_of_several_present_classes_is_present_once():
     assert_close(present_concepts(np.array(label), matrix), expected, 0, 0)
 
 
-@pytest.mark.parametrize("label", [[0, 1, 1], [[0], [1], [1]], [[-1.0], [1.0], [1.0]]])
+@pytest.mark.parametrize("label", [[0, 1, 1], [[0], [1], [1]], [[0.0], [1.0], [1.0]]])
 def test_a_single_class_is_there_or_not(label):
     expected = [[0, 0], [1, 1], [1, 1]]
     assert_close(present_concepts(np.array(label), [[1, 1]]), expected, 0, 0)
 
 
-@pytest.mark.parametrize("outputs, of_minus_one", [("sigmoid", -1), (None, 0)])
-def test_whether_a_single_class_is_there_may_be_unknown(outputs, of_minus_one):
-    """With a loss that does not take -1 for absent, that says so too."""
-    present = present_concepts(np.array([np.nan, -1, 0, 1]), [[1, 0]], outputs)
-    assert_close(present, [[-1, 0], [of_minus_one, 0], [0, 0], [1, 0]], 0, 0)
+@pytest.mark.parametrize(
+    "outputs, of_minus_one", [("sigmoid", -1), (None, -1), ("hinge", 0)]
+)
+def test_whether_a_class_is_there_may_be_unknown(outputs, of_minus_one):
+    """-1 says so too, but with a loss that takes it for absent."""
+    label = np.array([np.nan, -1, 0, 1])
+    expected = np.array([[-1, 0], [of_minus_one, 0], [0, 0], [1, 0]])
+    assert_close(present_concepts(label, [[1, 0]], outputs), expected, 0, 0)
+    rows = np.stack([label, np.zeros(4)], axis=1)
+    assert_close(present_concepts(rows, np.eye(2), outputs), expected, 0, 0)
 
 
 @pytest.mark.parametrize("shape", [(4, 2), (4, 3, 1), ()])

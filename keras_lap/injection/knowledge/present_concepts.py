@@ -15,13 +15,13 @@ def present_concepts(label, class_concepts, outputs=None):
         label: Class indices `(N,)` or `(N, 1)`, of which those of no class, such as
             -1, name nothing, or one-hot or multi-hot `(N, classes)`, where a class is
             present from a value of 0.5, and not known at a negative one or NaN. With a
-            single class, zeros and ones `(N,)` or `(N, 1)`, where -1 is as 0 unless
-            `outputs` is `"sigmoid"`.
+            single class, a column of such, `(N,)` or `(N, 1)`.
         class_concepts: Array `(classes, K)` of zeros and ones.
         outputs: As `compiled_outputs` returns it. With `"softmax"` the likeliest class
             of a row is present too, be it below 0.5. And there is a class in each
             image, so an index of none is one not known, and so is a row of which no
-            class is likelier than the others, while -1 in a row is as 0.
+            class is likelier than the others, while -1 in a row is as 0. With `"hinge"`
+            it is so too, and NaN alone not known.
 
     Returns:
         float32 tensor `(N, K)`; 1 present, 0 absent, -1 unknown.
@@ -58,9 +58,7 @@ def present_concepts(label, class_concepts, outputs=None):
         # Losses can ignore images without a class.
         is_unknown = ~ops.any(chosen, axis=-1, keepdims=True)
     elif is_row:
-        # A hinge loss has -1 for what is absent.
-        is_signed = classes == 1 and outputs != "sigmoid"
-        unknown = ops.isnan(label) if is_signed else ~(label >= 0)
+        unknown = ops.isnan(label) if outputs == "hinge" else ~(label >= 0)
         # Of a concept with several classes, one that is there is enough.
         is_unknown = ops.matmul(ops.cast(unknown, "float32"), matrix) > 0
         is_unknown = is_unknown & (present == 0)

@@ -19,6 +19,15 @@ _SOFTMAX = (
     losses.kl_divergence,
     losses.sparse_categorical_crossentropy,
 )
+_HINGE = (
+    losses.CategoricalHinge,
+    losses.Hinge,
+    losses.SquaredHinge,
+    losses.categorical_hinge,
+    losses.hinge,
+    losses.squared_hinge,
+)
+_KINDS = {"sigmoid": _SIGMOID, "softmax": _SOFTMAX, "hinge": _HINGE}
 
 
 def compiled_outputs(model):
@@ -30,9 +39,9 @@ def compiled_outputs(model):
     Returns:
         `"sigmoid"`, independent classes, for a binary cross-entropy of Keras;
         `"softmax"`, one class out of several, for its categorical cross-entropies, the
-        focal one among them, and the Kullback-Leibler divergence; `None` for any other
-        loss, which does not tell. Of several losses the binary ones count before the
-        others.
+        focal one among them, and the Kullback-Leibler divergence; `"hinge"`, classes
+        whose absence is 0 or -1, for its hinge losses; `None` for any other loss, which
+        does not tell. Of losses of several kinds those named here first count.
 
     Example:
 
@@ -47,7 +56,7 @@ def compiled_outputs(model):
         keras.losses.get(loss) if isinstance(loss, str) else loss
         for loss in tree.flatten(model.loss)
     ]
-    for outputs, known in (("sigmoid", _SIGMOID), ("softmax", _SOFTMAX)):
+    for outputs, known in _KINDS.items():
         if any(loss in known or isinstance(loss, _classes(known)) for loss in compiled):
             return outputs
     return None

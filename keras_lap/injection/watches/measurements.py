@@ -4,11 +4,10 @@ from keras import ops, tree
 
 
 def measurements(forward):
-    """Labels of a single output that are read as "absent" and hardly say so.
+    """Labels of a single output that are not read as "present" and may be no classes.
 
-    Those are all below 0.5 but 0 and -1, which may be the other one of two classes, as
-    for a hinge loss. There are none where the model is compiled with a loss that says
-    that its outputs are classes.
+    Those are all below 0.5 but 0, which says "absent", and -1, "not known". There are
+    none where the model is compiled with a loss that says that its outputs are classes.
 
     Args:
         forward: A `ForwardPass`, of a `Watch`.
@@ -25,7 +24,7 @@ def _message(count):
     return (
         "Expected labels of 0 and 1 for a model with a single output, whose concepts "
         f"a 1 makes present. Received {count} others below 0.5, which say that nothing "
-        "is there. If they are measurements, let knowledge name its concepts itself, "
-        "as masks (N, H, W, K) for layers of K concepts, boxes with 'box_concepts', "
-        "and 'concepts' do."
+        "is there, or, below 0, that it is not known. If they are measurements, let "
+        "knowledge name its concepts itself, as masks (N, H, W, K) for layers of K "
+        "concepts, boxes with 'box_concepts', and 'concepts' do."
     )
