@@ -178,6 +178,32 @@ def test_what_says_nothing_needs_no_flag(x, label, known):
     assert_close(logs["concept_labels"], values[0], **ALLOWED)
 
 
+class LeastArea(CrossLayerLoss):
+    needs = ("area",)
+
+    def call(self, layers):
+        areas = ops.stack([layer.knowledge["area"][:, 0, 0] for layer in layers])
+        return ops.max(areas, axis=0)
+
+
+@pytest.mark.torch_suffices
+def test_samples_count_across_layers_if_any_of_these_is_told(x, label):
+    """As is one of several concepts, where their union is not known."""
+    attributes = np.zeros((SAMPLES, CLASSES))
+    attributes[2:, 1] = -1
+    area = np.full((SAMPLES, CLASSES, 2), 0.25)
+    y = {"label": label, "concepts": attributes, "area": area}
+    model, terms = scored(make_model()), [LeastArea(), Absence("concepts")]
+    both = first(fit(model, x, y, [KnowledgeInjection(terms)]))
+    of_union = first(fit(model, x, y, [KnowledgeInjection(terms, layers="pool")]))
+    assert_close(both["least_area"], 0.25, **ALLOWED)
+    assert math.isnan(of_union["least_area"])
+    with score_tape() as records:
+        model(x, training=False)
+    known = SupervisedLayer(records[0].logits[:2], knowledge={"concepts": [[0], [0]]})
+    assert_close(of_union["absence"], ops.mean(terms[1]([known])), **ALLOWED)
+
+
 @pytest.mark.torch_suffices
 def test_masks_of_nan_are_not_known(x, label, mask):
     broken = mask.astype("float32")

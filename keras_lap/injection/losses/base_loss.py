@@ -4,6 +4,9 @@ import re
 
 from keras import ops
 
+# Knowledge that is negative where nothing is known.
+_SIGNED = ("present", "concepts", "area")
+
 
 class BaseLoss:
     """A penalty with a name, one value per sample, that takes knowledge by name.
@@ -47,21 +50,32 @@ class BaseLoss:
     def told_in_layer(self, knowledge):
         """Which samples a layer's knowledge tells enough, flags `(N,)`.
 
-        It has to be known what labels name, if the loss needs that. With `"mask_known"`
-        among what it takes, the mask of one concept will do, and else those of all have
-        to be known. `None` stands for all samples.
+        It has to say something of what labels name, of attributes and of areas, as far
+        as the loss needs them, and to have enough masks. `None` stands for all samples.
 
         Args:
             knowledge: Mapping as `SupervisedLayer.knowledge`.
         """
-        told = None
-        if "present" in self.needs:
-            told = ops.any(knowledge["present"] >= 0, axis=-1)
-        if "mask" in self.needs and "mask_known" in knowledge:
-            enough = ops.any if "mask_known" in self.takes else ops.all
-            has_masks = enough(knowledge["mask_known"], axis=-1)
-            told = has_masks if told is None else told & has_masks
-        return told
+        return all_of([*self.told_values(knowledge), *self.told_masks(knowledge)])
+
+    def told_values(self, knowledge):
+        """Which samples it tells any value of what is needed, a list of flags `(N,)`.
+
+        What is known of some concepts may be nothing for a layer with a single one.
+        """
+        values = [knowledge[name] for name in _SIGNED if name in self.needs]
+        return [ops.any(each >= 0, axis=tuple(range(1, each.ndim))) for each in values]
+
+    def told_masks(self, knowledge):
+        """Which samples it tells enough masks, a list of flags `(N,)`.
+
+        With `"mask_known"` among what the loss takes, the mask of one concept will do,
+        and else those of all have to be known.
+        """
+        if "mask" not in self.needs or "mask_known" not in knowledge:
+            return []
+        enough = ops.any if "mask_known" in self.takes else ops.all
+        return [enough(knowledge["mask_known"], axis=-1)]
 
     def of_pass(self, forward, counts):
         """The term of each sample in one `ForwardPass`, `(N,)`.
@@ -100,6 +114,11 @@ class BaseLoss:
     @classmethod
     def from_config(cls, config):
         return cls(**config)
+
+
+def all_of(flags):
+    """Where all of a list of flags `(N,)` are set, or `None` without any."""
+    return ops.all(ops.stack(flags), axis=0) if flags else None
 
 
 def in_float32(tensors):

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_lap.injection.losses.base_loss import BaseLoss, must_implement
+from keras_lap.injection.losses.base_loss import BaseLoss, all_of, must_implement
 
 
 class CrossLayerLoss(BaseLoss):
@@ -20,7 +20,8 @@ class CrossLayerLoss(BaseLoss):
 
     Attributes:
         needs: Names of knowledge as in `KnowledgeLoss.needs`. It is found in the
-            `knowledge` of each layer; samples that lack one are left out.
+            `knowledge` of each layer; samples that lack one are left out, and so are
+            those of which a layer lacks masks, or all layers lack anything else.
         accepts: Names of knowledge as in `KnowledgeLoss.accepts`; `name in
             layer.knowledge` tells whether it is there.
         compares_places: Whether it matters where in the image maps lie, as it does
@@ -65,9 +66,12 @@ class CrossLayerLoss(BaseLoss):
         raise must_implement(self, "call(layers)")
 
     def told(self, forward):
-        told = [self.told_in_layer(layer.knowledge) for layer in forward.layers]
-        told = [flags for flags in told if flags is not None]
-        return ops.all(ops.stack(told), axis=0) if told else None
+        known = [layer.knowledge for layer in forward.layers]
+        flags = [flags for each in known for flags in self.told_masks(each)]
+        # Of a union less is known than a layer of several concepts may be told.
+        for each in zip(*map(self.told_values, known), strict=True):
+            flags.append(ops.any(ops.stack(each), axis=0))
+        return all_of(flags)
 
     def of_pass(self, forward, counts):
         """Mean over the calls of the model, `(N,)`."""

@@ -2,7 +2,12 @@
 
 from keras import ops
 
-from keras_lap.injection.losses.base_loss import BaseLoss, in_float32, must_implement
+from keras_lap.injection.losses.base_loss import (
+    BaseLoss,
+    all_of,
+    in_float32,
+    must_implement,
+)
 from keras_lap.injection.losses.stop_uncounted_gradients import stop_uncounted_gradients
 
 
@@ -72,7 +77,7 @@ class InputGradientLoss(BaseLoss):
         raise must_implement(self, "call(gradient, **knowledge)")
 
     def told(self, forward):
-        return self.told_in_layer(forward.image_knowledge)
+        return all_of(self.told_masks(forward.image_knowledge))
 
     def of_pass(self, forward, counts):
         """The term of each sample, `(N,)`."""

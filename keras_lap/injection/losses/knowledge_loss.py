@@ -78,15 +78,6 @@ class KnowledgeLoss(BaseLoss):
         told = self._told_by_layer(forward)
         return None if told is None else ops.any(told, axis=0)
 
-    def told_in_layer(self, knowledge):
-        told = super().told_in_layer(knowledge)
-        # What is known of some concepts may be nothing for a layer with a single one.
-        for name in {"concepts", "area"} & {*self.needs}:
-            values = knowledge[name]
-            known = ops.any(values >= 0, axis=tuple(range(1, len(values.shape))))
-            told = known if told is None else told & known
-        return told
-
     def of_pass(self, forward, counts):
         """Mean over the supervised calls of layers that are told enough, `(N,)`."""
         told, values = self._told_by_layer(forward), []
