@@ -12,14 +12,13 @@ from keras_lap.classifier.element_count import element_count
 from keras_lap.classifier.elements_of import elements_of
 from keras_lap.classifier.image_and_targets import image_and_targets
 from keras_lap.classifier.labels import (
-    are_classes,
     are_of_outputs,
+    classes_or_none,
     standardize_labels,
 )
 from keras_lap.classifier.model_inputs import are_inputs, arrays_of, images_of
 from keras_lap.classifier.read_pixels import read_pixels
 from keras_lap.utils.to_numpy import to_numpy
-from keras_lap.utils.warn import warn
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,8 @@ class SourceBatch:
     Attributes:
         inputs: What the model takes: images, or a dict or list with its other inputs
             too, arrays or tensors.
-        labels: Array `(n,)` or `(n, classes)`, or `None`.
+        labels: Int array `(n,)` or `(n, classes)`, or `None`; or floats as they are
+            given, of which those of all batches tell whether they are classes.
         masks: Array `(n, h, w)` or `(n, h, w, K)`, or `None`.
         valid: Flags `(n,)` of the masks that are real, or `None`.
     """
@@ -69,6 +69,11 @@ class ImageSource:
     def is_stretched(self):
         """Whether images were brought to the model's size whatever their own."""
         return self.images is not None and self.files is not None
+
+
+def is_float(array):
+    """Whether there is an array, of a float dtype."""
+    return array is not None and array.dtype.kind == "f"
 
 
 def image_source(images, taken, batch_size, verbose=False):
@@ -251,13 +256,10 @@ def _batch(element, taken):
         targets = {"label": targets}
     labels, masks = targets.get("label"), to_numpy(targets.get("mask"))
     labels = None if are_of_outputs(labels, images) else to_numpy(labels)
-    if is_dict and not are_classes(labels):
-        warn(
-            "The labels of the data set are no whole numbers, as those of classes are, "
-            "and are left out of the explanation. Pass those that you want as `labels`."
-        )
-        labels = None
-    labels = standardize_labels(labels)
+    if not is_dict:
+        labels = standardize_labels(labels)
+    elif not is_float(labels):
+        labels = classes_or_none(labels)
     valid = targets.get("valid")
     valid = valid.get("mask") if isinstance(valid, Mapping) else valid
     return SourceBatch(inputs, labels, masks, to_numpy(valid))

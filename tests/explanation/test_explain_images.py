@@ -390,16 +390,32 @@ def test_labels_that_are_none_are_refused_before_anything_is_computed(
             explain(model, arrays["image"], labels=labels)
 
 
-@pytest.mark.parametrize("label", [np.arange(5) * 0.5, np.full((5, 3), 1 / 3)])
+@pytest.mark.parametrize(
+    "label", [[0.5, 1, 1.5, 0, 7], np.full((5, 3), 1 / 3)], ids=["numbers", "soft"]
+)
 def test_labels_of_a_dict_that_name_no_classes_are_left_out(label, model, arrays):
-    """One of measurements, of which those of a batch may be whole, and soft ones."""
-    targets = {"label": label, "mask": arrays["mask"]}
+    """Be those of some batches whole, and some of no class."""
+    masks = np.arange(5 * 4 * 4 * 3).reshape(5, 4, 4, 3) % 7 == 0
+    targets = {"label": np.array(label), "mask": masks}
     dataset = tf.data.Dataset.from_tensor_slices((arrays["image"], targets)).batch(1)
     with pytest.warns(UserWarning, match=r"no whole numbers.*left out") as told:
         explanation = explain(model, dataset)
     assert len(told) == 1
     assert explanation.labels is None
-    assert explanation.masks.any()
+    union = standardize_masks(masks, explanation.maps.shape[1:3])
+    np.testing.assert_array_equal(explanation.masks, union)
+
+
+def test_labels_of_a_dict_may_be_floats(model, arrays):
+    """If all are whole, or NaN. The others choose masks."""
+    masks = np.arange(5 * 4 * 4 * 3).reshape(5, 4, 4, 3) % 7 == 0
+    targets = {"label": np.array([0, np.nan, 2, 1, 0]), "mask": masks}
+    dataset = tf.data.Dataset.from_tensor_slices((arrays["image"], targets)).batch(2)
+    explanation = explain(model, dataset)
+    expected = [0, -1, 2, 1, 0]
+    assert explanation.labels.tolist() == expected
+    named = standardize_masks(masks, (16, 16), np.array(expected), np.eye(3) > 0)
+    np.testing.assert_array_equal(explanation.masks, named)
 
 
 def test_labels_given_beside_a_data_set_count(model, arrays):
@@ -461,6 +477,11 @@ def test_images_of_several_sizes_are_refused():
         (lambda a: a["image"], {"labels": [9] * 5}, r"from 0 to 2.*a label 9"),
         (lambda a: a["image"], {"labels": np.eye(5)}, r"\(N, 3\).*\(5, 5\)"),
         (lambda a: iter([(a["image"], a["label"] + 1)]), {}, r"0 to 2.*a label 3"),
+        (
+            lambda a: iter([(a["image"], {"label": a["label"] + 1.0})]),
+            {},
+            r"0 to 2.*a label 3",
+        ),
         (lambda a: a["image"], {"labels": 1}, r"`labels` of 5 images.*\(\)"),
         (lambda a: 7, {}, "images of rank 4"),
         (lambda a: (pathlib.Path(f"{n}.png") for n in "ab"), {}, "no list.*'a.png'"),
