@@ -22,8 +22,9 @@ class BuildWithLibrary(build_py):
         libraries = LIBRARIES
         if not self.editable_mode:
             package = Path(self.build_lib, "keras_lap")
-            # An earlier build may have left sources there that are gone since.
-            shutil.rmtree(package, ignore_errors=True)
+            if package.resolve() != ROOT.resolve() / "keras_lap":
+                # An earlier build may have left sources there that are gone since.
+                shutil.rmtree(package, ignore_errors=True)
             libraries = package / "kernels" / LIBRARIES.name
         super().run()
         try:

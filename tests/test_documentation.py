@@ -106,9 +106,17 @@ def test_labels_in_a_table(tmp_path, monkeypatch):
 
 def anchors(page):
     """What GitHub calls the headings of a page."""
-    headings = re.findall(r"^#+ (.*)$", page.read_text(), flags=re.MULTILINE)
+    code = re.compile(r"^ *```.*?^ *```$", flags=re.MULTILINE | re.DOTALL)
+    text = code.sub("", page.read_text())
+    headings = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
     bare = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
     return {heading.replace(" ", "-") for heading in bare}
+
+
+def test_comments_in_code_are_no_headings(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# One\n\n```python\n# Of code\n```\n\n## Two or 3\n")
+    assert anchors(page) == {"one", "two-or-3"}
 
 
 def test_links_lead_somewhere():

@@ -31,6 +31,7 @@ from keras_lap.explanation.matplotlib_module import matplotlib_module
 from keras_lap.graph.lap_layers import lap_layers
 from keras_lap.report.write_page import write_page
 from keras_lap.surgery.concepts import MOST_CLASSES_EVERYWHERE
+from keras_lap.utils.class_concepts import class_concept_flags
 from keras_lap.utils.evenly_spaced import evenly_spaced
 from keras_lap.utils.names import some_of_many
 from keras_lap.utils.warn import warn
@@ -144,7 +145,7 @@ class Evaluate(Command):
                 comparison=comparison,
                 title=options.title
                 or f"{pathlib.Path(options.model).name}, {options.data}",
-                origin=(len(images), data.indices[shown]),
+                origin=(data.total, data.indices[shown]),
             )
         print(f"Written to {options.report}")
 
@@ -160,9 +161,18 @@ def _to_show(comparison, data):
     """The indices of the images that the report shows, evenly spaced.
 
     Nothing is to be shown of a prediction that is no number.
+
+    Raises:
+        ValueError: If there is no other.
     """
     finite = [np.isfinite(each).all(axis=-1) for each in comparison.outputs.values()]
     is_finite = np.all(finite, axis=0)
+    if not is_finite.any():
+        raise ValueError(
+            "Expected finite predictions, for the gallery of the report. Received: NaN "
+            "or infinite ones for every image. Look at the weights, and at the pixels "
+            "that the network takes (--preprocess)."
+        )
     if not is_finite.all():
         left_out = some_of_many(data.indices[~is_finite], _NAMED)
         warn(
@@ -192,14 +202,13 @@ def _evaluate(options):
     if preprocess is not None:
         # Some of it is for channels in the last place.
         images = taken.first(preprocess(taken.last(images)))
+    # Hours later it would be too late to say that something does not fit.
     if data.class_names is not None:
         for name, model in models.items():
-            # A batch like those of `compare`, which is not traced anew then.
-            outputs = class_scores(model, images[: options.batch], options.batch)
-            _check_names(name, outputs.shape[-1], data.class_names)
-    if concept_of_each_class(options) and lap_layers(models["model"]):
-        # Hours later it would be too late to say that they do not fit.
-        _explain(options, models["model"], data, images[: options.batch])
+            count = _count_classes(options, model, images)
+            _check_names(name, count, data.class_names)
+    if concept_of_each_class(options):
+        _check_class_concepts(options, models["model"], images)
     comparison = keras_lap.evaluation.compare(
         models["model"],
         {**data.arrays, "image": images},
@@ -233,6 +242,22 @@ def _warn_of_raw_pixels(original):
         )
 
 
+def _count_classes(options, model, images):
+    # A batch like those of `compare`, which is not traced anew then.
+    return class_scores(model, images[: options.batch], options.batch).shape[-1]
+
+
+def _check_class_concepts(options, model, images):
+    concepts = _most_concepts(model)
+    if concepts:
+        class_concept_flags(
+            np.array(concept_of_each_class(options)),
+            _count_classes(options, model, images),
+            concepts,
+            of="the model",
+        )
+
+
 def _check_names(name, count, names):
     if len(names) != count:
         raise ValueError(
@@ -241,15 +266,10 @@ def _check_names(name, count, names):
         )
 
 
-def _explain(options, model, data, images):
-    return keras_lap.explain(
-        model,
-        images,
-        batch_size=options.batch,
-        class_names=data.class_names,
-        class_concepts=concept_of_each_class(options),
-        verbose=verbosity(),
-    )
+def _most_concepts(model):
+    """The most concepts that a LAP layer scores; 0 where none does."""
+    scoring = (layer for layer in lap_layers(model) if layer.head is not None)
+    return max((layer.concepts for layer in scoring), default=0)
 
 
 def _gallery(options, models, data, images, comparison, shown):
@@ -257,7 +277,8 @@ def _gallery(options, models, data, images, comparison, shown):
 
     `shown` are the indices of the images that are explained.
     """
-    pictures = ImageInput.of(models["model"]).last(data.arrays["image"][shown])
+    model = models["model"]
+    pictures = ImageInput.of(model).last(data.arrays["image"][shown])
     facts = {
         "images": pictures,
         "labels": data.arrays["label"][shown],
@@ -272,10 +293,16 @@ def _gallery(options, models, data, images, comparison, shown):
             masks, pictures.shape[1:3], facts["labels"], speaks
         )
     gallery = {}
-    laps = lap_layers(models["model"])
-    if laps and max(layer.concepts or 0 for layer in laps) <= MOST_CLASSES_EVERYWHERE:
+    if lap_layers(model) and _most_concepts(model) <= MOST_CLASSES_EVERYWHERE:
         try:
-            explained = _explain(options, models["model"], data, images[shown])
+            explained = keras_lap.explain(
+                model,
+                images[shown],
+                batch_size=options.batch,
+                class_names=data.class_names,
+                class_concepts=concept_of_each_class(options),
+                verbose=verbosity(),
+            )
         except Exception as error:
             warn(
                 f"The report is without {_ALL_CONCEPTS!r}, which failed: "

@@ -24,7 +24,8 @@ def read_class_folders(folder, taken, some, classes=None):
 
     Returns:
         A tuple: the dict of the arrays `"image"`, `"label"` and, with masks, `"mask"`,
-        and a dict of `"class_names"`, `"files"` and `"indices"`, those of `some`.
+        and a dict of `"class_names"`, `"files"`, `"indices"`, those of `some`, and
+        `"total"`, the number of images.
 
     Raises:
         FileNotFoundError: If there is no image, or masks, but none of an image.
@@ -32,7 +33,8 @@ def read_class_folders(folder, taken, some, classes=None):
             no class, or a mask has another aspect ratio than its image.
     """
     found = class_folders(folder, classes)
-    chosen = some(len(found.files))
+    total = len(found.files)
+    chosen = some(total)
     files = [found.files[at] for at in chosen]
     images, sizes = read_pixels(taken, files)
     arrays = {
@@ -45,8 +47,8 @@ def read_class_folders(folder, taken, some, classes=None):
         warn_of_even_masks(masks)
         warn_of_turned_images(files, masks)
         arrays["mask"] = _masks(masks, images.shape[1:3])
-    known = {"class_names": found.class_names, "files": files, "indices": chosen}
-    return arrays, known
+    known = {"class_names": found.class_names, "files": files}
+    return arrays, {**known, "indices": chosen, "total": total}
 
 
 def _masks(files, size):

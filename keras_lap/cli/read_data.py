@@ -28,12 +28,14 @@ class Data(NamedTuple):
         class_names: List of the names of the classes, or `None`.
         files: List of the files of the images, or `None`.
         indices: Int array `(N,)`, the places of the images among all that there are.
+        total: Number of all that there are; of TFDS, of those that were taken.
     """
 
     arrays: dict
     class_names: list | None
     files: list | None
     indices: np.ndarray
+    total: int
 
 
 def read_data(source, taken, samples=None, data_dir=None, classes=None):
@@ -68,12 +70,13 @@ def read_data(source, taken, samples=None, data_dir=None, classes=None):
     known = {"class_names": classes, "files": None}
     if source.startswith(_TFDS):
         arrays = _of_tfds(source, taken, samples, data_dir)
-        known["indices"] = np.arange(len(arrays["image"]))
+        known["total"] = len(arrays["image"])
+        known["indices"] = np.arange(known["total"])
     elif path.is_dir():
         some = functools.partial(evenly_spaced, most=samples)
         arrays, known = read_class_folders(path, taken, some, classes)
     else:
-        arrays, known["indices"] = _of_file(path, samples)
+        arrays, known["indices"], known["total"] = _of_file(path, samples)
     return Data(_standardize(arrays, taken), **known)
 
 
@@ -107,8 +110,9 @@ def _of_file(path, samples):
         raise ValueError(
             f"Expected arrays of one length in {str(path)!r}. Received: {lengths}"
         )
-    some = evenly_spaced(len(arrays["image"]), samples)
-    return {name: array[some] for name, array in arrays.items()}, some
+    total = len(arrays["image"])
+    some = evenly_spaced(total, samples)
+    return {name: array[some] for name, array in arrays.items()}, some, total
 
 
 def _of_tfds(source, taken, samples, data_dir):

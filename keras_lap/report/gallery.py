@@ -36,8 +36,9 @@ def gallery(explanations, samples, verbose, origin=None):
     images = _shared(explanations, "images")
     if not len(images):
         raise ValueError("Expected at least one image. Received: explanations of none.")
-    total, indices = origin or (len(images), range(len(images)))
+    total, indices = origin or (len(images), np.arange(len(images)))
     chosen = evenly_spaced(len(images), samples)
+    places = indices[chosen]
     pictures = displayable(images[chosen])
     files = _shared(explanations, "files")
     masks = _known_masks(_shared(explanations, "masks"), chosen)
@@ -45,6 +46,7 @@ def gallery(explanations, samples, verbose, origin=None):
     models, model_of = _models(explanations, chosen, labels, known)
     return {
         "total": total,
+        "even": np.array_equal(places, evenly_spaced(total, len(places))),
         "size": images.shape[1:3],
         "classes": _class_names(explanations, labels),
         "layers": [
@@ -55,7 +57,7 @@ def gallery(explanations, samples, verbose, origin=None):
         ],
         "samples": [
             {
-                "index": int(indices[index]),
+                "index": int(places[row]),
                 "file": None if files is None else files[index],
                 "labels": labels[row],
                 "image": _encoded_image(pictures[row]),

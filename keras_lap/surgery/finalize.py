@@ -124,9 +124,10 @@ def _casts_of_idle(graph):
         return any(call.inputs[0].dtype != call.outputs[0].dtype for call in calls)
 
     def chain(operation):
+        if not casts(operation):
+            return []
         dtype = graph.calls_of(operation)[0].outputs[0].dtype
-        cast = layers.Rescaling(1.0, dtype=dtype, name=operation.name)
-        return [cast] if casts(operation) else []
+        return [layers.Rescaling(1.0, dtype=dtype, name=operation.name)]
 
     def inside(model):
         return [call.operation for call in graph.calls_in(model)]

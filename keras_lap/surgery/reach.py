@@ -3,7 +3,9 @@
 import math
 from dataclasses import dataclass, replace
 
-from keras_lap.graph.axes_behind import axes_behind, map_axes_behind
+from keras import layers
+
+from keras_lap.graph.axes_behind import map_axes_behind
 from keras_lap.graph.grid_rules import grid_behind_call
 from keras_lap.graph.receptive_grid import ReceptiveGrid
 from keras_lap.graph.windows_of import windows_of
@@ -74,8 +76,7 @@ def reach_behind(call, maps, axes, made):
     sizes, new_sizes = sizes_along(axes, before), sizes_along(new_axes, made)
     if windows_of(operation) is None and _is_collapsed(sizes, new_sizes):
         return None, None
-    is_moved = axes_behind(operation, axes, before, made) is not None
-    steps = (1.0, 1.0) if is_moved else _steps(call, new_axes, sizes, new_sizes)
+    steps = _steps(call, new_axes, sizes, new_sizes)
     reach = _merged([reach for _, reach in maps]).behind(operation, steps)
     return replace(reach, field=None) if None in new_sizes else reach, new_axes
 
@@ -116,15 +117,18 @@ def _is_collapsed(before, after):
 
 def _steps(call, axes, before, after):
     """Steps of the map of a size that a call makes of another, in pixels of that."""
-    if before == after or None in (*before, *after):
+    # At inference it keeps all pixels, whatever size it says.
+    is_kept = isinstance(call.operation, layers.RandomCrop)
+    if is_kept or before == after or None in (*before, *after):
         return 1.0, 1.0
     grid = grid_behind_call(call, axes, ReceptiveGrid(before), after)
     if grid is not None:
         return grid.stride
-    # Of what crops or pads in a way of its own the ratio is near 1.
+    # What crops or pads in a way of its own is taken to leave more than two thirds of a
+    # map, and to add less than as much again.
     return tuple(
-        float(round(ratio)) if ratio > 1 else 1 / round(1 / ratio)
-        for ratio in _ratio(before, after)
+        float(round(old / new)) if old > new else 1 / (new // old)
+        for old, new in zip(before, after, strict=True)
     )
 
 

@@ -103,8 +103,9 @@ def _shapes_read(graph):
         layer = call.operation
         if type(layer) in _LAP_LAYERS:
             found.setdefault(id(layer), (layer, []))[1].append(tensors[0].shape)
-        is_known = not any(None in tensor.shape[1:] for tensor in call.outputs)
-        return call.outputs if is_known else call.make(tensors)
+        pairs = zip(tensors, call.inputs, strict=True)
+        is_same = all(given.shape == read.shape for given, read in pairs)
+        return call.outputs if is_same else call.make(tensors)
 
     graph.carry(graph.model.inputs, step)
     return found.values()

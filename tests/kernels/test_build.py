@@ -434,6 +434,20 @@ def assert_holds_all_sources(files):
         assert files[f"keras_lap/report/page/{path.name}"] == path.read_bytes()
 
 
+@setuptools_cases
+def test_a_build_among_the_sources_leaves_them(compiler, tmp_path):
+    compiler.fail_on("ops.cc")
+    source = "keras_lap/__init__.py"
+    (tmp_path / source).parent.mkdir()
+    for name in (source, "LICENSE", "README.md", "pyproject.toml", "setup.py"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    ignored = shutil.ignore_patterns("lib", "__pycache__")
+    shutil.copytree(ROOT / "kernels", tmp_path / "kernels", ignore=ignored)
+    command = [sys.executable, "setup.py", "--quiet", "build_py", "--build-lib", "."]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    assert (tmp_path / source).exists()
+
+
 @pytest.mark.thorough
 @setuptools_cases
 def test_a_wheel_with_a_library_names_the_platform(compiler, build_wheel):

@@ -191,13 +191,17 @@ def test_gpus_that_torch_may_have(torch_gpu, cuda, capability, expected):
     assert expected is None or expected in choice.reason
 
 
-def test_transforms_of_torch_take_the_reference(torch_gpu):
+def test_transforms_of_torch_take_the_reference(torch_gpu, monkeypatch):
+    import torch
+
     torch_gpu("13.0", (9, 0))
     choices = []
 
     def pool(x):
         choices.append(which())
-        return la_pool(x, SCORES, 1.0, 2)
+        with monkeypatch.context() as pretended:
+            pretended.setattr(torch.Tensor, "is_cuda", True)
+            return la_pool(x, SCORES, 1.0, 2)
 
     y = keras.ops.vectorized_map(pool, keras.ops.convert_to_tensor(X[None]))
     assert y.shape == (1, 1, 2, 2, 2)

@@ -14,16 +14,16 @@ class ReflectionPadding2D(layers.Layer):
     """A padding of one's own."""
 
     def call(self, x):
-        return keras.ops.pad(x, [(0, 0), (2, 2), (2, 2), (0, 0)], mode="reflect")
+        return keras.ops.pad(x, [(0, 0), (3, 3), (3, 3), (0, 0)], mode="reflect")
 
 
 KEEPING_STEPS = {
-    "pad": lambda x: keras.ops.pad(x, [(0, 0), (2, 2), (2, 2), (0, 0)]),
-    "pad_images": lambda x: keras.ops.image.pad_images(x, 2, 2, 2, 2),
-    "crop_images": lambda x: keras.ops.image.crop_images(x, 2, 2, 2, 2),
-    "slice": lambda x: x[:, 2:-2, 2:-2],
-    "CenterCrop": layers.CenterCrop(8, 8),
-    "RandomCrop": layers.RandomCrop(10, 10),
+    "pad": lambda x: keras.ops.pad(x, [(0, 0), (3, 3), (3, 3), (0, 0)]),
+    "pad_images": lambda x: keras.ops.image.pad_images(x, 3, 3, 3, 3),
+    "crop_images": lambda x: keras.ops.image.crop_images(x, 3, 3, 3, 3),
+    "slice": lambda x: x[:, 3:-3, 3:-3],
+    "CenterCrop": layers.CenterCrop(6, 6),
+    "RandomCrop": layers.RandomCrop(6, 6),
     "of one's own": ReflectionPadding2D(),
 }
 

@@ -12,6 +12,7 @@ from networks import randomise
 from tolerances import assert_close, assert_identical, layer_tolerance, tolerance
 
 import keras_lap
+from keras_lap.graph.call_graph import Call
 from keras_lap.surgery.standard_pooling import standard_pooling
 from keras_lap.surgery.to_standard import to_standard
 
@@ -161,6 +162,12 @@ def test_nested_and_shared(rng):
     assert model.to_json() == config
     for weight, value in zip(model.weights, before, strict=True):
         assert_identical(weight, value)
+
+
+def test_maps_of_unknown_size_are_not_traced_anew(monkeypatch):
+    monkeypatch.setattr(Call, "make", None)
+    model = keras.Sequential([keras.Input((None, None, 2)), keras_lap.LAPooling2D(2)])
+    assert keras_lap.lap_layers(to_standard(model)) == []
 
 
 @pytest.mark.parametrize("frozen", ["layer", "all else", "nothing"])

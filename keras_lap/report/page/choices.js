@@ -93,7 +93,7 @@ setConcepts(null);
 const known = samples.map((sample) => factsOf(sample).right).filter((right) => right !== null);
 one("#summary").textContent = [
   samples.length < total
-    ? `${samples.length} of ${total} samples, evenly spaced`
+    ? `${samples.length} of ${total} samples${even ? ", evenly spaced" : ""}`
     : `${total} samples`,
   known.length
     ? `${percent(known.filter(Boolean).length / known.length)} of those shown predicted right`
@@ -106,7 +106,7 @@ one("#definitions").append(
   ...[
     "Numbers of samples count from 0. Confidence is the probability of the likeliest class. The runner-up is the likeliest class that is not predicted. The strength of a map is its highest value.",
     has.masks
-      ? "Disagreement with the mask is 1 − Σ max(m, 0) in the mask / Σ max(m, 0) in the image, for the map m of the label, or the only one: the share of its energy outside of the mask. It is 1 for a map without positive values and missing where the mask is empty."
+      ? "Disagreement with the mask is 1 − Σ max(m, 0) in the mask / Σ max(m, 0) in the image, for the map m of the label, or the only one, whichever class it is for: the share of its energy outside of the mask. It is 1 for a map without positive values and missing where the mask is empty."
       : null,
     "Where a map is highest is said in thirds of the image. Area is the share of the image with at least half of that value.",
   ]
