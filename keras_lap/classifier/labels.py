@@ -4,8 +4,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from keras_lap.utils.warn import warn
-
 # How far probabilities of half precision may be from adding up to one.
 _ROUNDING = 1e-2
 
@@ -43,22 +41,6 @@ def standardize_labels(labels, predictions=None):
 def are_classes(labels):
     """Whether labels are some that `standardize_labels` takes."""
     return labels is None or _are_whole(_with_unknown(labels))
-
-
-def classes_or_none(labels):
-    """Labels of a dict of targets as `standardize_labels` gives them.
-
-    Returns:
-        Int64 array; or `None`, with a warning, if they are no classes, as are
-        measurements.
-    """
-    if are_classes(labels):
-        return standardize_labels(labels)
-    warn(
-        "The labels of the data set are no whole numbers, as those of classes are, and "
-        "are left out of the explanation. Pass those that you want as `labels`."
-    )
-    return None
 
 
 def are_of_outputs(labels, images):

@@ -3,18 +3,13 @@
 import functools
 
 from keras_lap.classifier.gives_logits import gives_logits
-from keras_lap.classifier.labels import (
-    are_classes,
-    check_labels,
-    classes_or_none,
-    standardize_labels,
-)
+from keras_lap.classifier.labels import check_labels, standardize_labels
 from keras_lap.classifier.standardize_masks import standardize_masks
 from keras_lap.explanation.batches_with_passes import batches_with_passes
 from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.explanation import Explanation
 from keras_lap.explanation.given_targets import given_targets
-from keras_lap.explanation.image_source import image_source, is_float
+from keras_lap.explanation.image_source import image_source
 from keras_lap.explanation.model_concepts import model_concepts
 from keras_lap.explanation.pass_reader import PassReader
 from keras_lap.utils.class_concepts import standardize_class_concepts
@@ -101,9 +96,10 @@ def explain(
               `(images, labels)`, or with a dict of targets that may hold `"label"`,
               `"mask"`, and in `"valid"` flags of the masks that are real. Dicts with
               `"image"` beside these will do too. Labels of several outputs are left
-              out, and with a warning those of a dict of which any is no whole number:
-              give those that you want as `labels`. The files are those that a data
-              set has as its list `files`, as one of `keras_lap.datasets.from_folders`.
+              out, and with a warning those of a dict whose first batch has no whole
+              numbers: give those that you want as `labels`. The files are those that a
+              data set has as its list `files`, as one of
+              `keras_lap.datasets.from_folders`.
         concepts: List of the indices or names of the concepts to return, or `None` for
             all. The maps of all of many classes take much memory.
         layers: List of names of LAP layers, or `None` for all of them. In nested models
@@ -189,8 +185,6 @@ def explain(
         name: Collected(name, _ADVICE, source.samples, source.batch_count)
         for name in ("images", "maps", "scores", "predictions", "labels", "masks")
     }
-    # What masks are if the labels of all batches turn out to be no classes.
-    unions = Collected("masks", _ADVICE, source.samples, source.batch_count)
     progress = Progress(source.batch_count, verbose)
     reader = None
     for batch, forward in batches_with_passes(model, source):
@@ -221,14 +215,11 @@ def explain(
                 )
         if source.images is None:
             kept["images"].add(seen.images)
-        if "labels" not in targets and not is_float(batch.labels):
+        if "labels" not in targets:
             check_labels(batch.labels, seen.predictions)
         masks = batch.masks
         if masks is not None:
-            if masks.ndim == 4:
-                unions.add(chosen(masks, valid=batch.valid))
-            named = batch.labels if are_classes(batch.labels) else None
-            masks = chosen(masks, labels=named, valid=batch.valid)
+            masks = chosen(masks, labels=batch.labels, valid=batch.valid)
         maps, scores = reader.read(seen.records, concepts)
         found = {
             "maps": maps,
@@ -247,13 +238,10 @@ def explain(
     if reader is None:
         raise ValueError("Expected images. Received: a data set without any")
     arrays = {name: collected.array() for name, collected in kept.items()}
-    if is_float(arrays["labels"]):
-        arrays["labels"] = classes_or_none(arrays["labels"])
-        union = unions.array()
-        if arrays["labels"] is None and union is not None:
-            arrays["masks"] = union
+    if arrays["labels"] is not None and len(arrays["labels"]) != len(arrays["maps"]):
+        # Those of other batches were left out.
+        arrays["labels"] = None
     arrays |= targets
-    check_labels(arrays["labels"], arrays["predictions"])
     if source.images is not None:
         arrays["images"] = taken.last(to_numpy(source.images))
     arrays["labels"] = standardize_labels(arrays["labels"], arrays["predictions"])

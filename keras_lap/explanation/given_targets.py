@@ -33,7 +33,8 @@ def given_targets(labels, masks, source, taken):
                 f"Expected `{name}` of {source.samples} images. "
                 f"Received: {name}.shape={values.shape}"
             )
-    standardize_labels(given.get("labels"))
+    if "labels" in given:
+        given["labels"] = standardize_labels(given["labels"])
     if "masks" in given:
         if source.images is None:
             raise ValueError(

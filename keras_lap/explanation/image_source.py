@@ -1,8 +1,8 @@
 """Images of any origin, batch by batch."""
 
+import dataclasses
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,24 +12,24 @@ from keras_lap.classifier.element_count import element_count
 from keras_lap.classifier.elements_of import elements_of
 from keras_lap.classifier.image_and_targets import image_and_targets
 from keras_lap.classifier.labels import (
+    are_classes,
     are_of_outputs,
-    classes_or_none,
     standardize_labels,
 )
 from keras_lap.classifier.model_inputs import are_inputs, arrays_of, images_of
 from keras_lap.classifier.read_pixels import read_pixels
 from keras_lap.utils.to_numpy import to_numpy
+from keras_lap.utils.warn import warn
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class SourceBatch:
     """Some images, and what a data set tells of them.
 
     Attributes:
         inputs: What the model takes: images, or a dict or list with its other inputs
             too, arrays or tensors.
-        labels: Int array `(n,)` or `(n, classes)`, or `None`; or floats as they are
-            given, of which those of all batches tell whether they are classes.
+        labels: Array `(n,)` or `(n, classes)`, or `None`.
         masks: Array `(n, h, w)` or `(n, h, w, K)`, or `None`.
         valid: Flags `(n,)` of the masks that are real, or `None`.
     """
@@ -45,7 +45,7 @@ class SourceBatch:
         return images_of(self.inputs)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class ImageSource:
     """Images, batch by batch.
 
@@ -69,11 +69,6 @@ class ImageSource:
     def is_stretched(self):
         """Whether images were brought to the model's size whatever their own."""
         return self.images is not None and self.files is not None
-
-
-def is_float(array):
-    """Whether there is an array, of a float dtype."""
-    return array is not None and array.dtype.kind == "f"
 
 
 def image_source(images, taken, batch_size, verbose=False):
@@ -225,7 +220,7 @@ def _of_dataset(dataset, taken, batch_size):
             dataset = dataset.batch(batch_size)
         batch_count = element_count(dataset)
     return ImageSource(
-        batches=(_batch(element, taken) for element in elements_of(dataset)),
+        batches=_batches(dataset, taken),
         batch_count=batch_count or None,
         files=files,
         class_names=class_names,
@@ -241,7 +236,25 @@ def _strings(dataset, attribute):
     return list(names) if is_list else None
 
 
+def _batches(dataset, taken):
+    """The batches; the first tells whether labels of dicts are of classes."""
+    is_left_out = None
+    for element in elements_of(dataset):
+        batch, is_dict = _batch(element, taken)
+        if is_left_out is None:
+            is_left_out = is_dict and not are_classes(batch.labels)
+            if is_left_out:
+                warn(
+                    "The labels of the data set are no whole numbers, as those of "
+                    "classes are, and are left out of the explanation. Pass those that "
+                    "you want as `labels`."
+                )
+        labels = None if is_left_out else standardize_labels(batch.labels)
+        yield dataclasses.replace(batch, labels=labels)
+
+
 def _batch(element, taken):
+    """A `SourceBatch` with labels as they are, and whether targets are a dict."""
     inputs, targets = image_and_targets(element)
     if isinstance(inputs, str | os.PathLike):
         raise ValueError(
@@ -256,10 +269,6 @@ def _batch(element, taken):
         targets = {"label": targets}
     labels, masks = targets.get("label"), to_numpy(targets.get("mask"))
     labels = None if are_of_outputs(labels, images) else to_numpy(labels)
-    if not is_dict:
-        labels = standardize_labels(labels)
-    elif not is_float(labels):
-        labels = classes_or_none(labels)
     valid = targets.get("valid")
     valid = valid.get("mask") if isinstance(valid, Mapping) else valid
-    return SourceBatch(inputs, labels, masks, to_numpy(valid))
+    return SourceBatch(inputs, labels, masks, to_numpy(valid)), is_dict

@@ -394,7 +394,7 @@ def test_labels_that_are_none_are_refused_before_anything_is_computed(
     "label", [[0.5, 1, 1.5, 0, 7], np.full((5, 3), 1 / 3)], ids=["numbers", "soft"]
 )
 def test_labels_of_a_dict_that_name_no_classes_are_left_out(label, model, arrays):
-    """Be those of some batches whole, and some of no class."""
+    """Of which the first batch tells; later ones may be whole, and of no class."""
     masks = np.arange(5 * 4 * 4 * 3).reshape(5, 4, 4, 3) % 7 == 0
     targets = {"label": np.array(label), "mask": masks}
     dataset = tf.data.Dataset.from_tensor_slices((arrays["image"], targets)).batch(1)
@@ -407,7 +407,7 @@ def test_labels_of_a_dict_that_name_no_classes_are_left_out(label, model, arrays
 
 
 def test_labels_of_a_dict_may_be_floats(model, arrays):
-    """If all are whole, or NaN. The others choose masks."""
+    """Which are whole, or NaN. They choose masks."""
     masks = np.arange(5 * 4 * 4 * 3).reshape(5, 4, 4, 3) % 7 == 0
     targets = {"label": np.array([0, np.nan, 2, 1, 0]), "mask": masks}
     dataset = tf.data.Dataset.from_tensor_slices((arrays["image"], targets)).batch(2)
