@@ -57,17 +57,15 @@ class KnowledgeInjection(FitCallback):
       dict of such flags per kind. What is not valid is not read. A sample whose boxes
       are all padding, or whose attributes or areas are all unknown, needs no flag.
 
-    Labels with a value per class make those of 0.5 and more present; what is negative
-    or NaN is not known, which the compiled loss has to leave out itself, as those of
-    Keras do not. Where the model is compiled with a categorical cross-entropy of
-    Keras or its Kullback-Leibler divergence, whose classes exclude each other, the
-    likeliest class is present too, even if it is below 0.5, and of an image with a
-    class index of no class, such as the -1 of `ignore_class`, or with zeros for all
-    classes, it is not known what is present. With a single output, a label of 0.5 and
-    more makes the concepts present, and -1 says that they are absent unless the model
-    is compiled with a binary cross-entropy. A label that is a measurement, as in
-    regression, says nothing of the kind, of which the callback warns: give masks
-    `(N, H, W, K)` then.
+    Labels with a value per class make those of 0.5 and more present, and so does that
+    of a single output. What is negative or NaN is not known, which the compiled loss
+    has to leave out itself, as those of Keras do not; but -1 is absent where the model
+    is compiled with a hinge loss of Keras. With a categorical cross-entropy of Keras or
+    its Kullback-Leibler divergence, whose classes exclude each other, the likeliest
+    class is present too, even if it is below 0.5, and of an image with a class index of
+    no class, such as the -1 of `ignore_class`, or with zeros for all classes, it is not
+    known what is present. A label that is a measurement, as in regression, says nothing
+    of the kind, of which the callback warns: give masks `(N, H, W, K)` then.
 
     What is known of places is laid on the map of each layer by where its pixels lie in
     the image, which the graph of a Functional or Sequential model says. Inputs with

@@ -46,7 +46,6 @@ def gallery(explanations, samples, verbose, origin=None):
     models, model_of = _models(explanations, chosen, labels, known)
     return {
         "total": total,
-        "even": np.array_equal(places, evenly_spaced(total, len(places))),
         "size": images.shape[1:3],
         "classes": _class_names(explanations, labels),
         "layers": [

@@ -300,12 +300,13 @@ def test_masks_that_are_not_valid_are_not_known(rng):
     assert_close(known["mask"][1], np.zeros((4, 4, 3)), 0, 0)
 
 
-def test_a_last_axis_of_one_changes_nothing_where_the_label_is_of_classes(rng):
+@pytest.mark.parametrize("outputs", ["sigmoid", "hinge"])
+def test_a_last_axis_of_one_changes_nothing_where_the_label_is_of_classes(outputs, rng):
     mask = rng.uniform(size=(3, 8, 8)).astype("float32")
     given, label = (mask, mask[..., None]), np.array([0, 1, 1])
     plain, with_axis = (
         LayerKnowledge(
-            Knowledge(label, {"mask": each}, outputs="sigmoid"),
+            Knowledge(label, {"mask": each}, outputs=outputs),
             even_cells((4, 4)),
             1,
             lambda: np.ones((1, 1), "float32"),

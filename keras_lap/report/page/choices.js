@@ -93,7 +93,7 @@ setConcepts(null);
 const known = samples.map((sample) => factsOf(sample).right).filter((right) => right !== null);
 one("#summary").textContent = [
   samples.length < total
-    ? `${samples.length} of ${total} samples${even ? ", evenly spaced" : ""}`
+    ? `${samples.length} of ${total} samples`
     : `${total} samples`,
   known.length
     ? `${percent(known.filter(Boolean).length / known.length)} of those shown predicted right`

@@ -2,7 +2,7 @@
 // report.py.
 
 const data = JSON.parse(document.getElementById("data").textContent);
-const { classes, even, layers, samples, size, total } = data.gallery;
+const { classes, layers, samples, size, total } = data.gallery;
 
 const SVG = "http://www.w3.org/2000/svg";
 
