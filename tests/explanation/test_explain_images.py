@@ -475,6 +475,7 @@ def test_images_of_several_sizes_are_refused():
         (lambda a: a["image"], {"labels": list("abcde")}, "whole numbers"),
         (lambda a: a["image"], {"labels": np.ones((5, 4, 4))}, "whole numbers"),
         (lambda a: a["image"], {"labels": [9] * 5}, r"from 0 to 2.*a label 9"),
+        (lambda a: a["image"], {"labels": [np.nan, *[9] * 4]}, r"0 to 2.*a label 9"),
         (lambda a: a["image"], {"labels": np.eye(5)}, r"\(N, 3\).*\(5, 5\)"),
         (lambda a: iter([(a["image"], a["label"] + 1)]), {}, r"0 to 2.*a label 3"),
         (
