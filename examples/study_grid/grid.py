@@ -7,6 +7,7 @@ from study_grid.sets import SETS
 # Sets and families of the questions that are not asked of all. In the families named
 # here the network takes the shortcut of `decoy`; InceptionV3 learns the digits anyway.
 KNOWLEDGE_SET, KNOWLEDGE_FAMILY = "decoy", "ResNet50V2"
+MAX_POOLING_FAMILIES = "InceptionV3", "ResNet50V2"
 ABLATION_SET, ABLATION_FAMILY = "decoy", "MobileNetV2"
 ATTRIBUTE_SET = "beetles"
 COST_SET = "clutter"
@@ -78,10 +79,11 @@ def _ablations(sets, families, seed):
     yield from _of(
         ATTRIBUTE_SET, ABLATION_FAMILY, arms.ATTRIBUTES, sets, families, seed
     )
-    chosen = (arms.LAP_MASKS_KEPT_MAX,)
+    chosen = (arms.LAP_MASKS_REPLACED_MAX,)
     for name in sets:
-        if SETS[name].has_masks:
-            yield from _of(name, KNOWLEDGE_FAMILY, chosen, sets, families, seed)
+        for family in MAX_POOLING_FAMILIES:
+            if SETS[name].has_masks:
+                yield from _of(name, family, chosen, sets, families, seed)
 
 
 def _costs(sets, families, seed):

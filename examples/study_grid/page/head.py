@@ -75,10 +75,9 @@ def head(sections, results, asked, counts, runs, sizes):
         "told of, they take the place of others until they are as many in every batch."
     )
     yield (
-        'Networks that are told places are converted by `preset="places"`. In D, but '
-        "for its last three rows, and where E says so, max poolings stay behind LAP, "
-        "as it has them now (`keep_max`); in A, B, C and F LAP took their places, as "
-        "before. The other networks of E have none."
+        'Networks that are told places are converted by `preset="places"`, so that max '
+        "poolings stay, behind LAP (`keep_max`). LAP takes their places in the last "
+        "three rows of D, and where E says so."
     )
     yield (
         "LAP does not meet its competitors on equal terms: its options, losses and "

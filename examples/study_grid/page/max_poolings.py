@@ -1,14 +1,13 @@
-"""What changes where max poolings stay."""
+"""What changes where LAP takes the place of max poolings."""
 
-from study_grid.arms import LAP_MASKS_KEPT_MAX, LAP_MASKS_TUNED, ORIGINAL_TUNED
+from study_grid.arms import LAP_MASKS_REPLACED_MAX, LAP_MASKS_TUNED, ORIGINAL_TUNED
 from study_grid.cell import TRAIN
-from study_grid.grid import KNOWLEDGE_FAMILY
 from study_grid.page.estimate import differences, estimate
 from study_grid.page.splits import judged_split, title_of
 from study_grid.page.table import table, text, with_change
 from study_grid.train_cell import QUALITY
 
-ARMS = ORIGINAL_TUNED, LAP_MASKS_TUNED, LAP_MASKS_KEPT_MAX
+ARMS = ORIGINAL_TUNED, LAP_MASKS_REPLACED_MAX, LAP_MASKS_TUNED
 ENERGY = {"metric": "energy_in_mask", "explainer": "LAP (flow)"}
 
 
@@ -21,28 +20,32 @@ def max_poolings(results):
     Returns:
         A list of text.
     """
-    found = results.where(kind=TRAIN, family=KNOWLEDGE_FAMILY)
-    names = found.where(arm=LAP_MASKS_KEPT_MAX.name).distinct("set")
-    if not names:
+    found = results.where(kind=TRAIN)
+    replaced = found.where(arm=LAP_MASKS_REPLACED_MAX.name)
+    rows = [
+        _row(found.where(set=name, family=family), name, family)
+        for name in replaced.distinct("set")
+        for family in replaced.where(set=name).distinct("family")
+    ]
+    if not rows:
         return []
     header = [ORIGINAL_TUNED.name, "replaced", "kept", "kept - replaced"]
     return [
-        f"Max poolings that LAP replaces (*{LAP_MASKS_TUNED.name}*), and that are "
-        f"kept, with LAP in front (*{LAP_MASKS_KEPT_MAX.name}*, told the same), in "
-        f"{KNOWLEDGE_FAMILY}. Accuracy on test splits, in brackets the difference to "
+        f"Max poolings that LAP replaces (*{LAP_MASKS_REPLACED_MAX.name}*), and that "
+        f"are kept, with LAP in front (*{LAP_MASKS_TUNED.name}*, told the same). "
+        "Accuracy on test splits, in brackets the difference to "
         f"*{ORIGINAL_TUNED.name}*; and energy in the mask, in brackets that to "
         "*replaced*:",
         table(
-            ["set", *header, *(f"energy, {title}" for title in header[1:3])],
-            [_row(found, name) for name in names],
+            ["set", "family", *header, *(f"energy, {title}" for title in header[1:3])],
+            rows,
         ),
     ]
 
 
-def _row(found, name):
+def _row(found, name, family):
     split = judged_split(name)
     quality = {"metric": f"{QUALITY} on {split}", "explainer": ""}
-    found = found.where(set=name)
     original, replaced, kept = (found.where(arm=arm.name) for arm in ARMS)
     first, *others = (
         each.where(**quality).by("seed") for each in (original, replaced, kept)
@@ -50,6 +53,7 @@ def _row(found, name):
     energies = [each.where(**ENERGY).by("seed") for each in (replaced, kept)]
     return [
         title_of(name, split),
+        family,
         text(estimate(first)),
         *(_beside(values, first) for values in others),
         text(estimate(differences(*reversed(others))), signed=True),
