@@ -14,7 +14,7 @@ the same command goes on where the last one stopped.
     python examples/study.py --page               only the page, of what is there
     python examples/study.py --adopt              goes on from the rows beside the page
 
-The core grid has some 350 cells. On a machine with a GPU and Keras on JAX or torch,
+The core grid has some 400 cells. On a machine with a GPU and Keras on JAX or torch,
 but without TensorFlow, install the package with the extra `plot`, SciPy, and the
 backend for that GPU, copy `results/study/arrays` there after `--export`, and say which
 backend it is:
