@@ -246,8 +246,8 @@ def _batches(dataset, taken):
             if is_left_out:
                 warn(
                     "The labels of the data set are no whole numbers, as those of "
-                    "classes are, and are left out of the explanation. Pass those that "
-                    "you want as `labels`."
+                    "classes are. They are left out of the explanation and choose no "
+                    "masks. Labels of classes can be given as `labels`."
                 )
         labels = None if is_left_out else standardize_labels(batch.labels)
         yield dataclasses.replace(batch, labels=labels)
