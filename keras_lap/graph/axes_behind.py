@@ -45,13 +45,7 @@ def map_axes_behind(operation, axes, before, after):
     """The axes of a map in what any operation makes of a tensor.
 
     Of the same rank it has the same axes. One of another rank, such as a single channel
-    of a map, is told by its sizes.
-
-    Args:
-        operation: A layer, or another operation of Keras.
-        axes: The axes of the map's rows and columns in the tensor.
-        before: Shape of the tensor.
-        after: Shape of what is made of it.
+    of a map, is told by its sizes. Arguments are those of `axes_behind`.
 
     Returns:
         The axes of rows and columns, or `None` if it is no map.
