@@ -97,7 +97,6 @@ class MapGradients {
   // Gathers the gradients of all pixels that belong to one row of windows.
   void GatherRows(int64_t index) {
     const Range owned = rows_.Owned(index);
-    const RowBelow<T> below(pooling_, index, channels(), x_);
     for (int64_t y = owned.begin; y < owned.end; ++y) {
       const Range over = rows_.WindowsOver(y);
       rows_over_.clear();
@@ -106,9 +105,8 @@ class MapGradients {
             {Record(r), (y - rows_.Position(r, 0)) * pooling_.window_width, Dy(r, 0)});
       }
       GatherScores(y);
-      GatherFeatures(y, [&](int64_t x) {
-        return y == owned.begin ? DyBelow(index, x) : below.Row(y - owned.begin, x);
-      });
+      GatherFeatures(
+          y, [&](int64_t x) { return y == owned.begin ? DyBelow(index, x) : Ahead{}; });
     }
   }
 

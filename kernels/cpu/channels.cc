@@ -29,14 +29,14 @@ int64_t ForWhole(Block<kCount, I...> block, int64_t c, int64_t channels,
   return c;
 }
 
-// Calls `function(block, first channel)` for all channels, widest blocks first, by
-// vectors of up to `kBytes`.
-template <class U, int kBytes = 32, class Function>
+// Calls `function(block, first channel)` for all channels, widest blocks first, by up
+// to `kVectors` vectors of up to `kBytes`.
+template <class U, int kBytes = 32, int kVectors = 8, class Function>
 void ForBlocks(int64_t channels, Function function) {
   constexpr int kWide = kBytes / sizeof(U), kNarrow = 16 / sizeof(U);
-  constexpr auto kVectors = std::make_index_sequence<256 / kBytes>();
+  constexpr auto kWidest = std::make_index_sequence<kVectors>();
   int64_t c = 0;
-  c = ForWhole(BlockOf<kWide>(kVectors), c, channels, function);
+  c = ForWhole(BlockOf<kWide>(kWidest), c, channels, function);
   c = ForWhole(Block<kWide, 0>(), c, channels, function);
   c = ForWhole(Block<kNarrow, 0>(), c, channels, function);
   ForWhole(Block<1, 0>(), c, channels, function);
@@ -117,6 +117,59 @@ void SumPixelsOf(const Tap<T>* taps, int64_t count, const Run& run, int64_t chan
   }
 }
 
+// Adds a tap to the sums of a block, of which it may be the first.
+template <class T, int kCount, size_t... I>
+void AddTap(Block<kCount, I...>, const T* values, ComputeType<T> coefficient,
+            bool first, Vector<ComputeType<T>, kCount>* sums) {
+  Vector<ComputeType<T>, kCount> factor, features[sizeof...(I)];
+  Spread<kCount>(coefficient, &factor);
+  (Load<kCount>(values + I * kCount, &features[I]), ...);
+  ((sums[I] = first ? factor * features[I] : sums[I] + factor * features[I]), ...);
+}
+
+template <class T, int kCount, size_t... I>
+void StoreBlock(Block<kCount, I...>, const Vector<ComputeType<T>, kCount>* sums,
+                T* out) {
+  (Store<kCount>(sums[I], out + I * kCount), ...);
+}
+
+// The same for as many taps as there are indices, few enough for their addresses to
+// stay in registers, with one coefficient for all channels and nothing extra.
+template <int kBytes, class T, size_t... I>
+void SumFewTaps(const Tap<T>* taps, const Run& run, int64_t channels,
+                const Ahead& ahead, T* out, std::index_sequence<I...>) {
+  using U = ComputeType<T>;
+  const T* values[] = {taps[I].values...};
+  const U* coefficients[] = {taps[I].coefficients...};
+  for (int64_t i = 0; i < run.pixels; ++i, out += run.out) {
+    ahead.Prefetch(i);
+    ForBlocks<U, kBytes, 4>(channels, [&](auto block, int64_t c) {
+      Vector<U, block.kLanes> sums[block.kChannels / block.kLanes];
+      (AddTap(block, values[I] + c, *coefficients[I], I == 0, sums), ...);
+      StoreBlock(block, sums, out + c);
+    });
+    ((values[I] += run.values, coefficients[I] += run.coefficients), ...);
+  }
+}
+
+// Calls `function` with the indices of the taps if so many have code of their own:
+// those of windows of 2x2, and of their gradients.
+template <class Function>
+bool WithFewTaps(int64_t count, Function function) {
+  switch (count) {
+    case 1:
+      function(std::make_index_sequence<1>());
+      return true;
+    case 2:
+      function(std::make_index_sequence<2>());
+      return true;
+    case 4:
+      function(std::make_index_sequence<4>());
+      return true;
+  }
+  return false;
+}
+
 // Calls `function` with the kind of sum as template arguments.
 template <class Function>
 void WithKind(Sum kind, Function function) {
@@ -143,6 +196,13 @@ KERAS_LAP_CLONES void SumPixels(Sum kind, const Tap<T>* taps, int64_t count,
                                 const Ahead& ahead, T* out) {
   WithKind(kind, [&](auto per_channel, auto extra) {
     WithVectorBytes<T, extra>([&](auto bytes) {
+      if constexpr (!per_channel && extra == Extra::kNone) {
+        if (WithFewTaps(count, [&](auto indices) {
+              SumFewTaps<bytes>(taps, run, channels, ahead, out, indices);
+            })) {
+          return;
+        }
+      }
       SumPixelsOf<bytes, per_channel, extra, false>(taps, count, run, channels, rest,
                                                     ahead, out, {});
     });

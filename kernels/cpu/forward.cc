@@ -16,13 +16,6 @@ int64_t ColumnsAtOnce(const Pooling& p, int64_t groups) {
   return std::clamp<int64_t>(fitting, 1, p.out_width);
 }
 
-// Whether the row below has to be asked for: processors foresee by themselves what is
-// read once and in order, short pixels under windows that do not overlap.
-bool MustAsk(const Pooling& p, int64_t value_bytes) {
-  constexpr int64_t kLongPixel = 1024;
-  return Rows(p).Overlap() > 0 || p.channels * value_bytes >= kLongPixel;
-}
-
 // The problem without its base where the gate lets nothing of it through.
 template <class U>
 Pooling WithoutClosedBase(Pooling pooling, const U* gate) {
@@ -65,7 +58,6 @@ void Forward(const Pooling& problem, const T* x, const ComputeType<T>* scores,
                     TapCount(pooling) + (padding != nullptr),
                     max_base ? Extra::kLargest : Extra::kNone, 1 - openness);
   const Range inner = Columns(pooling).InnerWindows();
-  const bool asking = MustAsk(pooling, sizeof(T));
   int64_t current_block = -1;
   for (int64_t index = begin; index < end; ++index) {
     const Unit unit = blocks.unit(index);
@@ -101,7 +93,7 @@ void Forward(const Pooling& problem, const T* x, const ComputeType<T>* scores,
                 coefficients.get() + (w - columns.begin) * block.groups.size();
             return ListTaps(pooling, row, w, map, first, padding, taps);
           },
-          [&](int64_t w) { return asking ? below.From(w) : Ahead{}; }, y_row);
+          [&](int64_t w) { return below.From(w); }, y_row);
     }
   }
 }

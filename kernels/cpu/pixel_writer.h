@@ -18,7 +18,7 @@ class PixelWriter {
               int64_t at_once)
       : stage_(channels * at_once),
         all_channels_(all_channels),
-        streaming_(pixels * all_channels * Size() >= kStreamedBytes &&
+        streaming_(OutgrowsCaches(pixels * all_channels * Size()) &&
                    all_channels * Size() % kCacheLine == 0 &&
                    channels * Size() % kCacheLine == 0 &&
                    reinterpret_cast<uintptr_t>(tensor) % kCacheLine == 0) {}
@@ -43,7 +43,6 @@ class PixelWriter {
   }
 
  private:
-  static constexpr int64_t kStreamedBytes = int64_t{16} << 20;
   static constexpr int64_t Size() { return sizeof(T); }
 
   Buffer<T> stage_;

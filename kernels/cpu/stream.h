@@ -7,6 +7,9 @@ namespace keras_lap::cpu {
 
 constexpr int64_t kCacheLine = 64;
 
+// Whether a tensor is too large to be found in the caches once all of it was touched.
+constexpr bool OutgrowsCaches(int64_t bytes) { return bytes >= int64_t{16} << 20; }
+
 // Copies whole cache lines, to where a line begins, past the caches.
 void StreamLines(const void* from, void* to, int64_t bytes);
 

@@ -50,8 +50,8 @@ inline int64_t ListTaps(const Pooling& p, const WindowRow& row, int64_t column,
   return count;
 }
 
-// The pixels that the row of windows below reads first: asked for in time, as
-// processors do by themselves along long runs of memory only.
+// The pixels that the row of windows below reads first: asked for in time where they
+// lie in memory, as processors do by themselves along long runs only.
 template <class T>
 class RowBelow {
  public:
@@ -62,7 +62,8 @@ class RowBelow {
     const int64_t fresh = std::min(rows.window, rows.stride);
     const int64_t first = rows.Position(row + 1, rows.window - fresh);
     const int64_t row_bytes = p.width * pixel_;
-    if (channels < p.channels || fresh * row_bytes > kMostBytes) return;
+    const bool in_memory = OutgrowsCaches(p.batch * p.height * row_bytes);
+    if (!in_memory || channels < p.channels || fresh * row_bytes > kMostBytes) return;
     ahead_ = {reinterpret_cast<uintptr_t>(features) + first * row_bytes,
               columns_.stride * pixel_, fresh, row_bytes,
               std::min(columns_.window, columns_.stride) * pixel_};
@@ -72,14 +73,6 @@ class RowBelow {
   Ahead From(int64_t column) const {
     Ahead ahead = ahead_;
     ahead.begin += columns_.Position(column, 0) * pixel_;
-    return ahead;
-  }
-
-  // One of their rows alone, from one pixel on.
-  Ahead Row(int64_t row, int64_t x) const {
-    Ahead ahead = ahead_;
-    ahead.rows = row < ahead_.rows;
-    ahead.begin += row * ahead_.row_step + x * pixel_;
     return ahead;
   }
 
