@@ -29,14 +29,14 @@ int64_t ForWhole(Block<kCount, I...> block, int64_t c, int64_t channels,
   return c;
 }
 
-// Calls `function(block, first channel)` for all channels, widest blocks first, by up
-// to `kVectors` vectors of up to `kBytes`.
-template <class U, int kBytes = 32, int kVectors = 8, class Function>
+// Calls `function(block, first channel)` for all channels, widest blocks first, by
+// vectors of up to `kBytes`.
+template <class U, int kBytes = 32, class Function>
 void ForBlocks(int64_t channels, Function function) {
   constexpr int kWide = kBytes / sizeof(U), kNarrow = 16 / sizeof(U);
-  constexpr auto kWidest = std::make_index_sequence<kVectors>();
+  constexpr auto kVectors = std::make_index_sequence<256 / kBytes>();
   int64_t c = 0;
-  c = ForWhole(BlockOf<kWide>(kWidest), c, channels, function);
+  c = ForWhole(BlockOf<kWide>(kVectors), c, channels, function);
   c = ForWhole(Block<kWide, 0>(), c, channels, function);
   c = ForWhole(Block<kNarrow, 0>(), c, channels, function);
   ForWhole(Block<1, 0>(), c, channels, function);
@@ -117,14 +117,18 @@ void SumPixelsOf(const Tap<T>* taps, int64_t count, const Run& run, int64_t chan
   }
 }
 
-// Adds a tap to the sums of a block, of which it may be the first.
-template <class T, int kCount, size_t... I>
+// Adds a tap to the sums of a block, or begins them.
+template <bool kFirst, class T, int kCount, size_t... I>
 void AddTap(Block<kCount, I...>, const T* values, ComputeType<T> coefficient,
-            bool first, Vector<ComputeType<T>, kCount>* sums) {
+            Vector<ComputeType<T>, kCount>* sums) {
   Vector<ComputeType<T>, kCount> factor, features[sizeof...(I)];
   Spread<kCount>(coefficient, &factor);
   (Load<kCount>(values + I * kCount, &features[I]), ...);
-  ((sums[I] = first ? factor * features[I] : sums[I] + factor * features[I]), ...);
+  if constexpr (kFirst) {
+    ((sums[I] = factor * features[I]), ...);
+  } else {
+    ((sums[I] += factor * features[I]), ...);
+  }
 }
 
 template <class T, int kCount, size_t... I>
@@ -143,17 +147,17 @@ void SumFewTaps(const Tap<T>* taps, const Run& run, int64_t channels,
   const U* coefficients[] = {taps[I].coefficients...};
   for (int64_t i = 0; i < run.pixels; ++i, out += run.out) {
     ahead.Prefetch(i);
-    ForBlocks<U, kBytes, 4>(channels, [&](auto block, int64_t c) {
+    ForBlocks<U, kBytes>(channels, [&](auto block, int64_t c) {
       Vector<U, block.kLanes> sums[block.kChannels / block.kLanes];
-      (AddTap(block, values[I] + c, *coefficients[I], I == 0, sums), ...);
+      (AddTap<I == 0>(block, values[I] + c, *coefficients[I], sums), ...);
       StoreBlock(block, sums, out + c);
     });
     ((values[I] += run.values, coefficients[I] += run.coefficients), ...);
   }
 }
 
-// Calls `function` with the indices of the taps if so many have code of their own:
-// those of windows of 2x2, and of their gradients.
+// Calls `function` with the indices of the taps if so many have code of their own: as
+// many as windows of 2x2 have, and the gradients of most.
 template <class Function>
 bool WithFewTaps(int64_t count, Function function) {
   switch (count) {

@@ -50,8 +50,9 @@ inline int64_t ListTaps(const Pooling& p, const WindowRow& row, int64_t column,
   return count;
 }
 
-// The pixels that the row of windows below reads first: asked for in time where they
-// lie in memory, as processors do by themselves along long runs only.
+// The pixels that the row of windows below reads first: asked for in time, as
+// processors do by themselves along long runs of memory only. Not where windows lie
+// side by side in what the caches hold: there they wait for little.
 template <class T>
 class RowBelow {
  public:
@@ -62,8 +63,9 @@ class RowBelow {
     const int64_t fresh = std::min(rows.window, rows.stride);
     const int64_t first = rows.Position(row + 1, rows.window - fresh);
     const int64_t row_bytes = p.width * pixel_;
-    const bool in_memory = OutgrowsCaches(p.batch * p.height * row_bytes);
-    if (!in_memory || channels < p.channels || fresh * row_bytes > kMostBytes) return;
+    const bool pays =
+        rows.Overlap() > 0 || OutgrowsCaches(p.batch * p.height * row_bytes);
+    if (!pays || channels < p.channels || fresh * row_bytes > kMostBytes) return;
     ahead_ = {reinterpret_cast<uintptr_t>(features) + first * row_bytes,
               columns_.stride * pixel_, fresh, row_bytes,
               std::min(columns_.window, columns_.stride) * pixel_};
