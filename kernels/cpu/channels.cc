@@ -10,6 +10,13 @@
 namespace keras_lap::cpu {
 namespace {
 
+// Calls `function` with `count` indices if that is one of `kCounts`; returns whether.
+template <int64_t... kCounts, class Function>
+bool WithIndices(int64_t count, Function function) {
+  return ((count == kCounts && (function(std::make_index_sequence<kCounts>()), true)) ||
+          ...);
+}
+
 // As many vectors of channels as a loop over taps keeps in registers.
 template <int kCount, size_t... I>
 struct Block {
@@ -156,24 +163,6 @@ void SumFewTaps(const Tap<T>* taps, const Run& run, int64_t channels,
   }
 }
 
-// Calls `function` with the indices of the taps if so many have code of their own: as
-// many as windows of 2x2 have, and the gradients of most.
-template <class Function>
-bool WithFewTaps(int64_t count, Function function) {
-  switch (count) {
-    case 1:
-      function(std::make_index_sequence<1>());
-      return true;
-    case 2:
-      function(std::make_index_sequence<2>());
-      return true;
-    case 4:
-      function(std::make_index_sequence<4>());
-      return true;
-  }
-  return false;
-}
-
 // Calls `function` with the kind of sum as template arguments.
 template <class Function>
 void WithKind(Sum kind, Function function) {
@@ -201,7 +190,8 @@ KERAS_LAP_CLONES void SumPixels(Sum kind, const Tap<T>* taps, int64_t count,
   WithKind(kind, [&](auto per_channel, auto extra) {
     WithVectorBytes<T, extra>([&](auto bytes) {
       if constexpr (!per_channel && extra == Extra::kNone) {
-        if (WithFewTaps(count, [&](auto indices) {
+        // As many as windows of 2x2 have, and the gradients of most.
+        if (WithIndices<1, 2, 4>(count, [&](auto indices) {
               SumFewTaps<bytes>(taps, run, channels, ahead, out, indices);
             })) {
           return;
@@ -283,21 +273,9 @@ void DotWindow(const T* dy, const Tap<T>* taps, int64_t count, int64_t shift,
     DotsFixed<kBytes>(dy, taps, shift, channels, out, tap_step,
                       std::make_index_sequence<4>());
   }
-  const auto fixed = [=](auto indices) {
+  WithIndices<1, 2, 3, 4, 5>(count, [=](auto indices) {
     DotsFixed<kBytes>(dy, taps, shift, channels, out, tap_step, indices);
-  };
-  switch (count) {
-    case 1:
-      return fixed(std::make_index_sequence<1>());
-    case 2:
-      return fixed(std::make_index_sequence<2>());
-    case 3:
-      return fixed(std::make_index_sequence<3>());
-    case 4:
-      return fixed(std::make_index_sequence<4>());
-    case 5:
-      return fixed(std::make_index_sequence<5>());
-  }
+  });
 }
 
 template <int kBytes, class T>
