@@ -12,9 +12,11 @@ from keras_lap.classifier.standardize_masks import masks_of_concepts
 from keras_lap.cli.read_class_folders import read_class_folders
 from keras_lap.evaluation.comparison.samples_to_compare import NAMES
 from keras_lap.utils.evenly_spaced import evenly_spaced
-from keras_lap.utils.names import check_names
+from keras_lap.utils.names import check_names, some_of_many
 
 _TFDS = "tfds:"
+# That many images are named in a line.
+_NAMED = 20
 
 
 class Data(NamedTuple):
@@ -63,7 +65,8 @@ def read_data(source, taken, samples=None, data_dir=None, classes=None):
 
     Raises:
         FileNotFoundError: If there is no such file or folder, or it holds no image.
-        ValueError: If it is of another kind, or holds something else.
+        ValueError: If it is of another kind, or holds something else, or an image is
+            not finite.
     """
     check_data(source)
     path = pathlib.Path(source)
@@ -77,7 +80,9 @@ def read_data(source, taken, samples=None, data_dir=None, classes=None):
         arrays, known = read_class_folders(path, taken, some, classes)
     else:
         arrays, known["indices"], known["total"] = _of_file(path, samples)
-    return Data(_standardize(arrays, taken), **known)
+    data = Data(_standardize(arrays, taken), **known)
+    _check_finite(data)
+    return data
 
 
 def check_data(source):
@@ -155,3 +160,14 @@ def _standardize(arrays, taken):
         size = arrays["image"].shape[taken.spatial]
         arrays = {**arrays, "mask": masks_of_concepts(arrays["mask"], size)}
     return arrays
+
+
+def _check_finite(data):
+    images = data.arrays["image"]
+    broken = np.flatnonzero([not np.isfinite(image).all() for image in images])
+    if len(broken):
+        raise ValueError(
+            f"Expected finite images. Received: NaN or infinite values in {len(broken)} "
+            f"of {len(images)}, {some_of_many(data.indices[broken], _NAMED)}, counted "
+            "from 0. Leave them out, or mend them as in training."
+        )

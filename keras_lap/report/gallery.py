@@ -89,7 +89,8 @@ def _shared(explanations, attribute):
     }
     (first, shared), *others = found.items() or [(None, None)]
     for name, value in others:
-        if not np.array_equal(shared, value):
+        is_float = np.asarray(shared).dtype.kind == "f"
+        if not np.array_equal(shared, value, equal_nan=is_float):
             raise ValueError(
                 "Expected explanations of the same images, in the same order. "
                 f"Received: other {attribute} for {name!r} than for {first!r}. Explain "

@@ -37,6 +37,7 @@ SIZE, CLASSES = 8, 3
 DATA = np.random.default_rng(0)
 IMAGES = DATA.integers(0, 256, (6, SIZE, SIZE, 3), "uint8")
 LABELS = np.arange(6) % CLASSES
+NOT_FINITE = np.isin(np.arange(6), [1, 4])[:, None, None, None]
 MASKS = np.zeros((6, SIZE, SIZE), bool)
 MASKS[:, 1:6, 3:7] = True
 
@@ -500,6 +501,7 @@ def test_evaluate_traces_each_model_for_few_shapes(there, tmp_path, monkeypatch)
         ("broken/large.npz", "('N', 8, 8, 3)"),
         ("broken/one_hot.npz", "(N, 3) for the 3 classes that the model predicts"),
         ("broken/parts.npz", "labels as whole numbers"),
+        ("broken/nan.npz", "values in 2 of 6, 1, 4, counted from 0"),
         ("broken/many.npz", "labels from 0 to 2, of the 3 classes that the model"),
         ("pets", "a folder or name for each of the 3 classes of the model"),
     ],
@@ -514,6 +516,7 @@ def test_evaluate_says_what_is_wrong_with_data(data, reason, there, tmp_path, ca
         "large": {"image": np.zeros((1, 9, 9, 3)), "label": LABELS[:1]},
         "one_hot": {"image": IMAGES, "label": np.eye(6)},
         "parts": {"image": IMAGES, "label": np.full(6, 0.5)},
+        "nan": {"image": np.where(NOT_FINITE, np.nan, IMAGES), "label": LABELS},
         "many": {"image": IMAGES, "label": np.arange(6)},
     }.items():
         np.savez(f"broken/{name}.npz", **arrays)

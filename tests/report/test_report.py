@@ -304,6 +304,15 @@ def test_predictions_of_several_models(written):
     assert [facts["right"] for facts in models] == [True, False]
 
 
+def test_one_pixel_that_is_nan_makes_no_other_images(written):
+    images = explanation().images.astype("float32")
+    images[1, 0, 0] = np.nan
+    both = {name: explanation(images=images.copy()) for name in "ab"}
+    assert len(written(both, samples=1)["gallery"]["layers"]) == 2
+    with pytest.raises(ValueError, match="finite images"):
+        written(both)
+
+
 def test_samples_are_taken_evenly(written):
     gallery = written(explanation(), samples=3)["gallery"]
     assert gallery["total"] == 8
