@@ -171,8 +171,12 @@ def _print(explanation, concepts):
     ):
         known = [remark] if remark else []
         if explanation.predicted is not None:
+            outputs = explanation.outputs[index]
             name = explanation.class_name(explanation.predicted[index])
-            known.insert(0, f"{name} ({explanation.outputs[index].max():.3g})")
+            is_finite = np.isfinite(outputs).all()
+            known.insert(
+                0, f"{name} ({outputs.max():.3g})" if is_finite else "no class"
+            )
         if known:
             print(f"{file}: {', '.join(known)}")
 

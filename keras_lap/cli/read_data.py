@@ -167,7 +167,8 @@ def _check_finite(data):
     broken = np.flatnonzero([not np.isfinite(image).all() for image in images])
     if len(broken):
         raise ValueError(
-            f"Expected finite images. Received: NaN or infinite values in {len(broken)} "
-            f"of {len(images)}, {some_of_many(data.indices[broken], _NAMED)}, counted "
-            "from 0. Leave them out, or mend them as in training."
+            "Expected finite images. Received: NaN or infinite values in "
+            f"{len(broken)} of {len(images)}, "
+            f"{some_of_many(data.indices[broken], _NAMED)}, counted from 0. Leave them "
+            "out, or mend them as in training."
         )

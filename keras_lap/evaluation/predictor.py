@@ -130,9 +130,9 @@ class Predictor:
                 f"Received: shape {values.shape} for {count} images. Choose the "
                 "output with `Predictor(model, output=...)`, or wrap the model."
             )
-        if self._gives_logits or np.isnan(values).any() or holds_logits(values):
-            # Without numbers, so that it reads the same whatever the images are.
-            received = "NaN" if np.isnan(values).any() else "some below 0 or above 1"
+        # Without numbers, so that it reads the same whatever the images are.
+        if self._gives_logits or holds_logits(values):
+            received = "some below 0 or above 1"
             if self._gives_logits:
                 received = "a layer without activation at the end"
             raise ValueError(
@@ -141,6 +141,11 @@ class Predictor:
                 'activation="softmax", or "sigmoid" if the classes do not exclude each '
                 "other; around a trained model, "
                 "`keras.Sequential([model, keras.layers.Softmax()])` does."
+            )
+        if np.isnan(values).any():
+            raise ValueError(
+                "Expected probabilities, each between 0 and 1. Received: NaN. Look at "
+                "the weights of the model, and at the range of the images."
             )
         return class_outputs(np.clip(values, 0, 1))
 

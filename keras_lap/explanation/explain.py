@@ -5,6 +5,7 @@ import functools
 from keras_lap.classifier.gives_logits import gives_logits
 from keras_lap.classifier.labels import check_labels, standardize_labels
 from keras_lap.classifier.standardize_masks import standardize_masks
+from keras_lap.classifier.warn_of_broken_predictions import warn_of_broken_predictions
 from keras_lap.explanation.batches_with_passes import batches_with_passes
 from keras_lap.explanation.combine import COMBINATIONS
 from keras_lap.explanation.explanation import Explanation
@@ -238,6 +239,8 @@ def explain(
     if reader is None:
         raise ValueError("Expected images. Received: a data set without any")
     arrays = {name: collected.array() for name, collected in kept.items()}
+    if arrays["predictions"] is not None:
+        warn_of_broken_predictions(arrays["predictions"])
     if arrays["labels"] is not None and len(arrays["labels"]) != len(arrays["maps"]):
         # Those of other batches were left out.
         arrays["labels"] = None

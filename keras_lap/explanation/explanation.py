@@ -190,7 +190,10 @@ class Explanation:
 
     @property
     def predicted(self):
-        """Index of the predicted class of each image, int `(N,)`, or `None`."""
+        """Index of the predicted class of each image, int `(N,)`, or `None`.
+
+        It means nothing where `predictions` are NaN.
+        """
         return None if self.predictions is None else self.outputs.argmax(axis=-1)
 
     def class_name(self, index):

@@ -1,6 +1,7 @@
 """`keras-lap explain` and `keras-lap evaluate`, and the examples of every command."""
 
 import csv
+import dataclasses
 import pathlib
 import re
 import shlex
@@ -285,6 +286,11 @@ def test_explain_says_which_maps_are_empty(capsys):
         "a.png: class 0 (1), nothing above zero for ear, tail",
         "b.png: class 1 (1), nothing above zero for ear",
     ]
+    broken = dataclasses.replace(
+        explanation, predictions=np.array([[0, 1], [0, np.nan]])
+    )
+    explain._print(broken[1:], ["ear", "tail"])
+    assert capsys.readouterr().out == "b.png: no class, nothing above zero for ear\n"
 
 
 # The network does so itself.

@@ -106,6 +106,21 @@ class TestModels:
         (message,) = warned_of(np.repeat(IMAGES, 2, axis=0), np.repeat(wrong, 2))
         assert "model is 0.000, below the 0.333 of chance" in message
 
+    def test_predictions_that_are_nan_are_wrong(self):
+        model = keras.Sequential(
+            [
+                keras.Input((1, 1, 2)),
+                keras.layers.Rescaling(1e30),
+                keras.layers.Flatten(),
+                keras.layers.Softmax(),
+            ]
+        )
+        data = {"image": np.zeros((3, 1, 1, 2)), "label": [0, 0, 0]}
+        data["image"][1] = 1e30
+        with pytest.warns(UserWarning, match="1 of 3 .* the model are NaN.* index 1"):
+            comparison = compare(model, data, [Edge()], ["sparsity"], timing_rounds=0)
+        assert comparison.accuracy["model"] == pytest.approx(2 / 3)
+
     def test_outputs(self, original):
         x = original.get_layer("head").output
         inner = keras.layers.Dense(2, activation="softmax", name="second")

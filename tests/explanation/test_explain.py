@@ -95,6 +95,16 @@ def test_images_that_are_not_finite():
         explain(constant_model(0.5), images)
 
 
+def test_predictions_that_are_not_finite():
+    images = np.ones((3, 8, 6, 3))
+    images[1:] = 1e30
+    model = keras.Sequential(
+        [keras.Input((8, 6, 3)), GlobalLAPooling2D(), layers.Rescaling(1e30)]
+    )
+    with pytest.warns(UserWarning, match="2 of 3 predictions of the model are NaN or"):
+        explain(model, images, batch_size=1)
+
+
 def test_models_that_do_not_fit():
     images = np.ones((1, 8, 6, 3))
     with pytest.raises(TypeError, match=r"keras.Model"):

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 
 from keras_lap.classifier.image_input import check_one_input
+from keras_lap.classifier.warn_of_broken_predictions import warn_of_broken_predictions
 from keras_lap.evaluation.comparison.comparison import (
     FAILED,
     SAME_MODEL,
@@ -178,6 +179,7 @@ def compare(
     }
 
     for name, subject in subjects.items():
+        warn_of_broken_predictions(subject.outputs, name)
         _warn_below_chance(name, subject)
 
     comparison = Comparison(rows=[])

@@ -29,7 +29,8 @@ class ExplainedModel:
         outputs: Float array `(N, classes)`, as `class_scores` gives it.
         targets: Int array `(N,)`.
         accuracy: Share of right answers among the images with one label, or `None`
-            without any; labels below 0 are not known.
+            without any; labels below 0 are not known. Outputs that are not finite are
+            wrong.
         labelled: The number of those images.
 
     Raises:
@@ -63,8 +64,9 @@ class ExplainedModel:
         self.targets = self._labels if targets == "label" else predicted
         self._masks = samples.masks_of(self.targets)
         self._boxes = samples.boxes_of(self.targets)
-        is_right = (predicted == self._labels)[is_known] if has_labels else is_known
-        self.accuracy = float(is_right.mean()) if is_known.any() else None
+        is_finite = np.isfinite(self.outputs).all(axis=-1)
+        is_right = is_finite & (predicted == self._labels) if has_labels else is_known
+        self.accuracy = float(is_right[is_known].mean()) if is_known.any() else None
         self.labelled = int(is_known.sum())
 
     def facts(self, maps, explainer):
