@@ -107,6 +107,7 @@ class Explain(Command):
 
     def run(self, options):
         matplotlib_module("matplotlib")  # Draws the maps in the end.
+        _check_concepts(options)
         files = image_files(options.images)
         check_model_argument(options.model)
         with new_folder(options.output, options.force) as folder:
@@ -118,6 +119,21 @@ class Explain(Command):
 
 def _index_or_name(text):
     return int(text) if text.isdecimal() else text
+
+
+def _check_concepts(options):
+    """Raises a `ValueError` if an index is the name of another concept."""
+    names = options.names or options.classes or []
+    for concept in options.concepts or []:
+        if str(concept) not in names:
+            continue
+        index = names.index(str(concept))
+        if isinstance(concept, int) and concept != index:
+            raise ValueError(
+                f"Expected --concepts to be indices, or names that are none. Received: "
+                f"{concept}, an index that is the name of {index} as well. Give it "
+                "another name, which is no number."
+            )
 
 
 def _explain(options, files):

@@ -338,6 +338,10 @@ def test_preprocessing_is_of_channels_last():
         (["lap.keras", "empty"], "none that ends in one of .bmp"),
         (["model.keras", "photos"], "to have a LAP layer"),
         (["lap.keras", "photos", "--concepts", "7"], "indices from 0 to 2"),
+        (
+            ["lap.keras", "photos", "--names", "2", "1", "0", "--concepts", "1", "2"],
+            "2, an index that is the name of 0 as well",
+        ),
     ],
 )
 def test_explain_says_what_is_wrong_and_writes_nothing(
