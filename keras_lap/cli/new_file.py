@@ -19,12 +19,12 @@ def add_force_argument(parser):
 def new_file(path, force=False):
     """Makes a file out of what is written next to it.
 
-    Folders that are missing are made. Whether the file may be written is found out
-    before anything else is done.
+    Folders that are missing are made, and removed if something fails. Whether the file
+    may be written is found out before anything else is done.
 
     Args:
         path: The file, or `None`.
-        force: Whether it may be there already.
+        force: Whether it, or a link of its name, may be there already.
 
     Yields:
         Path to write to, as of `whole_file`; `None` for none.
@@ -39,16 +39,17 @@ def new_file(path, force=False):
     path = pathlib.Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"Expected a file to write. Received a folder: {path}")
-    if path.exists() and not force:
+    if os.path.lexists(path) and not force:
         raise _exists(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as new:
+    with _folder_of(path), whole_file(path) as new:
         yield new
 
 
 @contextlib.contextmanager
 def new_folder(path, force=False):
     """Fills a folder with what is written next to it.
+
+    Folders that are missing are made, and removed if something fails.
 
     Args:
         path: The folder; it may be there, as long as it is empty.
@@ -67,12 +68,27 @@ def new_folder(path, force=False):
         raise NotADirectoryError(f"Expected a folder. Received a file: {path}")
     if path.exists() and any(path.iterdir()) and not force:
         raise _exists(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with folder_beside(path) as folder:
+    path = pathlib.Path(os.path.realpath(path))
+    with _folder_of(path), folder_beside(path) as folder:
         yield folder
         path.mkdir(exist_ok=True)
         for file in folder.iterdir():
             os.replace(file, path / file.name)
+
+
+@contextlib.contextmanager
+def _folder_of(path):
+    """Makes the folder of a path, and removes what it made if something fails."""
+    missing = [folder for folder in path.parents if not folder.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for folder in missing:
+            # Something may be in it by now.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def _exists(path):

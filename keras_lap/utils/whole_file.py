@@ -33,7 +33,8 @@ def whole_file(path):
     """Makes a file out of what is written beside it.
 
     Args:
-        path: The `pathlib.Path` of the file, which is replaced if it is there.
+        path: The `pathlib.Path` of the file, which is replaced if it is there. Of a
+            link, what it leads to is.
 
     Yields:
         Path to write to, of the same name. It takes the place of the file if nothing
@@ -42,6 +43,7 @@ def whole_file(path):
     Raises:
         OSError: If nothing can be written there, before anything else is done.
     """
-    with folder_beside(path) as folder:
+    target = pathlib.Path(os.path.realpath(path))
+    with folder_beside(target) as folder:
         yield folder / path.name
-        os.replace(folder / path.name, path)
+        os.replace(folder / path.name, target)
