@@ -2,6 +2,7 @@
 
 import functools
 import pathlib
+import zipfile
 from typing import NamedTuple
 
 import numpy as np
@@ -99,6 +100,11 @@ def _of_file(path, samples):
         raise ValueError(
             f"Expected a data file that ends in .npz. Received: {str(path)!r}"
         )
+    if not zipfile.is_zipfile(path):
+        raise ValueError(
+            "Expected an .npz file, as `numpy.savez` writes it. Received: "
+            f"{str(path)!r}, which is none or is cut off"
+        )
     with np.load(path, allow_pickle=False) as file:
         check_names(
             f"the arrays in {str(path)!r} to have known names", file.files, NAMES
@@ -110,6 +116,12 @@ def _of_file(path, samples):
                 f"{' and no '.join(sorted(missing))}"
             )
         arrays = {name: file[name] for name in file.files}
+    scalars = [name for name, array in arrays.items() if array.ndim == 0]
+    if scalars:
+        raise ValueError(
+            f"Expected arrays with a row for each image in {str(path)!r}. Received: "
+            f"{' and '.join(scalars)} of shape ()"
+        )
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(

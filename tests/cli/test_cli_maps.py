@@ -506,6 +506,8 @@ def test_evaluate_traces_each_model_for_few_shapes(there, tmp_path, monkeypatch)
         ("model.keras", "ends in .npz"),
         ("tfds:mnist", "tfds:cluttered_digits/decoy:test"),
         ("broken/no_label.npz", "no label"),
+        ("broken/text.npz", "as `numpy.savez` writes it. Received: 'broken/text.npz'"),
+        ("broken/scalar.npz", "Received: image of shape ()"),
         ("broken/masks.npz", "to have known names. Received: 'masks'. Did"),
         ("broken/lengths.npz", "arrays of one length"),
         ("broken/large.npz", "('N', 8, 8, 3)"),
@@ -522,6 +524,7 @@ def test_evaluate_says_what_is_wrong_with_data(data, reason, there, tmp_path, ca
     for name, arrays in {
         "no_label": {"image": IMAGES},
         "masks": {"image": IMAGES, "label": LABELS, "masks": MASKS},
+        "scalar": {"image": 0.5, "label": LABELS},
         "lengths": {"image": IMAGES, "label": LABELS[:2]},
         "large": {"image": np.zeros((1, 9, 9, 3)), "label": LABELS[:1]},
         "one_hot": {"image": IMAGES, "label": np.eye(6)},
@@ -530,6 +533,7 @@ def test_evaluate_says_what_is_wrong_with_data(data, reason, there, tmp_path, ca
         "many": {"image": IMAGES, "label": np.arange(6)},
     }.items():
         np.savez(f"broken/{name}.npz", **arrays)
+    pathlib.Path("broken/text.npz").write_text("image,label")
     shutil.copytree("photos", "pets/cat", dirs_exist_ok=True)
     report = tmp_path / "report.html"
     assert cli.main(["evaluate", "lap.keras", data, "--report", str(report)]) == 1
