@@ -59,9 +59,11 @@ def mu_fidelity(
             Defaults to `32`.
         samples: int of at least 2, number of subsets. Defaults to `200`.
         grid: int, number of rows and of columns of cells that an image is divided
-            into, at most one per pixel. `None` makes every pixel a cell, as in the
-            paper; on images of usual size the drop of so many scattered pixels hardly
-            depends on which they are. Defaults to `9`.
+            into, at most one per pixel. Where it does not divide the sides, larger
+            cells hold more of any map, so that also a random one gets more than 0:
+            take `8` for sides such as 32, 64 or 224. `None` makes every pixel a cell,
+            as in the paper; on images of usual size the drop of so many scattered
+            pixels hardly depends on which they are. Defaults to `9`.
         share: float between 0 and 1, share of the cells that is in a subset. Defaults
             to `0.2`.
         baseline: what removed cells become: a number, an array that broadcasts to an
@@ -130,11 +132,12 @@ def mu_fidelity(
         sums = np.array([attribution[inside].sum() for inside in subsets(index)])
         # Sums of the same numbers in another order differ by their rounding.
         rounding = 8 * np.finfo(float).eps * np.abs(map_).sum()
-        values[index] = (
-            np.nan
-            if np.ptp(sums) <= rounding or np.ptp(drop) <= LEAST_CHANGE
-            else _CORRELATIONS[correlation](sums, drop, rounding)
-        )
+        if np.ptp(sums) <= rounding or np.ptp(drop) <= LEAST_CHANGE:
+            values[index] = np.nan
+            continue
+        if correlation == "spearman":
+            sums, drop = ranks(sums, tolerance=rounding), ranks(drop)
+        values[index] = np.corrcoef(sums, drop)[0, 1]
     return MetricResult(values)
 
 
@@ -145,14 +148,3 @@ def _cells(size, grid):
         for length in size
     )
     return rows[:, None] * (columns[-1] + 1) + columns
-
-
-def _pearson(sums, drop, rounding=None):
-    return np.corrcoef(sums, drop)[0, 1]
-
-
-def _spearman(sums, drop, rounding):
-    return _pearson(ranks(sums, tolerance=rounding), ranks(drop))
-
-
-_CORRELATIONS = {"pearson": _pearson, "spearman": _spearman}
