@@ -313,6 +313,11 @@ class TestData:
         np.testing.assert_array_equal(read.boxes[~flags], BOXES[~flags])
         assert (read.boxes[flags] == -1).all()
 
+    @pytest.mark.parametrize("value", [0.3, np.nan])
+    def test_masks_that_all_become_empty(self, value):
+        with pytest.warns(UserWarning, match="masks of all 6 images are empty"):
+            self.read(DATA | {"mask": np.full(MASKS.shape, value)})
+
     @pytest.mark.parametrize(
         "dataset, message",
         [
@@ -322,6 +327,8 @@ class TestData:
             (DATA | {"mask": MASKS[:3]}, r"6 of each.*'mask' of shape \(3, 12, 12\)"),
             (DATA | {"box_concepts": LABELS}, r"one per box.*\(6,\), and.*\(6, 1, 4\)"),
             ({"image": IMAGES, "box_concepts": LABELS[:, None]}, "and no boxes"),
+            (DATA | {"boxes": 12 * BOXES}, r"as shares.*\[3.0, 2.0, 8.0, 6.0\]"),
+            (DATA | {"boxes": BOXES[:, 0]}, r"\(N, M, 4\).*boxes.shape=\(6, 4\)"),
             ([], "an empty one"),
             (
                 [{"image": IMAGES[0]}, {"image": IMAGES[1, 1:]}],

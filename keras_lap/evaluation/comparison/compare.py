@@ -122,8 +122,8 @@ def compare(
         TypeError: If an explainer or a metric is nothing of the kind.
         ValueError: If names are unknown or given twice, the data have not what a metric
             that is asked for needs, labels, masks or boxes are of classes that the
-            model does not have, the model has several inputs, or an argument does not
-            fit.
+            model does not have, boxes reach beyond the images, the model has several
+            inputs, or an argument does not fit.
 
     Example:
     >>> import keras

@@ -16,9 +16,11 @@ from keras_lap.classifier.labels import (
 )
 from keras_lap.classifier.model_inputs import are_inputs
 from keras_lap.classifier.standardize_masks import masks_of_concepts
+from keras_lap.evaluation.validity.check_boxes import check_boxes
 from keras_lap.utils.layout import height_and_width
 from keras_lap.utils.names import some_of_many
 from keras_lap.utils.to_numpy import to_numpy
+from keras_lap.utils.warn import warn
 
 NAMES = ("image", "label", "mask", "boxes", "box_concepts")
 # What metrics call them, if the data set has them.
@@ -64,7 +66,8 @@ class SamplesToCompare:
         Raises:
             TypeError: If it is a path.
             ValueError: If there is no image, or another input beside it, or numbers,
-                ranks or shapes do not fit, or a data set never ends.
+                ranks or shapes do not fit, a box reaches beyond its image, or a data
+                set never ends.
         """
         if isinstance(dataset, str | os.PathLike):
             raise TypeError(
@@ -93,10 +96,18 @@ class SamplesToCompare:
         if masks is not None:
             size = height_and_width(images.shape, data_format)
             masks = masks_of_concepts(masks, size, given.get(_FLAGS["mask"]))
+            if not masks.any():
+                warn(
+                    f"The masks of all {len(masks)} images are empty. Values above 0.5 "
+                    "are inside, and a mask that holds NaN is not known. Metrics of "
+                    "masks leave out all images."
+                )
         boxes, box_concepts = given.get("boxes"), given.get("box_concepts")
         if boxes is not None and _FLAGS["boxes"] in given:
             flags = given[_FLAGS["boxes"]].astype(bool)
             boxes = np.where(flags.reshape(-1, 1, 1), boxes, -1)
+        if boxes is not None:
+            check_boxes(boxes, len(images))
         if box_concepts is not None:
             box_concepts = _standardize_box_concepts(box_concepts, boxes, labels)
         return cls(images, labels, masks, boxes, box_concepts)

@@ -5,6 +5,7 @@ import numpy as np
 from keras_lap.evaluation.curve import Curve
 from keras_lap.evaluation.metric_result import MetricResult
 from keras_lap.evaluation.standardize_maps import standardize_maps
+from keras_lap.evaluation.validity.check_boxes import check_boxes
 from keras_lap.evaluation.validity.standardize_thresholds import standardize_thresholds
 from keras_lap.utils.from_extra import from_extra
 
@@ -74,7 +75,9 @@ def box_localisation(maps, boxes, thresholds=THRESHOLDS, iou=0.5):
     """
     components = _connected_components()
     maps = standardize_maps(maps)
-    boxes = _standardize_boxes(boxes, maps)
+    boxes = np.asarray(boxes, dtype=np.float64)
+    check_boxes(boxes, len(maps))
+    boxes = np.clip(boxes, 0, 1)
     thresholds = standardize_thresholds(thresholds)
     least = standardize_thresholds(np.atleast_1d(iou), "iou")
     best = np.full((len(maps), len(thresholds)), np.nan)
@@ -97,28 +100,6 @@ def _connected_components():
     with from_extra("evaluation", needed):
         from cv2 import connectedComponentsWithStats
     return connectedComponentsWithStats
-
-
-def _standardize_boxes(boxes, maps):
-    boxes = np.asarray(boxes, dtype=np.float64)
-    if boxes.ndim != 3 or boxes.shape[-1] != 4 or len(boxes) != len(maps):
-        raise ValueError(
-            "Expected boxes of shape (N, M, 4), for as many images as there are maps. "
-            f"Received: maps.shape={maps.shape}, boxes.shape={boxes.shape}. One box "
-            "per image, of shape (N, 4), becomes `boxes[:, None]`."
-        )
-    # Rounding may take a box a little beyond the image.
-    within = ((boxes >= -0.001) & (boxes <= 1.001)).all(axis=-1)
-    outside = boxes[~within & (boxes != -1).any(axis=-1)]
-    if len(outside):
-        raise ValueError(
-            "Expected boxes of top, left, bottom and right as shares of the image, "
-            f"from 0 to 1, or rows of -1. Received: {len(outside)} others, the first "
-            f"of which is {outside[0].tolist()}. Convert boxes in pixels by "
-            '`keras.utils.bounding_boxes.convert_format(boxes, ..., "rel_yxyx", '
-            "height, width)`."
-        )
-    return np.clip(boxes, 0, 1)
 
 
 def _boxes_of(map_, thresholds, components):
