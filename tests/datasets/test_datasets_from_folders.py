@@ -116,6 +116,17 @@ def test_16_bits_and_palettes(folder):
     np.testing.assert_array_equal(targets["mask"][3], 1 - np.eye(*SIZE))
 
 
+@pytest.mark.parametrize("value", [np.nan, -1])
+def test_masks_that_are_neither_inside_nor_outside_are_named(folder, value):
+    (folder / "masks/ill/0.png").unlink()
+    mask = Image.fromarray(np.where(np.eye(*SIZE), value, 1).astype("float32"))
+    mask.save(folder / "masks/ill/0.tif")
+    with pytest.raises(ValueError, match=r"ill.0\.tif': it holds NaN or values below"):
+        mask_flags(folder / "masks/ill/0.tif")
+    with pytest.raises(tf.errors.OpError, match=r"ill.0\.tif': it holds NaN or"):
+        list(from_folders(folder, SIZE))
+
+
 def test_16_bits_of_which_0_is_white(folder):
     deep = np.arange(96, dtype=np.uint16).reshape(SIZE) * 600
     outlined = np.eye(*SIZE, dtype=np.uint16)
