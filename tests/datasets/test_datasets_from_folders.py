@@ -449,6 +449,23 @@ def test_tells_what_is_left_out(folder):
     assert len(images) == 4
 
 
+def test_images_beside_the_folders_of_classes_are_told(folder):
+    (folder / "ill/2.png").rename(folder / "2.png")
+    with pytest.warns(UserWarning, match=r"1 in .*beside.*: 2\.png\. Images"):
+        images, _ = collect(from_folders(folder, SIZE))
+    assert len(images) == 4
+
+
+def test_names_of_masks_in_another_form_of_unicode(folder):
+    for parent, new in ((folder, "caf\u00e9"), (folder / "masks", "cafe\u0301")):
+        (parent / "ill/0.png").rename(parent / f"ill/{new}.png")
+        (parent / "ill").rename(parent / new)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _, targets = collect(from_folders(folder, SIZE))
+    assert targets["valid"]["mask"].sum() == 2
+
+
 def test_tells_of_masks_in_deeper_folders_by_their_names(folder):
     (folder / "masks/ill/2020").mkdir()
     (folder / "masks/ill/empty").mkdir()
