@@ -3,6 +3,7 @@
 Run it from anywhere: python examples/notebooks/execute_notebook.py
 """
 
+import argparse
 import pathlib
 
 import nbformat
@@ -11,33 +12,13 @@ from nbclient import NotebookClient
 HERE = pathlib.Path(__file__).parent
 
 
-def main():
-    """Executes all notebooks and writes them with their new outputs."""
-    for path in sorted(HERE.glob("*.ipynb")):
+def main(arguments=None):
+    """Executes notebooks and writes them with their new outputs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    every = sorted(HERE.glob("*.ipynb"))
+    parser.add_argument("notebooks", nargs="*", type=pathlib.Path, default=every)
+    for path in parser.parse_args(arguments).notebooks:
         nbformat.write(execute_notebook(path), path)
-
-
-def read_changed(path, changes):
-    """Reads a notebook.
-
-    Args:
-        path: The notebook.
-        changes: Pairs of texts; the second takes the place of the first in the code.
-
-    Returns:
-        The changed notebook.
-
-    Raises:
-        ValueError: If a text to change is not in the code.
-    """
-    notebook = nbformat.read(path, as_version=4)
-    codes = code_cells(notebook)
-    for before, after in changes:
-        if not any(before in cell.source for cell in codes):
-            raise ValueError(f"Expected the code of {path} to have {before!r}.")
-        for cell in codes:
-            cell.source = cell.source.replace(before, after)
-    return notebook
 
 
 def code_cells(notebook):
@@ -45,17 +26,16 @@ def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def execute_notebook(path, changes=()):
-    """Executes a notebook in its folder, changed as by `read_changed`.
+def execute_notebook(path):
+    """Executes a notebook in its folder.
 
     Returns:
         The notebook with outputs, without what went to stderr and without times.
 
     Raises:
-        ValueError: If a text to change is not in the code.
         nbclient.exceptions.CellExecutionError: If a cell fails.
     """
-    notebook = read_changed(path, changes)
+    notebook = nbformat.read(path, as_version=4)
     NotebookClient(
         notebook,
         resources={"metadata": {"path": str(path.parent)}},

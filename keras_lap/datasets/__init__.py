@@ -8,6 +8,8 @@ Importing this package registers the builders of `ClutteredDigits`, `CrowdedDigi
 afterwards.
 """
 
+from importlib.util import find_spec
+
 from keras_lap.utils.from_extra import from_extra
 
 with from_extra(
@@ -15,9 +17,9 @@ with from_extra(
     "keras_lap.datasets needs TensorFlow (extra cpu or gpu), TensorFlow Datasets and "
     "scikit-learn",
 ):
-    import sklearn  # noqa: F401
-    import tensorflow  # noqa: F401
-    import tensorflow_datasets  # noqa: F401
+    _needed = "sklearn", "tensorflow", "tensorflow_datasets"
+    if _missing := [name for name in _needed if find_spec(name) is None]:
+        raise ModuleNotFoundError(f"No modules named {', '.join(_missing)}")
 
 from keras_lap.datasets.augmented import augmented
 from keras_lap.datasets.cluttered_digits import ClutteredDigits, ClutteredDigitsConfig

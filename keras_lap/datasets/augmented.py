@@ -28,7 +28,9 @@ def augmented(layers):
       NaN, and so is not known, becomes NaN all over. Where `Resizing` makes masks
       smaller, thin things stay, though wider than they were: inside is what the mask
       covers by at least half of what it covers of any pixel. Where the nearest value
-      there is 0, it gets the highest one near.
+      there is 0, it gets the highest one near. `CenterCrop` and `RandomCrop` enlarge
+      images that are smaller than the crop, and their masks, by interpolation: put
+      `Resizing` first.
     - `"boxes"` are moved as masks: the new box is the smallest one around the moved
       one, in whole pixels. It holds what of the old one was mirrored into the image
       (`fill_mode="reflect"`, the default of Keras), so use `"constant"` for tight
@@ -184,6 +186,7 @@ def _move(layer, keep_thin, image, targets):
         mask, count = tf.convert_to_tensor(known["mask"]), planes["mask"].shape[-1]
         values = stack[..., :count] if _has_concepts(mask, image) else stack[..., 0]
         values = tf.round(values) if mask.dtype.is_integer else values
+        values = values >= 0.5 if mask.dtype.is_bool else values
         targets["mask"] = tf.cast(values, mask.dtype)
         stack = stack[..., count:]
     if "boxes" in planes:

@@ -119,6 +119,10 @@ class ClutteredDigits(RenderedBuilder):
         ),
     ]
 
+    @property
+    def _has_decoy(self):
+        return getattr(self.builder_config, "decoy", False)
+
     def _info(self):
         features = {
             "image": tfds.features.Image(shape=(SIDE, SIDE, 3)),
@@ -128,7 +132,7 @@ class ClutteredDigits(RenderedBuilder):
                 labels=["background", "digit"], shape=(SIDE, SIDE, 1)
             ),
         }
-        if self.builder_config.decoy:
+        if self._has_decoy:
             features["patch_bbox"] = tfds.features.BBoxFeature()
         return tfds.core.DatasetInfo(
             builder=self,
@@ -143,8 +147,8 @@ class ClutteredDigits(RenderedBuilder):
 
     def _sizes(self):
         sizes = super()._sizes()
-        splits = split_names(self.builder_config.decoy)
+        splits = split_names(self._has_decoy)
         return {split: sizes[split.removesuffix(_SHIFTED)] for split in splits}
 
     def _render(self, split, index):
-        return render_example(split, index, decoy=self.builder_config.decoy)
+        return render_example(split, index, decoy=self._has_decoy)

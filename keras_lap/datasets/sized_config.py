@@ -12,8 +12,8 @@ from keras_lap.utils.standardize_count import standardize_count
 class SizedConfig(tfds.core.BuilderConfig):
     """How many images a variant of a data set has.
 
-    A smaller or larger variant is a config of another name. Image i of a split is the
-    same whatever the sizes are.
+    A smaller or larger variant is a config of another name, for what was drawn is found
+    by the name alone. Image i of a split is the same whatever the sizes are.
 
     Attributes:
         train: Number of training images, at least 1.

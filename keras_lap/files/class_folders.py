@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import unicodedata
 from typing import NamedTuple
 
 from keras_lap.files.image_files import (
@@ -51,10 +52,11 @@ def class_folders(folder, class_names=None):
 
     A folder `masks` beside those of the classes may hold masks, in folders and files of
     the same names: `masks/cat/tom.png` belongs to `cat/tom.jpg`. Masks of no image,
-    images in folders below those of the classes, and files whose names do not end as
-    those of images do are warned of and left out. Warned of are also images named like
-    masks of others beside them, such as `tom_mask.png`, and, unless classes are named,
-    folders without images or with a name such as `Masks` or `mask`.
+    images beside the folders of the classes or in folders below these, and files whose
+    names do not end as those of images do are warned of and left out. Warned of are
+    also images named like masks of others beside them, such as `tom_mask.png`, and,
+    unless classes are named, folders without images or with a name such as `Masks` or
+    `mask`.
 
     Args:
         folder: Path of it.
@@ -78,7 +80,7 @@ def class_folders(folder, class_names=None):
         )
     are_named = class_names is not None
     class_names = _class_names(folder, class_names)
-    _warn_of_deeper(folder, class_names)
+    _warn_of_misplaced(folder, class_names)
     inside = [
         (path, label)
         for label, name in enumerate(class_names)
@@ -154,16 +156,16 @@ def _like_masks(names):
     return [name for name in names if name.lower() in _LIKE_MASKS]
 
 
-def _warn_of_deeper(folder, class_names):
-    """Warns of images, and of links, in folders below those of the classes."""
+def _warn_of_misplaced(folder, class_names):
+    """Warns of images, and of links in folders, in no folder of a class itself."""
     deeper = _deeper(folder / name for name in class_names)
-    if deeper:
-        _warn_of_left_out(
-            deeper,
-            folder,
-            "lie in folders below those of the classes",
-            "Images lie in the folder of their class itself.",
-        )
+    for paths, where in (
+        (images_in(folder), "beside the folders of the classes"),
+        (deeper, "in folders below those of the classes"),
+    ):
+        if paths:
+            rule = "Images lie in the folder of their class itself."
+            _warn_of_left_out(paths, folder, f"lie {where}", rule)
 
 
 def _deeper(folders):
@@ -223,12 +225,12 @@ def _masks(folder, class_names, images):
     folders = [path for path in inside if path.is_dir()]
     check_names(
         f"the folders in {str(masks)!r} to be named like those of the classes",
-        [path.name for path in folders],
-        class_names,
+        [_composed(path.name) for path in folders],
+        [_composed(name) for name in class_names],
     )
     inside_folders = [mask for path in folders for mask in images_in(path)]
-    twins = {(mask.parent.name, mask.stem): mask for mask in inside_folders}
-    of_images = [twins.get((image.parent.name, image.stem)) for image in images]
+    twins = {_class_and_name(mask): mask for mask in inside_folders}
+    of_images = [twins.get(_class_and_name(image)) for image in images]
     files = [path for path in inside if path.is_file()]
     files += [path for each in folders for path in files_in(each)]
     files += _deeper(folders)
@@ -252,16 +254,26 @@ def _masks(folder, class_names, images):
             left,
             masks,
             "belong to no image",
-            "Masks have the names of their images.",
+            "Masks have the names of their images, in the same upper and lower case.",
         )
     return of_images
+
+
+def _class_and_name(file):
+    """What an image and its mask have in common."""
+    return _composed(file.parent.name), _composed(file.stem)
+
+
+def _composed(name):
+    """A name in one form of Unicode: copies from macOS have marks behind letters."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _check_endings(files):
     """Raises a `ValueError` if two files differ in nothing but their endings."""
     known = {}
     for file in files:
-        other = known.setdefault(file.with_suffix(""), file)
+        other = known.setdefault(_composed(str(file.with_suffix(""))), file)
         if other != file:
             raise ValueError(
                 "Expected names that differ in more than their endings, to tell which "

@@ -86,13 +86,16 @@ def mask_flags(file, size=None):
 
     Raises:
         ImportError: If Pillow is not installed.
-        ValueError: If it cannot be read, has 16 bits in each of several channels, or
-            if it may not have kept black and is dark all over.
+        ValueError: If it cannot be read, has 16 bits in each of several channels, holds
+            NaN or values below 0, or if it may not have kept black and is dark all
+            over.
     """
     with open_image(file) as mask:
         _check_depth(mask)
         if is_deep(mask):
-            inside = deep_values(mask) != 0
+            values = deep_values(mask)
+            _check_values(values)
+            inside = values != 0
         else:
             *colours, opacity = np.moveaxis(np.asarray(mask.convert("RGBA")), -1, 0)
             heights = np.where(opacity > 0, np.max(colours, axis=0), 0)
@@ -192,6 +195,16 @@ def _check_depth(mask):
         raise OSError(
             "its colours have 16 bits, of which only the upper 8 are read, so that "
             "small numbers would be lost; save masks with 8 bits, or with one channel"
+        )
+
+
+def _check_values(values):
+    """Raises an `OSError` if some are neither inside nor outside."""
+    # Nor is NaN at least 0.
+    if not np.all(values >= 0):
+        raise OSError(
+            "it holds NaN or values below 0; save masks with 0 outside, and numbers "
+            "above 0 inside"
         )
 
 

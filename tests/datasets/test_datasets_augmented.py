@@ -246,6 +246,15 @@ def test_masks_keep_their_type_and_values(dtype):
         assert np.isin(after["mask"], before.astype("float32")).all()
 
 
+@pytest.mark.parametrize("layer", [layers.CenterCrop, layers.RandomCrop])
+def test_masks_of_flags_keep_their_size_where_crops_enlarge(layer):
+    mask = np.zeros((12, 12), bool)
+    mask[4:8, 4:8] = True
+    _, found = augmented(layer(24, 24))(np.zeros((12, 12, 1)), {"mask": mask})
+    expected = np.kron(mask, np.ones((2, 2), bool))
+    np.testing.assert_allclose(expected.sum(), np.sum(found["mask"]), rtol=0.07)
+
+
 @pytest.mark.parametrize("name", ["rotation", "center crop", "resizing, cropped"])
 def test_masks_that_are_not_known_stay_so(name):
     image, before = scene()

@@ -116,6 +116,17 @@ def test_16_bits_and_palettes(folder):
     np.testing.assert_array_equal(targets["mask"][3], 1 - np.eye(*SIZE))
 
 
+@pytest.mark.parametrize("value", [np.nan, -1])
+def test_masks_that_are_neither_inside_nor_outside_are_named(folder, value):
+    (folder / "masks/ill/0.png").unlink()
+    mask = Image.fromarray(np.where(np.eye(*SIZE), value, 1).astype("float32"))
+    mask.save(folder / "masks/ill/0.tif")
+    with pytest.raises(ValueError, match=r"ill.0\.tif': it holds NaN or values below"):
+        mask_flags(folder / "masks/ill/0.tif")
+    with pytest.raises(tf.errors.OpError, match=r"ill.0\.tif': it holds NaN or"):
+        list(from_folders(folder, SIZE))
+
+
 def test_16_bits_of_which_0_is_white(folder):
     deep = np.arange(96, dtype=np.uint16).reshape(SIZE) * 600
     outlined = np.eye(*SIZE, dtype=np.uint16)
@@ -436,6 +447,23 @@ def test_tells_what_is_left_out(folder):
     with pytest.warns(UserWarning, match=r"1 in .*below.*: ill.2020.2\.png\. Images"):
         images, _ = collect(from_folders(folder, SIZE))
     assert len(images) == 4
+
+
+def test_images_beside_the_folders_of_classes_are_told(folder):
+    (folder / "ill/2.png").rename(folder / "2.png")
+    with pytest.warns(UserWarning, match=r"1 in .*beside.*: 2\.png\. Images"):
+        images, _ = collect(from_folders(folder, SIZE))
+    assert len(images) == 4
+
+
+def test_names_of_masks_in_another_form_of_unicode(folder):
+    for parent, new in ((folder, "caf\u00e9"), (folder / "masks", "cafe\u0301")):
+        (parent / "ill/0.png").rename(parent / f"ill/{new}.png")
+        (parent / "ill").rename(parent / new)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _, targets = collect(from_folders(folder, SIZE))
+    assert targets["valid"]["mask"].sum() == 2
 
 
 def test_tells_of_masks_in_deeper_folders_by_their_names(folder):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow")
-tfds = pytest.importorskip("tensorflow_datasets")
+pytest.importorskip("tensorflow_datasets")
 pytest.importorskip("sklearn")
 ndimage = pytest.importorskip("scipy.ndimage")
 
@@ -156,29 +156,6 @@ def test_frames_turn_clockwise():
 # What is stored
 
 
-def test_rendering_is_repeatable_and_differs_over_indices_and_splits():
-    images = []
-    for split in ("train", "validation", "test"):
-        for index in range(3):
-            once, again = (render_example(split, index) for _ in range(2))
-            for key, value in once.items():
-                np.testing.assert_array_equal(value, again[key])
-            images.append(once["image"].tobytes())
-    assert len(set(images)) == 9
-
-
-def test_the_builder_stores_what_is_rendered(builder):
-    assert builder.info.full_name == "spotted_beetles/tiny/1.0.0"
-    assert builder.info.features["label"].names == list(SPECIES)
-    stored = list(tfds.as_numpy(builder.as_dataset(split="test")))
-    assert len(stored) == 2
-    for index, example in enumerate(stored):
-        rendered = render_example("test", index)
-        assert set(example) == set(rendered)
-        for key, value in rendered.items():
-            np.testing.assert_array_equal(example[key], value, err_msg=key)
-
-
 def test_batches(builder):
     ((images, targets),) = load(builder, image_size=None, batch_size=4)
     rendered = [render_example("train", index) for index in range(4)]
@@ -190,6 +167,7 @@ def test_batches(builder):
     }
     np.testing.assert_array_equal(images, [example["image"] for example in rendered])
     assert set(targets) == set(expected)
+    assert builder.info.features["label"].names == list(SPECIES)
     for key, value in expected.items():
         np.testing.assert_array_equal(targets[key], value, err_msg=key)
 
