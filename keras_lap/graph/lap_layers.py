@@ -1,7 +1,6 @@
 """Finds the LAP layers of a model."""
 
-from keras_lap.graph.call_graph import Graph
-from keras_lap.graph.functional_of import functional_of
+from keras_lap.graph.layers_inside import layers_inside
 from keras_lap.layers.base_la_pooling import BaseLAPooling
 from keras_lap.utils.check_model import check_model
 
@@ -32,8 +31,4 @@ def lap_layers(model):
     ['pool']
     """
     check_model(model)
-    has_graph = functional_of(model) is not None
-    outer = Graph(model).layers if has_graph else [model]
-    parts = (part for layer in outer for part in layer._flatten_layers())
-    found = {id(part): part for part in parts if isinstance(part, BaseLAPooling)}
-    return list(found.values())
+    return [part for part in layers_inside(model) if isinstance(part, BaseLAPooling)]

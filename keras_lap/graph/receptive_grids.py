@@ -11,9 +11,10 @@ from keras_lap.graph.call_graph import Graph
 from keras_lap.graph.data_format_of import data_format_of
 from keras_lap.graph.functional_of import functional_of
 from keras_lap.graph.grid_rules import grid_behind, grid_behind_call, moves_along
+from keras_lap.graph.own_data_format import own_data_format
 from keras_lap.graph.receptive_grid import ReceptiveGrid
 from keras_lap.layers.la_pooling2d import LAPooling2D
-from keras_lap.utils.layout import DATA_FORMATS, spatial_axes
+from keras_lap.utils.layout import spatial_axes
 
 # The place among the sources of a map that stands for the image itself.
 IMAGE = None
@@ -189,8 +190,7 @@ class _Walk:
 
     def _axes_of(self, operation, origins):
         """The axes of the maps that an operation reads."""
-        data_format = getattr(operation, "data_format", None)
-        if data_format in DATA_FORMATS:
+        if data_format := own_data_format(operation):
             return spatial_axes(data_format)
         return next(
             (origin.axes for origin in origins if origin.grid is not None), self._axes

@@ -196,8 +196,14 @@ def _base_windows(x, tapped, base, pool_size, strides, padding):
         return _pool_taps(tapped, base, padding)
     if padding != "same":
         x, padding = tapped.padded_x, "valid"
+    data_format = "channels_last"
+    if isinstance(x, keras.KerasTensor):
+        # A file gives an operation lists for tuples, which JAX does not take.
+        kind = "Max" if base == "max" else "Average"
+        make = getattr(keras.layers, f"{kind}Pooling{len(pool_size)}D")
+        return make(pool_size, strides, padding, data_format, dtype=x.dtype)(x)
     pool = ops.max_pool if base == "max" else ops.average_pool
-    return pool(x, pool_size, strides, padding, data_format="channels_last")
+    return pool(x, pool_size, strides, padding, data_format=data_format)
 
 
 def _lacks_pooling(x):

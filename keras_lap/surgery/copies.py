@@ -23,7 +23,7 @@ def copy_operation(operation, **changes):
     try:
         config = {**operation.get_config(), **changes}
         with rematerialized_as(operation):
-            if not isinstance(operation, layers.Lambda):
+            if not isinstance(operation, layers.Lambda | layers.TFSMLayer):
                 return type(operation).from_config(config)
             copy = type(operation).from_config(config, safe_mode=False)
     except Exception as error:
@@ -33,9 +33,10 @@ def copy_operation(operation, **changes):
             f"{type(operation).__name__}, for which this failed with "
             f"{type(error).__name__}: {error}. {_advice(operation)}"
         ) from error
-    # Python lambdas come back from their config without their global names.
-    copy.function, copy.mask = operation.function, operation.mask
-    copy._output_shape = operation._output_shape
+    if isinstance(operation, layers.Lambda):
+        # Python lambdas come back from their config without their global names.
+        copy.function, copy.mask = operation.function, operation.mask
+        copy._output_shape = operation._output_shape
     return copy
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_lap.graph.layers_inside import layers_inside
 from keras_lap.surgery.kept_max import check_not_kept, keeping_max
 from keras_lap.surgery.pooling_layer_for import pooling_layer_for
 from keras_lap.surgery.rewrite import LeftAloneError, Rewrite
@@ -92,6 +93,7 @@ def _reads_floats(call):
 
 def _out_of_reach(layer, path):
     reason = f"it is called inside {layer.name!r}, a layer of class "
-    reason += f"{type(layer).__name__}, whose `call` is no graph to rewrite"
-    inner = layer._flatten_layers(include_self=False)
+    reason += f"{type(layer).__name__}, whose `call` is no graph to rewrite: "
+    reason += "convert a model in it before it is wrapped, or make it Functional"
+    inner = layers_inside(layer)
     return [Left(part, (*path, part.name), reason) for part in inner if rule_for(part)]

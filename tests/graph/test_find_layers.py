@@ -54,3 +54,23 @@ def test_a_shared_layer_has_several_paths():
     model = keras.Sequential([x, *stages])
     for address in ("pool", "a/pool", "b/pool"):
         assert find_layers(model, address, [shared]) == [shared]
+
+
+@pytest.mark.torch_suffices
+def test_layers_inside_of_others_are_in_order():
+    class Net(keras.Model):
+        def __init__(self, backbone):
+            super().__init__()
+            self.backbone = backbone
+
+        def call(self, x):
+            return self.backbone(x)
+
+    names = ["first", "second", "third"]
+    backbone = keras.Sequential(
+        [keras.Input((8, 8, 1)), *(LAPooling2D(2, name=name) for name in names)]
+    )
+    inputs = keras.Input((2, 8, 8, 1))
+    wrapped = keras.Model(inputs, layers.TimeDistributed(backbone)(inputs))
+    for model in (Net(backbone), wrapped):
+        assert [layer.name for layer in lap_layers(model)] == names

@@ -437,6 +437,15 @@ def test_channels_first():
     assert place.grid == ReceptiveGrid((10, 9), (0.5, 0.5), (2, 2))
 
 
+def test_colours_say_nothing_of_the_layout():
+    inputs = keras.Input((3, 32, 32))
+    x = layers.Conv2D(4, 3, data_format="channels_first")(inputs)
+    pooling = LAPooling2D(2, data_format="channels_first")
+    model = keras.Model(inputs, pooling(layers.RandomBrightness(0.1)(x)))
+    (place,) = receptive_grids(model, (32, 32), [(pooling, (30, 30))])
+    assert place.grid == ReceptiveGrid((30, 30), (1, 1), (1, 1))
+
+
 def test_change_of_layout():
     inputs = keras.Input((3, 20, 18))
     x = layers.Permute((2, 3, 1))(inputs[:, :, 4:])

@@ -170,6 +170,18 @@ def test_maps_of_unknown_size_are_not_traced_anew(monkeypatch):
     assert keras_lap.lap_layers(to_standard(model)) == []
 
 
+@pytest.mark.parametrize("base", ["max", "avg"])
+@pytest.mark.jax_too
+def test_half_open_gates_come_back_from_a_file(base, tmp_path, rng):
+    layer = keras_lap.LAPooling2D((2, 1), base=base)
+    model = keras.Sequential([keras.Input((6, 6, 3)), layer])
+    layer.gate.assign(0.4)
+    to_standard(model).save(tmp_path / "standard.keras")
+    standard = keras.models.load_model(tmp_path / "standard.keras")
+    x = rng.normal(size=(2, 6, 6, 3)).astype("float32")
+    assert_close(standard(x), model(x), **float32_tolerance(x, 2))
+
+
 @pytest.mark.parametrize("frozen", ["layer", "all else", "nothing"])
 def test_frozen_lap_layers_stay_frozen(frozen):
     model = nested_model()
@@ -190,6 +202,16 @@ def test_frozen_lap_layers_stay_frozen(frozen):
         part = owner.get_layer(layer.name)
         assert part.trainable == layer.trainable
         assert bool(part.trainable_weights) == layer.trainable
+
+
+def test_layers_of_saved_models_are_copied(rng, tmp_path):
+    inner = keras.Sequential([keras.Input((4, 4, 3)), layers.ReLU()])
+    inner.export(tmp_path / "inner", verbose=False)
+    saved = layers.TFSMLayer(str(tmp_path / "inner"), call_endpoint="serve")
+    x = keras.Input((4, 4, 3))
+    model = keras.Model(x, saved(x))
+    inputs = rng.normal(size=(2, 4, 4, 3)).astype("float32")
+    assert_identical(to_standard(model)(inputs), model(inputs))
 
 
 def test_without_lap_layers_it_is_a_copy(rng):
