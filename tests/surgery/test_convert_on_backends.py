@@ -7,6 +7,7 @@ from backend_limits import ON_TORCH
 from converted_models import assert_same_function
 from networks import lap_names
 from step_options import CHEAP
+from tolerances import assert_close, tolerance
 
 import keras_lap
 
@@ -68,3 +69,14 @@ def test_lap_averages_real_pixels_in_standard_layers_too(rng):
     for gate in (0, 0.5):
         pool.gate.assign(gate)
         assert_same_function(keras_lap.to_standard(model), model, rng)
+
+
+@pytest.mark.parametrize("base", ["max", "avg"])
+def test_half_open_gates_come_back_from_a_file(base, tmp_path, rng):
+    layer = keras_lap.LAPooling2D((2, 1), base=base)
+    model = keras.Sequential([keras.Input((6, 6, 3)), layer])
+    layer.gate.assign(0.4)
+    keras_lap.to_standard(model).save(tmp_path / "standard.keras")
+    standard = keras.models.load_model(tmp_path / "standard.keras")
+    x = rng.normal(size=(2, 6, 6, 3)).astype("float32")
+    assert_close(standard(x), model(x), **tolerance("float32", 2, np.abs(x).max()))

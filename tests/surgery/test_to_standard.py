@@ -170,18 +170,6 @@ def test_maps_of_unknown_size_are_not_traced_anew(monkeypatch):
     assert keras_lap.lap_layers(to_standard(model)) == []
 
 
-@pytest.mark.parametrize("base", ["max", "avg"])
-@pytest.mark.jax_too
-def test_half_open_gates_come_back_from_a_file(base, tmp_path, rng):
-    layer = keras_lap.LAPooling2D((2, 1), base=base)
-    model = keras.Sequential([keras.Input((6, 6, 3)), layer])
-    layer.gate.assign(0.4)
-    to_standard(model).save(tmp_path / "standard.keras")
-    standard = keras.models.load_model(tmp_path / "standard.keras")
-    x = rng.normal(size=(2, 6, 6, 3)).astype("float32")
-    assert_close(standard(x), model(x), **float32_tolerance(x, 2))
-
-
 @pytest.mark.parametrize("frozen", ["layer", "all else", "nothing"])
 def test_frozen_lap_layers_stay_frozen(frozen):
     model = nested_model()
