@@ -189,9 +189,9 @@ def _print(explanation, concepts):
         if explanation.predicted is not None:
             outputs = explanation.outputs[index]
             name = explanation.class_name(explanation.predicted[index])
-            is_finite = np.isfinite(outputs).all()
+            is_broken = np.isnan(outputs).any()
             known.insert(
-                0, f"{name} ({outputs.max():.3g})" if is_finite else "no class"
+                0, "no class" if is_broken else f"{name} ({outputs.max():.3g})"
             )
         if known:
             print(f"{file}: {', '.join(known)}")

@@ -41,7 +41,8 @@ def new_file(path, force=False):
         raise IsADirectoryError(f"Expected a file to write. Received a folder: {path}")
     if os.path.lexists(path) and not force:
         raise _exists(path)
-    with _folder_of(path), whole_file(path) as new:
+    target = pathlib.Path(os.path.realpath(path))
+    with _folder_of(target), whole_file(path) as new:
         yield new
 
 

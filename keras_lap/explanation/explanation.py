@@ -192,7 +192,7 @@ class Explanation:
     def predicted(self):
         """Index of the predicted class of each image, int `(N,)`, or `None`.
 
-        It means nothing where `predictions` are NaN.
+        It means nothing where one of the `predictions` is NaN.
         """
         return None if self.predictions is None else self.outputs.argmax(axis=-1)
 

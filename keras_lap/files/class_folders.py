@@ -276,7 +276,7 @@ def _check_endings(files):
         other = known.setdefault(_composed(str(file.with_suffix(""))), file)
         if other != file:
             raise ValueError(
-                "Expected names that differ in more than their endings, to tell which "
-                f"mask is of which image. Received: {str(other)!r} and {file.name!r}. "
-                "Rename one of them, and its mask."
+                "Expected names that differ in more than their endings and form of "
+                "Unicode, to tell which mask is of which image. Received: "
+                f"{str(other)!r} and {file.name!r}. Rename one of them, and its mask."
             )

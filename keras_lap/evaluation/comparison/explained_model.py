@@ -64,8 +64,8 @@ class ExplainedModel:
         self.targets = self._labels if targets == "label" else predicted
         self._masks = samples.masks_of(self.targets)
         self._boxes = samples.boxes_of(self.targets)
-        is_finite = np.isfinite(self.outputs).all(axis=-1)
-        is_right = is_finite & (predicted == self._labels) if has_labels else is_known
+        is_broken = np.isnan(self.outputs).any(axis=-1)
+        is_right = ~is_broken & (predicted == self._labels) if has_labels else is_known
         self.accuracy = float(is_right[is_known].mean()) if is_known.any() else None
         self.labelled = int(is_known.sum())
 
