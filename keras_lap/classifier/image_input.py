@@ -135,12 +135,17 @@ class ImageInput:
 
 def check_finite(images):
     """Raises a `ValueError` if values of images `(N, H, W, C)` are NaN or infinite."""
-    if images.dtype.kind != "f":
-        return
-    broken = ~np.isfinite(images).all(axis=(1, 2, 3))
-    if broken.any():
+    broken = broken_images(images)
+    if len(broken):
         raise ValueError(
             f"Expected finite images. Received: NaN or infinite values in "
-            f"{broken.sum()} of a batch of {len(images)}, the first at index "
-            f"{broken.argmax()} there. Leave them out, or mend them as in training."
+            f"{len(broken)} of a batch of {len(images)}, the first at index "
+            f"{broken[0]} there. Leave them out, or mend them as in training."
         )
+
+
+def broken_images(images):
+    """Indices of the images `(N, H, W, C)` that hold NaN or infinite values."""
+    if images.dtype.kind != "f":
+        return np.arange(0)
+    return np.flatnonzero([not np.isfinite(image).all() for image in images])

@@ -125,10 +125,10 @@ def _check_concepts(options):
     """Raises a `ValueError` if an index is the name of another concept."""
     names = options.names or options.classes or []
     for concept in options.concepts or []:
-        if str(concept) not in names:
+        if not isinstance(concept, int) or str(concept) not in names:
             continue
         index = names.index(str(concept))
-        if isinstance(concept, int) and concept != index:
+        if concept != index:
             raise ValueError(
                 f"Expected --concepts to be indices, or names that are none. Received: "
                 f"{concept}, an index that is the name of {index} as well. Give it "

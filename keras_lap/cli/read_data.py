@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_lap.classifier.check_one_size import check_one_size
+from keras_lap.classifier.image_input import broken_images
 from keras_lap.classifier.labels import standardize_labels
 from keras_lap.classifier.standardize_masks import masks_of_concepts
 from keras_lap.cli.read_class_folders import read_class_folders
@@ -176,7 +177,7 @@ def _standardize(arrays, taken):
 
 def _check_finite(data):
     images = data.arrays["image"]
-    broken = np.flatnonzero([not np.isfinite(image).all() for image in images])
+    broken = broken_images(images)
     if len(broken):
         raise ValueError(
             "Expected finite images. Received: NaN or infinite values in "

@@ -29,8 +29,7 @@ class ExplainedModel:
         outputs: Float array `(N, classes)`, as `class_scores` gives it.
         targets: Int array `(N,)`.
         accuracy: Share of right answers among the images with one label, or `None`
-            without any; labels below 0 are not known. Outputs that are not finite are
-            wrong.
+            without any; labels below 0 are not known. Outputs that are NaN are wrong.
         labelled: The number of those images.
 
     Raises:

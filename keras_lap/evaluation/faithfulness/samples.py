@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_lap.classifier.image_input import broken_images
 from keras_lap.evaluation.predictor import Predictor
 from keras_lap.evaluation.standardize_maps import standardize_maps
 from keras_lap.evaluation.targets import check_classes, standardize_targets
@@ -105,7 +106,7 @@ def _check_images(images):
             f"{received}. Give one image a batch axis with `images[None]`, gray images "
             "a channel axis with `images[..., None]`."
         )
-    broken = np.flatnonzero([not np.isfinite(image).all() for image in images])
+    broken = broken_images(images)
     if len(broken):
         raise ValueError(
             "Expected finite images. Received: NaN or infinite values in "
