@@ -31,7 +31,7 @@ class Arm:
         start: `"scratch"`, or `"trained"`: the network that the arm `original` has
             trained, on the same set and from the same seed.
         lap: Arguments of `keras_lap.plan`, or `None` for a network without LAP.
-        told: What it is told beside labels, a key of `study_grid.knowledge.KINDS`, or
+        told: What it is told beside labels, a key of `study_grid.weights.WEIGHTS`, or
             `None`.
         share: Share of the training images of which this is known.
         anneal: Share of the training over which gates open; 0 for gates that are open
@@ -98,8 +98,8 @@ KNOWLEDGE = (
         for told, shares in SHARES.items()
         for share in shares
     ),
-    _tuned("GAIN, 5 %", None, "attention", 0.05),
-    _tuned("RRR, 5 %", None, "right reasons", 0.05),
+    _tuned("GAIN, 5 %", None, "GAIN", 0.05),
+    _tuned("RRR, 5 %", None, "RRR", 0.05),
 )
 # What else may be done about the first layers, where masks cost accuracy.
 CONVERTED_OTHERWISE = (

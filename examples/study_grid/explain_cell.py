@@ -84,7 +84,9 @@ def faithfulness(sizes, side):
         "insertion": functools.partial(insertion, step=step),
         "deletion": functools.partial(deletion, step=step),
         "road": road,
-        "mu_fidelity": functools.partial(mu_fidelity, samples=sizes.subsets),
+        "mu_fidelity": functools.partial(
+            mu_fidelity, samples=sizes.subsets, grid=sizes.grid
+        ),
     }
 
 

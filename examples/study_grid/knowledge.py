@@ -11,16 +11,12 @@ class Kind:
 
     Args:
         make: Function of no arguments to a list of losses.
-        weight: Weight of each loss, or one for all, if all images have the knowledge. A
-            term is averaged over all images, so where fewer have it, it grows in
-            proportion.
         names: Names of the arrays that the targets hold beside the labels, where the
             data set has them.
     """
 
-    def __init__(self, make, weight, names=()):
+    def __init__(self, make, names=()):
         self._make = make
-        self._weight = weight
         self._names = names
 
     def targets(self, split, is_told):
@@ -31,19 +27,20 @@ class Kind:
         flags = dict.fromkeys(known, is_told)
         return {"label": split["label"], **known, "valid": flags}
 
-    def callback(self, share, several):
+    def callback(self, weights, share, several):
         """The `KnowledgeInjection` of a network.
 
         Args:
+            weights: Weight of each loss, or one for all, if all images have the
+                knowledge. A term is averaged over all images, so where fewer have it,
+                its weight grows in proportion.
             share: Share of the images of a batch that have the knowledge.
             several: Whether images may have several labels.
         """
         made = self._make("sigmoid" if several else "softmax")
         # Labels are there for all images.
         share = share if self._names else 1
-        return KnowledgeInjection(
-            made, weights=(np.array(self._weight) / share).tolist()
-        )
+        return KnowledgeInjection(made, weights=(np.array(weights) / share).tolist())
 
 
 def told_images(count, share, seed):
@@ -59,28 +56,25 @@ def _area(outputs):
 
 
 KINDS = {
-    "labels": Kind(lambda outputs: [losses.Presence()], 0.1),
-    "masks": Kind(lambda outputs: [losses.MaskSupervision()], 4.0, ("mask",)),
+    "labels": Kind(lambda outputs: [losses.Presence()]),
+    "masks": Kind(lambda outputs: [losses.MaskSupervision()], ("mask",)),
     "masks outside": Kind(
-        lambda outputs: [losses.MaskSupervision("outside")], 4.0, ("mask",)
+        lambda outputs: [losses.MaskSupervision("outside")], ("mask",)
     ),
-    "boxes": Kind(
-        lambda outputs: [losses.BoxSupervision()], 4.0, ("boxes", "box_concepts")
-    ),
-    "attributes": Kind(lambda outputs: [losses.ConceptLabels()], 1.0, ("concepts",)),
+    "boxes": Kind(lambda outputs: [losses.BoxSupervision()], ("boxes", "box_concepts")),
+    "attributes": Kind(lambda outputs: [losses.ConceptLabels()], ("concepts",)),
     "attributes + absence": Kind(
         lambda outputs: [losses.ConceptLabels(), losses.Absence("concepts")],
-        (1.0, 0.3),
         ("concepts",),
     ),
-    "areas": Kind(_area, 10.0),
+    "areas": Kind(_area),
     "consistency + labels": Kind(
-        lambda outputs: [losses.Consistency(), losses.Presence()], 0.1
+        lambda outputs: [losses.Consistency(), losses.Presence()]
     ),
     "necessity + areas": Kind(
-        lambda outputs: [losses.Necessity(outputs), *_area(outputs)], 0.1
+        lambda outputs: [losses.Necessity(outputs), *_area(outputs)]
     ),
     "sufficiency + areas": Kind(
-        lambda outputs: [losses.Sufficiency(outputs), *_area(outputs)], 0.1
+        lambda outputs: [losses.Sufficiency(outputs), *_area(outputs)]
     ),
 }

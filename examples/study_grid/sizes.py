@@ -35,6 +35,7 @@ class Sizes:
         masks: Masks behind one map of RISE.
         steps: Steps of the curves of insertion and deletion.
         subsets: Subsets of `mu_fidelity`.
+        grid: Cells per side of its images, which it has to divide.
         randomised: Number of images of the sanity check.
         timed: Number of images of a step that is timed.
         timed_steps: Number of steps of training that are timed together.
@@ -53,6 +54,7 @@ class Sizes:
     masks: int = 400
     steps: int = 16
     subsets: int = 50
+    grid: int = 8
     randomised: int = 8
     timed: int = 32
     timed_steps: int = 8

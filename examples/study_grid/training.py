@@ -11,14 +11,12 @@ from study_grid.attention import attention_loss, attention_targets, with_attenti
 from study_grid.batches import Batches
 from study_grid.knowledge import KINDS, told_images
 from study_grid.networks import with_closed_gates, with_lap
+from study_grid.weights import WEIGHTS
 
 BATCH_SIZE = 16
 LEARNING_RATE = 1e-3
 # Share of every batch. Where fewer images are told of, they are drawn more often.
 LEAST_TOLD = 0.25
-# With all masks; of fewer each counts for more.
-RIGHT_REASONS_WEIGHT = 1000.0
-ATTENTION_WEIGHT = 10.0
 
 
 def train(arm, network, split, study_set, seed, epochs):
@@ -87,9 +85,9 @@ class _Setup:
 
 
 def _setup(arm, network, split, told, study_set):
-    if arm.told == "attention":
+    if arm.told == "GAIN":
         return _with_attention(arm, network, split, told, study_set)
-    if arm.told == "right reasons":
+    if arm.told == "RRR":
         return _with_right_reasons(arm, network, split, told)
     if arm.lap is None:
         return _Setup(network, network, split["label"])
@@ -102,14 +100,16 @@ def _with_lap(arm, network, split, told, study_set):
     if arm.told is not None:
         kind = KINDS[arm.told]
         setup.targets = kind.targets(split, told)
-        setup.callbacks.append(kind.callback(told_share(arm), study_set.several))
+        setup.callbacks.append(
+            kind.callback(WEIGHTS[arm.told], told_share(arm), study_set.several)
+        )
     return setup
 
 
 def _with_right_reasons(arm, network, split, told):
     network = with_closed_gates(network)
     targets = {"label": split["label"], "mask": split["mask"], "valid": {"mask": told}}
-    weight = RIGHT_REASONS_WEIGHT / told_share(arm)
+    weight = WEIGHTS[arm.told] / told_share(arm)
     callback = KnowledgeInjection([RightReasons()], weights=weight)
     return _Setup(network, network, targets, [callback])
 
@@ -118,7 +118,7 @@ def _with_attention(arm, network, split, told, study_set):
     model = with_attention(network)
     masks, labels, size = split["mask"], split["label"], model.outputs[1].shape[1:3]
     maps = attention_targets(masks, labels, told, size, study_set.classes)
-    weights = [1.0, ATTENTION_WEIGHT / told_share(arm)]
+    weights = [1.0, WEIGHTS[arm.told] / told_share(arm)]
     return _Setup(network, model, (labels, maps), [], [attention_loss], weights)
 
 

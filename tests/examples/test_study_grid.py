@@ -284,10 +284,27 @@ def test_run_leaves_out_what_needs_a_cell_that_failed(workshop, monkeypatch):
     assert "left out without train-clutter-InceptionV3-0-original" in failures[tuned]
 
 
+def test_results_depend_on_the_weight_of_what_is_told(monkeypatch):
+    from study_grid import weights
+    from study_grid.cell import TRAIN, Cell
+    from study_grid.recipe import recipe
+    from study_grid.sizes import CORE
+
+    told, not_told = (
+        Cell(TRAIN, "clutter", "InceptionV3", 0, arm)
+        for arm in ("LAP + masks", "original")
+    )
+    before = recipe(told, CORE), recipe(not_told, CORE)
+    monkeypatch.setitem(weights.WEIGHTS, "masks", 3.0)
+    assert recipe(told, CORE) != before[0]
+    assert recipe(not_told, CORE) == before[1]
+
+
 def test_knowledge_of_few_images_counts_for_more():
     from study_grid.arms import ABLATIONS, KNOWLEDGE, LOSSES
     from study_grid.knowledge import KINDS
     from study_grid.training import told_share
+    from study_grid.weights import WEIGHTS
 
     split = {"label": np.arange(4), "mask": np.zeros((4, 2, 2)), "boxes": np.ones(4)}
     told = np.array([True, False, False, False])
@@ -296,7 +313,8 @@ def test_knowledge_of_few_images_counts_for_more():
         if arm.told in KINDS:
             kind = KINDS[arm.told]
             targets = kind.targets(split, told)
-            weights[arm.name] = kind.callback(told_share(arm), several=False).weights
+            callback = kind.callback(WEIGHTS[arm.told], told_share(arm), several=False)
+            weights[arm.name] = callback.weights
             if isinstance(targets, dict):
                 assert set(targets["valid"]) == set(targets) - {"label", "valid"}
                 assert all(flags is told for flags in targets["valid"].values())

@@ -2,21 +2,17 @@
 
 from collections import Counter
 
+import numpy as np
+
 from study_grid.arms import ORIGINAL, ORIGINAL_TUNED
 from study_grid.grid import QUESTIONS, cells
-from study_grid.knowledge import KINDS
 from study_grid.page.compare_explainers import images_per_run
 from study_grid.page.estimate import LEAST_FAMILIES
 from study_grid.page.table import table
 from study_grid.page.verdict import RULE
 from study_grid.sets import SETS
-from study_grid.training import (
-    ATTENTION_WEIGHT,
-    BATCH_SIZE,
-    LEARNING_RATE,
-    LEAST_TOLD,
-    RIGHT_REASONS_WEIGHT,
-)
+from study_grid.training import BATCH_SIZE, LEARNING_RATE, LEAST_TOLD
+from study_grid.weights import WEIGHTS
 
 SPLITS = ("train", "validation", "test")
 # Whose validation splits LAP's options were chosen on.
@@ -148,14 +144,9 @@ def _counted(names):
 
 def _weights():
     """Ways of telling and their weights, as text."""
-    found = {
-        told: dict.fromkeys(kind.callback(1.0, False).weights)
-        for told, kind in KINDS.items()
-    }
-    found["RRR"], found["GAIN"] = [RIGHT_REASONS_WEIGHT], [ATTENTION_WEIGHT]
     return ", ".join(
-        f"{told} {' and '.join(f'{weight:g}' for weight in weights)}"
-        for told, weights in found.items()
+        f"{told} {' and '.join(f'{weight:g}' for weight in np.ravel(weights))}"
+        for told, weights in WEIGHTS.items()
     )
 
 

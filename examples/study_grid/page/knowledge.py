@@ -30,8 +30,8 @@ AIM = (
 WAYS = {
     "masks": "LAP + masks",
     "boxes": "LAP + boxes",
-    "right reasons": "RRR",
-    "attention": "GAIN",
+    "RRR": "RRR",
+    "GAIN": "GAIN",
 }
 MAPS = "LAP (flow)"
 UNKNOWN = "not computed yet"
