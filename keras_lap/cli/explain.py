@@ -182,16 +182,16 @@ def _write(explanation, options, folder):
 def _print(explanation, concepts):
     """A line per image: the predicted class, its output, and what maps are empty."""
     remarks = _remarks(explanation, concepts)
+    predicted, outputs = explanation.predicted, explanation.outputs
     for index, (file, remark) in enumerate(
         zip(explanation.files, remarks, strict=True)
     ):
         known = [remark] if remark else []
-        if explanation.predicted is not None:
-            outputs = explanation.outputs[index]
-            name = explanation.class_name(explanation.predicted[index])
-            is_broken = np.isnan(outputs).any()
+        if predicted is not None:
+            name = explanation.class_name(predicted[index])
+            is_broken = np.isnan(outputs[index]).any()
             known.insert(
-                0, "no class" if is_broken else f"{name} ({outputs.max():.3g})"
+                0, "no class" if is_broken else f"{name} ({outputs[index].max():.3g})"
             )
         if known:
             print(f"{file}: {', '.join(known)}")

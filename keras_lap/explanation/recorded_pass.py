@@ -56,8 +56,7 @@ def compiled_pass(model):
         model: A built model.
 
     Returns:
-        A function as of `recorded_pass`, whose records hold logits, and no scores where
-        it is compiled.
+        A function as of `recorded_pass`.
     """
     forward = recorded_pass(model)
     backend = keras.config.backend()
@@ -77,7 +76,7 @@ class _CompiledPass:
 
     def __init__(self, forward, variables):
         self._forward = forward
-        self._run = compiled(self._tensors, variables)
+        self._run = compiled(self._tensors, variables, any_batch=True)
         self._names, self._calls = None, []
         self._can_be_traced = True
 
@@ -105,7 +104,7 @@ class _CompiledPass:
             outputs = dict(zip(self._names, outputs, strict=True))
         logits = iter(logits)
         records = [
-            ScoreRecord(layer, next(logits) if has_logits else None, None, seen)
+            ScoreRecord(layer, next(logits) if has_logits else None, seen)
             for (layer, has_logits), seen in zip(self._calls, attention, strict=True)
         ]
         return outputs, records

@@ -172,12 +172,11 @@ class BaseLAPooling(layers.Layer):
         return layer_call
 
     def _attention(self, x, training):
-        logits, scores, attention = None, None, x
+        logits, attention = None, x
         if self.head is not None:
             logits = self.head(x, training=training)
-            scores = self.head.scores(logits)
-            attention = attention_scores(scores, self.scores)
-        record_scores(ScoreRecord(self, logits, scores, attention))
+            attention = attention_scores(self.head.scores(logits), self.scores)
+        record_scores(ScoreRecord(self, logits, attention))
         return ops.stop_gradient(attention) if self.detach_scores else attention
 
     @property

@@ -16,14 +16,17 @@ class ScoreRecord:
         layer: The LAP layer.
         logits: Concept logits `Z`, float `(N, H, W, K)`, or `None` for a layer with
             `scores="features"`.
-        scores: Concept scores `S` in `[0, 1]`, same shape as `logits`.
         attention: Attention scores `A`, `(N, H, W, G)`.
     """
 
     layer: Any
     logits: Any
-    scores: Any
     attention: Any
+
+    @property
+    def scores(self):
+        """Concept scores `S` in `[0, 1]`, of the shape of `logits`, or `None`."""
+        return None if self.logits is None else self.layer.head.scores(self.logits)
 
 
 @contextlib.contextmanager

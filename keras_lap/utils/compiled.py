@@ -5,7 +5,7 @@ import functools
 import keras
 
 
-def compiled(function, variables):
+def compiled(function, variables, any_batch=False):
     """A function that Python runs at most once for each shape of its arguments.
 
     It is traced on TensorFlow and compiled on JAX; on other backends it stays as it is.
@@ -16,6 +16,8 @@ def compiled(function, variables):
     Args:
         function: Function of arrays or tensors to a structure of tensors.
         variables: List of the Keras variables that it reads.
+        any_batch: Whether it is traced on TensorFlow for batches of any size at once,
+            where the function allows for it. All arguments have the batch's axis first.
 
     Returns:
         A function of the same arguments.
@@ -31,18 +33,36 @@ def compiled(function, variables):
     """
     backend = keras.config.backend()
     if backend == "tensorflow":
-        return _traced(function)
+        return _traced(function, any_batch)
     if backend == "jax":
         return _jitted(function, variables)
     return function
 
 
-def _traced(function):
+def _traced(function, any_batch):
     import tensorflow as tf
 
     # Of a `partial`: of many functions with the same code TensorFlow would warn that
     # one is traced too often.
-    return tf.function(functools.partial(function), reduce_retracing=True)
+    traced = tf.function(functools.partial(function), reduce_retracing=True)
+    if not any_batch:
+        return traced
+
+    def run(*arguments):
+        nonlocal traced
+        arguments = keras.tree.map_structure(tf.convert_to_tensor, arguments)
+        if not traced.experimental_get_tracing_count():
+            specs = keras.tree.map_structure(
+                lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype), arguments
+            )
+            try:
+                traced.get_concrete_function(*specs)
+            except Exception:
+                # It may have to know how many there are: for each number anew.
+                traced = tf.function(functools.partial(function))
+        return traced(*arguments)
+
+    return run
 
 
 def _jitted(function, variables):

@@ -1,7 +1,5 @@
 """The blur that the insertion game starts from."""
 
-import functools
-
 import numpy as np
 
 _RADIUS, _DEVIATION = 5, 5.0
@@ -32,18 +30,18 @@ def rise_blur(image):
     [1.0, 1.0, 0.299]
     """
     image = np.asarray(image)
-    height, width, channels = image.shape
-    rows = _band(height) @ image.reshape(height, -1)
-    blurred = _band(width) @ rows.reshape(height, width, channels)
-    return blurred.astype(image.dtype)
+    return _along(1, _along(0, image)).astype(image.dtype)
 
 
-@functools.lru_cache(maxsize=2)
-def _band(length):
-    """What each pixel of a line gives to each blurred one, `(length, length)`."""
-    offsets = np.subtract.outer(np.arange(length), np.arange(length))
-    inside = np.abs(offsets) <= _RADIUS
-    return np.where(inside, _kernel()[np.where(inside, offsets + _RADIUS, 0)], 0)
+def _along(axis, image):
+    """Blurs an image along one of its axes, in float64."""
+    widths = [(_RADIUS, _RADIUS) if at == axis else (0, 0) for at in range(3)]
+    lines = np.moveaxis(np.pad(np.asarray(image, float), widths), axis, 0)
+    length = image.shape[axis]
+    blurred = sum(
+        weight * lines[at : at + length] for at, weight in enumerate(_kernel())
+    )
+    return np.moveaxis(blurred, 0, axis)
 
 
 def _kernel():

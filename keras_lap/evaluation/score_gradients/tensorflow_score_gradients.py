@@ -20,14 +20,14 @@ class ScoreGradients(BaseScoreGradients):
     def _to_images(self):
         method = tf_explain_method("vanilla_gradients", "VanillaGradients")
         gradients = functools.partial(_gradients, method, self._score)
-        return compiled(gradients, self._score.variables)
+        return compiled(gradients, self._score.variables, any_batch=True)
 
     def _to_features(self, layer):
         method = tf_explain_method("grad_cam", "GradCAM")
         both = functools.partial(
             _features_and_gradients, method, self._score, layer.name
         )
-        return compiled(both, self._score.variables)
+        return compiled(both, self._score.variables, any_batch=True)
 
 
 def _gradients(method, score, images, classes):
