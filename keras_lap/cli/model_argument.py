@@ -20,7 +20,7 @@ def add_model_argument(parser, weights="imagenet"):
     parser.add_argument(
         "model",
         metavar="MODEL",
-        help="a .keras file, or the name of a network of keras.applications",
+        help="a .keras or .h5 file, or the name of a network of keras.applications",
     )
     parser.add_argument(
         "--weights",
@@ -61,7 +61,7 @@ def check_model_argument(name):
             f"Expected MODEL to be a file that exists. Received: {name!r}"
         )
     check_names(
-        "MODEL to be a .keras file, or a network of keras.applications",
+        "MODEL to be a .keras or .h5 file, or a network of keras.applications",
         [name],
         [name for name in dir(keras.applications) if name[0].isupper()],
     )
