@@ -28,7 +28,7 @@ from common.save_without_optimizer import save_without_optimizer
 
 import keras_lap
 from keras_lap.callbacks import GateAnneal, KnowledgeInjection
-from keras_lap.evaluation import compare, grad_cam
+from keras_lap.evaluation import compare
 from keras_lap.evaluation.explainers import LAP, CenterGaussian, GradCAM
 from keras_lap.files.image_files import image_files
 from keras_lap.losses import MaskSupervision
@@ -64,7 +64,7 @@ def main(arguments=None):
     print(f"Largest change of an output: {change:.1e}")
     labels = answers.argmax(axis=-1)
     columns = {
-        "Grad-CAM": grad_cam(network, photos, labels),
+        "Grad-CAM": GradCAM().explain(network, photos, labels),
         "LAP, untrained": maps_of(model, photos, labels),
     }
 
@@ -153,7 +153,7 @@ def random_views(files, size, count):
 
 def soft_masks(network, views, names):
     """Grad-CAM of each view's name, as a share of its highest value, `(N, H, W)`."""
-    maps = grad_cam(network, views, names, batch_size=BATCH_SIZE)
+    maps = GradCAM(batch_size=BATCH_SIZE).explain(network, views, names)
     highest = maps.max(axis=(1, 2), keepdims=True)
     return np.divide(maps, highest, out=np.zeros_like(maps), where=highest > 0)
 

@@ -21,7 +21,7 @@ from common.save_without_optimizer import save_without_optimizer
 
 import keras_lap
 from keras_lap.callbacks import GateAnneal, KnowledgeInjection
-from keras_lap.evaluation import grad_cam
+from keras_lap.evaluation.explainers import GradCAM
 from keras_lap.losses import MaskSupervision
 
 HERE = pathlib.Path(__file__).parent
@@ -157,7 +157,8 @@ def look_at(model, data):
     """Accuracy on both test splits, and the maps that explain the true class."""
     test = data["test"]
     found = {split: accuracy(model, data[split]) for split in ("test", "test_shifted")}
-    found["maps"] = {"Grad-CAM": grad_cam(model, test["image"], test["label"])}
+    seen = GradCAM().explain(model, test["image"], test["label"])
+    found["maps"] = {"Grad-CAM": seen}
     if keras_lap.lap_layers(model):
         found["maps"]["LAP"] = maps_of_labels(model, test)
     return found

@@ -13,7 +13,6 @@ from keras_lap.evaluation.faithfulness import (
     mu_fidelity,
     road,
 )
-from keras_lap.evaluation.grad_cam import grad_cam
 from keras_lap.evaluation.metric_result import MetricResult
 from keras_lap.evaluation.predictor import Predictor
 from keras_lap.evaluation.sanity import (
@@ -42,7 +41,6 @@ __all__ = [
     "deletion",
     "energy_in_mask",
     "explainers",
-    "grad_cam",
     "increase_in_confidence",
     "insertion",
     "iou_at_equal_area",

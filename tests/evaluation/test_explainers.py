@@ -20,12 +20,10 @@ from explainer_problem import (
 )
 
 from keras_lap.classifier.gives_logits import gives_logits
-from keras_lap.evaluation import grad_cam
 from keras_lap.evaluation.explainers import (
     CenterGaussian,
     Edge,
     Explainer,
-    GradCAM,
     IntegratedGradients,
     Occlusion,
     Random,
@@ -168,12 +166,6 @@ class TestWorksEverywhere:
 
 
 class TestInterface:
-    def test_grad_cam_is_the_function(self, network):
-        np.testing.assert_array_equal(
-            GradCAM("features").explain(network, IMAGES, LABELS),
-            grad_cam(network, IMAGES, LABELS, "features"),
-        )
-
     def test_names(self):
         assert [explainer.name for explainer in OF_MODELS] == [
             "VanillaGradients",

@@ -9,7 +9,7 @@ import pytest
 from keras import layers, ops
 from tolerances import assert_close, tolerance
 
-from keras_lap.evaluation import compare, grad_cam, score_gradients
+from keras_lap.evaluation import compare, score_gradients
 from keras_lap.evaluation.explainers import (
     RISE,
     GradCAM,
@@ -183,7 +183,8 @@ def test_features_are_those_of_the_model_as_it_is_at_each_call():
 
 
 def test_layer_in_half_precision():
-    maps = grad_cam(quadratic_model(dtype="mixed_float16"), IMAGES, LABELS, "features")
+    model = quadratic_model(dtype="mixed_float16")
+    maps = GradCAM("features").explain(model, IMAGES, LABELS)
     assert maps.dtype == np.float32
     expected = grad_cam_by_hand(IMAGES, GRADIENTS)
     terms = tolerance("float16", HEIGHT * WIDTH * CHANNELS, expected.max())
