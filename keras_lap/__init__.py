@@ -11,15 +11,22 @@ if importlib.util.find_spec("keras_lap.kernels") is None:
     )
 
 try:
-    importlib.import_module("keras")
+    _backend = importlib.import_module("keras").config.backend()
 except ModuleNotFoundError as error:
     missing = (error.name or "").partition(".")[0]
     if missing not in ("tensorflow", "jax", "torch"):
         raise
     raise ImportError(
         f"Expected the backend of Keras to be installed. Received: {error}. Install "
-        f"{missing}, or set KERAS_BACKEND to a backend that is installed."
+        f"{missing}, or set KERAS_BACKEND to tensorflow, jax or torch, whichever is "
+        "installed."
     ) from None
+
+if _backend not in ("tensorflow", "jax", "torch"):
+    raise ImportError(
+        f"Expected Keras on TensorFlow, JAX or torch. Received: {_backend}. Set "
+        "KERAS_BACKEND to one of the three before Keras is imported."
+    )
 
 from keras_lap import callbacks, evaluation, losses
 from keras_lap.explanation import Explanation, draw_maps, explain

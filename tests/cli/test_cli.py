@@ -81,7 +81,27 @@ def test_without_the_backend_of_keras_it_says_what_to_do():
     told = done.stderr.splitlines()[-1]
     assert told.startswith("ImportError: Expected the backend of Keras to be installed")
     assert told.endswith(
-        f"Install {backend}, or set KERAS_BACKEND to a backend that is installed."
+        f"Install {backend}, or set KERAS_BACKEND to tensorflow, jax or torch, "
+        "whichever is installed."
+    )
+
+
+# Keras on NumPy itself needs JAX.
+WITH_ANOTHER_BACKEND = """
+import keras
+keras.config.backend = lambda: "numpy"
+import keras_lap.cli
+"""
+
+
+@pytest.mark.torch_suffices
+def test_with_another_backend_it_says_which_there_are():
+    done = subprocess.run(
+        fresh_python(WITH_ANOTHER_BACKEND), capture_output=True, text=True
+    )
+    assert done.stderr.splitlines()[-1] == (
+        "ImportError: Expected Keras on TensorFlow, JAX or torch. Received: numpy. Set "
+        "KERAS_BACKEND to one of the three before Keras is imported."
     )
 
 

@@ -1,7 +1,6 @@
 """Explainers on every backend, against models whose right maps are known."""
 
 import random
-import runpy
 
 import keras
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 from keras import layers, ops
 from tolerances import assert_close, tolerance
 
-from keras_lap.evaluation import compare, score_gradients
+from keras_lap.evaluation import compare
 from keras_lap.evaluation.explainers import (
     RISE,
     GradCAM,
@@ -141,13 +140,6 @@ class TestGradientsToImages:
         else:
             with pytest.raises(ValueError, match="depend on the images"):
                 gradients_of.to_images()(IMAGES, LABELS)
-
-    def test_backend_that_takes_none(self, monkeypatch):
-        """It is told only who asks for gradients, not who imports them."""
-        monkeypatch.setattr(keras.config, "backend", lambda: "numpy")
-        chosen = runpy.run_path(score_gradients.__file__)["ScoreGradients"]
-        with pytest.raises(NotImplementedError, match=r"or torch.*Keras on numpy"):
-            chosen(linear_model())
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,8 @@ elif keras.config.backend() == "torch":
     from keras_lap.evaluation.score_gradients.torch_score_gradients import (
         ScoreGradients,
     )
-elif keras.config.backend() == "jax":
-    from keras_lap.evaluation.score_gradients.jax_score_gradients import (
-        ScoreGradients,
-    )
 else:
-    from keras_lap.evaluation.score_gradients.no_score_gradients import (
+    from keras_lap.evaluation.score_gradients.jax_score_gradients import (
         ScoreGradients,
     )
 
