@@ -4,11 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_lap.utils.class_concepts import (
-    class_concept_flags,
-    standardize_class_concepts,
-)
-
 # How many of the concepts are printed.
 _PRINTED = 5
 
@@ -98,23 +93,18 @@ class Evidence:
     __repr__ = __str__
 
 
-def evidence(explanation, index, class_concepts=None):
+def evidence(explanation, index):
     """What the concepts of one image say about its prediction.
 
     Args:
         explanation: An `Explanation`.
         index: Index of the image.
-        class_concepts: Array `(classes, concepts of the model)` of booleans, or of
-            zeros and ones, that says which concepts speak for which class, or ints
-            `(classes,)`, the one concept of each. Defaults to one concept per class, if
-            there are as many of both.
 
     Returns:
         An `Evidence`.
 
     Raises:
         IndexError: If there is no such image.
-        ValueError: If `class_concepts` is something else.
     """
     count = len(explanation)
     if not -count <= index < count:
@@ -131,8 +121,6 @@ def evidence(explanation, index, class_concepts=None):
     classes = [int(class_) for class_ in classes]
     only_predicted = only_runner_up = difference = None
     speaks = explanation.class_concepts
-    if class_concepts is not None:
-        speaks = fitting_class_concepts(class_concepts, explanation)
     if len(classes) == 2 and speaks is not None:
         rows = [np.flatnonzero(speaks[class_]) for class_ in classes]
         if np.isin(np.concatenate(rows), explanation.concepts).all():
@@ -179,29 +167,6 @@ def _concept_evidence(explanation, index, position):
         peak=peak,
         box=box,
         area=area,
-    )
-
-
-def fitting_class_concepts(class_concepts, explanation):
-    """Flags of which concepts speak for which class, if they fit an explanation.
-
-    Args:
-        class_concepts: As for `standardize_class_concepts`.
-        explanation: The `Explanation`.
-
-    Returns:
-        Boolean array `(classes, concepts of the model)`.
-
-    Raises:
-        ValueError: If it is no such thing, or its shape does not fit.
-    """
-    outputs = explanation.outputs
-    return class_concept_flags(
-        standardize_class_concepts(class_concepts),
-        classes=None if outputs is None else outputs.shape[-1],
-        concepts=max(explanation.concepts, default=-1) + 1,
-        of="the explanation, which may be of some of the model's concepts",
-        exactly=False,
     )
 
 

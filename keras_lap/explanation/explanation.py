@@ -11,10 +11,14 @@ from keras_lap.classifier.labels import standardize_labels
 from keras_lap.explanation.check_fields import check_fields
 from keras_lap.explanation.concept_positions import position_for_each
 from keras_lap.explanation.draw_maps import draw_maps
-from keras_lap.explanation.evidence import evidence, fitting_class_concepts
+from keras_lap.explanation.evidence import evidence
 from keras_lap.explanation.explanation_file import load_fields, save_fields
 from keras_lap.explanation.figure_parts import figure_captions, figure_columns
 from keras_lap.explanation.overlay import overlay
+from keras_lap.utils.class_concepts import (
+    class_concept_flags,
+    standardize_class_concepts,
+)
 from keras_lap.utils.standardize_count import standardize_count
 
 _ARRAYS = ("maps", "images", "scores", "predictions", "labels", "masks")
@@ -129,8 +133,7 @@ class Explanation:
             self._set(name, None if names is None else list(map(str, names)))
         check_fields(self)
         if self.class_concepts is not None:
-            speaks = fitting_class_concepts(self.class_concepts, self)
-            self._set("class_concepts", _read_only(speaks))
+            self._set("class_concepts", _read_only(_class_concept_flags(self)))
 
     def _set(self, name, value):
         object.__setattr__(self, name, value)
@@ -235,24 +238,20 @@ class Explanation:
         order = np.argsort(-self.scores, axis=-1, kind="stable")[:, :k]
         return np.array(self.concepts)[order]
 
-    def evidence(self, index, class_concepts=None):
+    def evidence(self, index):
         """Which concepts speak for the prediction of one image, where, how strongly.
 
         Args:
             index: Index of the image.
-            class_concepts: Array `(classes, concepts of the model)` of zeros and ones,
-                or ints `(classes,)`, the one concept of each, that say which concepts
-                speak for which class; by default the explanation's own.
 
         Returns:
             A `keras_lap.explanation.Evidence`, with the contrast to the class of the
-            second highest output if it is known which concepts speak for them.
+            second highest output if `class_concepts` say which concepts speak for them.
 
         Raises:
             IndexError: If there is no such image.
-            ValueError: If `class_concepts` is something else.
         """
-        return evidence(self, index, class_concepts)
+        return evidence(self, index)
 
     def overlay(self, concepts=None, *, opacity=0.5, colormap="inferno"):
         """Lays one map over each image, scaled by its own maximum.
@@ -332,6 +331,17 @@ class Explanation:
 
 def _count(number, thing):
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _class_concept_flags(explanation):
+    outputs = explanation.outputs
+    return class_concept_flags(
+        standardize_class_concepts(explanation.class_concepts),
+        classes=None if outputs is None else outputs.shape[-1],
+        concepts=max(explanation.concepts, default=-1) + 1,
+        of="the explanation, which may be of some of the model's concepts",
+        exactly=False,
+    )
 
 
 def _of_numpy(array):

@@ -193,7 +193,6 @@ def test_class_concepts(rng):
     rows = np.array([[0, 1, 0], [1, 1, 0], [0, 0, 1]])
     told = explain(model, images, class_concepts=rows)
     np.testing.assert_array_equal(told.class_concepts, rows)
-    assert str(told.evidence(0)) == str(explain(model, images).evidence(0, rows))
     told = explain(model, images, class_concepts=[2, 2, 0])
     np.testing.assert_array_equal(told.class_concepts, np.eye(3)[[2, 2, 0]])
     for wrong in (rows[:2], np.eye(3, 5), [0, 1, 7], [0, 1, 10**12]):
