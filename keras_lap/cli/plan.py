@@ -1,26 +1,21 @@
 """`keras-lap plan`."""
 
+import dataclasses
+
 import keras_lap
 from keras_lap.cli.command import Command
 from keras_lap.cli.model_argument import add_model_argument, read_model
 from keras_lap.cli.new_file import add_force_argument, new_file
 from keras_lap.cli.plan_arguments import add_plan_arguments, plan_options
+from keras_lap.surgery.cost import Cost
+from keras_lap.surgery.plan_row import PlanRow
 from keras_lap.utils.write_csv import write_csv
 
-FIELDS = (
-    "layer",
-    "kind",
-    "action",
-    "reason",
-    "lap",
-    "stage",
-    "receptive_field",
-    "window",
-    "stride",
-    "concepts",
-    "parameters",
-    "multiply_adds",
-)
+FIELDS = [
+    field.name
+    for field in (*dataclasses.fields(PlanRow), *dataclasses.fields(Cost))
+    if field.name != "cost"
+]
 
 
 class Plan(Command):

@@ -227,9 +227,13 @@ def test_plan_writes_a_table(saved, network):
     assert [row["layer"] for row in written] == [row.layer for row in rows]
     assert [row["lap"] for row in written] == ["pool", "head"]
     assert [row["window"] for row in written] == ["2x2", ""]
-    assert [int(row["parameters"]) for row in written] == [
-        row.cost.parameters for row in rows
+    assert [float(row["score_gain"]) for row in written] == [
+        row.score_gain for row in rows
     ]
+    for cost in ("parameters", "activation_bytes"):
+        assert [int(row[cost]) for row in written] == [
+            getattr(row.cost, cost) for row in rows
+        ]
 
 
 def test_plan_finds_out_before_it_loads_a_model_that_a_table_exists(
