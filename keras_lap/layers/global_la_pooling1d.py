@@ -15,17 +15,9 @@ class GlobalLAPooling1D(BaseGlobalLAPooling):
     Args:
         data_format: As for `LAPooling2D`.
         keepdims: Whether to keep the spatial axis, of size 1.
-        concepts: As for `LAPooling2D`, like all that follow.
-        hidden: Width of a hidden layer in the score head, or `None`.
-        weighting: `"gaussian"` or `"softmax"`.
-        gating: `"score"` or `None`.
-        alpha: Initial sharpness, positive; for weight decay see `LAPooling2D`.
-        scores: `"max"`, `"noisy_or"` or `"features"`.
-        score_activation: `"sigmoid"` or `"ramp"`.
-        initial_score: Score of every step at the start of training.
-        detach_scores: Whether scores learn from knowledge losses alone.
-        score_gain: Factor of the logits, positive; see `LAPooling2D`.
-        base: `None`, `"max"`, `"avg"` or `"first"`.
+        concepts, hidden, weighting, gating, alpha, scores, score_activation,
+            initial_score, detach_scores, score_gain, base: As for `LAPooling2D`, of
+            steps in place of pixels.
         **kwargs: `name`, `dtype` and so on, as for every Keras layer.
 
     Input shape:
