@@ -8,6 +8,7 @@ from keras_lap.graph.data_format_of import data_format_of
 from keras_lap.graph.functional_of import functional_of
 from keras_lap.utils.check_model import check_model
 from keras_lap.utils.layout import channel_axis
+from keras_lap.utils.names import some_of_many
 
 
 def check_one_input(model):
@@ -133,19 +134,18 @@ class ImageInput:
         )
 
 
-def check_finite(images):
-    """Raises a `ValueError` if values of images `(N, H, W, C)` are NaN or infinite."""
-    broken = broken_images(images)
-    if len(broken):
-        raise ValueError(
-            f"Expected finite images. Received: NaN or infinite values in "
-            f"{len(broken)} of a batch of {len(images)}, the first at index "
-            f"{broken[0]} there. Leave them out, or mend them as in training."
-        )
+def check_finite(images, what="images", indices=None):
+    """Raises a `ValueError` if values of images `(N, H, W, C)` are NaN or infinite.
 
-
-def broken_images(images):
-    """Indices of the images `(N, H, W, C)` that hold NaN or infinite values."""
+    The message calls them `what`, and each by its index, one of `indices` if given.
+    """
     if images.dtype.kind != "f":
-        return np.arange(0)
-    return np.flatnonzero([not np.isfinite(image).all() for image in images])
+        return
+    broken = np.flatnonzero([not np.isfinite(image).all() for image in images])
+    if len(broken):
+        named = broken if indices is None else indices[broken]
+        raise ValueError(
+            "Expected finite images. Received: NaN or infinite values in "
+            f"{len(broken)} of {len(images)} {what}: {some_of_many(named, 20)}, "
+            "counted from 0. Leave them out, or mend them as in training."
+        )

@@ -8,17 +8,15 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_lap.classifier.check_one_size import check_one_size
-from keras_lap.classifier.image_input import broken_images
+from keras_lap.classifier.image_input import check_finite
 from keras_lap.classifier.labels import standardize_labels
 from keras_lap.classifier.standardize_masks import masks_of_concepts
 from keras_lap.cli.read_class_folders import read_class_folders
 from keras_lap.evaluation.comparison.samples_to_compare import NAMES
 from keras_lap.utils.evenly_spaced import evenly_spaced
-from keras_lap.utils.names import check_names, some_of_many
+from keras_lap.utils.names import check_names
 
 _TFDS = "tfds:"
-# That many images are named in a line.
-_NAMED = 20
 
 
 class Data(NamedTuple):
@@ -83,7 +81,7 @@ def read_data(source, taken, samples=None, data_dir=None, classes=None):
     else:
         arrays, known["indices"], known["total"] = _of_file(path, samples)
     data = Data(_standardize(arrays, taken), **known)
-    _check_finite(data)
+    check_finite(data.arrays["image"], indices=data.indices)
     return data
 
 
@@ -173,15 +171,3 @@ def _standardize(arrays, taken):
         size = arrays["image"].shape[taken.spatial]
         arrays = {**arrays, "mask": masks_of_concepts(arrays["mask"], size)}
     return arrays
-
-
-def _check_finite(data):
-    images = data.arrays["image"]
-    broken = broken_images(images)
-    if len(broken):
-        raise ValueError(
-            "Expected finite images. Received: NaN or infinite values in "
-            f"{len(broken)} of {len(images)}, "
-            f"{some_of_many(data.indices[broken], _NAMED)}, counted from 0. Leave them "
-            "out, or mend them as in training."
-        )

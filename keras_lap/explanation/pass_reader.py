@@ -81,7 +81,7 @@ class PassReader:
                 `ConceptReader`.
         """
         last = self.taken.last(to_numpy(images))
-        check_finite(last)
+        check_finite(last, "images of a batch")
         if not self._readers:
             warn_of_first_output(self._model, outputs, self._output)
         predictions = predictions_of(self._model, outputs, self._output)

@@ -513,7 +513,7 @@ def test_evaluate_traces_each_model_for_few_shapes(there, tmp_path, monkeypatch)
         ("broken/large.npz", "('N', 8, 8, 3)"),
         ("broken/one_hot.npz", "(N, 3) for the 3 classes that the model predicts"),
         ("broken/parts.npz", "labels as whole numbers"),
-        ("broken/nan.npz", "values in 2 of 6, 1, 4, counted from 0"),
+        ("broken/nan.npz", "values in 2 of 6 images: 1, 4, counted from 0"),
         ("broken/many.npz", "labels from 0 to 2, of the 3 classes that the model"),
         ("pets", "a folder or name for each of the 3 classes of the model"),
     ],

@@ -91,7 +91,7 @@ def test_colours_for_a_grey_network():
 def test_images_that_are_not_finite():
     images = np.ones((3, 8, 6, 3))
     images[1, 2, 3, 0] = np.nan
-    with pytest.raises(ValueError, match="1 of a batch of 3, the first at index 1"):
+    with pytest.raises(ValueError, match="1 of 3 images of a batch: 1, counted"):
         explain(constant_model(0.5), images)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_lap.classifier.image_input import broken_images
+from keras_lap.classifier.image_input import check_finite
 from keras_lap.evaluation.predictor import Predictor
 from keras_lap.evaluation.standardize_maps import standardize_maps
 from keras_lap.evaluation.targets import check_classes, standardize_targets
@@ -106,12 +106,7 @@ def _check_images(images):
             f"{received}. Give one image a batch axis with `images[None]`, gray images "
             "a channel axis with `images[..., None]`."
         )
-    broken = broken_images(images)
-    if len(broken):
-        raise ValueError(
-            "Expected finite images. Received: NaN or infinite values in "
-            f"{len(broken)} of {len(images)} images, the first at index {broken[0]}"
-        )
+    check_finite(images)
 
 
 def _check_maps(maps, images):
