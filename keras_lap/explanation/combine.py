@@ -60,9 +60,7 @@ def fused(readings, image, combine):
     """
     maps = COMBINATIONS[combine](readings, image)
     sure = [reading for reading in readings if reading.certainty is not None]
-    for reading in sure:
-        maps = maps * reading.grid.sample(reading.certainty, image) ** (1 / len(sure))
-    return maps
+    return functools.reduce(np.multiply, _roots(sure, image, "certainty"), maps)
 
 
 def last(readings, image):
@@ -72,20 +70,25 @@ def last(readings, image):
 
 def mean(readings, image):
     """Arithmetic mean of the scores."""
-    return functools.reduce(np.add, _placed(readings, image)) / len(readings)
+    return functools.reduce(np.add, _placed(readings, image, "scores")) / len(readings)
 
 
 def product(readings, image):
     """Geometric mean of the scores."""
+    return functools.reduce(np.multiply, _roots(readings, image, "scores"))
+
+
+def _roots(readings, image, name):
+    """The factors of a geometric mean."""
     # Roots first: a product of many small scores would be rounded to zero.
-    roots = (scores ** (1 / len(readings)) for scores in _placed(readings, image))
-    return functools.reduce(np.multiply, roots)
+    for values in _placed(readings, image, name):
+        yield values ** (1 / len(readings))
 
 
-def _placed(readings, image):
-    """The scores of one reading after the other, so that no two are kept."""
+def _placed(readings, image, name):
+    """The scores or certainties of one reading after the other: no two are kept."""
     for reading in readings:
-        yield reading.grid.sample(reading.scores, image)
+        yield reading.grid.sample(getattr(reading, name), image)
 
 
 def flow(readings, image):
