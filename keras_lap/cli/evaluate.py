@@ -293,7 +293,7 @@ def _gallery(options, models, data, images, comparison, shown):
             masks, pictures.shape[1:3], facts["labels"], speaks
         )
     gallery = {}
-    if lap_layers(model) and _most_concepts(model) <= MOST_CLASSES_EVERYWHERE:
+    if 0 < _most_concepts(model) <= MOST_CLASSES_EVERYWHERE:
         try:
             explained = keras_lap.explain(
                 model,
