@@ -124,17 +124,7 @@ def draw_maps(
     for row, image in enumerate(images):
         axes[row, 0].imshow(image, interpolation="nearest")
         for ax, maps in zip(axes[row, 1:], columns.values(), strict=True):
-            ax.imshow(grey(image), interpolation="nearest")
-            heat = ax.imshow(
-                maps[row] if scale == "unit" else scaled_by_peak(maps[row]),
-                cmap=colormap,
-                vmin=0,
-                vmax=1,
-                alpha=opacity,
-                interpolation="nearest",
-            )
-            if scale == "own":
-                _add_peak(ax, maps[row].max())
+            heat = _add_map(ax, image, maps[row], scale, opacity, colormap)
         for ax in axes[row]:
             ax.set_xticks([])
             ax.set_yticks([])
@@ -180,6 +170,21 @@ def _standardize_masks(masks, images):
             f"{masks.dtype}"
         )
     return masks.astype(bool)
+
+
+def _add_map(ax, image, map_, scale, opacity, colormap):
+    ax.imshow(grey(image), interpolation="nearest")
+    heat = ax.imshow(
+        map_ if scale == "unit" else scaled_by_peak(map_),
+        cmap=colormap,
+        vmin=0,
+        vmax=1,
+        alpha=opacity,
+        interpolation="nearest",
+    )
+    if scale == "own":
+        _add_peak(ax, map_.max())
+    return heat
 
 
 def _add_peak(ax, peak):

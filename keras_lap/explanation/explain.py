@@ -238,16 +238,7 @@ def explain(
     progress.close()
     if reader is None:
         raise ValueError("Expected images. Received: a data set without any")
-    arrays = {name: collected.array() for name, collected in kept.items()}
-    if arrays["predictions"] is not None:
-        warn_of_broken_predictions(arrays["predictions"])
-    if arrays["labels"] is not None and len(arrays["labels"]) != len(arrays["maps"]):
-        # Those of other batches were left out.
-        arrays["labels"] = None
-    arrays |= targets
-    if source.images is not None:
-        arrays["images"] = taken.last(to_numpy(source.images))
-    arrays["labels"] = standardize_labels(arrays["labels"], arrays["predictions"])
+    arrays = _arrays(kept, targets, source, taken)
     return Explanation(
         **arrays,
         from_logits=gives_logits(model, output),
@@ -259,6 +250,21 @@ def explain(
         layers=reader.layers,
         combine=combine,
     )
+
+
+def _arrays(kept, targets, source, taken):
+    """What was collected of the batches and what was given, by name."""
+    arrays = {name: collected.array() for name, collected in kept.items()}
+    if arrays["predictions"] is not None:
+        warn_of_broken_predictions(arrays["predictions"])
+    if arrays["labels"] is not None and len(arrays["labels"]) != len(arrays["maps"]):
+        # Those of other batches were left out.
+        arrays["labels"] = None
+    arrays |= targets
+    if source.images is not None:
+        arrays["images"] = taken.last(to_numpy(source.images))
+    arrays["labels"] = standardize_labels(arrays["labels"], arrays["predictions"])
+    return arrays
 
 
 def _files_that_fit(files, count):
