@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+from keras import ops
 
-from keras_lap.classifier.chosen_output import warn_of_first_output
+from keras_lap.classifier.chosen_output import chosen_output, warn_of_first_output
 from keras_lap.classifier.class_outputs import class_outputs
 from keras_lap.classifier.image_input import ImageInput, check_finite
-from keras_lap.classifier.predictions_of import predictions_of
 from keras_lap.classifier.range_warning import range_warning
 from keras_lap.explanation.concept_reader import ConceptReader
 from keras_lap.graph.guess_warning import GuessedPlaceWarning, guess_warning
@@ -84,7 +84,7 @@ class PassReader:
         check_finite(last, "images of a batch")
         if not self._readers:
             warn_of_first_output(self._model, outputs, self._output)
-        predictions = predictions_of(self._model, outputs, self._output)
+        predictions = _predictions_of(self._model, outputs, self._output)
         size = last.shape[1:3]
         if size not in self._readers:
             self._readers[size] = self._first(images, size, records)
@@ -102,3 +102,23 @@ class PassReader:
         if message := guess_warning(reader.guesses):
             warn(message, GuessedPlaceWarning)
         return reader
+
+
+def _predictions_of(model, outputs, output):
+    """One of a model's outputs, the first if none is named.
+
+    Returns:
+        Float32 array `(N, columns)`; or `None` if no output is named and the first is
+        no vector per image.
+    """
+    chosen = chosen_output(model, outputs, output)
+    shape = tuple(chosen.shape)
+    if len(shape) not in (1, 2):
+        if output is None:
+            return None
+        raise ValueError(
+            "Expected an output with one vector per image, (N, classes). "
+            f"Received: output={output!r} of shape {shape}"
+        )
+    array = ops.convert_to_numpy(ops.cast(chosen, "float32"))
+    return np.reshape(array, (len(array), -1))
