@@ -207,8 +207,8 @@ class KnowledgeInjection(FitCallback):
         super().set_model(model)
         _check_no_nnx()
         self._supervision = Supervision(model, self.layers, self.class_concepts)
-        warn_of_moving_pixels(model, self.losses)
-        warn_of_shared_layers(model, self._supervision.layers, self.losses)
+        warn_of_moving_pixels(self._supervision, self.losses)
+        warn_of_shared_layers(self._supervision, self.losses)
         strategy = strategy_of(model)
         if self._terms is None or strategy is not self._strategy:
             names = [loss.name for loss in self.losses]
@@ -230,8 +230,7 @@ class KnowledgeInjection(FitCallback):
         self._warn_anew()
         pairs = zip(self.losses, self.weights, strict=True)
         counting = [loss for loss, weight in pairs if weight]
-        supervision = self._supervision
-        warn_of_frozen_layers(supervision.model, supervision.layers, counting)
+        warn_of_frozen_layers(self._supervision, counting)
         self._is_first_step = True
         self._epochs_begun = 0
 

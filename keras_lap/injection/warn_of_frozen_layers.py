@@ -1,25 +1,23 @@
 """Layers whose scores nothing that is trained can change."""
 
-from keras_lap.graph.call_graph import Graph
-from keras_lap.graph.functional_of import functional_of
 from keras_lap.injection.losses.cross_layer_loss import CrossLayerLoss
 from keras_lap.injection.losses.knowledge_loss import KnowledgeLoss
 from keras_lap.utils.warn import warn
 
 
-def warn_of_frozen_layers(model, layers, losses):
+def warn_of_frozen_layers(supervision, losses):
     """Warns if losses are on scores of layers that are frozen, with all before them.
 
     Models without a graph are not looked into.
 
     Args:
-        model: A `keras.Model`.
-        layers: List of the LAP layers that are supervised.
+        supervision: The `Supervision` of the model.
         losses: List of the losses that count.
     """
     kinds = KnowledgeLoss | CrossLayerLoss
     on_layers = [loss.name for loss in losses if isinstance(loss, kinds)]
-    if not on_layers or functional_of(model) is None or not _are_frozen(model, layers):
+    graph, layers = supervision.graph, supervision.layers
+    if not on_layers or graph is None or not _are_frozen(graph, layers):
         return
     warn(
         f"The losses {on_layers} change nothing: the supervised LAP layers "
@@ -29,7 +27,7 @@ def warn_of_frozen_layers(model, layers, losses):
     )
 
 
-def _are_frozen(model, layers):
+def _are_frozen(graph, layers):
     """Whether no weight that is trained leads to the scores of any of the layers."""
     supervised, learn = {id(layer) for layer in layers}, []
 
@@ -41,5 +39,5 @@ def _are_frozen(model, layers):
             learn.append(learns)
         return [learns] * len(call.outputs)
 
-    Graph(model).carry([False] * len(model.inputs), step)
+    graph.carry([False] * len(graph.model.inputs), step)
     return bool(learn) and not any(learn)

@@ -2,28 +2,26 @@
 
 import keras
 
-from keras_lap.graph.call_graph import Graph
-from keras_lap.graph.functional_of import functional_of
 from keras_lap.injection.losses.perturbation_loss import PerturbationLoss
 from keras_lap.utils.moves_pixels import moves_pixels
 from keras_lap.utils.warn import warn
 
 
-def warn_of_moving_pixels(model, losses):
+def warn_of_moving_pixels(supervision, losses):
     """Warns if a model moves its images away from what losses compare them with.
 
     Args:
-        model: A `keras.Model`.
+        supervision: The `Supervision` of the model.
         losses: List of losses.
     """
     named = {name for loss in losses for name in loss.takes}
     changes_images = any(isinstance(loss, PerturbationLoss) for loss in losses)
     if not changes_images and not named & {"mask", "boxes"}:
         return
-    followed = _followed(model)
+    followed = _followed(supervision.graph)
     moving = [
         layer.name
-        for layer in model._flatten_layers()
+        for layer in supervision.model._flatten_layers()
         if not isinstance(layer, keras.Model)
         and moves_pixels(layer)
         and id(layer) not in followed
@@ -36,10 +34,10 @@ def warn_of_moving_pixels(model, losses):
         )
 
 
-def _followed(model):
+def _followed(graph):
     """Ids of the layers that cut images where the graph says so, and maps follow."""
-    if functional_of(model) is None:
+    if graph is None:
         return set()
-    operations = (call.operation for call in Graph(model).calls)
+    operations = (call.operation for call in graph.calls)
     cuts = keras.layers.CenterCrop, keras.layers.Resizing
     return {id(operation) for operation in operations if isinstance(operation, cuts)}

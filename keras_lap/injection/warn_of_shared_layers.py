@@ -2,25 +2,22 @@
 
 import itertools
 
-from keras_lap.graph.call_graph import Graph
-from keras_lap.graph.functional_of import functional_of
 from keras_lap.utils.warn import warn
 
 
-def warn_of_shared_layers(model, layers, losses):
+def warn_of_shared_layers(supervision, losses):
     """Warns if masks and boxes are laid on calls of a layer that see different images.
 
     Models without a graph are not looked into.
 
     Args:
-        model: A `keras.Model`.
-        layers: List of the LAP layers that are supervised.
+        supervision: The `Supervision` of the model.
         losses: List of losses.
     """
     taken = {name for loss in losses for name in loss.takes}
-    if functional_of(model) is None or not taken & {"mask", "boxes"}:
+    if supervision.graph is None or not taken & {"mask", "boxes"}:
         return
-    seen = _images_seen(model)
+    seen, layers = _images_seen(supervision.graph), supervision.layers
     shared = [layer.name for layer in layers if _apart(seen.get(id(layer), ()))]
     if shared:
         warn(
@@ -37,14 +34,14 @@ def _apart(seen):
     return any(one.isdisjoint(other) for one, other in pairs)
 
 
-def _images_seen(model):
+def _images_seen(graph):
     """What the calls of each layer depend on, by the layer's id.
 
     Returns:
         Dict of sets with one element for all calls that depend on the same images: the
         frozen set of the indices of these inputs.
     """
-    images, seen = _images(model), {}
+    images, seen = _images(graph.model), {}
 
     def step(call, sources):
         together = frozenset().union(*sources)
@@ -52,7 +49,7 @@ def _images_seen(model):
             seen.setdefault(id(layer), set()).add(together)
         return [together] * len(call.outputs)
 
-    Graph(model).carry([images & {index} for index in range(len(model.inputs))], step)
+    graph.carry([images & {index} for index in range(len(graph.model.inputs))], step)
     return seen
 
 

@@ -7,8 +7,10 @@ import functools
 import keras
 from keras import ops
 
+from keras_lap.graph.call_graph import Graph
 from keras_lap.graph.data_format_of import data_format_of
 from keras_lap.graph.find_layers import find_layers
+from keras_lap.graph.functional_of import functional_of
 from keras_lap.graph.lap_layers import lap_layers
 from keras_lap.injection.knowledge import LayerKnowledge, default_class_concepts
 from keras_lap.injection.losses.compiled_outputs import compiled_outputs
@@ -32,6 +34,7 @@ class Supervision:
 
     Attributes:
         model: As given.
+        graph: Its `Graph`, or `None` without one.
         layers: List of the LAP layers.
         data_format: The layout of the images.
         outputs: What the model's outputs mean, as `compiled_outputs` returns it.
@@ -43,11 +46,12 @@ class Supervision:
 
     def __init__(self, model, names, class_concepts):
         self.model = model
+        self.graph = None if functional_of(model) is None else Graph(model)
         pooling = lap_layers(model)
         self._own = {id(layer) for layer in pooling}
         self.layers = _choose_layers(model, names, pooling)
         check_not_recomputed(model, self.layers)
-        self.data_format = data_format_of(model)
+        self.data_format = data_format_of(model, self.graph)
         self.outputs = compiled_outputs(model)
         self._class_concepts = class_concepts
         self._walked = {}
