@@ -2,12 +2,12 @@
 
 import functools
 
+import keras
 import numpy as np
 from keras import ops
 
 from keras_lap.injection.knowledge import ImageKnowledge, present_concepts
 from keras_lap.injection.places.label_map import label_map
-from keras_lap.injection.step.check_has_weights import check_has_weights
 from keras_lap.injection.step.image_batch import ImageBatch
 from keras_lap.injection.step.single_output import single_output
 from keras_lap.layers import score_tape
@@ -107,7 +107,7 @@ class ForwardPass:
         Raises:
             ValueError: If the step does not give the model its weights.
         """
-        check_has_weights(self._model)
+        _check_has_weights(self._model)
         inputs = self._batch.for_model(images)
         with score_tape():
             return single_output(self._model(inputs, training=False))
@@ -118,5 +118,27 @@ class ForwardPass:
         Raises:
             ValueError: If the step does not give the model its weights.
         """
-        check_has_weights(self._model)
+        _check_has_weights(self._model)
         return self._tape.gradient(explained, single_output(self.predictions))
+
+
+def _check_has_weights(model):
+    """Refuses to call a model whose weights are elsewhere, as during a step on JAX.
+
+    There they are the arguments of `stateless_call` and `stateless_compute_loss`.
+
+    Raises:
+        ValueError: If they are.
+    """
+    if keras.config.backend() != "jax":
+        return
+    try:
+        for variable in model.variables[:1]:
+            _ = variable.value
+    except TypeError as error:
+        raise ValueError(
+            "Expected a step that computes its loss by `stateless_compute_loss`, for "
+            "losses that call the model once more, such as Necessity, Sufficiency and "
+            f"RightReasons. Received {model.name!r} of type {type(model).__name__}, "
+            "whose step calls `compute_loss`, for which it has no weights on JAX."
+        ) from error

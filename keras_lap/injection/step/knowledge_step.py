@@ -8,12 +8,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_lap.graph.functional_of import functional_of
 from keras_lap.injection.knowledge import Knowledge, split_targets
 from keras_lap.injection.losses.input_gradient_loss import InputGradientLoss
 from keras_lap.injection.step.are_names_of_outputs import are_names_of_outputs
 from keras_lap.injection.step.image_batch import ImageBatch
 from keras_lap.injection.step.input_tape import InputTape
-from keras_lap.injection.step.known_sizes import let_sizes_be_known
 from keras_lap.injection.step.weight_of_label import weight_of_label
 from keras_lap.layers import score_tape
 
@@ -50,7 +50,7 @@ class KnowledgeStep:
             if not model.built:
                 # Building may call the layers on placeholders, which no tape must see.
                 model(x)
-            let_sizes_be_known(model, x)
+            _let_sizes_be_known(model, x)
             knowledge.check_against(x, self._supervision.data_format)
             with score_tape() as records, self._input_tape(x, is_training) as tape:
                 inputs = x if tape is None else tape.inputs
@@ -146,3 +146,22 @@ class _Run:
         if self.records or self.calls is None:
             self.calls, self.records[:] = list(self.records), []
         return self.calls
+
+
+def _let_sizes_be_known(model, inputs):
+    """Tells images the size that the model says all of its images have.
+
+    In a graph of TensorFlow, data of a generator may have any size.
+
+    Args:
+        model: A `keras.Model`.
+        inputs: What it is going to be called on.
+    """
+    functional, tensors = functional_of(model), keras.tree.flatten(inputs)
+    if keras.config.backend() != "tensorflow" or functional is None:
+        return
+    if not len(tensors) == len(functional.inputs) == 1:
+        return
+    (images,) = tensors
+    if images.shape.rank == 4 and None in images.shape[1:]:
+        images.set_shape((None, *functional.inputs[0].shape[1:]))
