@@ -203,6 +203,10 @@ class KnowledgeInjection(FitCallback):
             )
         super().__setattr__(name, value)
 
+    def __reduce__(self):
+        """Copies are new: they leave out what a `fit` has traced, and its model."""
+        return type(self), tuple(getattr(self, name) for name in _ARGUMENTS)
+
     def set_model(self, model):
         super().set_model(model)
         _check_no_nnx()
