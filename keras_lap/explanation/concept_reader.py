@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_lap.classifier.chosen_output import output_index
 from keras_lap.explanation.combine import Reading, fused
-from keras_lap.graph.find_layers import find_layers
+from keras_lap.graph.find_layers import find_layers, standardize_layers
 from keras_lap.graph.receptive_grid import ReceptiveGrid
 from keras_lap.graph.receptive_grids import IMAGE, receptive_grids
 from keras_lap.utils.names import check_names, listed
@@ -172,13 +172,8 @@ def _choose(model, records, places, layers, combine, output):
             "`keras_lap.convert(model)` or use `keras_lap.LAPooling2D`. Received: "
             f"{_listed(records) or 'no LAP layer'}"
         )
+    layers = standardize_layers(layers)
     if layers is not None:
-        layers = listed(layers)
-        if not layers:
-            raise ValueError(
-                "Expected `layers` to be a non-empty list of names, or None for all. "
-                f"Received: layers={layers}"
-            )
         known = [record.layer for record in _once([records[i] for i in readable])]
         found = {id(layer) for layer in find_layers(model, layers, known)}
         readable = [index for index in readable if id(records[index].layer) in found]

@@ -3,6 +3,21 @@
 from keras_lap.utils.names import check_names, listed
 
 
+def standardize_layers(layers):
+    """The argument `layers`, names or paths of LAP layers, as a list; `None` for all.
+
+    Raises:
+        ValueError: If it is an empty list.
+    """
+    layers = None if layers is None else listed(layers)
+    if layers == []:
+        raise ValueError(
+            "Expected `layers` to be a non-empty list of names of LAP layers, or None "
+            "for all. Received: layers=[]"
+        )
+    return layers
+
+
 def find_layers(model, addresses, layers):
     """Those of a model's LAP layers that are meant by some addresses.
 

@@ -5,6 +5,7 @@ import functools
 import keras
 import numpy as np
 
+from keras_lap.graph.find_layers import standardize_layers
 from keras_lap.injection.fit_callback import FitCallback
 from keras_lap.injection.losses.standardize_losses import standardize_losses
 from keras_lap.injection.step.build_on_labels import let_models_build_on_labels
@@ -20,7 +21,7 @@ from keras_lap.injection.warn_of_shared_layers import warn_of_shared_layers
 from keras_lap.injection.watches import watches_of
 from keras_lap.layers.gate_warning import ClosedGateWarning, gate_warning, gates_of
 from keras_lap.utils.class_concepts import standardize_class_concepts
-from keras_lap.utils.names import check_choice, listed
+from keras_lap.utils.names import check_choice
 from keras_lap.utils.warn import warn
 
 _UNRECORDED = (
@@ -186,7 +187,7 @@ class KnowledgeInjection(FitCallback):
         self.warmup = _one_per_loss("warmup", warmup, self.losses)
         check_choice("balance", balance, BALANCES)
         self.balance = balance
-        self.layers = _standardize_layers(layers)
+        self.layers = standardize_layers(layers)
         if class_concepts is not None:
             class_concepts = standardize_class_concepts(class_concepts)
         self.class_concepts = class_concepts
@@ -369,15 +370,3 @@ def _one_per_loss(name, numbers, losses):
             f"their order, each finite and 0 or more. Received: {name}={numbers!r}"
         )
     return np.broadcast_to(values, count).tolist()
-
-
-def _standardize_layers(layers):
-    if layers is None:
-        return None
-    layers = listed(layers)
-    if not layers:
-        raise ValueError(
-            "Expected `layers` to be a list of names of LAP layers, or None for all. "
-            f"Received: layers={layers!r}"
-        )
-    return layers
