@@ -91,11 +91,6 @@ class Knowledge:
         labels = tree.flatten(self.label)
         return labels[0] if len(labels) == 1 and hasattr(labels[0], "shape") else None
 
-    @property
-    def has_one_label(self):
-        """Whether there is `one_label`."""
-        return self.one_label is not None
-
     def clean(self, name):
         """What is given of a kind as float32, with what is not valid unknown."""
         if name not in self._cleaned:
@@ -193,8 +188,8 @@ def split_targets(y, outputs=None):
     """
     if not isinstance(y, dict):
         return Knowledge(label=y, outputs=outputs)
-    known = (*KINDS, "valid")
-    if "label" not in y or not set(y) <= {"label", *known}:
+    if not holds_knowledge(y):
+        known = (*KINDS, "valid")
         unknown = sorted({*y} - {"label", *known}, key=str)
         hints = (near_names(key, ["label", *known]) for key in unknown)
         raise ValueError(

@@ -74,7 +74,7 @@ class LayerKnowledge:
     def label_is_of_classes(self):
         """Whether the model is compiled so that its label names classes."""
         known = self._knowledge
-        return known.outputs is not None and known.has_one_label
+        return known.outputs is not None and known.one_label is not None
 
     def __contains__(self, name):
         if name == "present":
@@ -110,11 +110,11 @@ class LayerKnowledge:
         """Whether there are labels, which boxes that name their concepts can spare."""
         if "box_concepts" in self._knowledge.given:
             return self._label_names_concepts()
-        return self._knowledge.has_one_label
+        return self._knowledge.one_label is not None
 
     def _label_names_concepts(self):
         """Whether there is a label whose classes are known to have concepts."""
-        if not self._knowledge.has_one_label:
+        if self._knowledge.one_label is None:
             return False
         try:
             self._class_concepts()

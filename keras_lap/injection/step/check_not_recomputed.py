@@ -45,4 +45,4 @@ def _is_recomputed(part):
 
 def _holds_one_of(part, layers):
     inside = part._flatten_layers(include_self=False)
-    return any(one is layer for one in inside for layer in layers)
+    return any(one in layers for one in inside)

@@ -84,9 +84,9 @@ class Supervision:
         calls, met, guesses = [], [], []
         for record, (places, guessed) in zip(records, cells, strict=True):
             layer = record.layer
-            if not any(layer is one for one in self.layers):
+            if layer not in self.layers:
                 continue
-            if not calls or any(layer is one for one in met):
+            if not calls or layer in met:
                 calls, met = [*calls, []], []
             met.append(layer)
             known = LayerKnowledge(

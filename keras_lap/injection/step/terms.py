@@ -24,7 +24,7 @@ class Terms:
         balance: `None`, or `"uncertainty"` as in `KnowledgeInjection`.
     """
 
-    def __init__(self, names, weights, warmup, balance=None):
+    def __init__(self, names, weights, warmup, balance):
         self._means = [_Mean(name=name) for name in names]
         self._weights = weights
         self._warmup = warmup

@@ -14,7 +14,7 @@ def measurements(forward):
     """
     knowledge, outputs = forward.knowledge, tree.flatten(forward.predictions)
     is_single = len(outputs) == 1 and tuple(outputs[0].shape)[1:] in ((), (1,))
-    if not is_single or knowledge.outputs or not knowledge.has_one_label:
+    if not is_single or knowledge.outputs or knowledge.one_label is None:
         return None
     label = ops.cast(knowledge.one_label, "float32")
     return (label < 0.5) & (label != 0) & (label != -1), _message
