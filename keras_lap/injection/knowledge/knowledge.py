@@ -20,25 +20,10 @@ class Knowledge:
     Attributes:
         label: The label as the compiled loss takes it: class indices `(N,)` or
             `(N, 1)`, or one-hot or multi-hot `(N, classes)`, or a structure of labels.
-        given: Dict from the name of a kind of knowledge to what is known, with any of
-
-            - `"mask"`, `(N, H, W)` or `(N, H, W, K)`. Without a concept axis it
-              belongs to the concepts that the label makes present, and so it does with
-              one of size 1 for a layer of several concepts, or where `outputs` says
-              that the label is of classes.
-              Values are clipped to `[0, 1]`, so masks of 0 and 255, and any other
-              integers of which those above 0 mean "inside", will do. One that holds
-              NaN, of one concept or of all, is not known.
-            - `"boxes"`, `(N, M, 4)`: top, left, bottom, right as shares of the image,
-              clipped to `[0, 1]`. What has no area then, or has its sides swapped, is
-              padding; -1 is the usual one.
-            - `"box_concepts"`, `(N, M)`: the number of each box's concept, or -1 for
-              a box of the concepts that the label makes present. A box of a number
-              that the layer does not have is left out.
-            - `"concepts"`, `(N, K)`: 1 present, 0 absent, negative or NaN unknown;
-              values between count as the nearer one.
-            - `"area"`, `(N, K, 2)`: the least and the largest share of the image that
-              a concept covers where it is present, negative or NaN unknown.
+        given: Dict from a kind's name to its values, as `KnowledgeInjection` takes
+            them. A mask with a concept axis of size 1 belongs to the concepts that the
+            label makes present, too, for a layer of several concepts, or where
+            `outputs` says that the label is of classes.
         valid: Dict from a kind's name to flags `(N,)` that say for which samples it
             is known. What is not valid is not read, so it may hold anything.
         outputs: What kind of classes the label is of, as `compiled_outputs` returns it.
