@@ -40,12 +40,10 @@ class KnowledgeInjection(FitCallback):
     is known, for `K` concepts:
 
     - `"mask"`, `(N, H, W)` or `(N, H, W, K)`, of any resolution with the images'
-      aspect ratio. Values below 0 count as 0 and those above 1 as 1, so masks of 0
-      and 255 will do, and negative ones are warned of; one that holds NaN, of one
-      concept or of all, is not known. Without a concept axis a mask
-      belongs to the concepts that the label makes present. With one of size `K`, that
-      of the layer, it names its concepts itself. Of a picture in RGB, whose channels
-      look like the masks of three concepts, pass one channel.
+      aspect ratio, from 0, outside, to 1, inside; what lies beyond counts as these, and
+      a mask that holds NaN is not known. Without a concept axis it belongs to the
+      concepts that the label makes present; with one of size `K`, that of the layer, it
+      names its concepts itself.
     - `"boxes"`, `(N, M, 4)`: top, left, bottom, right as shares of the image, padded
       with -1 (`"rel_yxyx"` of `keras.utils.bounding_boxes`). What is outside of
       `[0, 1]` is cut off, and what has no area then is padding.
@@ -58,57 +56,36 @@ class KnowledgeInjection(FitCallback):
       dict of such flags per kind. What is not valid is not read. A sample whose boxes
       are all padding, or whose attributes or areas are all unknown, needs no flag.
 
-    Labels with a value per class make those of 0.5 and more present, and so does that
-    of a single output. What is negative or NaN is not known, which the compiled loss
-    has to leave out itself, as those of Keras do not; but -1 is absent where the model
-    is compiled with a hinge loss of Keras. With a categorical cross-entropy of Keras or
-    its Kullback-Leibler divergence, whose classes exclude each other, the likeliest
-    class is present too, even if it is below 0.5, and of an image with a class index of
-    no class, such as the -1 of `ignore_class`, or with zeros for all classes, it is not
-    known what is present. A label that is a measurement, as in regression, says nothing
-    of the kind, of which the callback warns: give masks `(N, H, W, K)` then.
+    Labels with a value per class, or that of a single output, make present what has
+    0.5 and more; what is negative or NaN is not known. docs/data.md tells how the
+    compiled loss changes that, and of labels that name nothing, as measurements do.
 
     What is known of places is laid on the map of each layer by where its pixels lie in
-    the image, which the graph of a Functional or Sequential model says. Inputs with
-    four axes are the images. A map inside of any other model, or for images that are
-    not all of one size known before the data, is taken to extend over the image evenly.
-    If losses compare places, the callback warns of such images, and of steps of which
-    it is not known where they put pixels, such as a `Lambda` that crops.
+    the image, and every call of a layer is supervised. docs/losses.md tells where
+    places are not known, of which the callback warns if losses compare them.
 
     The compiled loss and metrics see the label alone. Pass the same callback to
     `evaluate` for a data set with such dicts; an evaluation without it is that of the
-    model alone. `train_on_batch` and `test_on_batch` take no callbacks, and so no
-    dicts: use `fit` and `evaluate` on that batch, or give them the label alone.
+    model alone. `train_on_batch`, `test_on_batch` and `class_weight` go with labels
+    alone: use `fit` and `evaluate` on one batch, and `sample_weight`.
 
     The training loss becomes
 
         loss + sum_i weights[i] * mean over layers of mean over samples of term_i
 
-    (losses that are not on single layers say themselves what they are a mean over),
-    where a sample for which the needed knowledge is missing counts as zero, and
-    sample weights multiply; those of several outputs, or of the pixels of one, by their
-    mean in each sample, where an output without weights has 1. A term that is NaN does
-    no harm in a sample that counts as zero. Every term is logged under its name,
-    averaged over the samples that it applied to, or as NaN if there were none.
-    Validation data without what a term needs leaves it out of the validation loss.
-    Terms that are warming up have their full weights in validation, so that the
-    validation loss of one epoch can be compared with that of another.
+    where a sample for which the needed knowledge is missing counts as zero, and sample
+    weights multiply. Every term is logged under its name, averaged over the samples
+    that it applied to, or as NaN if there were none. Validation data without what a
+    term needs leaves it out of the validation loss. Terms that are warming up have
+    their full weights in validation, so that its losses can be compared.
 
     After a training it warns of gates that are closed: list it behind callbacks that
     bring back earlier weights then, as `EarlyStopping(restore_best_weights=True)` does.
 
     Only the steps of this `fit` are changed: between them and after them the model is
-    as it was, and after an error so is every `fit` and `evaluate` to come.
-
-    A step that calls the model several times is supervised in each of the calls. So is
-    a layer that a model calls several times; if these calls see different images, as in
-    a Siamese network, and the losses take places, the callback warns.
-
-    It is the same on TensorFlow, JAX and torch, and on replicas and workers of
-    TensorFlow's strategies, whose logs are those of all of them.
-
-    Keras does not take `class_weight` along with a dict `y`; pass the weights as
-    `sample_weight` instead.
+    as it was, and after an error so is every `fit` and `evaluate` to come. It is the
+    same on TensorFlow, JAX and torch, and on replicas and workers of TensorFlow's
+    strategies, whose logs are those of all of them.
 
     Args:
         losses: List of `keras_lap.losses` objects, or functions as `FunctionLoss`
@@ -117,21 +94,11 @@ class KnowledgeInjection(FitCallback):
         warmup: Number of epochs, possibly fractional, over which the weights grow in
             a line from 0, or a list with one per loss. They grow with every step, or
             execution of several steps, or, where `fit` does not know their number
-            beforehand, with every epoch. Epochs are counted as `fit` does, from its
-            `initial_epoch`.
+            beforehand, with every epoch.
         balance: `None`, or `"uncertainty"`, for terms of very different or changing
             sizes: each enters by its logarithm, `weights[i] * log(1 + 100 term_i)` of
-            its mean over layers and samples, which must not be negative. So its unit
-            makes little difference as long as it is well above 0.01; what counts is its
-            relative decrease. This is what weights learned from the tasks' uncertainty
-            (Kendall, Gal and Cipolla 2018, Multi-Task Learning Using Uncertainty to
-            Weigh Losses for Scene Geometry and Semantics) come to at their optimum for
-            the batch (Kirchdorfer et al. 2024, Analytical Uncertainty-Based Loss
-            Weighting in Multi-Task Learning). The 100, and leaving the model's own loss
-            as it is, are this library's own: a network that cheats has a small loss,
-            which must not outweigh the rest. Fixed weights, well chosen, do as well in
-            the comparison of Kurin et al. 2022 (In Defense of the Unitary Scalarization
-            for Deep Multi-Task Learning).
+            its mean over layers and samples, which must not be negative; see
+            docs/losses.md.
         layers: Name or list of names of the LAP layers to supervise, or `None` for
             all. In nested models their path says which one, as in
             `"backbone/pool1"`; a name that several have stands for all of them.
