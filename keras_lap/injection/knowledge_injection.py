@@ -178,9 +178,6 @@ class KnowledgeInjection(FitCallback):
     def set_model(self, model):
         super().set_model(model)
         _check_no_nnx()
-        self._supervision = Supervision(model, self.layers, self.class_concepts)
-        warn_of_moving_pixels(self._supervision, self.losses)
-        warn_of_shared_layers(self._supervision, self.losses)
         strategy = strategy_of(model)
         if self._terms is None or strategy is not self._strategy:
             names = [loss.name for loss in self.losses]
@@ -188,8 +185,15 @@ class KnowledgeInjection(FitCallback):
                 self._terms = Terms(names, self.weights, self.warmup, self.balance)
                 self._watches = watches_of(self.losses)
             self._strategy, self._functions = strategy, {}
+        self._make_step(model)
+        warn_of_moving_pixels(self._supervision, self.losses)
+        warn_of_shared_layers(self._supervision, self.losses)
         if not self.is_in_fit:
             self._warn_anew()
+
+    def _make_step(self, model):
+        """Settles what of a step depends on the model and its compiled loss."""
+        self._supervision = Supervision(model, self.layers, self.class_concepts)
         self._step = KnowledgeStep(
             self._supervision,
             [loss.for_model(model) for loss in self.losses],
@@ -265,6 +269,9 @@ class KnowledgeInjection(FitCallback):
                 )
             own = own.own
         function = self._functions.get(kind)
+        if function is not None and function.own is not own:
+            # The model may have been compiled anew, for another loss.
+            self._make_step(model)
         if function is None or function.own is not own or not function.has_run:
             function = self._functions[kind] = StepFunction(
                 model,

@@ -24,7 +24,7 @@ from step_options import CHEAP, GRAPH
 from tolerances import assert_close
 
 from keras_lap.callbacks import KnowledgeInjection
-from keras_lap.losses import KnowledgeLoss, MaskSupervision, Presence
+from keras_lap.losses import KnowledgeLoss, MaskSupervision, Presence, Sufficiency
 
 pytestmark = pytest.mark.jax_too
 
@@ -314,3 +314,29 @@ def test_follows_a_training_function_that_is_made_anew(x, targets):
     start = make_model().get_layer("conv").get_weights()[0]
     assert np.abs(kernels[0] - start).max() > 1e-4
     np.testing.assert_array_equal(kernels[2], kernels[0])
+
+
+@pytest.mark.skipif(
+    keras.config.backend() == "jax",
+    reason="on JAX Keras does not go on with a model that is compiled during a fit",
+)
+@pytest.mark.filterwarnings("ignore:.*received `from_logits=True`")
+def test_follows_a_loss_that_is_compiled_anew(x, targets):
+    """Which says whether the model's outputs are logits."""
+    logits = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    epochs = []
+
+    def compile_anew(model):
+        epochs.append(1)
+        if len(epochs) == 2:
+            compiled(model, loss=logits)
+
+    def sufficiency(model, *others):
+        kernel, bias = model.layers[-1].get_weights()
+        model.layers[-1].set_weights([kernel, np.add(bias, [2, 0, 0])])
+        callbacks = [*others, KnowledgeInjection([Sufficiency()])]
+        return fit(model, x, targets, callbacks, epochs=2)["sufficiency"]
+
+    first, second = sufficiency(make_model(), call_at("on_epoch_begin", compile_anew))
+    assert_close(second, sufficiency(make_model(loss=logits))[1], **ALLOWED)
+    assert abs(first - second) > 0.01
