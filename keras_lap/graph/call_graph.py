@@ -64,6 +64,8 @@ class Graph:
 
     Args:
         model: A model that has a graph, by `functional_of`. It is only read.
+        instead: Dict from ids of symbolic tensors to layers of the same function that
+            stand in for the layers whose first outputs these are.
 
     Attributes:
         model: The model itself.
@@ -72,8 +74,9 @@ class Graph:
             inner calls listed once.
     """
 
-    def __init__(self, model):
+    def __init__(self, model, instead=None):
         self.model = model
+        self._instead = instead or {}
         self.models = []
         self._calls = {}
         self._spans = {}
@@ -189,7 +192,8 @@ class Graph:
         own = self._calls[id(model)] = []
         depths = {id(tensor): start for tensor in model.inputs}
         for node in _nodes(model):
-            operation, arguments = node.operation, node.arguments
+            operation = self._instead.get(id(node.outputs[0]), node.operation)
+            arguments = node.arguments
             args, kwargs = arguments.args, arguments.kwargs
             inputs = _tensors_read(operation, args, kwargs)
             depth = max(depths[id(tensor)] for tensor in inputs)

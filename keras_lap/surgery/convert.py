@@ -18,13 +18,15 @@ def convert(model, plan=None, *, compile=None, **options):
     of `model` to rounding, where features are finite. See
     `keras_lap.callbacks.GateAnneal` for opening it.
 
-    Models nested in `model` are converted too, and a layer that is called several
-    times stays shared. Layers keep their `trainable` flags, and LAP layers are
-    trainable even inside a frozen model, since their weights are new. For the same
-    reason the result, and each model in it that gets LAP, is trainable as a whole even
-    if the given one is not; the layers it has from there are then frozen one by one,
-    until its `trainable` is set to `True`. States of recurrent layers and of random
-    generators start afresh, and what was set on `model` as an attribute is not copied.
+    Models nested in `model` are converted too, and a layer that is called several times
+    stays shared; calls of one pooling in other models or on other numbers of channels
+    get LAP layers of their own, by `keras_lap.plan`. Layers keep their `trainable`
+    flags, and LAP layers are trainable even inside a frozen model, since their weights
+    are new. For the same reason the result, and each model in it that gets LAP, is
+    trainable as a whole even if the given one is not; the layers it has from there are
+    then frozen one by one, until its `trainable` is set to `True`. States of recurrent
+    layers and of random generators start afresh, and what was set on `model` as an
+    attribute is not copied.
 
     Args:
         model: Functional or built Sequential model. A subclass of these keeps its

@@ -9,6 +9,7 @@ from keras_lap.surgery.lap_options import LAP_DEFAULTS, check_options
 from keras_lap.surgery.presets import preset_options
 from keras_lap.surgery.read_graph import read_graph
 from keras_lap.surgery.rules import DEFAULT_WHERE, WHERE
+from keras_lap.surgery.unshare_poolings import unshare_poolings
 from keras_lap.utils.names import check_choice
 
 
@@ -27,7 +28,10 @@ def plan(
     With `where="pooling"` these are replaced: `MaxPooling2D` and `AveragePooling2D`
     with a stride, along with a `ZeroPadding2D` directly in front, and the global
     pooling that leads to the classifier, which an adaptive one to a single pixel is
-    too. The LAP layer takes the name of the layer it replaces. With `where="all"`
+    too. The LAP layer takes the name of the layer it replaces. Calls of one pooling
+    share it where they are in the same model and read the same number of channels;
+    others count as poolings of their own, named `"<pooling>_call2"` after the second
+    call and so on. With `where="all"`
     strided convolutions follow: a 1x1 convolution gets a LAP layer in front, shared by
     those that read the same map; any other one runs at stride 1, at as many times the
     cost as it skipped pixels, with a LAP layer behind. Those LAP layers are named
@@ -89,7 +93,7 @@ def plan(
     check_choice("where", where, WHERE)
     concepts = standardize_concepts(concepts)
     image_size = standardize_sizes("image_size", image_size, 2)
-    graph = read_graph(model)
+    graph = unshare_poolings(read_graph(model))
     check_options(options)
     single = isinstance(skip, str | tuple) and skip
     addresses = [skip] if single else list(skip)
