@@ -129,6 +129,8 @@ class BaseLAPooling(layers.Layer):
             )
         if self.head is not None:
             self.head.build(shape)
+            axes = {channel_axis(self.data_format): shape[-1]}
+            self.input_spec = layers.InputSpec(ndim=self.rank + 2, axes=axes)
         self.raw_alpha = self.add_weight(
             name="raw_alpha",
             shape=(),

@@ -431,6 +431,15 @@ class LAPoolingContract:
         with pytest.raises(ValueError, match=rf"expected ndim={rank}.*shape received"):
             self.case.make()(np.ones([6] * (rank + more)))
 
+    @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+    def test_refuses_another_number_of_channels(self, data_format):
+        layer = self.case.make(data_format=data_format)
+        maps = np.empty((1, *[8] * self.case.rank, CHANNELS))
+        layer(keras.Input(in_layout_of(layer, maps).shape[1:]))
+        others = keras.Input(in_layout_of(layer, maps[..., 1:]).shape[1:])
+        with pytest.raises(ValueError, match=rf"expected axis.*value {CHANNELS}"):
+            layer(others)
+
     def test_files_without_a_gain_mean_ten(self, rng):
         layer, x = self.case.built(rng, concepts=2)
         config = layer.get_config()
