@@ -57,7 +57,8 @@ def call_cost(operation, read, made, dtype):
     """The cost of one call for one sample, parameters aside.
 
     Multiply-adds are counted for convolutions, dense layers and LAP, whose score head
-    and weighted sum are included. Activations are the outputs, and the logits, scores
+    and weighted sum are included, also in a `SpectralNormalization`, without what it
+    does to the kernel. Activations are the outputs, and the logits, scores
     and attention of LAP.
 
     Args:
@@ -100,6 +101,8 @@ def lap_parameters(layer, channels):
 
 
 def _multiply_adds(operation, read, made):
+    if isinstance(operation, layers.SpectralNormalization):
+        return _multiply_adds(operation.layer, read, made)
     size = math.prod(made)
     if isinstance(operation, BaseLAPooling):
         return _lap_multiply_adds(operation, read, made)

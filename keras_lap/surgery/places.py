@@ -9,7 +9,7 @@ from keras_lap.graph.layers_inside import layers_inside
 from keras_lap.surgery.kept_max import check_not_kept, keeping_max
 from keras_lap.surgery.pooling_layer_for import pooling_layer_for
 from keras_lap.surgery.rewrite import LeftAloneError, Rewrite
-from keras_lap.surgery.rules import rule_for
+from keras_lap.surgery.rules import rule_for, subclass_reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +64,8 @@ def find_places(graph, where, skipped, keep_max=False):
             found.append(Left(layer, path, reason))
         rule = rule_for(layer)
         if rule is None:
+            if reason := subclass_reason(layer):
+                found.append(Left(layer, path, reason))
             continue
         try:
             if id(layer) in skipped:
@@ -96,4 +98,8 @@ def _out_of_reach(layer, path):
     reason += f"{type(layer).__name__}, whose `call` is no graph to rewrite: "
     reason += "convert a model in it before it is wrapped, or make it Functional"
     inner = layers_inside(layer)
-    return [Left(part, (*path, part.name), reason) for part in inner if rule_for(part)]
+    return [
+        Left(part, (*path, part.name), reason)
+        for part in inner
+        if rule_for(part) or subclass_reason(part)
+    ]

@@ -147,6 +147,24 @@ def test_layers_out_of_reach_are_named():
         convert(keras.Model(x, pool(x)))
 
 
+def test_subclasses_that_sample_are_named():
+    class Conv(layers.Conv2D):
+        pass
+
+    class Pool(layers.GlobalMaxPooling2D):
+        pass
+
+    x = inputs = keras.Input((8, 8, 3))
+    for strides in (1, 2):
+        x = Conv(2, 3, strides=strides, name=f"stride{strides}")(x)
+    with pytest.raises(ValueError) as error:
+        convert(keras.Model(inputs, Pool(name="head")(x)), where="all")
+    message = str(error.value)
+    assert "stride1" not in message
+    assert "- stride2 (Conv): it is of class Conv, which may compute" in message
+    assert "else than the GlobalMaxPooling2D it is made from: register" in message
+
+
 def test_nothing_to_convert():
     x = inputs = keras.Input((8, 8, 3))
     x = layers.MaxPooling2D(3, strides=1, name="smooth")(x)

@@ -380,7 +380,7 @@ def multiply_adds(**kwargs):
 
 def test_multiply_adds_of_the_given_model():
     x = inputs = keras.Input((12, 10, 4))
-    x = layers.Conv2D(6, 3, groups=2, name="conv")(x)
+    x = layers.SpectralNormalization(layers.Conv2D(6, 3, groups=2))(x)
     x = layers.DepthwiseConv2D(3, strides=2, depth_multiplier=2, padding="same")(x)
     x = layers.SeparableConv2D(5, 3, depth_multiplier=3, padding="same")(x)
     x = layers.Conv2DTranspose(2, 2, strides=2)(x)

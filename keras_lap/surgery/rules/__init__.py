@@ -16,6 +16,7 @@ from keras_lap.surgery.rules.register_rule import (
 )
 from keras_lap.surgery.rules.rule import Rule
 from keras_lap.surgery.rules.sampling import sampling_lap
+from keras_lap.surgery.rules.subclass_reason import subclass_reason
 
 for rule in (
     PoolingRule(),
@@ -32,4 +33,5 @@ __all__ = [
     "register_rule",
     "rule_for",
     "sampling_lap",
+    "subclass_reason",
 ]
