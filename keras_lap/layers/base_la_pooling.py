@@ -66,6 +66,7 @@ class BaseLAPooling(layers.Layer):
         check_choice("base", base, BASES)
         check_choice("scores", scores, (*AGGREGATIONS, "features"))
         check_choice("score_activation", score_activation, ACTIVATIONS)
+        check_choice("detach_scores", detach_scores, (False, True))
         concepts = standardize_count("concepts", concepts)
         if hidden is not None:
             hidden = standardize_count("hidden", hidden)
@@ -99,7 +100,7 @@ class BaseLAPooling(layers.Layer):
         self.scores = scores
         self.score_activation = score_activation
         self.initial_score = initial_score
-        self.detach_scores = detach_scores
+        self.detach_scores = bool(detach_scores)
         self.score_gain = score_gain
         self.base = base
         self.data_format = standardize_data_format(data_format)

@@ -6,6 +6,7 @@ from keras_lap.graph.addresses import Addresses
 from keras_lap.graph.functional_of import functional_of
 from keras_lap.surgery.concepts import automatic_concepts
 from keras_lap.surgery.estimate import Estimate
+from keras_lap.surgery.kept_max import check_gates
 from keras_lap.surgery.lap_options import check_options, with_score_gain
 from keras_lap.surgery.place_costs import PlaceCosts
 from keras_lap.surgery.places import Place, find_places
@@ -30,7 +31,6 @@ class ConversionPlan:
         image_size: Height and width that costs are counted for where the model takes
             images of any size.
         graph: The model's `Graph`.
-        rows: List of `PlanRow`, by depth.
 
     Example:
 
@@ -58,6 +58,13 @@ class ConversionPlan:
         self._review()
 
     @property
+    def rows(self):
+        """List of `PlanRow`, by depth."""
+        if self._rows is None:
+            self._rows = [self._row(entry) for entry in self._entries]
+        return self._rows
+
+    @property
     def is_current(self):
         """Whether the model still has the graph that was planned for."""
         return functional_of(self.model) is self._planned
@@ -81,6 +88,7 @@ class ConversionPlan:
             TypeError: If an address is neither a string nor a tuple of strings.
             ValueError: If there is no such layer, or several.
         """
+        _check_one_by_one(addresses)
         known = Addresses("addresses of layers of the model", self._all_entries())
         layers = [layer for address in addresses for layer in known.find(address)]
         return self._leave(layers, "it was asked to be skipped")
@@ -121,8 +129,14 @@ class ConversionPlan:
             TypeError: If an option is unknown, or an address is neither a string nor a
                 tuple of strings.
             ValueError: If there is no such layer or stage, if one stays as it is, if
-                none is given, or if a value is out of its range.
+                none is given, if there is no option, if a value is out of its range, or
+                if LAP would have no gate in front of a max pooling that stays.
         """
+        if not options:
+            raise ValueError(
+                "Expected options of LAP layers to set, such as concepts=2. Received: "
+                "none"
+            )
         chosen = {id(layer) for layer in self._chosen(addresses, stages)}
         sources = {
             id(place.rewrite.lap.source)
@@ -135,7 +149,7 @@ class ConversionPlan:
                 changed = {**self._settings_of(place.layer), **options}
                 check_options({**self._options, **changed})
                 settings[id(place.layer)] = changed
-        return self._edit(_settings=settings)
+        return self._edit(self._fill, _settings=settings)
 
     def estimate(self, batch=1):
         """What the model costs before and after conversion.
@@ -194,6 +208,7 @@ class ConversionPlan:
             raise ValueError(
                 "Expected addresses of layers that get LAP, or stages. Received: none"
             )
+        _check_one_by_one(addresses)
         known = Addresses("addresses of layers that get LAP", self._all_entries())
         layers = [
             layer
@@ -231,16 +246,16 @@ class ConversionPlan:
         return getting
 
     def _leave(self, layers, reason):
-        return self._edit(
-            _skipped={**self._skipped, **{id(layer): reason for layer in layers}}
-        )
+        skipped = {**self._skipped, **{id(layer): reason for layer in layers}}
+        return self._edit(self._review, _skipped=skipped)
 
-    def _edit(self, **state):
-        """Changes the plan and fills the table anew, or leaves all as it was."""
+    def _edit(self, follow, **state):
+        """Changes the plan and what follows from it, or leaves all as it was."""
         before = dict(vars(self))
         try:
             vars(self).update(state)
-            self._review()
+            follow()
+            check_gates(self)
         except BaseException:
             vars(self).update(before)
             raise
@@ -250,14 +265,20 @@ class ConversionPlan:
         return self._settings.get(id(layer), {})
 
     def _review(self):
-        """Asks the rules anew and fills the table."""
+        """Asks the rules anew."""
         self._entries = find_places(
             self.graph, self.where, self._skipped, self.keep_max
         )
-        reaches = {id(place.layer): self._costs.reach(place) for place in self.places}
-        self._stages = {key: reach.stage for key, reach in reaches.items()}
+        self._reaches = {
+            id(place.layer): self._costs.reach(place) for place in self.places
+        }
+        self._stages = {key: reach.stage for key, reach in self._reaches.items()}
+        self._fill()
+
+    def _fill(self):
+        """Settles the options of all LAP layers; the table is made once it is read."""
         self._lap_options = self._options_of_all()
-        self.rows = [self._row(entry, reaches) for entry in self._entries]
+        self._rows = None
 
     def _options_of_all(self):
         """Dict from ids of the layers that LAP layers are made for to options."""
@@ -274,11 +295,11 @@ class ConversionPlan:
             for (key, source), count in zip(sources.items(), counts, strict=True)
         }
 
-    def _row(self, entry, reaches):
+    def _row(self, entry):
         address, kind = "/".join(entry.path), type(entry.layer).__name__
         if not isinstance(entry, Place):
             return PlanRow(address, kind, reason=entry.reason)
-        part, reach = entry.rewrite.lap, reaches[id(entry.layer)]
+        part, reach = entry.rewrite.lap, self._reaches[id(entry.layer)]
         lap = part.new_layer(**self.options_of(part))
         has_scores = lap.scores != "features"
         return PlanRow(
@@ -295,3 +316,12 @@ class ConversionPlan:
             score_gain=lap.score_gain if has_scores else None,
             cost=self._costs.added(entry, lap, counts_lap=part.source is entry.layer),
         )
+
+
+def _check_one_by_one(addresses):
+    for address in addresses:
+        if isinstance(address, list):
+            raise TypeError(
+                "Expected addresses one by one, as in `plan.skip(*names)`. Received: a "
+                f"list, {address!r}"
+            )

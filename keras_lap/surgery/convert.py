@@ -3,7 +3,6 @@
 from keras_lap.graph.lap_layers import lap_layers
 from keras_lap.surgery.compile_state import check_compiled, copy_compile_state
 from keras_lap.surgery.conversion_plan import ConversionPlan
-from keras_lap.surgery.kept_max import check_gates
 from keras_lap.surgery.plan import plan as make_plan
 from keras_lap.surgery.rebuild import rebuild
 from keras_lap.surgery.rewrite import Lap, Own
@@ -76,7 +75,6 @@ def convert(model, plan=None, *, compile=None, **options):
     plan = plan or make_plan(model, **options)
     if not plan.places:
         raise ValueError(_nothing_to_convert(plan))
-    check_gates(plan)
     chains, twins, laps = _chains(plan)
     absorbed = [call for place in plan.places for call in place.rewrite.absorbs]
     rebuilt = rebuild(plan.graph, chains, absorbed, twins, laps)

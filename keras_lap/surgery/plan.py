@@ -5,6 +5,7 @@ import numbers
 from keras_lap.ops.arguments import standardize_sizes
 from keras_lap.surgery.concepts import standardize_concepts
 from keras_lap.surgery.conversion_plan import ConversionPlan
+from keras_lap.surgery.kept_max import check_gates
 from keras_lap.surgery.lap_options import LAP_DEFAULTS, check_options
 from keras_lap.surgery.presets import preset_options
 from keras_lap.surgery.read_graph import read_graph
@@ -43,8 +44,8 @@ def plan(
             it are entered, at any depth.
         where: `"pooling"`, or `"all"` to include strided convolutions; by itself that
             of the preset, and `"pooling"` without one.
-        skip: List of addresses of layers to leave as they are, or a single one; see
-            `ConversionPlan.skip`.
+        skip: List of addresses of layers to leave as they are, or a single one, or
+            `None`; see `ConversionPlan.skip`.
         concepts: Number of concepts of the LAP layers: an integer; a dict from stages
             or addresses to integers, automatic for the rest; or `"auto"`: one concept
             per class in every LAP layer for at most 32 classes, else class concepts
@@ -75,7 +76,8 @@ def plan(
     Raises:
         TypeError: If `model` is no Keras model, or an option is unknown.
         ValueError: If `model` has no graph of layers to read, as a subclassed model,
-            or if an argument is out of its range.
+            if an argument is out of its range, or if LAP would have no gate in front of
+            a max pooling that stays.
 
     Example:
 
@@ -89,14 +91,15 @@ def plan(
     given = {name: value for name, value in given.items() if value is not None}
     defaults = {"where": DEFAULT_WHERE, "keep_max": False, **LAP_DEFAULTS}
     options = {**defaults, **preset_options(preset), **given, **layer_options}
-    where, keep_max = options.pop("where"), bool(options.pop("keep_max"))
+    where, keep_max = options.pop("where"), options.pop("keep_max")
     check_choice("where", where, WHERE)
+    check_choice("keep_max", keep_max, (False, True))
     concepts = standardize_concepts(concepts)
     image_size = standardize_sizes("image_size", image_size, 2)
     graph = unshare_poolings(read_graph(model))
     check_options(options)
     single = isinstance(skip, str | tuple) and skip
-    addresses = [skip] if single else list(skip)
+    addresses = [skip] if single else list(skip or ())
     named = concepts if isinstance(concepts, dict) else {}
     if isinstance(concepts, int):
         options["concepts"] = concepts
@@ -114,4 +117,5 @@ def plan(
             made.set(stages=key, concepts=count)
         else:
             made.set(key, concepts=count)
+    check_gates(made)
     return made

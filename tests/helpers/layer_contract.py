@@ -375,6 +375,7 @@ class LAPoolingContract:
                 "`score_activation` to be one of ('sigmoid',",
             ),
             ({"data_format": "NHWC"}, "`data_format` to be one of ('channels_last',"),
+            ({"detach_scores": "no"}, "`detach_scores` to be one of (False, True)"),
             ({"concepts": 0}, "`concepts` to be a positive integer"),
             ({"concepts": 1.5}, "`concepts` to be a positive integer"),
             ({"concepts": None}, "`concepts` to be a positive integer"),

@@ -112,10 +112,12 @@ def test_rules_of_ones_own(behind, restored_rules, rng):
 
 def test_without_a_gate_nothing_would_be_changed():
     model = network(layers.MaxPooling2D(name="pool"))
-    made = plan(model, keep_max=True, gating=None)
-    with pytest.raises(ValueError, match=r"for \['pool'\]. Pass keep_max=False"):
-        convert(model, made)
-    made.set("pool", gating="score")
+    message = r"for \['pool'\]. Pass keep_max=False"
+    with pytest.raises(ValueError, match=message):
+        plan(model, keep_max=True, gating=None)
+    made = plan(model, keep_max=True)
+    with pytest.raises(ValueError, match=message):
+        made.set("pool", gating=None)
     assert lap_names(convert(model, made)) == ["pool_lap"]
     with pytest.raises(ValueError, match="that LAP can take the place of"):
         convert(model, plan(model, keep_max=True, gating=None, skip="pool"))

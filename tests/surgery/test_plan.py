@@ -182,10 +182,13 @@ def test_adaptive_pooling_by_operations_stays():
 # Editing.
 
 
-def test_without_skip_the_table_is_made_once(monkeypatch):
-    made = []
-    monkeypatch.setattr(ConversionPlan, "_review", lambda plan: made.append(plan))
-    assert made == [keras_lap.plan(small_model())]
+def test_without_skip_the_rules_are_asked_once(monkeypatch):
+    made, review = [], ConversionPlan._review
+    monkeypatch.setattr(
+        ConversionPlan, "_review", lambda plan: made.append(plan) or review(plan)
+    )
+    plans = [keras_lap.plan(small_model(), skip=skip) for skip in (None, (), [])]
+    assert made == plans
 
 
 def test_skip_only_and_set():
@@ -234,6 +237,10 @@ def test_layers_that_share_a_lap_layer_share_its_settings():
     [
         (lambda plan: plan.skip("pol"), ValueError, r"'pol'. Did you mean \['pool'\]"),
         (lambda plan: plan.skip(3), TypeError, "Received: 3 of type int"),
+        (lambda plan: plan.skip(["pool"]), TypeError, r"one by one.*skip\(\*names\)"),
+        (lambda plan: plan.only(["pool"]), TypeError, "one by one"),
+        (lambda plan: plan.set("pool"), ValueError, "options of LAP.*none"),
+        (lambda plan: plan.set("pool", detach_scores="no"), ValueError, "='no'"),
         (
             lambda plan: plan.only("smooth"),
             ValueError,
@@ -260,7 +267,7 @@ def test_a_failed_edit_changes_nothing(edit, error, message):
     before = str(plan)
     with pytest.raises(error, match=message):
         edit(plan)
-    # Without addresses nothing is skipped, but the table is made anew.
+    # Without addresses nothing is skipped, but the rules are asked anew.
     assert str(plan.skip()) == before
 
 
@@ -314,6 +321,8 @@ def test_wrong_arguments():
         keras_lap.plan(model, skip=["pol"])
     with pytest.raises(ValueError, match="image_size=0"):
         keras_lap.plan(model, image_size=0)
+    with pytest.raises(ValueError, match=r"one of \(False, True\).*keep_max='no'"):
+        keras_lap.plan(model, keep_max="no")
 
 
 # Addresses.
