@@ -49,7 +49,7 @@ def la_pool(
         x=x,
         scores=scores,
         alpha=alpha,
-        gate=tf.ones((), alpha.dtype) if base is None else base_gate,
+        gate=tf.constant(1, alpha.dtype) if base is None else base_gate,
         pool_size=pool_size or (),
         strides=strides or (),
         padding="explicit" if explicit else padding,
