@@ -23,12 +23,24 @@ from keras_lap.utils.float_dtypes import compute_dtype
 
 
 def la_pool_reference(
-    x, scores, alpha, pool_size, strides, padding, weighting, gating, base, base_gate
+    x,
+    scores,
+    alpha,
+    pool_size,
+    strides,
+    padding,
+    weighting,
+    gating,
+    base,
+    base_gate,
+    *,
+    max_by_taps=False,
 ):
     """Pools channels-last tensors; arguments are those of `la_pool`, validated.
 
     The computation runs in float32 for half-precision features, and the result is cast
     back. `alpha` and `base_gate` are tensors of the dtype computed in, or numbers.
+    `max_by_taps` keeps Keras' max pooling out, whatever it costs.
     """
     dtype = x.dtype
     x, scores = (ops.cast(tensor, compute_dtype(dtype)) for tensor in (x, scores))
@@ -38,7 +50,8 @@ def la_pool_reference(
     else:
         tapped = _Taps(x, scores, pool_size, strides, padding)
         y = _pool_windows(tapped, alpha, weighting, gating)
-        before = _base_windows(x, tapped, base, pool_size, strides, padding)
+        by_taps = max_by_taps and base == "max"
+        before = _base_windows(x, tapped, base, pool_size, strides, padding, by_taps)
     if base is not None:
         y = (1 - base_gate) * before + base_gate * y
     return ops.cast(y, dtype)
@@ -185,13 +198,15 @@ def _first_larger(one, other):
     return ops.where(other > one, other, one)
 
 
-def _base_windows(x, tapped, base, pool_size, strides, padding):
+def _base_windows(x, tapped, base, pool_size, strides, padding, by_taps=False):
     if base is None:
         return None
     if base == "first":
         return _first_pixels(tapped, padding)
-    if _lacks_pooling(x) or repeats_border(
-        base, x.shape[1:-1], pool_size, strides, padding
+    if (
+        by_taps
+        or _lacks_pooling(x)
+        or repeats_border(base, x.shape[1:-1], pool_size, strides, padding)
     ):
         return _pool_taps(tapped, base, padding)
     if padding != "same":

@@ -1,6 +1,8 @@
 """The function `la_pool` inside TensorFlow's graphs and XLA."""
 
+import autodiff
 import keras
+import numpy as np
 import pytest
 from cases import Case, cases, random_upstream
 from effort import examples
@@ -85,3 +87,29 @@ def test_compiles_with_xla(implementation, geometry):
     )
     assert_equals_the_oracle(y, case)
     assert_gradients_equal_the_closed_form(gradients, case, upstream)
+
+
+@pytest.mark.skipif("fused" not in IMPLEMENTATIONS, reason="The op is not built here")
+def test_second_derivatives_of_the_max_base_are_right_under_xla(rng):
+    """Where features are tied, too."""
+    x = rng.integers(4, size=(1, 3, 3, 2)).astype("float64")
+    scores = rng.random((1, 3, 3, 1))
+    arguments = {"padding": "same", "base": "max", "base_gate": 0.25}
+    arguments["data_format"] = "channels_last"
+
+    def second(implementation):
+        def pool(tensors):
+            y = la_pool(
+                *(tensors["x"], scores, 2.0, 2, 1),
+                **arguments,
+                implementation=implementation,
+            )
+            return y**3
+
+        def slope(tensors):
+            return autodiff.gradients(pool, tensors)["x"] ** 2
+
+        return autodiff.gradients(slope, {"x": x})["x"]
+
+    compiled = tf.function(second, jit_compile=True, autograph=False)
+    np.testing.assert_allclose(compiled("fused"), second("reference"), rtol=1e-12)
