@@ -13,6 +13,7 @@ import importlib.machinery
 import importlib.metadata
 import json
 import os
+import platform
 import shlex
 import shutil
 import site
@@ -51,6 +52,8 @@ tf.load_op_library(library)
 ERROR_LINES = 40
 # One includes XLA's headers, one holds every kernel for several instruction sets.
 LONGEST = ("xla_kernels.cc", "channels.cc")
+# What every record of a library holds, `size` besides in newer ones.
+NOTED = {"tensorflow", "compiler", "sources", "key", "xla", "seconds", "time"}
 
 
 class BuildError(RuntimeError):
@@ -134,20 +137,33 @@ def library_path(minor, directory=LIBRARIES):
 
 
 def read_record(path):
-    """What the build of a library noted down, as a dict; empty if there is nothing.
+    """What the build of a library noted down, as a dict; empty if it cannot be read.
 
     Keys: `tensorflow`, `compiler`, `sources` and `key` (digests), `xla` (`None` if
-    XLA can compile the ops, else the message why not), `seconds`, `time`.
+    XLA can compile the ops, else the message why not), `size` in bytes, `seconds`,
+    `time`.
+    """
+    return _read(Path(path).with_suffix(".json"), NOTED)
+
+
+def is_whole(path, record):
+    """Whether a library is there, and of the size that its record tells, if any.
+
+    Loading one that was cut short ends the process.
     """
     try:
-        return json.loads(Path(path).with_suffix(".json").read_text())
-    except (OSError, ValueError):
-        return {}
+        return record.get("size") in (None, Path(path).stat().st_size)
+    except OSError:
+        return False
 
 
 def read_failure(directory=LIBRARIES):
-    """Message of the last attempt if it failed, else `None`."""
-    return read_record(Path(directory) / FAILURE).get("message")
+    """When and where the last attempt failed, and why; `None` if it did not."""
+    failure = _read(Path(directory) / FAILURE, {"message", "machine", "time"})
+    if not failure:
+        return None
+    when = f"on {failure['machine']} at {failure['time']}"
+    return f"The last attempt, {when}, failed: {failure['message']}"
 
 
 def find_tensorflow():
@@ -194,7 +210,9 @@ def find_compiler():
         ) from error
     for command in [own] if own else [[name] for name in COMPILERS]:
         if shutil.which(command[0]):
-            version = _run([*command, "--version"], f"`{shlex.join(command)}`")
+            asked = [*command, "--version"]
+            what = f"Expected a C++ compiler. `{shlex.join(asked)}`"
+            version = _run(asked, what)
             return Compiler(tuple(command), version.partition("\n")[0])
     received = f"CXX={named}" if named else f"none of {', '.join(COMPILERS)}"
     raise BuildError(
@@ -230,7 +248,7 @@ def _build(directory, force, report):
     digest = sources_digest()
     key = _key(tensorflow, compiler, digest)
     record = read_record(target)
-    if not force and target.exists() and record.get("key") == key:
+    if not force and is_whole(target, record) and record.get("key") == key:
         report(f"{target} is up to date")
         _report_xla(record, report)
         return target
@@ -245,6 +263,7 @@ def _build(directory, force, report):
             "sources": digest,
             "key": key,
             "xla": xla,
+            "size": library.stat().st_size,
             "seconds": round(time.monotonic() - started, 1),
             "time": _now(),
         }
@@ -328,12 +347,11 @@ def _run(command, what):
         raise BuildError(f"{what} could not be run: {error}") from error
     if done.returncode == 0:
         return done.stdout
-    lines = (done.stderr or done.stdout).strip().splitlines()
+    lines = done.stderr.strip().splitlines()
     if len(lines) > ERROR_LINES:
         lines = [*lines[:ERROR_LINES], f"... {len(lines) - ERROR_LINES} lines more"]
-    raise BuildError(
-        f"{what} failed with status {done.returncode}:\n" + "\n".join(lines)
-    )
+    end = ":\n" + "\n".join(lines) if lines else "."
+    raise BuildError(f"{what} failed with status {done.returncode}{end}")
 
 
 def _is_optional(path):
@@ -370,9 +388,20 @@ def _scratch(directory):
 def _record_failure(directory, error):
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        _write(directory / FAILURE, {"message": str(error), "time": _now()})
+        # A wheel takes it to other machines.
+        failure = {"message": str(error), "machine": platform.node(), "time": _now()}
+        _write(directory / FAILURE, failure)
     except OSError:
         pass  # The error itself is raised; there is only no place to keep it.
+
+
+def _read(path, keys):
+    """The dict in a file if it holds these keys, else an empty one."""
+    try:
+        record = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) and keys <= record.keys() else {}
 
 
 def _write(path, record):

@@ -8,6 +8,7 @@ from keras_lap.kernels.build import (
     BuildError,
     check_system,
     find_tensorflow,
+    is_whole,
     library_path,
     read_failure,
     read_record,
@@ -51,17 +52,24 @@ def find(directory=LIBRARIES):
         return Library(None, f"{error} {REBUILD}")
     path = library_path(tensorflow.minor, directory)
     record = read_record(path)
-    if path.exists() and record.get("sources") == sources_digest():
+    if is_whole(path, record) and record.get("sources") == sources_digest():
         return Library(path, xla_reason=record["xla"])
-    return Library(None, _why_missing(directory, tensorflow, path))
+    return Library(None, _why_missing(directory, tensorflow, path, record))
 
 
-def _why_missing(directory, tensorflow, path):
+def _why_missing(directory, tensorflow, path, record):
     others = [
         read_record(other).get("tensorflow", other.stem)
         for other in sorted(Path(directory).glob(library_path("*").name))
     ]
-    if path.exists():
+    if path.exists() and not record:
+        reason = f"The record of the fused op in {path} is missing or cannot be read."
+    elif path.exists() and not is_whole(path, record):
+        reason = (
+            f"The fused op in {path} is not whole: it has {path.stat().st_size} bytes "
+            f"of the {record['size']} that were built."
+        )
+    elif path.exists():
         reason = "The fused op was built from other sources than those that are here."
     elif others:
         reason = (
@@ -71,6 +79,4 @@ def _why_missing(directory, tensorflow, path):
     else:
         reason = f"The fused op is not built for TensorFlow {tensorflow.version}."
     failure = read_failure(directory)
-    if failure:
-        return f"{reason} The last attempt failed: {failure}\n{REBUILD}"
-    return f"{reason} {REBUILD}"
+    return f"{reason} {failure}\n{REBUILD}" if failure else f"{reason} {REBUILD}"

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import platform
 import re
 import shutil
 import stat
@@ -232,11 +233,11 @@ def test_a_failure_says_why_and_leaves_the_old_library(
 ):
     path = build_quietly(directory)
     before = building.read_record(path)
-    path.write_text("old")
+    path.write_text("older")
     compiler.fail_on(where)
     with pytest.raises(BuildError, match="no such thing as a pooling"):
         build_quietly(directory, force=True)
-    assert path.read_text() == "old"
+    assert path.read_text() == "older"
     assert building.read_record(path) == before
     assert names(directory) == [
         "failure.json",
@@ -275,8 +276,46 @@ def test_find_after_a_failure(compiler, directory, tensorflow):
     with pytest.raises(BuildError):
         build_quietly(directory)
     reason = library.find(directory).reason
+    assert f"The last attempt, on {platform.node()} at 2" in reason
     assert "no such thing as a pooling" in reason
     assert "keras-lap build" in reason
+
+
+def test_a_library_that_was_cut_short_is_refused_and_built_anew(
+    compiler, directory, tensorflow
+):
+    path = build_quietly(directory)
+    path.write_text("bui")
+    found = library.find(directory)
+    assert found.path is None
+    assert "3 bytes of the 5 that were built" in found.reason
+    build_quietly(directory)
+    assert library.find(directory).path == path
+    record = building.read_record(path)
+    del record["size"]
+    path.with_suffix(".json").write_text(json.dumps(record))
+    assert library.find(directory).path == path
+
+
+@pytest.mark.parametrize("record", ["[]", "3", "{", '{"sources": "b"}', None])
+def test_a_record_that_cannot_be_read_is_said_to_be_so(
+    compiler, directory, tensorflow, record
+):
+    path = build_quietly(directory)
+    compiler.calls()
+    if record is None:
+        path.with_suffix(".json").unlink()
+    else:
+        path.with_suffix(".json").write_text(record)
+        (directory / "failure.json").write_text(record)
+    found = library.find(directory)
+    assert found.path is None
+    assert found.reason == (
+        f"The record of the fused op in {path} is missing or cannot be read. Run "
+        "`keras-lap build`, then start Python anew."
+    )
+    build_quietly(directory)
+    assert compiler.calls()
 
 
 def test_find_refuses_a_library_of_other_sources(
@@ -321,6 +360,17 @@ def test_without_a_compiler(directory, tensorflow, monkeypatch, tmp_path):
         monkeypatch.setenv("CXX", named)
         with pytest.raises(BuildError, match=reason):
             build_quietly(directory)
+
+
+def test_what_is_no_compiler(directory, tensorflow, monkeypatch):
+    """The licence that some programs print is no reason."""
+    monkeypatch.setenv("CXX", "/bin/sh -c 'echo licence; exit 1'")
+    with pytest.raises(BuildError) as refused:
+        build_quietly(directory)
+    assert str(refused.value) == (
+        "Expected a C++ compiler. `/bin/sh -c 'echo licence; exit 1' --version` failed "
+        "with status 1."
+    )
 
 
 def test_a_compiler_of_several_words(compiler, directory, tensorflow, monkeypatch):
