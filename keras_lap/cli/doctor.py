@@ -4,14 +4,16 @@ import functools
 import importlib.metadata
 import platform
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 
 from keras_lap.cli.command import Command
 from keras_lap.kernels import library
-from keras_lap.kernels.build import read_record
+from keras_lap.kernels.build import KERNELS, read_record
 from keras_lap.ops import la_pool, which
+from keras_lap.ops.load_ops import library_obstacle
 
 _PACKAGES = ("keras-lap", "keras", "numpy", "tensorflow", "torch", "jax", "triton")
 
@@ -39,6 +41,7 @@ def _states():
         ("Python", f"{platform.python_version()}, {sys.executable}"),
         ("machine", f"{platform.system()} {platform.machine()}"),
         *((name, _version(name)) for name in _PACKAGES),
+        ("folders", f"{Path(__file__).parents[1]}, {KERNELS}"),
         ("Keras backend", keras.config.backend()),
         ("devices", ", ".join(_devices())),
         ("TensorFlow op", _library()),
@@ -69,11 +72,13 @@ def _devices():
 
 
 def _library():
-    found = library.find()
-    if found.path is None:
-        return found.reason
-    record = read_record(found.path)
-    state = f"{found.path}, built by {record.get('compiler', 'an unknown compiler')}"
+    found, on_tensorflow = library.find(), keras.config.backend() == "tensorflow"
+    if found.path is None and not on_tensorflow:
+        return f"none, and Keras on {keras.config.backend()} needs none"
+    obstacle = library_obstacle() if on_tensorflow else None
+    if obstacle is not None:
+        return obstacle
+    state = f"{found.path}, built by {read_record(found.path)['compiler']}"
     if found.xla_reason:
         state += f"; XLA cannot compile it: {found.xla_reason}"
     return state

@@ -41,7 +41,7 @@ def _load_ops():
     except tf.errors.OpError as error:
         raise RuntimeError(
             f"Expected {found.path} to load into TensorFlow {tf.__version__}. "
-            f"Received: {error.message} Run `keras-lap build --force`, then start "
+            f"Received: {error.message}. Run `keras-lap build --force`, then start "
             "Python anew."
         ) from error
     register_gradients(ops)

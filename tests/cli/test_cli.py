@@ -20,6 +20,7 @@ from keras_lap.cli import build, doctor, plan
 from keras_lap.cli.main import COMMANDS
 from keras_lap.cli.pooling_shapes import PoolingShape
 from keras_lap.cli.time_pooling import time_pooling
+from keras_lap.kernels import library
 from keras_lap.kernels.build import BuildError
 from keras_lap.ops import which
 
@@ -178,6 +179,9 @@ def test_doctor_says_what_runs_and_tries_it(capsys):
     states = {what: state.strip() for what, state in states.items()}
     assert states["Keras backend"] == keras.config.backend()
     assert states["keras"] == keras.__version__
+    assert states["folders"].split(", ")[0] == str(
+        pathlib.Path(keras_lap.__file__).parent
+    )
     assert "cpu" in states["devices"]
     assert states["la_pool"] == str(which())
     if which().implementation == "reference":
@@ -185,6 +189,17 @@ def test_doctor_says_what_runs_and_tries_it(capsys):
     else:
         assert states["trial"].startswith("fused")
         assert float(states["trial"].rsplit(" ", 1)[1]) < 1e-6
+
+
+def test_doctor_says_what_is_wrong_with_the_op_where_it_is_needed(monkeypatch, capsys):
+    on_tensorflow = keras.config.backend() == "tensorflow"
+    found = library.Library("broken.so" if on_tensorflow else None, "Missing.")
+    monkeypatch.setattr(library, "find", lambda: found)
+    monkeypatch.setattr(doctor, "library_obstacle", lambda: "It does not load.")
+    assert cli.main(["doctor"]) == 0
+    state = "It does not load." if on_tensorflow else "needs none"
+    printed = capsys.readouterr().out
+    assert re.search(rf"^TensorFlow op: .*{state}$", printed, re.MULTILINE)
 
 
 def test_doctor_tells_of_a_trial_that_fails(monkeypatch, capsys):
