@@ -169,6 +169,16 @@ def check_dtype(x):
         )
 
 
+def check_ranks(**tensors):
+    """Raises a `ValueError` if a graph of TensorFlow does not know a tensor's rank."""
+    for name, tensor in tensors.items():
+        if getattr(tensor.shape, "rank", 0) is None:
+            raise ValueError(
+                f"Expected the rank of `{name}` to be known. Received: {name}.shape="
+                f"{tensor.shape}. Give it with `tf.ensure_shape`, or in the signature."
+            )
+
+
 def check_shapes(x_shape, scores_shape, alpha_shape, gate_shape=None):
     """Checks that the tensors fit each other; sizes may be `None`.
 

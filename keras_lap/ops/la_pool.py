@@ -12,6 +12,7 @@ from keras_lap.ops.arguments import (
     WEIGHTINGS,
     check_dtype,
     check_gate,
+    check_ranks,
     check_shapes,
     check_sharpness,
     standardize_window,
@@ -131,8 +132,10 @@ def la_pool(
     check_dtype(x)
     dtype = compute_dtype(x.dtype)
     scores, alpha = ops.cast(scores, dtype), ops.convert_to_tensor(alpha, dtype)
+    check_ranks(x=x, scores=scores, alpha=alpha)
     if base is not None:
         base_gate = ops.convert_to_tensor(base_gate, dtype)
+        check_ranks(base_gate=base_gate)
     shapes = [to_channels_last(tensor.shape, data_format) for tensor in (x, scores)]
     check_shapes(*shapes, alpha.shape, None if base is None else base_gate.shape)
     window = standardize_window(shapes[0], pool_size, strides, padding)

@@ -59,6 +59,19 @@ def test_a_map_of_unknown_size_smaller_than_the_window_is_refused(implementation
         pool(tf.ones((1, 2, 7, 1)))
 
 
+@pytest.mark.parametrize("name", ["x", "scores", "alpha", "base_gate"])
+def test_a_rank_unknown_to_the_graph_is_refused(name):
+    tensors = {"x": tf.ones((1, 4, 4, 2)), "scores": tf.ones((1, 4, 4, 1))}
+    tensors |= {"alpha": 2.0, "base_gate": 0.5}
+
+    def pool(tensor):
+        return la_pool(**{**tensors, name: tensor}, pool_size=2, base="max")
+
+    pool = tf.function(pool, input_signature=[tf.TensorSpec(None)])
+    with pytest.raises(ValueError, match=f"rank of `{name}` .*unknown.*ensure_shape"):
+        pool.get_concrete_function()
+
+
 @implementations
 @pytest.mark.parametrize("geometry", [GEOMETRIES[1], GEOMETRIES[3]], ids=str)
 def test_compiles_with_xla(implementation, geometry):
