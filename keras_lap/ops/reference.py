@@ -165,12 +165,11 @@ def _keep(valid, tensor, otherwise):
 
 
 def _pool_windows(tapped, alpha, weighting, gating):
+    # Every window holds a score, and an infinity would alarm those who look for one.
+    lowest = np.finfo(backend.standardize_dtype(tapped.padded_x.dtype)).min
     best = functools.reduce(
         _first_larger,
-        (
-            _keep(valid, tapped.scores(tap), -math.inf)
-            for tap, valid in tapped.positions
-        ),
+        (_keep(valid, tapped.scores(tap), lowest) for tap, valid in tapped.positions),
     )
 
     # Sums of large features could overflow. A power of two rounds nothing.

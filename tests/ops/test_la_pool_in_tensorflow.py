@@ -126,3 +126,13 @@ def test_second_derivatives_of_the_max_base_are_right_under_xla(rng):
 
     compiled = tf.function(second, jit_compile=True, autograph=False)
     np.testing.assert_allclose(compiled("fused"), second("reference"), rtol=1e-12)
+
+
+@implementations
+def test_nothing_infinite_on_the_way_alarms_those_who_debug(implementation):
+    x = tf.ones((1, 3, 3, 2))
+    tf.debugging.enable_check_numerics()
+    try:
+        la_pool(x, x, 2.0, 2, padding="same", implementation=implementation)
+    finally:
+        tf.debugging.disable_check_numerics()
