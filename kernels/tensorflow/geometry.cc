@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "tensorflow/core/framework/types.h"
 #include "tensorflow/core/util/overflow.h"
 
@@ -20,12 +21,13 @@ constexpr int64_t kWindowLimit = int64_t{1} << 20;
 // The largest storage type has eight bytes.
 constexpr int64_t kElementLimit = INT64_MAX / 8;
 
-std::string Text(const Dims& dims) {
-  const char* trailing_comma = dims.size() == 1 ? "," : "";
-  const auto size = [](std::string* out, int64_t dim) {
-    absl::StrAppend(out, dim < 0 ? "?" : absl::StrCat(dim));
-  };
-  return absl::StrCat("(", absl::StrJoin(dims, ", ", size), trailing_comma, ")");
+std::string Text(const Dims& values) {
+  const char* trailing_comma = values.size() == 1 ? "," : "";
+  return absl::StrCat("(", absl::StrJoin(values, ", "), trailing_comma, ")");
+}
+
+std::string ShapeText(const Dims& dims) {
+  return absl::StrReplaceAll(Text(dims), {{"-1", "?"}});
 }
 
 std::string PaddingText(const Attributes& attributes) {
@@ -98,14 +100,14 @@ absl::Status CheckExplicitPaddings(const Attributes& attributes) {
 absl::Status CheckRank(const char* name, const Dims& dims, const char* axes) {
   if (dims.size() == 4) return absl::OkStatus();
   return Refused("Expected `", name, "` of rank 4: ", axes, ". Received: ", name,
-                 ".shape=", Text(dims));
+                 ".shape=", ShapeText(dims));
 }
 
 absl::Status CheckScores(const Shapes& shapes) {
   for (int axis = 0; axis < 3; ++axis) {
     if (Differ(shapes.x[axis], shapes.scores[axis])) {
       return Refused("Expected one score per pixel of `x`. Received: x.shape=",
-                     Text(shapes.x), ", scores.shape=", Text(shapes.scores));
+                     ShapeText(shapes.x), ", scores.shape=", ShapeText(shapes.scores));
     }
   }
   const int64_t channels = shapes.x[3], groups = shapes.scores[3];
@@ -114,18 +116,19 @@ absl::Status CheckScores(const Shapes& shapes) {
   if (channels != 0 && groups != 0 && divides) return absl::OkStatus();
   return Refused("Expected the number of score maps to divide the number of channels, ",
                  "since each serves one channel group. Received: x.shape=",
-                 Text(shapes.x), ", scores.shape=", Text(shapes.scores));
+                 ShapeText(shapes.x), ", scores.shape=", ShapeText(shapes.scores));
 }
 
 absl::Status CheckAlphaAndGate(const Shapes& shapes) {
   const Dims &alpha = shapes.alpha, &gate = shapes.gate;
   if (alpha.size() > 1 || (alpha.size() == 1 && Differ(alpha[0], shapes.scores[3]))) {
     return Refused("Expected `alpha` to be a scalar or to hold one value per score ",
-                   "map. Received: alpha.shape=", Text(alpha),
-                   ", scores.shape=", Text(shapes.scores));
+                   "map. Received: alpha.shape=", ShapeText(alpha),
+                   ", scores.shape=", ShapeText(shapes.scores));
   }
   if (!gate.empty()) {
-    return Refused("Expected `gate` to be a scalar. Received: gate.shape=", Text(gate));
+    return Refused("Expected `gate` to be a scalar. Received: gate.shape=",
+                   ShapeText(gate));
   }
   return absl::OkStatus();
 }
@@ -162,12 +165,12 @@ Axis ResolveAxis(const Attributes& attributes, int axis, int64_t size) {
 absl::Status CheckMap(const Attributes& attributes, const Dims& map) {
   if (std::max(map[0], map[1]) >= kSizeLimit) {
     return Refused("Expected a map of less than 2^31 rows and columns. Received: ",
-                   Text(map));
+                   ShapeText(map));
   }
   const bool may_be_empty = attributes.padding == "same";
   if (!may_be_empty && (map[0] == 0 || map[1] == 0)) {
     return Refused("Expected a map that holds at least one pixel. Received: a map of ",
-                   Text(map), ". Only padding=same pools nothing to nothing.");
+                   ShapeText(map), ". Only padding=same pools nothing to nothing.");
   }
   return absl::OkStatus();
 }
@@ -177,7 +180,7 @@ absl::Status CheckOutput(const Attributes& attributes, const Pooling& pooling) {
       (pooling.out_height == 0 || pooling.out_width == 0)) {
     return Refused("Expected every window to fit into the map. Received: pool_size=",
                    Text(attributes.pool_size), " on a map of ",
-                   Text({pooling.height, pooling.width}),
+                   ShapeText({pooling.height, pooling.width}),
                    " with padding=", PaddingText(attributes),
                    ". Use a smaller window, padding=same or a global pooling.");
   }
@@ -187,7 +190,7 @@ absl::Status CheckOutput(const Attributes& attributes, const Pooling& pooling) {
     elements = tensorflow::MultiplyWithoutOverflow(elements, size);
     if (elements < 0 || elements > kElementLimit) {
       return Refused("Expected an output that can be addressed in 64 bits. Received: ",
-                     "one of shape ", Text(OutputDims(pooling)),
+                     "one of shape ", ShapeText(OutputDims(pooling)),
                      " by pool_size=", Text(attributes.pool_size),
                      ", padding=", PaddingText(attributes));
     }
@@ -265,8 +268,8 @@ absl::Status CheckUpstream(const Pooling& pooling, const Dims& dy) {
   bool fits = dy.size() == expected.size();
   for (int axis = 0; fits && axis < 4; ++axis) fits = !Differ(dy[axis], expected[axis]);
   if (fits) return absl::OkStatus();
-  return Refused("Expected `dy` in the shape of the pooled map, ", Text(expected),
-                 ". Received: dy.shape=", Text(dy));
+  return Refused("Expected `dy` in the shape of the pooled map, ", ShapeText(expected),
+                 ". Received: dy.shape=", ShapeText(dy));
 }
 
 Dims OutputDims(const Pooling& pooling) {

@@ -187,7 +187,7 @@ REFUSED = {
     "size 0": Refused("`pool_size` to hold two", attributes={"pool_size": (0, 2)}),
     "huge size": Refused("below 2^31", attributes={"pool_size": (2**31, 2)}),
     "three strides": Refused("`strides` to hold", attributes={"strides": (1, 1, 1)}),
-    "stride -1": Refused("`strides` to hold two", attributes={"strides": (1, -1)}),
+    "stride -1": Refused("Received: strides=(1, -1)", attributes={"strides": (1, -1)}),
     "paddings alone": Refused(
         "with padding=explicit only", attributes={"explicit_paddings": (1, 1, 1, 1)}
     ),
