@@ -1,5 +1,7 @@
 """What a conversion will do, shown and edited before it is done."""
 
+import random
+
 import numpy as np
 
 from keras_lap.graph.addresses import Addresses
@@ -61,7 +63,12 @@ class ConversionPlan:
     def rows(self):
         """List of `PlanRow`, by depth."""
         if self._rows is None:
-            self._rows = [self._row(entry) for entry in self._entries]
+            # Their layers draw seeds, which would be other ones for the conversion.
+            state = random.getstate()
+            try:
+                self._rows = [self._row(entry) for entry in self._entries]
+            finally:
+                random.setstate(state)
         return self._rows
 
     @property

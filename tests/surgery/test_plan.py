@@ -8,7 +8,7 @@ import pytest
 from backend_limits import shown_on_tensorflow
 from keras import layers, ops
 from networks import classifier, lap_names, row_of
-from tolerances import assert_close
+from tolerances import assert_close, assert_identical
 
 import keras_lap
 from keras_lap.surgery import (
@@ -67,6 +67,20 @@ def test_the_plan_does_not_touch_the_model():
     before = model.to_json()
     keras_lap.plan(model, where="all").skip("pool").estimate(3)
     assert model.to_json() == before
+
+
+def test_reading_a_plan_does_not_change_the_conversion():
+    model = small_model()
+
+    def weights(is_read):
+        keras.utils.set_random_seed(0)
+        plan = keras_lap.plan(model, hidden=4)
+        if is_read:
+            str(plan)
+        return keras_lap.convert(model, plan).get_weights()
+
+    for weight, expected in zip(weights(True), weights(False), strict=True):
+        assert_identical(weight, expected)
 
 
 def test_tables():
