@@ -30,6 +30,12 @@ _UNRECORDED = (
     "it returns"
 )
 _ARGUMENTS = ("losses", "weights", "warmup", "balance", "layers", "class_concepts")
+# What the methods of a callback set, in the order of their calls.
+_OF_A_FIT = {
+    *("_is_given_anew", "_strategy", "_terms", "_watches", "_functions"),
+    *("_supervision", "_step", "_empty", "params_of_fit", "is_in_fit"),
+    *("_is_first_step", "_epochs_begun", "_epoch", "is_validating"),
+}
 
 
 class KnowledgeInjection(FitCallback):
@@ -158,9 +164,6 @@ class KnowledgeInjection(FitCallback):
         if class_concepts is not None:
             class_concepts = standardize_class_concepts(class_concepts)
         self.class_concepts = class_concepts
-        self._strategy = None
-        self._terms = None
-        self._functions = {}
         let_models_build_on_labels()
 
     def __setattr__(self, name, value):
@@ -171,15 +174,21 @@ class KnowledgeInjection(FitCallback):
             )
         super().__setattr__(name, value)
 
-    def __reduce__(self):
+    def __getstate__(self):
         """Copies are new: they leave out what a `fit` has traced, and its model."""
-        return type(self), tuple(getattr(self, name) for name in _ARGUMENTS)
+        own = {name: it for name, it in vars(self).items() if name not in _OF_A_FIT}
+        return {**own, "params": None, "_model": None}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        let_models_build_on_labels()
 
     def set_model(self, model):
+        is_another = model is not self._model
         super().set_model(model)
         _check_no_nnx()
         strategy = strategy_of(model)
-        if self._terms is None or strategy is not self._strategy:
+        if is_another or strategy is not self._strategy:
             names = [loss.name for loss in self.losses]
             with scope_of(strategy):
                 self._terms = Terms(names, self.weights, self.warmup, self.balance)

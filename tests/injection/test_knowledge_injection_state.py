@@ -1,6 +1,7 @@
 """`KnowledgeInjection` leaves the model as it was, and traces no more than once."""
 
 import copy
+import pickle
 
 import keras
 import numpy as np
@@ -97,13 +98,30 @@ def test_the_same_callback_serves_after_an_error_in_the_first_step(x, label, tar
         assert_close(actual, expected, **ALLOWED)
 
 
+class Masked(KnowledgeInjection):
+    """One with a constructor of its own."""
+
+    def __init__(self, name):
+        super().__init__([MaskSupervision(name=name)])
+        self.note = f"{name} by hand"
+
+
 @pytest.mark.torch_suffices
 def test_a_copy_serves_as_the_original_does(x, targets):
-    injection = KnowledgeInjection([MaskSupervision()])
-    copied = copy.deepcopy(injection)
-    expected = fit(make_model(rate=0.1), x, targets, [injection])
-    for each in (copied, copy.deepcopy(injection)):
-        assert fit(make_model(rate=0.1), x, targets, [each]) == expected
+    injection = Masked("masks")
+    injection.note += ", twice"
+    copied, names = copy.deepcopy(injection), set(vars(injection))
+
+    def history(injection):
+        model, data = make_model(rate=0.1), {"validation_data": (x, targets)}
+        return fit(model, x, targets, [injection], **data)
+
+    expected = history(injection)
+    pickled = pickle.loads(pickle.dumps(injection))
+    for each in (copied, copy.deepcopy(injection), pickled):
+        assert set(vars(each)) == names
+        assert (type(each), each.note) == (Masked, "masks by hand, twice")
+        assert history(each) == expected
 
 
 @pytest.mark.parametrize("kind", ["train", "test"])
@@ -262,15 +280,23 @@ def test_fits_with_and_without_the_callback_take_turns(x, label, targets):
 
 @pytest.mark.tensorflow_too
 @pytest.mark.torch_suffices
-def test_one_callback_serves_several_models(x, targets):
+def test_one_callback_serves_several_models(x, targets, monkeypatch):
     shared = KnowledgeInjection([MaskSupervision()])
     models = [make_model(), compiled(converted())]
     expected = [
         fit(model, x, targets, [KnowledgeInjection([MaskSupervision()])])
         for model in models
     ]
+    make_step, made = KnowledgeInjection._make_step, []
+
+    def counted(injection, model):
+        made.append(model)
+        make_step(injection, model)
+
+    monkeypatch.setattr(KnowledgeInjection, "_make_step", counted)
     for _ in range(2):
         assert [fit(model, x, targets, [shared]) for model in models] == expected
+    assert made == models * 2
 
 
 @traced
