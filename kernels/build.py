@@ -162,7 +162,8 @@ def read_failure(directory=LIBRARIES):
     failure = _read(Path(directory) / FAILURE, {"message", "machine", "time"})
     if not failure:
         return None
-    when = f"on {failure['machine']} at {failure['time']}"
+    machine = "this" if failure["machine"] == _machine() else "another"
+    when = f"on {machine} machine at {failure['time']}"
     return f"The last attempt, {when}, failed: {failure['message']}"
 
 
@@ -389,10 +390,15 @@ def _record_failure(directory, error):
     try:
         directory.mkdir(parents=True, exist_ok=True)
         # A wheel takes it to other machines.
-        failure = {"message": str(error), "machine": platform.node(), "time": _now()}
+        failure = {"message": str(error), "machine": _machine(), "time": _now()}
         _write(directory / FAILURE, failure)
     except OSError:
         pass  # The error itself is raised; there is only no place to keep it.
+
+
+def _machine():
+    """Tells this machine from others without its name."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:16]
 
 
 def _read(path, keys):

@@ -17,7 +17,8 @@ def compiled(function, variables, any_batch=False):
         function: Function of arrays or tensors to a structure of tensors.
         variables: List of the Keras variables that it reads.
         any_batch: Whether it is traced on TensorFlow for batches of any size at once,
-            where the function allows for it. All arguments have the batch's axis first.
+            where the function allows for it. All arguments have the batch's axis first,
+            or are `None`.
 
     Returns:
         A function of the same arguments.
@@ -48,14 +49,14 @@ def _traced(function, any_batch):
     if not any_batch:
         return traced
 
+    def of_any_batch(x):
+        return None if x is None else tf.TensorSpec((None, *x.shape[1:]), x.dtype)
+
     def run(*arguments):
         nonlocal traced
-        arguments = keras.tree.map_structure(tf.convert_to_tensor, arguments)
         if not traced.experimental_get_tracing_count():
-            specs = keras.tree.map_structure(
-                lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype), arguments
-            )
             try:
+                specs = keras.tree.map_structure(of_any_batch, arguments)
                 traced.get_concrete_function(*specs)
             except Exception:
                 # It may have to know how many there are: for each number anew.

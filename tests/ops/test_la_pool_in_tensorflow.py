@@ -129,7 +129,7 @@ def test_second_derivatives_of_the_max_base_are_right_under_xla(rng):
 
 
 @implementations
-def test_nothing_infinite_on_the_way_alarms_those_who_debug(implementation):
+def test_scores_of_padding_alarm_no_check_for_infinities(implementation):
     x = tf.ones((1, 3, 3, 2))
     tf.debugging.enable_check_numerics()
     try:

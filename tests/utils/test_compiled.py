@@ -32,3 +32,17 @@ def test_functions_that_have_to_know_how_many_there_are():
     run = compiled(flat, [], any_batch=True)
     for count in (3, 1):
         assert run(np.ones((count, 2), "float32")).shape == (2 * count,)
+
+
+def test_arguments_that_are_not_there():
+    traces = []
+
+    def total(batch, other):
+        traces.append(other)
+        return batch if other is None else batch + other
+
+    run = compiled(total, [], any_batch=True)
+    for count in (3, 1):
+        batch = np.ones((count, 2), "float32")
+        np.testing.assert_array_equal(run(batch, None), batch)
+    assert traces == [None]
