@@ -77,6 +77,7 @@ class Graph:
     def __init__(self, model, instead=None):
         self.model = model
         self._instead = instead or {}
+        self._originals = {}
         self.models = []
         self._calls = {}
         self._spans = {}
@@ -120,6 +121,10 @@ class Graph:
     def contains(self, model):
         """Whether `model` is the model itself or one of those nested in it."""
         return id(model) in self._calls
+
+    def original_of(self, operation):
+        """What an operation stands in for: itself, if it is one of the model's own."""
+        return self._originals.get(id(operation), operation)
 
     def readers(self, tensor):
         """The calls that read a tensor, in the tensor's own model."""
@@ -193,6 +198,7 @@ class Graph:
         depths = {id(tensor): start for tensor in model.inputs}
         for node in _nodes(model):
             operation = self._instead.get(id(node.outputs[0]), node.operation)
+            self._originals[id(operation)] = node.operation
             arguments = node.arguments
             args, kwargs = arguments.args, arguments.kwargs
             inputs = _tensors_read(operation, args, kwargs)

@@ -201,9 +201,15 @@ class ConversionPlan:
 
     def _all_entries(self):
         """Pairs of an address and a layer, for all layers of the model."""
+        originals = {}
         for layer in self.graph.operations:
             path = self.graph.path_of(layer)
             yield from ((path[: end + 1], layer) for end in range(len(path)))
+            originals.setdefault(self.graph.original_of(layer), []).append(layer)
+        for original, layers in originals.items():
+            # The name of a layer whose calls count as several stands for all of them.
+            if len(layers) > 1:
+                yield from (((original.name,), layer) for layer in layers)
         for place in self.places:
             if place.rewrite.lap.name != place.layer.name:
                 yield (*place.path[:-1], place.rewrite.lap.name), place.layer

@@ -86,7 +86,15 @@ def find_places(graph, where, skipped, keep_max=False):
             found.append(Place(layer, path, rewrite))
         except LeftAloneError as error:
             found.append(Left(layer, path, str(error)))
-    return found
+    left = {id(entry.layer) for entry in found if isinstance(entry, Left)}
+    # Of calls of one layer that stays there is one entry.
+    return [
+        entry
+        for entry in found
+        if id(entry.layer) not in left
+        or (original := graph.original_of(entry.layer)) is entry.layer
+        or id(original) not in left
+    ]
 
 
 def _reads_floats(call):

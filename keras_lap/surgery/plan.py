@@ -31,13 +31,13 @@ def plan(
     pooling that leads to the classifier, which an adaptive one to a single pixel is
     too. The LAP layer takes the name of the layer it replaces. Calls of one pooling
     share it where they are in the same model and read the same number of channels;
-    others count as poolings of their own, named `"<pooling>_call2"` after the second
-    call and so on. With `where="all"`
-    strided convolutions follow: a 1x1 convolution gets a LAP layer in front, shared by
-    those that read the same map; any other one runs at stride 1, at as many times the
-    cost as it skipped pixels, with a LAP layer behind. Those LAP layers are named
-    `"<convolution>_lap"`. An activation of your own has to act on each pixel by itself
-    there. See `keras_lap.surgery.register_rule` for layers of your own.
+    others count as poolings of their own, in the same model named `"<pooling>_call2"`
+    after the second call and so on, and the name of the pooling stands for all. With
+    `where="all"` strided convolutions follow: a 1x1 convolution gets a LAP layer in
+    front, shared by those that read the same map; any other one runs at stride 1, at as
+    many times the cost as it skipped pixels, with a LAP layer behind. Those LAP layers
+    are named `"<convolution>_lap"`. An activation of your own has to act on each pixel
+    by itself there. See `keras_lap.surgery.register_rule` for layers of your own.
 
     Args:
         model: Functional or built Sequential model; it is only read. Models nested in

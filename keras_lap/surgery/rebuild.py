@@ -149,6 +149,10 @@ class _Rebuilder:
         if id(call) in self._absorbed:
             return []
         operation = call.operation
+        original = self._graph.original_of(operation)
+        if not {id(operation), id(original)} & self._replaced:
+            # What stays is shared as it was.
+            operation = original
         if id(operation) not in self._chains:
             self._chains[id(operation)] = [self._new(operation)]
         return self._chains[id(operation)]

@@ -12,7 +12,8 @@ def unshare_poolings(graph):
     A score head reads maps of one number of channels, and a layer with weights that is
     in several models comes back from a file as several. A pooling has no weights, so
     calls in other models or of other channels can have a copy of it without a change to
-    what is computed. The copy is named after the first of them, as in `"pool_call2"`.
+    what is computed. In a model that has the pooling too, a copy is named after its
+    first call, as in `"pool_call2"`.
 
     Args:
         graph: The `Graph` of a model.
@@ -30,12 +31,17 @@ def unshare_poolings(graph):
         groups = {}
         for number, call in enumerate(graph.calls_of(layer), 1):
             groups.setdefault(_channels_read(call), []).append((number, call))
-        # The name of an output of the model stays.
-        _, *others = sorted(groups.values(), key=lambda calls: not _ends(calls, graph))
-        for calls in others:
-            name = graph.free_name(f"{layer.name}_call{calls[0][0]}")
-            copy = copy_operation(layer, name=name)
-            instead.update({id(call.outputs[0]): copy for _, call in calls})
+        named = set()
+        # Outputs of the model keep their name first.
+        for calls in sorted(groups.values(), key=lambda calls: _place(calls, graph)):
+            number, first = calls[0]
+            name = layer.name
+            if id(first.model) in named:
+                name = graph.free_name(f"{name}_call{number}")
+            if named:
+                copy = copy_operation(layer, name=name)
+                instead.update({id(call.outputs[0]): copy for _, call in calls})
+            named.add(id(first.model))
     return Graph(graph.model, instead) if instead else graph
 
 
@@ -45,7 +51,7 @@ def _channels_read(call):
     return id(call.model), call.inputs[0].shape[channel_axis(layout)]
 
 
-def _ends(calls, graph):
-    """Whether an output of the model is among those of numbered calls."""
-    ends = set(map(id, graph.model.outputs))
-    return any(id(call.outputs[0]) in ends for _, call in calls)
+def _place(calls, graph):
+    """The first of the model's outputs that is of numbered calls, the end without."""
+    places = {id(output): place for place, output in enumerate(graph.model.outputs)}
+    return min(places.get(id(call.outputs[0]), len(places)) for _, call in calls)

@@ -67,21 +67,44 @@ def test_the_converted_model_works(network, options, rng, tmp_path):
 @pytest.mark.parametrize(
     "network, expected",
     [
-        (several_depths, ["pool", "pool_call2"]),
-        (several_heads, ["pool", "pool_call2"]),
-        (several_models, ["one/pool", "two/pool_call2", "pool_call3", "head"]),
+        (several_depths, {"pool": 5, "pool_call2": 7}),
+        (several_heads, {"pool": 5, "pool_call2": 7}),
+        (several_models, {"one/pool": 5, "two/pool": 7, "pool": 5, "head": 5}),
     ],
 )
 def test_each_has_a_row_of_its_own(network, expected):
     model = network()
     plan = keras_lap.plan(model)
-    assert [row.lap for row in plan.rows] == expected
     assert sum(row.cost.parameters for row in plan.rows) == (
         keras_lap.convert(model).count_params() - model.count_params()
     )
-    plan.skip("pool").set(expected[1], concepts=7)
-    lap, *_ = keras_lap.lap_layers(keras_lap.convert(model, plan))
-    assert (lap.name, lap.concepts) == ("pool_call2", 7)
+    first, second, *others = expected
+    plan.set("pool", concepts=5).set(second, concepts=7)
+    assert {row.lap: row.concepts for row in plan.rows} == expected
+    plan.skip(second)
+    assert [row.lap for row in plan.rows if row.lap] == [first, *others]
+
+
+@pytest.mark.torch_suffices
+def test_what_stays_is_shared_as_it_was():
+    model = several_models()
+    converted = keras_lap.convert(model, skip="pool")
+    assert lap_names(converted) == ["head"]
+    one, two = (converted.get_layer(name).get_layer("pool") for name in ("one", "two"))
+    assert one is two is converted.get_layer("pool")
+    plan = keras_lap.plan(several_heads()).skip("pool")
+    assert [row.layer for row in plan.rows] == ["pool"]
+    with pytest.raises(ValueError, match="several"):
+        keras_lap.plan(two_pools(), skip="pool")
+
+
+def two_pools():
+    """Two poolings of one name, which are different layers."""
+    x = inputs = keras.Input((16, 16, 4))
+    for name in ("one", "two"):
+        parts = [keras.Input((None, None, 4)), layers.AveragePooling2D(2, name="pool")]
+        x = keras.Sequential(parts, name=name)(x)
+    return classifier(inputs, x)
 
 
 @pytest.mark.torch_suffices
