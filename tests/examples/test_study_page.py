@@ -157,8 +157,8 @@ def test_head_tells_what_was_run(study, page, core):
     assert f"| `decoy` | 10 | 23 | - | - | {scratch} | {tuned} |" in page
     training = study("training")
     assert f"learning rate that rises to {training.LEARNING_RATE:g} and" in page
-    weights = training.RIGHT_REASONS_WEIGHT, training.ATTENTION_WEIGHT
-    assert "RRR {:g}, GAIN {:g}.".format(*weights) in page
+    weights = study("weights").WEIGHTS
+    assert f"RRR {weights['RRR']:g}, GAIN {weights['GAIN']:g}." in page
     assert f"That share is at least {training.LEAST_TOLD:g}:" in page
     assert "`detach_scores`: True, `score_gain`: 10.0" in page
     assert "one setting that is named here" in page
