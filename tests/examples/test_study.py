@@ -230,14 +230,16 @@ def test_maps_with_certainty_are_compared(workshop, tmp_path, monkeypatch):
     answer_rightly(monkeypatch)
     load = Workshop.network
 
-    def uneven(*cell):
+    def with_uneven_scores(*cell):
         network = load(*cell)
         for layer in keras_lap.lap_layers(network):
             kernel = layer.head.logits.kernel
-            kernel.assign(np.random.default_rng(0).normal(size=kernel.shape))
+            # Larger ones could make all scores 0 or 1.
+            uneven = np.random.default_rng(0).normal(scale=0.1, size=kernel.shape)
+            kernel.assign(uneven)
         return network
 
-    monkeypatch.setattr(Workshop, "network", uneven)
+    monkeypatch.setattr(Workshop, "network", with_uneven_scores)
     map_certainty.main([*folder, str(workshop.folder), "--images", "4"])
     alone, sure = csv.DictReader(path.open())
     assert (alone["maps"], sure["maps"]) == ("scores alone", "with certainty")
