@@ -184,16 +184,15 @@ class KnowledgeInjection(FitCallback):
         let_models_build_on_labels()
 
     def set_model(self, model):
-        is_another = model is not self._model
-        super().set_model(model)
         _check_no_nnx()
         strategy = strategy_of(model)
-        if is_another or strategy is not self._strategy:
+        if model is not self._model or strategy is not self._strategy:
             names = [loss.name for loss in self.losses]
             with scope_of(strategy):
-                self._terms = Terms(names, self.weights, self.warmup, self.balance)
+                terms = Terms(names, self.weights, self.warmup, self.balance)
                 self._watches = watches_of(self.losses)
-            self._strategy, self._functions = strategy, {}
+            self._terms, self._strategy, self._functions = terms, strategy, {}
+        super().set_model(model)
         self._make_step(model)
         warn_of_moving_pixels(self._supervision, self.losses)
         warn_of_shared_layers(self._supervision, self.losses)

@@ -1,5 +1,6 @@
 """What a conversion will do, shown and edited before it is done."""
 
+import collections
 import random
 
 import numpy as np
@@ -206,9 +207,11 @@ class ConversionPlan:
             path = self.graph.path_of(layer)
             yield from ((path[: end + 1], layer) for end in range(len(path)))
             originals.setdefault(self.graph.original_of(layer), []).append(layer)
+        names = collections.Counter(original.name for original in originals)
         for original, layers in originals.items():
-            # The name of a layer whose calls count as several stands for all of them.
-            if len(layers) > 1:
+            # The name of a layer whose calls count as several stands for all of them,
+            # unless other layers have it.
+            if len(layers) > 1 and names[original.name] == 1:
                 yield from (((original.name,), layer) for layer in layers)
         for place in self.places:
             if place.rewrite.lap.name != place.layer.name:
@@ -250,7 +253,11 @@ class ConversionPlan:
                 for entry in self._entries
                 if not isinstance(entry, Place)
             }
-            reason = reasons.get(id(layers[0]), "no rule is for a layer of its kind")
+            # Of calls of one layer that stays, one tells why.
+            original = self.graph.original_of(layers[0])
+            reason = reasons.get(id(layers[0])) or reasons.get(
+                id(original), "no rule is for a layer of its kind"
+            )
             raise ValueError(
                 f"Expected addresses of layers that get LAP. Received: {address!r}, "
                 f"which stays: {reason}. What was left out of a plan comes back with a "

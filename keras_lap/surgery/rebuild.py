@@ -75,6 +75,12 @@ class _Rebuilder:
         self._graph = graph
         self._chains = dict(chains)
         self._replaced = set(chains)
+        # Those of which a call is replaced, and so others have a copy of their own.
+        self._parted = {
+            id(graph.original_of(operation))
+            for operation in graph.operations
+            if id(operation) in chains
+        }
         self._absorbed = {id(call) for call in absorbed}
         self._models = []
 
@@ -150,7 +156,7 @@ class _Rebuilder:
             return []
         operation = call.operation
         original = self._graph.original_of(operation)
-        if not {id(operation), id(original)} & self._replaced:
+        if id(original) not in self._parted:
             # What stays is shared as it was.
             operation = original
         if id(operation) not in self._chains:

@@ -26,10 +26,11 @@ def unshare_poolings(graph):
     """
     instead = {}
     for layer in graph.layers:
-        if layer.variables or rule_for(layer) is None:
+        calls = graph.calls_of(layer)
+        if len(calls) == 1 or layer.variables or rule_for(layer) is None:
             continue
         groups = {}
-        for number, call in enumerate(graph.calls_of(layer), 1):
+        for number, call in enumerate(calls, 1):
             groups.setdefault(_channels_read(call), []).append((number, call))
         named = set()
         # Outputs of the model keep their name first.

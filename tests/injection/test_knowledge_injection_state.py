@@ -1,6 +1,7 @@
 """`KnowledgeInjection` leaves the model as it was, and traces no more than once."""
 
 import copy
+import importlib
 import pickle
 
 import keras
@@ -96,6 +97,25 @@ def test_the_same_callback_serves_after_an_error_in_the_first_step(x, label, tar
         states.append(model.get_weights())
     for expected, actual in zip(*states, strict=True):
         assert_close(actual, expected, **ALLOWED)
+
+
+@pytest.mark.torch_suffices
+def test_the_same_callback_serves_after_an_interruption_before_the_first_step(
+    x, targets, monkeypatch
+):
+    injection, model = KnowledgeInjection([MaskSupervision()]), make_model()
+
+    def interrupt(losses):
+        raise KeyboardInterrupt
+
+    # The function hides its module.
+    module = importlib.import_module("keras_lap.injection.knowledge_injection")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "watches_of", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            fit(model, x, targets, [injection])
+    expected = fit(make_model(), x, targets, [KnowledgeInjection([MaskSupervision()])])
+    assert fit(model, x, targets, [injection]) == expected
 
 
 class Masked(KnowledgeInjection):

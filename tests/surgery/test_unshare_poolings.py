@@ -26,8 +26,8 @@ def several_heads():
     return keras.Model(inputs, layers.Dense(2)(layers.Concatenate()(pooled)))
 
 
-def several_models():
-    """One pooling in two nested models and the outer one."""
+def several_models(outermost=None):
+    """One pooling in two nested models, and in the outer one if no other is given."""
     pool = layers.AveragePooling2D(2, name="pool")
 
     def block(name):
@@ -35,7 +35,7 @@ def several_models():
         return keras.Sequential(parts, name=name)
 
     inputs = keras.Input((16, 16, 4))
-    return classifier(inputs, pool(block("two")(block("one")(inputs))))
+    return classifier(inputs, (outermost or pool)(block("two")(block("one")(inputs))))
 
 
 @pytest.mark.parametrize(
@@ -98,13 +98,50 @@ def test_what_stays_is_shared_as_it_was():
         keras_lap.plan(two_pools(), skip="pool")
 
 
-def two_pools():
+def two_pools(calls=1):
     """Two poolings of one name, which are different layers."""
     x = inputs = keras.Input((16, 16, 4))
     for name in ("one", "two"):
-        parts = [keras.Input((None, None, 4)), layers.AveragePooling2D(2, name="pool")]
-        x = keras.Sequential(parts, name=name)(x)
+        pool = layers.AveragePooling2D(2, name="pool")
+        for call in range(calls):
+            parts = [keras.Input((None, None, 4)), pool]
+            x = keras.Sequential(parts, name=f"{name}_{call}" if call else name)(x)
     return classifier(inputs, x)
+
+
+def within_and_without():
+    """One pooling in a nested model, there for 4 and 8 channels, and around it."""
+    pool = layers.MaxPooling2D(2, name="pool")
+    x = part = keras.Input((None, None, 4))
+    for channels in (8, 4):
+        x = layers.Conv2D(channels, 1)(pool(x))
+    inputs = keras.Input((32, 32, 4))
+    return classifier(inputs, keras.Model(part, x, name="part")(pool(inputs)))
+
+
+@pytest.mark.torch_suffices
+@pytest.mark.parametrize("address", ["part/pool", "part/pool_call3", ("pool",)])
+def test_one_of_its_calls_alone_gets_lap(address, rng):
+    model = within_and_without()
+    converted = keras_lap.convert(model, keras_lap.plan(model).only(address))
+    assert_same_function(converted, model, rng)
+
+
+@pytest.mark.torch_suffices
+def test_a_name_stands_for_the_calls_of_a_single_layer():
+    model = several_models(outermost=layers.MaxPooling2D(2, name="pool"))
+    left = {row.layer: row.lap for row in keras_lap.plan(model, skip="pool").rows}
+    assert left["pool"] is None
+    assert (left["one/pool"], left["two/pool"]) == ("one/pool", "two/pool")
+    with pytest.raises(ValueError, match="several"):
+        keras_lap.plan(two_pools(calls=2), skip="pool")
+
+
+@pytest.mark.torch_suffices
+def test_the_reason_of_one_that_stays_is_that_of_all():
+    plan = keras_lap.plan(several_depths()).skip("pool")
+    with pytest.raises(ValueError, match="'pool_call2', which stays: it was asked"):
+        plan.set("pool_call2", concepts=2)
 
 
 @pytest.mark.torch_suffices
