@@ -190,8 +190,10 @@ class KnowledgeInjection(FitCallback):
             names = [loss.name for loss in self.losses]
             with scope_of(strategy):
                 terms = Terms(names, self.weights, self.warmup, self.balance)
-                self._watches = watches_of(self.losses)
-            self._terms, self._strategy, self._functions = terms, strategy, {}
+                watches = watches_of(self.losses)
+            # Only now, for what is traced belongs to the terms and watches before.
+            self._terms, self._watches = terms, watches
+            self._strategy, self._functions = strategy, {}
         super().set_model(model)
         self._make_step(model)
         warn_of_moving_pixels(self._supervision, self.losses)

@@ -205,7 +205,7 @@ def _base_windows(x, tapped, base, pool_size, strides, padding, by_taps=False):
     if (
         by_taps
         or _lacks_pooling(x)
-        or (base == "max" and _derives_wrongly(x, strides, padding))
+        or _derives_wrongly(x, base, strides, padding)
         or repeats_border(base, x.shape[1:-1], pool_size, strides, padding)
     ):
         return _pool_taps(tapped, base, padding)
@@ -230,14 +230,15 @@ def _lacks_pooling(x):
     return config.backend() == "tensorflow" and volumes and _is_float64(x)
 
 
-def _derives_wrongly(x, strides, padding):
-    """Whether second derivatives of Keras' max pooling may be wrong.
+def _derives_wrongly(x, base, strides, padding):
+    """Whether second derivatives of Keras' pooling may be wrong.
 
-    In graphs of TensorFlow 2.21 they are, now and then, where maps keep their size.
+    In graphs of TensorFlow 2.21 those of max pooling are, now and then, where maps keep
+    their size.
     """
     if isinstance(x, keras.KerasTensor) or config.backend() != "tensorflow":
         return False
-    return padding == "same" and max(strides) == 1
+    return base == "max" and padding == "same" and max(strides) == 1
 
 
 def _is_float64(x):
