@@ -128,14 +128,16 @@ def shares(begin, end, count):
 
 def boxes(loss, z, boxes, present, box_concepts=None):
     height, width, concepts = z.shape
+    everyone = loss.concepts is None or concepts == 1
+    boxed = range(concepts) if everyone else loss.concepts
     tight = [[] for _ in range(concepts)]
     inside = np.zeros(z.shape, bool)
     for m, (top, left, bottom, right) in enumerate(np.clip(boxes, 0, 1)):
         ys, heights = shares(top, bottom, height)
         xs, widths = shares(left, right, width)
-        owners = [k for k in range(concepts) if present[k] == 1]
+        owners = [k for k in boxed if present[k] == 1]
         if box_concepts is not None and box_concepts[m] >= 0:
-            owners = [k for k in range(concepts) if k == box_concepts[m]]
+            owners = [k for k in boxed if k == box_concepts[m]]
         if not (ys and xs and owners):
             continue
         best = z[np.ix_(ys, xs, owners)].max(axis=-1)
@@ -148,7 +150,8 @@ def boxes(loss, z, boxes, present, box_concepts=None):
     for k in range(concepts):
         outside = region_mean(softplus(z[..., k]), ~inside[..., k])
         terms.append(outside + (np.mean(tight[k]) if tight[k] else 0))
-        states.append(1 if tight[k] else 0 if present[k] == 0 else -1)
+        absent = present[k] == 0 and k in boxed
+        states.append(1 if tight[k] else 0 if absent else -1)
     return balanced(terms, states)
 
 
@@ -217,6 +220,7 @@ LOSSES = {
     "full masks": MaskSupervision(),
     "outside masks": MaskSupervision(mode="outside"),
     "boxes": BoxSupervision(),
+    "boxes of some concepts": BoxSupervision(concepts=[0, 2]),
     "exclusive": Exclusivity(),
     "exclusive pairs": Exclusivity(pairs=[(0, 1), (2, 1)]),
     "areas": AreaPrior(),

@@ -322,6 +322,11 @@ def two_sets_of_concepts():
 OF_ANOTHER_SET = {
     "attributes": (ConceptLabels(), {"concepts": np.ones((SAMPLES, CLASSES))}, None),
     "pairs": (Exclusivity([(0, 2)]), {}, None),
+    "boxed concepts": (
+        BoxSupervision([2]),
+        {"boxes": np.tile([0, 0, 0.5, 0.5], (SAMPLES, 1, 1))},
+        None,
+    ),
     "labels": (Presence(), {}, None),
     "labels of concepts": (Presence(), {}, np.eye(CLASSES)),
 }
@@ -339,8 +344,10 @@ def test_hints_at_layers_where_they_have_several_sets_of_concepts(
 
 
 def test_layers_of_one_set_of_concepts_take_what_names_them(x, label):
-    losses = [loss for loss, *_ in list(OF_ANOTHER_SET.values())[:3]]
-    y = {"label": label, "concepts": np.ones((SAMPLES, CLASSES))}
+    losses = [loss for loss, *_ in list(OF_ANOTHER_SET.values())[:4]]
+    y = {"label": label}
+    for _, known, _ in OF_ANOTHER_SET.values():
+        y |= known
     for class_concepts in (None, np.eye(CLASSES)):
         options = {"layers": "classes", "class_concepts": class_concepts}
         injection = KnowledgeInjection(losses, **options)

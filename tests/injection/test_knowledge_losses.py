@@ -330,6 +330,20 @@ def test_concepts_without_a_box():
         assert_close(value, expected, 1e-3, 1e-3)
 
 
+def test_concepts_that_are_not_boxed_are_left_alone(rng):
+    logits = rng.normal(size=(1, 8, 8, 3))
+    known = {"boxes": np.array([[[0, 0.25, 0.5, 1]]]), "present": np.array([[1, 0, 1]])}
+    some = BoxSupervision(concepts=[2, 0])
+    assert some.concepts == [0, 2]
+    for numbers in ([[2]], [[-1]]):
+        named = {**known, "box_concepts": np.array(numbers)}
+        unknown = {**named, "present": np.array([[1, -1, 1]])}
+        expected = BoxSupervision()(logits, **unknown)
+        assert_close(some(logits, **named), expected, 0, 0)
+    # Not even its own box makes it count.
+    assert_close(some(logits, **{**known, "box_concepts": [[1]]}), [0], 0, 0)
+
+
 @pytest.mark.parametrize("source", ["xyxy", "xywh", "center_yxhw", "rel_xyxy"])
 def test_keras_converts_boxes_of_other_formats(rng, source):
     convert = keras.utils.bounding_boxes.convert_format
@@ -431,6 +445,13 @@ REFUSED = {
     "pairs and more": (Exclusivity, {"pairs": [(0, 1), (1, 2, 3)]}),
     "pairs of names": (Exclusivity, {"pairs": [("a", 1)]}),
     "pairs of nothing": (Exclusivity, {"pairs": [(None, 1), (0, 1)]}),
+    "no boxed concepts": (BoxSupervision, {"concepts": []}),
+    "a boxed concept": (BoxSupervision, {"concepts": 1}),
+    "negative boxed concepts": (BoxSupervision, {"concepts": [-1, 0]}),
+    "flags of concepts": (BoxSupervision, {"concepts": [True, False]}),
+    "concepts by name": (BoxSupervision, {"concepts": ["eye", 1]}),
+    "rows of concepts": (BoxSupervision, {"concepts": [[0, 1]]}),
+    "ragged concepts": (BoxSupervision, {"concepts": [[0], [1, 2]]}),
     "bounds out of order": (AreaPrior, {"min_area": 0.5, "max_area": 0.4}),
     "a bound that is a text": (AreaPrior, {"max_area": np.array("0.4")}),
     "more than all": (AreaPrior, {"max_area": 1.5}),

@@ -1,6 +1,7 @@
 """Boxes as knowledge: where a concept is, and how far it reaches."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_lap.injection.losses.knowledge_loss import (
@@ -27,7 +28,9 @@ class BoxSupervision(KnowledgeLoss):
     in proportion. A concept's term is its outside plus the mean tightness of its
     boxes. Terms are averaged over the concepts with boxes and, apart from them, over
     the absent ones, for which the outside is the whole map. A concept that is
-    present, but has no box in an image, is left out: it may be anywhere.
+    present, but has no box in an image, is left out: it may be anywhere. So one that
+    is never boxed is only ever held down. If another loss is to find it, leave it out
+    of `concepts` here.
 
     That every line across a tight box meets the object follows from the prior of
     Lempitsky et al. 2009. Hsu et al. 2019 made a loss of it, in which each line is a
@@ -47,7 +50,14 @@ class BoxSupervision(KnowledgeLoss):
     The scores here are `sigmoid(z)`, whatever `score_activation` the layer has.
 
     Args:
+        concepts: List of the numbers of the concepts that are boxed, to leave the
+            others alone, or `None` for all. In a layer with a single concept it does
+            not count.
         name: Name of the term in the logs.
+
+    Raises:
+        ValueError: If `concepts` is empty or holds anything but such numbers, or, when
+            called, if the layer lacks one of them.
 
     Call arguments:
         logits: `(N, H, W, K)`.
@@ -79,6 +89,10 @@ class BoxSupervision(KnowledgeLoss):
     needs = ("boxes",)
     accepts = ("present", "box_concepts")
 
+    def __init__(self, concepts=None, name=None):
+        super().__init__(name)
+        self.concepts = None if concepts is None else _standardize_concepts(concepts)
+
     def told_in_layer(self, knowledge):
         # A box of what the label names has no concept where it names nothing.
         names = [name for name in self.accepts if name in knowledge]
@@ -88,6 +102,8 @@ class BoxSupervision(KnowledgeLoss):
     def call(self, logits, boxes, present=None, box_concepts=None):
         if present is None:
             present = _no_labels(logits, box_concepts)
+        boxed = self._boxed(logits.shape[-1])
+        present = ops.where(boxed, present, -1)
         _, height, width, _ = ops.shape(logits)
         top, left, bottom, right = ops.unstack(ops.clip(boxes, 0, 1), 4, axis=-1)
         rows = _covered(top, bottom, height)
@@ -96,6 +112,7 @@ class BoxSupervision(KnowledgeLoss):
             box_concepts = ops.full_like(top, -1)
         numbers = ops.cast(box_concepts, "int32")
         owners = _owners(rows, columns, present, numbers)
+        owners = ops.where(boxed, owners, 0)
         best = _best_owner(logits, present, numbers)
         missed = _missed(best, rows, columns[:, None], axis=2)
         missed = missed + _missed(best, columns, rows[:, :, None], axis=1)
@@ -106,6 +123,36 @@ class BoxSupervision(KnowledgeLoss):
         term = term + masked_mean(ops.softplus(logits), outside)
         without_box = ops.where(present == 0, 0, -1)
         return concept_mean(term, ops.where(count > 0, 1, without_box))
+
+    def _boxed(self, count):
+        """Flags of which of a layer's concepts are boxed, `(K,)`."""
+        if self.concepts is None or count == 1:
+            return np.ones(count, "bool")
+        if self.concepts[-1] >= count:
+            raise ValueError(
+                f"Expected `concepts` of the layer, 0 to {count - 1}. Received: "
+                f"concepts={self.concepts}. If they are of other layers, name those "
+                "in `layers` of `KnowledgeInjection`."
+            )
+        return np.isin(np.arange(count), self.concepts)
+
+    def get_config(self):
+        return {**super().get_config(), "concepts": self.concepts}
+
+
+def _standardize_concepts(concepts):
+    """Sorted list of numbers, each once."""
+    try:
+        found = np.sort(concepts)
+    except (TypeError, ValueError):  # what is no array, or cannot be sorted
+        found = np.empty(0)
+    is_fit = found.ndim == 1 and found.size and found.dtype.kind in "iu"
+    if not is_fit or found[0] < 0:
+        raise ValueError(
+            "Expected `concepts` to be a list of numbers of concepts, as in [0, 2]. "
+            f"Received: concepts={concepts!r}"
+        )
+    return np.unique(found).tolist()
 
 
 def _no_labels(logits, box_concepts):
