@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_lap.datasets.box_planes import boxes_around, paint_boxes
 from keras_lap.datasets.keep_thin import KeepThin
 from keras_lap.utils.moves_pixels import moves_pixels
+from keras_lap.utils.odd_boxes import are_no_shares, are_reversed
 from keras_lap.utils.preprocessing_layers import MASK_BREAKING
 
 # What masks are told apart by at least.
@@ -35,7 +36,9 @@ def augmented(layers):
       one, in whole pixels. It holds what of the old one was mirrored into the image
       (`fill_mode="reflect"`, the default of Keras), so use `"constant"` for tight
       boxes. A box that left the image becomes padding, -1, and padding stays padding.
-      Boxes of integers come back as float32.
+      Boxes of integers come back as float32. What cannot be top, left, bottom, right
+      as shares of the image, such as pixels, stays as it is, for `KnowledgeInjection`
+      warns of it.
     - Everything else is passed on as it is, such as labels, which are not made to say
       that something left the image, and `"area"`, so leave room in its bounds for what
       zooming changes.
@@ -190,10 +193,12 @@ def _move(layer, keep_thin, image, targets):
         targets["mask"] = tf.cast(values, mask.dtype)
         stack = stack[..., count:]
     if "boxes" in planes:
-        dtype = tf.convert_to_tensor(known["boxes"]).dtype
+        boxes = tf.convert_to_tensor(known["boxes"])
         # Moved ones end anywhere.
-        dtype = dtype if dtype.is_floating else "float32"
-        targets["boxes"] = tf.cast(boxes_around(stack), dtype)
+        boxes = tf.cast(boxes, boxes.dtype if boxes.dtype.is_floating else "float32")
+        is_odd = tf.reduce_any(are_no_shares(boxes), axis=-1) | are_reversed(boxes)
+        moved_boxes = tf.cast(boxes_around(stack), boxes.dtype)
+        targets["boxes"] = tf.where(is_odd[..., None], boxes, moved_boxes)
     return moved["images"], targets
 
 

@@ -270,7 +270,6 @@ def test_a_box_holds_the_pixels_it_touches_and_survives_invalid_neighbours():
     before["boxes"] = np.array(
         [
             [0.26, 0.26, 0.49, 0.49],
-            [0.5, 0.5, 0.4, 0.6],
             [0.2, 0.3, 0.2, 0.4],
             [np.nan] * 4,
             [-0.5, 0.5, 0.25, 1.5],
@@ -279,8 +278,21 @@ def test_a_box_holds_the_pixels_it_touches_and_survives_invalid_neighbours():
     )
     still = layers.RandomTranslation(0.0, 0.0)
     [(_, after)] = draw([still], image, before, count=1)
-    expected = [[6 / 24, 9 / 36, 12 / 24, 18 / 36], *[[-1] * 4] * 3, [0, 0.5, 0.25, 1]]
+    expected = [[6 / 24, 9 / 36, 12 / 24, 18 / 36], *[[-1] * 4] * 2, [0, 0.5, 0.25, 1]]
     np.testing.assert_allclose(after["boxes"], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("boxes", [[[4, 6, 12, 20]], [[0.5, 0.5, 0.4, 0.6]]])
+def test_what_is_no_box_stays_for_the_callback_to_warn_of(boxes):
+    image, before = scene()
+    before["boxes"] = np.array([*boxes, [0, 0, 0.5, 0.5], [-1, -1, -1, -1]])
+    flip = layers.RandomFlip("horizontal")
+    for _, after in draw([flip, flip], image, before):
+        np.testing.assert_array_equal(after["boxes"][[0, 2]], before["boxes"][[0, 2]])
+        assert after["boxes"][1, 1] in (0, 0.5)
+    of_integers = {"boxes": np.array([[4, 6, 12, 20]])}
+    _, after = augmented(flip)(image, of_integers)
+    np.testing.assert_array_equal(after["boxes"], of_integers["boxes"])
 
 
 def test_images_with_plain_labels():

@@ -5,6 +5,7 @@ from keras import ops
 from keras_lap.injection.knowledge.doubt import Doubt, no_shares
 from keras_lap.injection.knowledge.kind import Kind
 from keras_lap.utils.float_dtypes import widest_dtype
+from keras_lap.utils.odd_boxes import are_reversed
 
 
 def _fit(boxes, layer):
@@ -44,15 +45,8 @@ def nameless_boxes(boxes, numbers, layer):
     return ops.any(exists, axis=-1) & ~ops.any(layer.present > 0, axis=-1)
 
 
-def _is_reversed(boxes):
-    """Flags of what is no padding, and ends before it begins."""
-    top, left, bottom, right = ops.unstack(boxes, 4, axis=-1)
-    is_given = ops.all(boxes >= 0, axis=-1)
-    return is_given & ((bottom < top) | (right < left))
-
-
 _REVERSED = Doubt(
-    flags=_is_reversed,
+    flags=are_reversed,
     message=lambda count: (
         "Expected targets 'boxes' as top, left, bottom, right. Received "
         f"{count} boxes that end above their top or left of their left side, which "

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# Boxes of annotated or augmented images may reach a little beyond the image.
-_SURELY_NO_SHARE = 1.5
+from keras_lap.utils.odd_boxes import are_no_shares
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ def no_shares(name, advice):
         advice: What to do about them.
     """
     return Doubt(
-        flags=lambda values: values > _SURELY_NO_SHARE,
+        flags=are_no_shares,
         message=lambda count: (
             f"Expected targets {name!r} as shares of the image, from 0 to 1. Received "
             f"{count} values far above 1. {advice}"
