@@ -488,6 +488,13 @@ DOUBTFUL = {
         np.ones((SAMPLES, CLASSES, 2)),
         "Received 18 values.*divide",
     ),
+    "bounds of areas": (
+        "area",
+        AreaPrior(),
+        np.full((SAMPLES, CLASSES, 2), [0.5, 0.2]),
+        np.full((SAMPLES, CLASSES, 2), [0.5, -1]),
+        "Received 18 pairs.*in this order",
+    ),
     "mask": (
         "mask",
         MaskSupervision(),

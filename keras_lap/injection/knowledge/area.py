@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_lap.injection.knowledge.check_concepts import check_concepts
-from keras_lap.injection.knowledge.doubt import no_shares
+from keras_lap.injection.knowledge.doubt import Doubt, no_shares
 from keras_lap.injection.knowledge.kind import Kind
 
 
@@ -17,6 +17,15 @@ def _fit(area, layer):
     return known
 
 
+_SWAPPED = Doubt(
+    flags=lambda area: (area[..., 1] >= 0) & (area[..., 0] > area[..., 1]),
+    message=lambda count: (
+        "Expected targets 'area' as the least and the largest share of the image. "
+        f"Received {count} pairs whose least is above their largest, which nothing can "
+        "satisfy: put them in this order; -1 is for a bound that is not known."
+    ),
+)
+
 AREA = Kind(
     name="area",
     shapes=(("N", "K", 2),),
@@ -29,5 +38,6 @@ AREA = Kind(
             "Nothing covers more than the image: divide numbers of pixels by that of "
             "the image, and percentages by 100.",
         ),
+        _SWAPPED,
     ),
 )
