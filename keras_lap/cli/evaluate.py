@@ -1,5 +1,6 @@
 """`keras-lap evaluate`."""
 
+import argparse
 import dataclasses
 import pathlib
 
@@ -100,9 +101,11 @@ class Evaluate(Command):
         )
         parser.add_argument(
             "--targets",
-            choices=("predicted", "label"),
+            type=_target,
             default="predicted",
-            help="the class that maps are made for (default: %(default)s)",
+            metavar="predicted|label|CLASS",
+            help="what maps are made for: the predicted class, the label, or one class "
+            "in all images, by its number (default: %(default)s)",
         )
         parser.add_argument(
             "--samples",
@@ -221,6 +224,15 @@ def _evaluate(options):
         **settings,
     )
     return models, data, images, comparison
+
+
+def _target(text):
+    """What maps are made for, for `argparse`."""
+    if text not in ("predicted", "label") and not text.isdecimal():
+        raise argparse.ArgumentTypeError(
+            f"Expected predicted, label or the number of a class. Received: {text!r}"
+        )
+    return int(text) if text.isdecimal() else text
 
 
 def _print_data(data):

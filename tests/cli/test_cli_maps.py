@@ -27,6 +27,7 @@ from keras_lap.cli.main import COMMANDS
 from keras_lap.cli.preprocessing import preprocessing
 from keras_lap.cli.read_data import read_data
 from keras_lap.cli.verbosity import verbosity
+from keras_lap.evaluation.explainers import LAP
 from keras_lap.files.image_files import image_files
 from keras_lap.report.write_page import write_page
 
@@ -562,6 +563,27 @@ def test_evaluate_takes_labels_of_every_form(
     is_right = model.predict(IMAGES, verbose=0).argmax(-1) == LABELS
     accuracy = is_right[LABELS > 0 if np.min(labels) < 0 else LABELS >= 0].mean()
     assert f"Accuracy: {accuracy:.3f}" in capsys.readouterr().out
+
+
+def test_evaluate_takes_one_class_for_all_images(there, tmp_path, galleries, capsys):
+    """Of several labels, none is the class to explain."""
+    report = tmp_path / "report.html"
+    np.savez("several.npz", image=IMAGES, label=np.ones((6, CLASSES)))
+    arguments = ["evaluate", "lap.keras", "several.npz", "--explainers", "LAP"]
+    arguments += ["--metrics", "sparsity", "--report", str(report), "--targets"]
+    assert cli.main([*arguments, "label"]) == 1
+    assert "as by targets=0" in capsys.readouterr().err
+    assert cli.main([*arguments, str(CLASSES)]) == 1
+    assert "Received: [3]" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main([*arguments, "highest"])
+    assert "the number of a class. Received: 'highest'" in capsys.readouterr().err
+    assert not report.exists()
+    assert cli.main([*arguments, "1"]) == 0
+    assert "Accuracy" not in capsys.readouterr().out
+    (gallery,) = galleries
+    expected = LAP().explain(keras.saving.load_model("lap.keras"), IMAGES, 1)
+    np.testing.assert_allclose(gallery["LAP"].maps[..., 0], expected, rtol=1e-5)
 
 
 def test_evaluate_writes_no_figures_over_its_report(there, tmp_path, capsys):

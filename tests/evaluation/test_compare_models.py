@@ -75,6 +75,26 @@ class TestModels:
             with pytest.raises(ValueError, match="Expected one label per image"):
                 compare(model, DATA | {"label": label}, [LAP()], targets="label")
 
+    def test_targets_may_be_classes_of_ones_choice(self, model):
+        several = DATA | {"label": np.ones((COUNT, CLASSES), int)}
+        masks = np.zeros((*IMAGES.shape[:3], CLASSES), bool)
+        masks[1:, 2:4, 3:5, 1] = True
+        options = {"metrics": ["pointing_game"], "timing_rounds": 0}
+        for given in (1, np.int64(1), np.full(COUNT, 1), [1] * COUNT):
+            comparison = compare(
+                model, several | {"mask": masks}, [LAP()], targets=given, **options
+            )
+            np.testing.assert_array_equal(comparison.targets["model"], [1] * COUNT)
+            expected = LAP().explain(model, IMAGES, 1)
+            maps = comparison.maps["model", "LAP"]
+            np.testing.assert_allclose(maps, expected, rtol=1e-5)
+            # Of this class the first image has no mask.
+            assert comparison.rows[0]["left_out"] == 1
+            assert comparison.accuracy == {}
+        for wrong in (CLASSES, -1, [1], None, 1.0, "cat", np.eye(CLASSES)):
+            with pytest.raises(ValueError, match=r"(?s)Expected.*Received"):
+                compare(model, several, [LAP()], targets=wrong, **options)
+
     def test_labels_that_are_not_known_or_one_hot(self, model):
         options = {"metrics": ["sparsity"], "timing_rounds": 0}
         data = {"image": IMAGES, "label": np.where(np.arange(COUNT) < 2, -1, LABELS)}

@@ -22,6 +22,7 @@ from keras_lap.evaluation.comparison.samples_to_compare import SamplesToCompare
 from keras_lap.evaluation.explainers import LAP, as_explainer
 from keras_lap.evaluation.explainers.explainer import CallableExplainer
 from keras_lap.evaluation.standardize_maps import standardize_maps
+from keras_lap.evaluation.targets import standardize_targets
 from keras_lap.graph.data_format_of import data_format_of
 from keras_lap.utils.names import check_choice, check_names, listed
 from keras_lap.utils.progress import Progress
@@ -53,7 +54,9 @@ def compare(
     Maps are made for the class that the model **predicts**: an explanation answers why
     the model decided as it did, right or wrong, and this is what faithfulness is about.
     `targets="label"` asks for the true class instead, as the pointing game was
-    published; then a map of a wrong answer is measured as well.
+    published; then a map of a wrong answer is measured as well. `targets=3` asks for
+    one class in all images, which is what there is to ask of a model with several
+    labels per image.
 
     Given the `original` of a converted model, a second protocol compares the two, each
     with its own explainers and its own answers. It is kept apart, because two models
@@ -106,7 +109,8 @@ def compare(
         seed: int of at least 0, seed of what metrics draw at random.
         verbose: `"auto"` for a progress bar where it takes some seconds, `True` or
             `False`.
-        targets: `"predicted"` or `"label"`, the class that maps are for.
+        targets: `"predicted"`, `"label"`, a class, or an int array `(N,)` with one for
+            each image: what maps are for.
         output: Name or index of the output to explain, of models with several.
             Defaults to `None`: the first, with a warning.
         timing_rounds: int, number of timed rounds, 0 to leave time and memory out.
@@ -149,7 +153,8 @@ def compare(
     >>> sorted({row["metric"] for row in comparison.rows})
     ['insertion', 'pointing_game']
     """
-    check_choice("targets", targets, ("predicted", "label"))
+    if isinstance(targets, str):
+        check_choice("targets", targets, ("predicted", "label"))
     batch_size = standardize_count("batch_size", batch_size)
     timing_rounds = standardize_count("timing_rounds", timing_rounds, least=0)
     seed = standardize_count("seed", seed, least=0)
@@ -157,6 +162,8 @@ def compare(
     for each in (model, original):
         check_one_input(each)
     samples = SamplesToCompare.of(dataset, data_format)
+    if not isinstance(targets, str):
+        targets = standardize_targets(targets, len(samples.images))
     options = {"batch_size": batch_size, "data_format": data_format}
     if explainers is None:
         explainers = default_explainers(model)

@@ -7,6 +7,7 @@ from keras_lap.classifier.chosen_output import chosen_output, warn_of_first_outp
 from keras_lap.classifier.labels import check_labels, single_labels
 from keras_lap.evaluation.outputs import class_scores
 from keras_lap.evaluation.predictor import Predictor
+from keras_lap.evaluation.targets import check_classes
 from keras_lap.graph.functional_of import functional_of
 from keras_lap.utils.layout import channel_axis
 
@@ -17,7 +18,7 @@ class ExplainedModel:
     Args:
         model: A `keras.Model`.
         samples: `SamplesToCompare`.
-        targets: `"predicted"` or `"label"`.
+        targets: `"predicted"`, `"label"`, or an int array `(N,)`.
         output: Name or index of the output, `None` for the first.
         batch_size: Number of images per forward pass.
         data_format: Layout of the images.
@@ -33,8 +34,9 @@ class ExplainedModel:
         labelled: The number of those images.
 
     Raises:
-        ValueError: If there is no such output, labels, masks or boxes are of classes
-            that the model does not have, or there are no labels to take as targets.
+        ValueError: If there is no such output, targets, labels, masks or boxes are of
+            classes that the model does not have, or there are no labels to take as
+            targets.
     """
 
     def __init__(
@@ -52,15 +54,13 @@ class ExplainedModel:
         self._labels = single_labels(samples.labels)
         has_labels = self._labels is not None and self._labels.ndim == 1
         is_known = self._labels >= 0 if has_labels else np.zeros(len(predicted), bool)
-        if targets == "label" and not is_known.all():
-            received = "several" if samples.labels is not None else "none"
-            if has_labels:
-                received = f"{(~is_known).sum()} that are not known, below 0"
-            raise ValueError(
-                'Expected one label per image for targets="label". Received: '
-                f"{received}. Maps of the predicted class need no labels."
-            )
-        self.targets = self._labels if targets == "label" else predicted
+        if isinstance(targets, str):
+            if targets == "label":
+                _check_labels_are_targets(self._labels, is_known)
+            self.targets = self._labels if targets == "label" else predicted
+        else:
+            check_classes(targets, self.outputs.shape[-1])
+            self.targets = targets
         self._masks = samples.masks_of(self.targets)
         self._boxes = samples.boxes_of(self.targets)
         is_broken = np.isnan(self.outputs).any(axis=-1)
@@ -83,6 +83,22 @@ class ExplainedModel:
             "explainer": explainer,
             **self._options,
         }
+
+
+def _check_labels_are_targets(labels, is_known):
+    if is_known.all():
+        return
+    if labels is None:
+        received = "none"
+    elif labels.ndim > 1:
+        received = "several"
+    else:
+        received = f"{(~is_known).sum()} that are not known, below 0"
+    raise ValueError(
+        f'Expected one label per image for targets="label". Received: {received}. Maps '
+        "of the predicted class need no labels, nor do those of a class of your "
+        "choice, as by targets=0."
+    )
 
 
 def _with_one_output(model, output):
