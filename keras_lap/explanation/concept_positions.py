@@ -18,8 +18,13 @@ def positions_of(explanation, concepts):
         List of ints, one per concept.
 
     Raises:
-        ValueError: If a concept is unknown, or was not asked for.
+        ValueError: If a concept is unknown, or was not asked for, or they are no list.
     """
+    if np.ndim(concepts) > 1:
+        raise ValueError(
+            "Expected one concept, or a list of them. Received: concepts of shape "
+            f"{np.shape(concepts)}"
+        )
     wanted = [concepts] if np.ndim(concepts) == 0 else concepts
     if not isinstance(wanted, list):
         wanted = np.asarray(wanted).tolist()

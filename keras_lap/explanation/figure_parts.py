@@ -5,9 +5,12 @@ import pathlib
 import numpy as np
 
 from keras_lap.explanation.concept_positions import positions_of
+from keras_lap.utils.names import some_of_many
 
 # That many maps of one image are drawn before the strongest alone is.
 _COLUMNS = 4
+# That many classes of one image are named.
+_CLASSES = 3
 
 
 def figure_columns(explanation, concepts=None):
@@ -46,14 +49,37 @@ def figure_captions(explanation):
     if explanation.files is not None:
         for line, file in zip(lines, explanation.files, strict=True):
             line.append(pathlib.Path(file).name)
-    if explanation.labels is not None and explanation.labels.ndim == 1:
-        for line, label in zip(lines, explanation.labels, strict=True):
-            if label >= 0:
-                line.append(f"label {_short(explanation, label)}")
-    if explanation.predictions is not None:
-        for line, index in zip(lines, explanation.predicted, strict=True):
-            line.append(f"predicted {_short(explanation, index)}")
+    of_images = ("label", _labelled(explanation)), ("predicted", _said(explanation))
+    for role, classes in of_images:
+        for line, some in zip(lines, classes, strict=True):
+            if some is not None:
+                names = [_short(explanation, index) for index in some]
+                line.append(f"{role} {some_of_many(names, _CLASSES) or 'none'}")
     return ["\n".join(line) for line in lines] if any(lines) else None
+
+
+def _labelled(explanation):
+    """The classes of each image, a list of lists, with `None` where none is known."""
+    labels = explanation.labels
+    if labels is None:
+        return [None] * len(explanation)
+    if labels.ndim == 1:
+        return [[label] if label >= 0 else None for label in labels]
+    return [np.flatnonzero(row == 1) if (row >= 0).any() else None for row in labels]
+
+
+def _said(explanation):
+    """The likeliest class of each image or, of several labels, what is at least even.
+
+    A list of lists of classes, with `None` where there are no predictions.
+    """
+    outputs, labels = explanation.outputs, explanation.labels
+    if outputs is None:
+        return [None] * len(explanation)
+    if labels is None or labels.ndim == 1:
+        return explanation.predicted[:, None]
+    least = 0 if explanation.from_logits else 0.5
+    return [np.flatnonzero(row >= least) for row in outputs]
 
 
 def _have_labels_concepts(explanation):

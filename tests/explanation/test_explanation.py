@@ -254,6 +254,30 @@ def test_labels_that_are_unknown_or_have_no_name(arrays):
     assert captions[1][0] == "label 9"
 
 
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_captions_of_several_labels_name_all_of_them(arrays, from_logits):
+    labels = np.array([[1, 0, 1], [0, 0, -1], [-1, -1, -1], [1, 1, 1], [0, 0, 0]])
+    likely = np.array([[0.9, 0.5, 0.4], [0.1] * 3, [0.2, 0.8, 0.3], [0.7] * 3, [0] * 3])
+    if from_logits:
+        likely = 9 * (likely - 0.5)
+    arrays |= {"labels": labels, "predictions": likely, "files": None}
+    figure = Explanation(**arrays).plot()
+    captions = [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()]
+    assert captions == [
+        "label cat, owl\npredicted cat, dog",
+        "label none\npredicted none",
+        "predicted dog",
+        "label cat, dog, owl\npredicted cat, dog, owl",
+        "label none\npredicted none",
+    ]
+
+
+def test_rows_of_labels_are_no_concepts(explanation):
+    for draw in (explanation.plot, explanation.of, explanation.overlay):
+        with pytest.raises(ValueError, match=r"Expected one concept.*shape \(5, 3\)"):
+            draw(np.eye(3, dtype=int)[[0, 1, 2, 0, 1]])
+
+
 def test_of_many_concepts_those_that_matter_are_drawn(arrays):
     arrays |= {
         "maps": np.random.default_rng(0).random((5, 6, 8, 7)),
