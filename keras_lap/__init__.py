@@ -30,6 +30,7 @@ if _backend not in ("tensorflow", "jax", "torch"):
 
 from keras_lap import callbacks, evaluation, losses
 from keras_lap.explanation import Explanation, draw_maps, explain
+from keras_lap.graph.guess_warning import GuessedPlaceWarning
 from keras_lap.graph.lap_layers import lap_layers
 from keras_lap.layers import (
     GlobalLAPooling1D,
@@ -40,6 +41,7 @@ from keras_lap.layers import (
     LAPooling2D,
     LAPooling3D,
 )
+from keras_lap.layers.gate_warning import ClosedGateWarning
 from keras_lap.ops import la_pool, load_ops
 from keras_lap.report import report
 from keras_lap.surgery import (
@@ -61,10 +63,12 @@ def __getattr__(name):
 
 
 __all__ = [
+    "ClosedGateWarning",
     "Explanation",
     "GlobalLAPooling1D",
     "GlobalLAPooling2D",
     "GlobalLAPooling3D",
+    "GuessedPlaceWarning",
     "LAPooling",
     "LAPooling1D",
     "LAPooling2D",

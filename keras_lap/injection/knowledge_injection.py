@@ -315,7 +315,8 @@ class KnowledgeInjection(FitCallback):
                 f"The terms {empty} are NaN: no sample of the epoch held what they "
                 f"need, or some held NaN{_UNRECORDED if is_own else ''}. Look at the "
                 "flags `valid`, at boxes, which have to be shares of the image (top, "
-                "left, bottom, right), at NaN in masks, and at the validation data."
+                "left, bottom, right), at NaN in masks and, if the loss is NaN too, in "
+                "labels, and at the validation data."
             )
 
     def _check_step(self, kind):

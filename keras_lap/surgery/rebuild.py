@@ -53,8 +53,9 @@ def rebuild(graph, chains, absorbed=(), twins=(), fresh=()):
         A `Rebuilt`.
 
     Raises:
-        ValueError: If a layer cannot be copied by its config, or if two layers to be
-            copied share a weight, as a layer and a `TimeDistributed` around it do.
+        ValueError: If a layer cannot be copied by its config, if what takes the place
+            of one gives another shape, or if two layers to be copied share a weight, as
+            a layer and a `TimeDistributed` around it do.
     """
     copied = [
         layer
@@ -113,9 +114,14 @@ class _Rebuilder:
             layer.trainable = True
 
     def _sequential(self, model, inputs):
-        chains = [self._chain(call) for call in self._graph.calls_in(model)]
+        calls = self._graph.calls_in(model)
+        chains = [self._chain(call) for call in calls]
         stack = [inputs[0], *(layer for chain in chains for layer in chain)]
-        return _class_for(model, keras.Sequential)(stack, name=model.name)
+        copy = _class_for(model, keras.Sequential)(stack, name=model.name)
+        for call, chain in zip(calls, chains, strict=True):
+            if chain:
+                _check_shape(call, chain[-1]._inbound_nodes[-1].outputs[0])
+        return copy
 
     def _functional(self, model, inputs):
         tensors = {id(old): new for old, new in zip(model.inputs, inputs, strict=True)}
@@ -145,6 +151,8 @@ class _Rebuilder:
             if step not in sampled:
                 sampled[step] = layer(x, **call.options)
             x = sampled[step]
+        if chain:
+            _check_shape(call, x)
         return x
 
     def _is_rewritten(self, call):
@@ -170,6 +178,20 @@ class _Rebuilder:
         if isinstance(operation, keras.Layer):
             self.pairs.append((operation, copy))
         return copy
+
+
+def _check_shape(call, output):
+    expected, received = call.outputs[0].shape, output.shape
+    is_other = len(expected) != len(received) or any(
+        None not in pair and pair[0] != pair[1]
+        for pair in zip(expected, received, strict=True)
+    )
+    if is_other:
+        raise ValueError(
+            f"Expected what takes the place of {call.operation.name!r} to give maps "
+            f"of its shape, {expected}. Received: {received}. Mend the windows, "
+            "strides and padding that the rule for its kind gives them."
+        )
 
 
 def _check_weights_unshared(layers):

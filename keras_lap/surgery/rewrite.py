@@ -15,12 +15,23 @@ class Lap:
     Attributes:
         layer_class: `LAPooling2D` or `GlobalLAPooling2D`.
         source: The layer of the given model that it is made for.
-        config: The arguments of its constructor that its place decides.
+        config: The arguments of its constructor that its place decides, `name` among
+            them.
+
+    Raises:
+        ValueError: If there is no name.
     """
 
     layer_class: type
     source: Any
     config: dict
+
+    def __post_init__(self):
+        if "name" not in self.config:
+            raise ValueError(
+                "Expected the `config` of a `Lap` with a 'name', as that of the layer "
+                f"whose place it takes. Received keys: {sorted(self.config)}"
+            )
 
     @property
     def name(self):
@@ -74,12 +85,22 @@ class Rewrite:
             `Lap` among them.
         absorbs: Calls in front of the layer whose work the chain does: one for each
             call of the layer, in their order, or none.
+
+    Raises:
+        TypeError: If the chain is no tuple of such parts.
+        ValueError: If not exactly one of them is a `Lap`.
     """
 
     chain: tuple[Any, ...]
     absorbs: tuple[Any, ...] = ()
 
     def __post_init__(self):
+        parts = self.chain if isinstance(self.chain, tuple | list) else [None]
+        if not all(isinstance(part, Lap | Zeros | Own) for part in parts):
+            raise TypeError(
+                "Expected a tuple of `Lap`, `Zeros` and `Own` parts, as in "
+                f"`Rewrite((Lap(...),))`. Received: {self.chain}"
+            )
         laps = [part for part in self.chain if isinstance(part, Lap)]
         if len(laps) != 1:
             raise ValueError(

@@ -11,7 +11,9 @@ from networks import classifier, lap_names, row_of
 from tolerances import assert_close, assert_identical
 
 import keras_lap
+from keras_lap import LAPooling2D
 from keras_lap.surgery import (
+    Lap,
     LeftAloneError,
     Own,
     Rewrite,
@@ -521,6 +523,36 @@ def test_a_rule_of_ones_own(size, laps, restored_rules, rng):
     assert_close(converted(images), model(images), rtol=1e-5, atol=2e-6)
     if size % 2 == 0:
         assert row_of(plan, "blur").reason == "its map has an even size"
+
+
+class WrongRule(BlurPoolRule):
+    """Puts LAP of other windows in the place of a blur pool."""
+
+    def rewrite(self, layer, graph, stays):
+        config = {"name": "blur_lap", "base": "avg", "pool_size": 3}
+        return Rewrite((Lap(LAPooling2D, layer, config),))
+
+
+@pytest.mark.parametrize("is_sequential", [True, False])
+def test_a_rule_that_changes_the_shape_of_maps_is_named(restored_rules, is_sequential):
+    register_rule(WrongRule())
+    head = [layers.GlobalAveragePooling2D(name="head"), layers.Dense(3)]
+    model = keras.Sequential([keras.Input((17, 17, 3)), BlurPool(name="blur"), *head])
+    if not is_sequential:
+        model = keras.Model(model.inputs, model.outputs)
+    message = r"place of 'blur'.*\(None, 9, 9, 3\)\. Received: \(None, 5, 5, 3\)"
+    with pytest.raises(ValueError, match=message):
+        keras_lap.convert(model)
+
+
+def test_parts_of_rules_are_checked():
+    layer = layers.MaxPooling2D()
+    with pytest.raises(ValueError, match=r"'name'.*Received keys: \['base'\]"):
+        Lap(LAPooling2D, layer, {"base": "max"})
+    lap = Lap(LAPooling2D, layer, {"name": "pool"})
+    for chain in (lap, (lap, layer), None):
+        with pytest.raises(TypeError, match=r"Rewrite\(\(Lap.*Received"):
+            Rewrite(chain)
 
 
 def test_rules_are_instances():
