@@ -2,6 +2,7 @@
 
 import keras
 import pytest
+from backend_limits import ON_TENSORFLOW
 from converted_models import assert_same_function, random_inputs, small_model
 from keras import layers, ops
 from networks import classifier, lap_names, randomise
@@ -93,6 +94,11 @@ def test_an_adaptive_pooling_to_one_pixel_is_global(kind, data_format, rng):
     assert rows["coarse"] == "its windows may differ in size"
     converted = convert(model)
     assert lap_names(converted) == ["head"]
+    if ON_TENSORFLOW and kind == "Max":
+        pytest.skip(
+            "TensorFlow dies of the windows of Keras' AdaptiveMaxPooling2D(1), one of "
+            "which is larger than the map"
+        )
     assert_same_function(converted, model, rng)
 
 
