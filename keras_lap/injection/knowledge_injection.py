@@ -186,27 +186,28 @@ class KnowledgeInjection(FitCallback):
     def set_model(self, model):
         _check_no_nnx()
         strategy = strategy_of(model)
+        supervision = Supervision(model, self.layers, self.class_concepts)
         if model is not self._model or strategy is not self._strategy:
             names = [loss.name for loss in self.losses]
             with scope_of(strategy):
                 terms = Terms(names, self.weights, self.warmup, self.balance)
-                watches = watches_of(self.losses)
+                watches = watches_of(self.losses, supervision.most_concepts)
             # Only now, for what is traced belongs to the terms and watches before.
             self._terms, self._watches = terms, watches
             self._strategy, self._functions = strategy, {}
         super().set_model(model)
-        self._make_step(model)
+        self._make_step(supervision)
         warn_of_moving_pixels(self._supervision, self.losses)
         warn_of_shared_layers(self._supervision, self.losses)
         if not self.is_in_fit:
             self._warn_anew()
 
-    def _make_step(self, model):
+    def _make_step(self, supervision):
         """Settles what of a step depends on the model and its compiled loss."""
-        self._supervision = Supervision(model, self.layers, self.class_concepts)
+        self._supervision = supervision
         self._step = KnowledgeStep(
-            self._supervision,
-            [loss.for_model(model) for loss in self.losses],
+            supervision,
+            [loss.for_model(supervision.model) for loss in self.losses],
             self._terms,
             self._watches,
         )
@@ -281,7 +282,7 @@ class KnowledgeInjection(FitCallback):
         function = self._functions.get(kind)
         if function is not None and function.own is not own:
             # The model may have been compiled anew, for another loss.
-            self._make_step(model)
+            self._make_step(Supervision(model, self.layers, self.class_concepts))
         if function is None or function.own is not own or not function.has_run:
             function = self._functions[kind] = StepFunction(
                 model,

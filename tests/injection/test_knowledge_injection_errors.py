@@ -653,6 +653,26 @@ def test_warns_once_of_boxes_of_concepts_that_no_layer_has(x, label):
     assert warnings_of("'box_concepts'", make_model(), x, y, terms) == []
 
 
+@pytest.mark.parametrize(
+    "concepts, number, epochs, is_warned",
+    [(None, 0, 7, True), ([0], 0, 7, False), (None, -1, 7, False), (None, 0, 6, False)],
+)
+@pytest.mark.tensorflow_too
+def test_warns_once_of_concepts_that_are_never_boxed(
+    x, concepts, number, epochs, is_warned
+):
+    """It takes 32 images that show them, and the last epoch of seven has the 35th."""
+    label = np.array([[1, 1, 0]] * 5 + [[1, 0, 0]])
+    y = {"label": label, **A_BOX, "box_concepts": np.full((SAMPLES, 1), number)}
+    model = compiled(sequential(LAPooling2D(2, concepts=3)), loss="binary_crossentropy")
+    terms = [BoxSupervision(concepts), ConceptLabels()]
+    y["concepts"] = label
+    found = warnings_of("has seen no box", model, x, y, terms, epochs=epochs)
+    assert len(found) == is_warned
+    assert all("concepts [1], each" in each for each in found)
+    assert all("BoxSupervision(concepts=[0])" in each for each in found)
+
+
 def test_what_is_watched_is_what_is_read(x):
     """Boxes for a loss that reads no label, of concepts that it could not name."""
 

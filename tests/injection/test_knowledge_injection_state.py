@@ -105,7 +105,7 @@ def test_the_same_callback_serves_after_an_interruption_before_the_first_step(
 ):
     injection, model = KnowledgeInjection([MaskSupervision()]), make_model()
 
-    def interrupt(losses):
+    def interrupt(*_):
         raise KeyboardInterrupt
 
     # The function hides its module.
@@ -309,9 +309,9 @@ def test_one_callback_serves_several_models(x, targets, monkeypatch):
     ]
     make_step, made = KnowledgeInjection._make_step, []
 
-    def counted(injection, model):
-        made.append(model)
-        make_step(injection, model)
+    def counted(injection, supervision):
+        made.append(supervision.model)
+        make_step(injection, supervision)
 
     monkeypatch.setattr(KnowledgeInjection, "_make_step", counted)
     for _ in range(2):

@@ -56,6 +56,11 @@ class Supervision:
         self._class_concepts = class_concepts
         self._walked = {}
 
+    @property
+    def most_concepts(self):
+        """The most concepts that one of the layers has."""
+        return max(layer.concepts for layer in self.layers)
+
     def forward_pass(self, records, inputs, predictions, knowledge, tape):
         """What a step has computed, with the knowledge fitted to it.
 

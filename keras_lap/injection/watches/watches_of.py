@@ -4,11 +4,13 @@ import functools
 
 from keras_lap.graph.guess_warning import GuessedPlaceWarning, guess_warning
 from keras_lap.injection.knowledge import KINDS
+from keras_lap.injection.losses.box_supervision import BoxSupervision
 from keras_lap.injection.losses.cross_layer_loss import CrossLayerLoss
 from keras_lap.injection.losses.knowledge_loss import KnowledgeLoss
 from keras_lap.injection.watches.grey_pictures import grey_pictures
 from keras_lap.injection.watches.measurements import measurements
 from keras_lap.injection.watches.nameless import nameless
+from keras_lap.injection.watches.never_boxed import never_boxed
 from keras_lap.injection.watches.unknown_box_concepts import unknown_box_concepts
 from keras_lap.injection.watches.unknown_places import places_of_images, unknown_places
 from keras_lap.injection.watches.watch import Watch
@@ -16,11 +18,12 @@ from keras_lap.injection.watches.watch import Watch
 _ON_LAYERS = KnowledgeLoss | CrossLayerLoss
 
 
-def watches_of(losses):
+def watches_of(losses, concepts):
     """The watches over what losses take.
 
     Args:
         losses: List of losses.
+        concepts: The most concepts that a supervised layer has.
 
     Returns:
         List of `Watch`es.
@@ -43,6 +46,11 @@ def watches_of(losses):
     if any("present" in names and "boxes" not in names for names in on_layers):
         looks.append(measurements)
     watches = [Watch(look) for look in looks]
+    watches += [
+        Watch(functools.partial(never_boxed, loss, concepts), shape=(3, concepts))
+        for loss in losses
+        if isinstance(loss, BoxSupervision) and concepts > 1
+    ]
     if placed := [loss.name for loss in losses if loss.compares_places]:
         sizes, guesses = (
             functools.partial(unknown_places, placed, reason)
