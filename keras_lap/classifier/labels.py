@@ -30,8 +30,9 @@ def standardize_labels(labels, predictions=None):
     if not _are_whole(given):
         raise ValueError(
             "Expected labels as whole numbers, (N,) or (N, classes). Received: labels "
-            f"of shape {given.shape} and dtype {given.dtype}. Targets of other kinds "
-            'go into a dict, as {"label": labels, "mask": masks}, or are left out.'
+            f"of shape {given.shape} and dtype {given.dtype}. Names become numbers in "
+            "the order of the model's outputs; targets of other kinds go into a dict, "
+            'as {"label": labels, "mask": masks}, or are left out.'
         )
     given = given.astype(np.int64, copy=False)
     is_one_hot = given.ndim == 2 and _is_one_hot(given)

@@ -25,7 +25,7 @@ def read_images(files, size, channels, dtype=np.uint8, verbose=False):
     """Reads image files, and resizes them.
 
     Pixels are in `[0, 255]`; those of 16 bits are brought to that range too, grey ones
-    with all of their precision. A warning is given if none of them is above 4095.
+    with all of their precision. A warning is given if none of them is above 16383.
     Nothing but a TIFF is turned by what a camera noted in the file.
 
     Args:

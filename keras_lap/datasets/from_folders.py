@@ -69,10 +69,11 @@ def from_folders(
     those of 16 bits are brought to `[0, 255]`, and nothing but a TIFF is turned by what
     a camera noted. A warning tells of files named like masks of others beside them,
     such as `tom_mask.png`. At most eight files of a kind are looked into at once, and a
-    warning is given if those of 16 bits have no value above 4095, if all masks cover at
-    least 95% of their images, as inverted ones of small things do, if masks of classes
-    in `empty` are not empty, or if viewers would turn images that have masks. If eight
-    masks of other classes are empty, 64 are looked into, and warned of if all are.
+    warning is given if no value of those of 16 bits is above 16383, if all masks cover
+    at least 95% of their images, as inverted ones of small things do, if masks of
+    classes in `empty` are not empty, or if viewers would turn images that have masks.
+    If eight masks of other classes are empty, 64 are looked into, and warned of if all
+    are.
 
     Args:
         folder: Path of the folder. Splits are folders of their own: keep all images of

@@ -17,6 +17,10 @@ _CAPTION_WIDTH = 1.2
 _TITLE_HEIGHT = 0.35
 _BAR_HEIGHT = 0.5
 
+_POINTS = 72  # in an inch
+# Points that the line around a mask is wide, and the dark one below it.
+_LINE, _HALO = 1.2, 2.4
+
 # How far maps of a common scale may leave [0, 1], as they do after resizing or float16.
 _ROUNDING = 1e-3
 
@@ -50,7 +54,8 @@ def draw_maps(
         captions: list of `N` strings shown to the left of the rows, such as
             `"label 3\npredicted 7"`. Defaults to `None`: no captions.
         masks: array of shape `(N, H, W)`, boolean or of zeros and ones, outlined along
-            the edges of its pixels in every column. Defaults to `None`: no outlines.
+            the edges of its pixels in every column or, where these are so small that
+            lines would cover some, around them. Defaults to `None`: no outlines.
         scale: `"own"` for colours from 0 to each map's own maximum, or `"unit"` for
             colours from 0 to 1 in all of them, so that maps in `[0, 1]` can be compared
             with each other, also those of other figures. Defaults to `"own"`.
@@ -108,6 +113,9 @@ def draw_maps(
             f"Expected a cell width above 0 inches. Received: {cell_width=}"
         )
 
+    if masks is not None:
+        pixel = _POINTS * cell_width / images.shape[2]
+        masks = _grown(masks, round(_HALO / 2 / pixel))
     cell_height = cell_width * images.shape[1] / images.shape[2]
     grid_width = cell_width * (len(columns) + 1)
     figure = figure_class(
@@ -172,6 +180,14 @@ def _standardize_masks(masks, images):
     return masks.astype(bool)
 
 
+def _grown(masks, margin):
+    """Masks with so many pixels more on every side."""
+    padded = np.pad(masks, [(0, 0), (margin, margin), (margin, margin)])
+    size = 2 * margin + 1
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), (1, 2))
+    return windows.any(axis=(-2, -1))
+
+
 def _add_map(ax, image, map_, scale, opacity, colormap):
     ax.imshow(grey(image), interpolation="nearest")
     heat = ax.imshow(
@@ -207,7 +223,7 @@ def _add_peak(ax, peak):
 def _add_outline(ax, mask):
     from matplotlib.collections import LineCollection
 
-    for color, width in (("black", 2.4), ("white", 1.2)):
+    for color, width in (("black", _HALO), ("white", _LINE)):
         # Without antialiasing, which would show where the segments meet.
         lines = LineCollection(
             _pixel_edges(mask),

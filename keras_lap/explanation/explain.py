@@ -5,6 +5,7 @@ import functools
 from keras_lap.classifier.gives_logits import gives_logits
 from keras_lap.classifier.labels import check_labels, standardize_labels
 from keras_lap.classifier.standardize_masks import standardize_masks
+from keras_lap.classifier.warn_below_chance import warn_below_chance
 from keras_lap.classifier.warn_of_broken_predictions import warn_of_broken_predictions
 from keras_lap.explanation.batches_with_passes import batches_with_passes
 from keras_lap.explanation.combine import COMBINATIONS
@@ -89,7 +90,7 @@ def explain(
               `(N, C, H, W)` if the LAP layers are `channels_first`.
             - Path or list of paths of image files. They are read in the range
               `[0, 255]`, also those of 16 bits, and resized to the model's input. If
-              none of 16 bits has a value above 4095, a warning is given.
+              none of 16 bits has a value above 16383, a warning is given.
               Without a graph, as in a subclassed model, they are read in colour.
             - All inputs of a model that takes images and something else, as for
               `predict`: a dict, list or tuple of arrays.
@@ -239,7 +240,7 @@ def explain(
     if reader is None:
         raise ValueError("Expected images. Received: a data set without any")
     arrays = _arrays(kept, targets, source, taken)
-    return Explanation(
+    explanation = Explanation(
         **arrays,
         from_logits=gives_logits(model, output),
         concept_names=[concept_names[index] for index in concepts],
@@ -250,6 +251,9 @@ def explain(
         layers=reader.layers,
         combine=combine,
     )
+    if explanation.outputs is not None:
+        warn_below_chance(explanation.outputs, explanation.labels)
+    return explanation
 
 
 def _arrays(kept, targets, source, taken):

@@ -14,7 +14,7 @@ _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _DEEPEST = 65535
 _STEPS = _DEEPEST / 255
 # Of how many bits pixels often are that fill only a part of 16.
-_SHALLOW_BITS = 8, 10, 12
+_SHALLOW_BITS = 8, 10, 12, 14
 # The tag of a page of a TIFF whose lowest bit says that it is a smaller version.
 _TIFF_SUBFILE_TYPE = 254
 # The tag that is 0 where 0 is white, which Pillow heeds in pixels of 8 bits only.
@@ -228,5 +228,5 @@ def warn_of_shallow(highest, then, files="16-bit files"):
     if highest and bits:
         warn(
             f"No value of {files} is above {highest}: are they of {bits} bits? "
-            f"Read as 16 bits, up to {_DEEPEST}, they are nearly of one shade. {then}",
+            f"Read as 16 bits, up to {_DEEPEST}, they come out too dark. {then}",
         )

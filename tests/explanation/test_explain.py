@@ -300,3 +300,22 @@ def test_bar_comes_by_itself_when_it_takes_long(capsys, monkeypatch):
     bar = progress.Progress(1, "auto")
     bar.update()
     assert capsys.readouterr().out == ""
+
+
+def test_classes_in_another_order_are_warned_of(rng):
+    """Of more images than are wrong by chance where a model has learned nothing."""
+    images, model = rng.random((24, 16, 16, 3)), small_lap_model()
+    predicted = explain(model, images).predicted
+    wrong = (predicted + 1) % 3
+    for labels, count, is_warned in (
+        (wrong, 24, True),
+        (wrong, 8, False),
+        (predicted, 24, False),
+        (np.where(np.arange(24) < 20, -1, wrong), 24, False),
+    ):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            explain(model, images[:count], labels=labels[:count])
+        told = [str(w.message) for w in caught if "of chance" in str(w.message)]
+        assert len(told) == is_warned
+        assert all("is 0.000, below the 0.333 of chance" in each for each in told)

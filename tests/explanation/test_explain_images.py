@@ -97,7 +97,8 @@ def test_16_bits_keep_their_precision_in_the_range_of_8(write, channels):
 
 
 @pytest.mark.parametrize(
-    "highest, bits", [(255, 8), (1023, 10), (4095, 12), (4096, None), (0, None)]
+    "highest, bits",
+    [(255, 8), (1023, 10), (4095, 12), (16383, 14), (16384, None), (0, None)],
 )
 def test_files_that_fill_a_part_of_16_bits_are_warned_of(write, highest, bits):
     files = [

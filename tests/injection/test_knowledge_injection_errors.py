@@ -673,6 +673,34 @@ def test_warns_once_of_concepts_that_are_never_boxed(
     assert all("BoxSupervision(concepts=[0])" in each for each in found)
 
 
+@pytest.mark.parametrize(
+    "shown, epochs, empty",
+    [
+        ([1, 2], 16, "empty in 32 images whose .* show it in 32"),
+        ([1, 2, 4, 5], 16, None),
+        ([1, 2], 10, None),
+        # All of class 0 show nothing, as scans without finding.
+        ([1, 2, 4, 5], 99, None),
+        ([], 16, "empty in 96 images whose .* show it in 0"),
+    ],
+)
+@pytest.mark.tensorflow_too
+def test_warns_once_of_masks_that_are_empty_for_being_missing(
+    x, label, mask, shown, epochs, empty
+):
+    """Of each of three classes there are two images."""
+    assert label.tolist() == [0, 1, 2, 0, 1, 2]
+    kept = np.isin(np.arange(SAMPLES), shown)[:, None, None]
+    y = {"label": label, "mask": mask * kept}
+    model = make_model()
+    found = warnings_of("are empty in", model, x, y, [MaskSupervision()], epochs=epochs)
+    assert len(found) == (empty is not None)
+    assert all(re.search(empty, each) for each in found)
+    # Not where flags say that they are not known.
+    y["valid"] = kept[:, 0, 0]
+    assert not warnings_of("are empty", model, x, y, [MaskSupervision()], epochs=epochs)
+
+
 def test_what_is_watched_is_what_is_read(x):
     """Boxes for a loss that reads no label, of concepts that it could not name."""
 

@@ -1,9 +1,9 @@
 """The way from a model and a data set to a table of metrics."""
 
-import math
 from collections.abc import Mapping
 
 from keras_lap.classifier.image_input import check_one_input
+from keras_lap.classifier.warn_below_chance import warn_below_chance
 from keras_lap.classifier.warn_of_broken_predictions import warn_of_broken_predictions
 from keras_lap.evaluation.comparison.comparison import (
     FAILED,
@@ -27,10 +27,7 @@ from keras_lap.graph.data_format_of import data_format_of
 from keras_lap.utils.names import check_choice, check_names, listed
 from keras_lap.utils.progress import Progress
 from keras_lap.utils.standardize_count import standardize_count
-from keras_lap.utils.warn import saying_once, warn
-
-# So few right answers are no accident.
-_IMPROBABLE = 0.01
+from keras_lap.utils.warn import saying_once
 
 
 @saying_once()
@@ -187,7 +184,7 @@ def compare(
 
     for name, subject in subjects.items():
         warn_of_broken_predictions(subject.outputs, name)
-        _warn_below_chance(name, subject)
+        warn_below_chance(subject.outputs, samples.labels, name, usual=0.5)
 
     comparison = Comparison(rows=[])
     steps = sum(len(chosen) for _, chosen in plans.values()) * (1 + len(metrics))
@@ -208,21 +205,6 @@ def compare(
     progress.close()
     comparison.rows.sort(key=lambda row: row["protocol"] != SAME_MODEL)
     return comparison
-
-
-def _warn_below_chance(name, subject):
-    chance, accuracy = 1 / subject.outputs.shape[-1], subject.accuracy
-    if accuracy is None or accuracy >= chance:
-        return
-    # Of few images: the probability, by Hoeffding's inequality, that no more answers
-    # are right of a model that is right as often as not.
-    if math.exp(-2 * subject.labelled * (0.5 - accuracy) ** 2) < _IMPROBABLE:
-        warn(
-            f"The accuracy of the {name} is {accuracy:.3f}, below the "
-            f"{chance:.3f} of chance. Its classes may be in another order than the "
-            "labels (`class_names` or --classes says that of folders), or it may take "
-            "other pixels (--preprocess)."
-        )
 
 
 def _measure(record, subject, explainers, metrics, progress):

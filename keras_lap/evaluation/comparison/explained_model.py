@@ -31,7 +31,6 @@ class ExplainedModel:
         targets: Int array `(N,)`.
         accuracy: Share of right answers among the images with one label, or `None`
             without any; labels below 0 are not known. Outputs that are NaN are wrong.
-        labelled: The number of those images.
 
     Raises:
         ValueError: If there is no such output, targets, labels, masks or boxes are of
@@ -66,7 +65,6 @@ class ExplainedModel:
         is_broken = np.isnan(self.outputs).any(axis=-1)
         is_right = ~is_broken & (predicted == self._labels) if has_labels else is_known
         self.accuracy = float(is_right[is_known].mean()) if is_known.any() else None
-        self.labelled = int(is_known.sum())
 
     def facts(self, maps, explainer):
         """All that a metric may ask for, by name."""

@@ -7,6 +7,7 @@ from keras_lap.injection.knowledge import KINDS
 from keras_lap.injection.losses.box_supervision import BoxSupervision
 from keras_lap.injection.losses.cross_layer_loss import CrossLayerLoss
 from keras_lap.injection.losses.knowledge_loss import KnowledgeLoss
+from keras_lap.injection.watches.empty_masks import empty_masks
 from keras_lap.injection.watches.grey_pictures import grey_pictures
 from keras_lap.injection.watches.measurements import measurements
 from keras_lap.injection.watches.nameless import nameless
@@ -46,6 +47,9 @@ def watches_of(losses, concepts):
     if any("present" in names and "boxes" not in names for names in on_layers):
         looks.append(measurements)
     watches = [Watch(look) for look in looks]
+    if "mask" in taken:
+        look = functools.partial(empty_masks, concepts)
+        watches.append(Watch(look, shape=(2, concepts)))
     watches += [
         Watch(functools.partial(never_boxed, loss, concepts), shape=(3, concepts))
         for loss in losses

@@ -1,0 +1,40 @@
+"""Looks for masks that are empty since they are missing."""
+
+from keras import ops
+
+_TAKEN = ("mask", "present")
+# So many masks of a concept are looked at before they are judged.
+_MASKS = 32
+
+
+def empty_masks(concepts, forward):
+    """Images whose labels name each concept, by whether its mask is empty or not.
+
+    Args:
+        concepts: Number of the concepts of the layer to look at.
+        forward: A `ForwardPass`, of a `Watch`.
+    """
+    layers = (layer for layer in forward.layers if layer.logits.shape[-1] == concepts)
+    layer = next(layers, None)
+    if layer is None or not all(name in layer.knowledge for name in _TAKEN):
+        return None
+    knowledge = layer.knowledge
+    named = (knowledge["present"] > 0) & knowledge["mask_known"]
+    shows = ops.any(knowledge["mask"] > 0, axis=(1, 2))
+    return ops.stack([named & ~shows, named & shows], axis=1), _message
+
+
+def _message(counts):
+    empty, shown = counts
+    are_judged = empty + shown >= _MASKS
+    # Half of them, or all of all concepts: of one alone it is right, as of no finding.
+    is_odd = are_judged & (empty >= shown) & ((shown > 0) | (shown.sum() == 0))
+    if not is_odd.any():
+        return None
+    return (
+        f"Targets 'mask' are empty in {empty[is_odd].sum()} images whose labels name "
+        f"what they are masks of, and show it in {shown[is_odd].sum()}. An empty mask "
+        "says that there is nothing to see, so that concepts are held down where they "
+        "are. If masks are only missing, say which are there by the flags 'valid', as "
+        'in `"valid": {"mask": masks.any(axis=(1, 2))}`.'
+    )
