@@ -108,6 +108,15 @@ class Evaluate(Command):
             "in all images, by its number (default: %(default)s)",
         )
         parser.add_argument(
+            "--baseline",
+            nargs="+",
+            type=_baseline,
+            metavar="VALUE",
+            help="what metrics put in the place of what they remove: a number or one "
+            "per channel, in the range that the network takes, or blur (default: 0, "
+            "and blur for insertion)",
+        )
+        parser.add_argument(
             "--samples",
             type=positive,
             metavar="N",
@@ -220,6 +229,7 @@ def _evaluate(options):
         original=models.get("original"),
         seed=options.seed,
         targets=options.targets,
+        baseline=_one_or_several(options.baseline),
         verbose=verbosity(),
         **settings,
     )
@@ -233,6 +243,20 @@ def _target(text):
             f"Expected predicted, label or the number of a class. Received: {text!r}"
         )
     return int(text) if text.isdecimal() else text
+
+
+def _baseline(text):
+    """What is put in the place of pixels, for `argparse`."""
+    try:
+        return text if text == "blur" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"Expected numbers, or blur. Received: {text!r}"
+        ) from None
+
+
+def _one_or_several(values):
+    return values[0] if values and len(values) == 1 else values
 
 
 def _print_data(data):

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import warnings
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from compare_problem import (
     BOXES,
     CHEAP,
+    CLASSES,
     COSTS,
     COUNT,
     DATA,
@@ -19,6 +21,8 @@ from compare_problem import (
 )
 
 from keras_lap.evaluation import (
+    Predictor,
+    average_drop,
     compare,
     deletion,
     energy_in_mask,
@@ -129,6 +133,58 @@ class TestMetrics:
             named = Metric.of(function, "named")
             assert len(named.measure(facts).curve.x) == points
             assert named.higher_is_better is False
+
+    def test_what_is_put_in_the_place_of_what_is_removed(self, model):
+        metrics = {
+            "drop": average_drop,
+            "deletion": functools.partial(deletion, step=16),
+            "black": functools.partial(average_drop, baseline=0),
+        }
+        options = {"explainers": [Edge()], "metrics": metrics, "timing_rounds": 0}
+        for baseline in (0.25, [0.1, 0.2, 0.3], "blur", lambda image: image[::-1]):
+            comparison = compare(model, DATA, baseline=baseline, **options)
+            given = IMAGES, comparison.maps["model", "Edge"]
+            for name, metric in metrics.items():
+                own = {} if name == "black" else {"baseline": baseline}
+                targets = comparison.targets["model"]
+                expected = metric(Predictor(model), *given, targets, **own).mean
+                (row,) = [each for each in comparison.rows if each["metric"] == name]
+                np.testing.assert_allclose(row["mean"], expected, rtol=1e-5)
+
+    def test_where_it_makes_no_difference_what_is_removed(self):
+        """As where black, with the preprocessing inside, is one of the classes."""
+        inputs = keras.Input(IMAGES.shape[1:])
+        rest = keras.layers.GlobalAveragePooling2D()(inputs)
+        sure = keras.layers.Dense(
+            CLASSES, activation="softmax", kernel_initializer="zeros"
+        )(rest)
+        model = keras.Model(inputs, sure)
+        images = {"image": IMAGES}
+        metrics = ["deletion", "average_drop"]
+        for explainers, data, baseline, is_warned in (
+            (["Edge", "Random", "CenterGaussian"], images, None, True),
+            (["Edge", "Random", "CenterGaussian"], images, 0.5, False),
+            (["Edge", "Random"], images, None, False),
+            (["GradientInput", "VanillaGradients", "Occlusion"], images, None, False),
+            # Of a model that is mostly wrong nothing is expected.
+            (["Edge", "Random", "CenterGaussian"], DATA, None, False),
+        ):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                compare(
+                    model,
+                    data,
+                    explainers,
+                    metrics,
+                    baseline=baseline,
+                    timing_rounds=0,
+                )
+            told = [str(each.message) for each in caught]
+            told = [each for each in told if "whatever is removed" in each]
+            assert len(told) == is_warned
+            assert all(
+                "deletion and average_drop no explainer" in each for each in told
+            )
 
     def test_checks_of_explainers_are_metrics_too(self, model):
         comparison = compare(

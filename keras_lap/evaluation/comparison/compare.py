@@ -19,6 +19,7 @@ from keras_lap.evaluation.comparison.named_explainers import (
 )
 from keras_lap.evaluation.comparison.record import Record
 from keras_lap.evaluation.comparison.samples_to_compare import SamplesToCompare
+from keras_lap.evaluation.comparison.warn_of_ties import warn_of_ties
 from keras_lap.evaluation.explainers import LAP, as_explainer
 from keras_lap.evaluation.explainers.explainer import CallableExplainer
 from keras_lap.evaluation.standardize_maps import standardize_maps
@@ -42,6 +43,7 @@ def compare(
     verbose="auto",
     *,
     targets="predicted",
+    baseline=None,
     output=None,
     timing_rounds=3,
     data_format=None,
@@ -108,6 +110,9 @@ def compare(
             `False`.
         targets: `"predicted"`, `"label"`, a class, or an int array `(N,)` with one for
             each image: what maps are for.
+        baseline: What metrics put in the place of what they remove, in the range of the
+            images: a number, one per channel, an image, one per sample, a function of
+            an image, or `"blur"`. Defaults to `None`: 0, and for `insertion` `"blur"`.
         output: Name or index of the output to explain, of models with several.
             Defaults to `None`: the first, with a warning.
         timing_rounds: int, number of timed rounds, 0 to leave time and memory out.
@@ -177,7 +182,13 @@ def compare(
     # Before any of them is measured, so that what is wrong is told at once.
     subjects = {
         name: ExplainedModel(
-            network, samples, targets=targets, output=output, seed=seed, **options
+            network,
+            samples,
+            targets=targets,
+            baseline=baseline,
+            output=output,
+            seed=seed,
+            **options,
         )
         for name, (network, _) in plans.items()
     }
@@ -202,6 +213,8 @@ def compare(
         prepared = _measure(record, subject, chosen, metrics, progress)
         if timing_rounds and prepared:
             record.costs(prepared, subject, timing_rounds)
+        if baseline is None:
+            warn_of_ties(comparison, name)
     progress.close()
     comparison.rows.sort(key=lambda row: row["protocol"] != SAME_MODEL)
     return comparison

@@ -19,6 +19,8 @@ class ExplainedModel:
         model: A `keras.Model`.
         samples: `SamplesToCompare`.
         targets: `"predicted"`, `"label"`, or an int array `(N,)`.
+        baseline: What metrics put in the place of what they remove, or `None` for what
+            each of them does by itself.
         output: Name or index of the output, `None` for the first.
         batch_size: Number of images per forward pass.
         data_format: Layout of the images.
@@ -39,11 +41,22 @@ class ExplainedModel:
     """
 
     def __init__(
-        self, model, samples, *, targets, output, batch_size, data_format, seed
+        self,
+        model,
+        samples,
+        *,
+        targets,
+        baseline,
+        output,
+        batch_size,
+        data_format,
+        seed,
     ):
         self.model = _with_one_output(model, output)
         self.images = samples.images
         self._options = {"batch_size": batch_size, "seed": seed}
+        if baseline is not None:
+            self._options["baseline"] = baseline
         self._channel_axis = channel_axis(data_format)
         self._predictor = Predictor(self.model, data_format=data_format)
         self.outputs = class_scores(self.model, self.images, batch_size)
