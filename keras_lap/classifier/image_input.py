@@ -89,10 +89,12 @@ class ImageInput:
     def check(self, shape):
         """Raises a `ValueError` if images of a shape do not fit."""
         shape = tuple(shape)
-        if len(shape) != 4 or 0 in shape:
+        if len(shape) == 4 and 0 in shape:
+            raise ValueError(f"Expected images. Received: none, images.shape={shape}")
+        if len(shape) != 4:
             channel = ":" if self.data_format == "channels_first" else "..."
             raise ValueError(
-                "Expected images of rank 4, (N, H, W, C) or (N, C, H, W), not empty. "
+                "Expected images of rank 4, (N, H, W, C) or (N, C, H, W). "
                 f"Received: images.shape={shape}. Give one image a batch axis with "
                 "`images[None]`, and grey images (N, H, W) an axis of channels with "
                 f"`images[{channel}, None]`."

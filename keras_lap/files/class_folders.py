@@ -20,7 +20,7 @@ from keras_lap.utils.warn import warn
 
 _NAMED = 5
 # Names of folders, whatever their case, that may be meant as `MASKS`.
-_LIKE_MASKS = ("mask", "masks")
+_LIKE_MASKS = ("mask", "masks", "ground_truth", "groundtruth", "gt", "segmentation")
 _WHERE_MASKS_LIE = f"Masks lie in a folder called {MASKS!r}"
 # What masks are often called: as their image, and this behind.
 _MASK_NAME = re.compile(
@@ -76,7 +76,7 @@ def class_folders(folder, class_names=None):
     if not folder.is_dir():
         raise FileNotFoundError(
             "Expected a folder with a folder of images per class. Received: "
-            f"{str(folder)!r}, which is not there."
+            f"{str(folder)!r}, which is {'a file' if folder.exists() else 'not there'}."
         )
     are_named = class_names is not None
     class_names = _class_names(folder, class_names)
@@ -146,7 +146,7 @@ def _class_names(folder, class_names):
         is_hint = _like_masks(name for name in there if name not in class_names)
         raise ValueError(
             f"Expected the names of the classes to be those of the folders in "
-            f"{str(folder)!r}, each once. Received: {', '.join(differing)}"
+            f"{str(folder)!r}, each once. Received: {some_of_many(differing, _NAMED)}"
             + (f". {_WHERE_MASKS_LIE}." if is_hint else "")
         )
     return class_names

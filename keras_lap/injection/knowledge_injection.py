@@ -345,8 +345,11 @@ def _check_no_nnx():
 def _one_per_loss(name, numbers, losses):
     count = len(losses)
     try:
+        are_numbers = np.asarray(numbers).dtype.kind in "buif"
         values = np.asarray(numbers, "float64")
-        is_right = values.shape in ((), (count,)) and (values >= 0).all()
+        is_right = (
+            are_numbers and values.shape in ((), (count,)) and (values >= 0).all()
+        )
         is_right = is_right and np.isfinite(values).all()
     except (TypeError, ValueError):
         is_right = False

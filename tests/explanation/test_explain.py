@@ -57,7 +57,7 @@ def test_arguments_out_of_range(options, message):
     [
         ((8, 6, 3), r"rank 4.*shape=\(8, 6, 3\).*images\[None\]"),
         ((5, 8, 6), r"grey images \(N, H, W\).*`images\[..., None\]`"),
-        ((0, 8, 6, 3), "not empty"),
+        ((0, 8, 6, 3), "Expected images. Received: none"),
         ((1, 6, 8, 3), r"\('N', 8, 6, 3\).*Received: images.shape=\(1, 6, 8, 3\)"),
         ((1, 8, 6, 1), r"\('N', 8, 6, 3\).*np.repeat\(images, 3, axis=-1\)"),
     ],

@@ -55,6 +55,7 @@ REFUSED_ARGUMENTS = {
     "repeated names": {"losses": [MaskSupervision(), MaskSupervision(mode="outside")]},
     "too few weights": {"losses": [Presence(), MaskSupervision()], "weights": [1.0]},
     "too many weights": {"losses": [Presence()], "weights": [1.0, 2.0]},
+    "a weight in quotes": {"losses": [Presence()], "weights": "4"},
     "weights by name": {"losses": [Presence()], "weights": {"presence": 1.0}},
     "negative weights": {"losses": [Presence()], "weights": -0.5},
     "a weight of NaN": {"losses": [Presence()], "weights": [np.nan]},
@@ -609,6 +610,18 @@ def test_warns_once_of_measurements_that_are_read_as_classes(x, loss, label, cou
     assert [f"Received {count} others" in each for each in found] == [True] * bool(
         count
     )
+
+
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="torch refuses such labels itself")
+@pytest.mark.parametrize("top, count", [(1, 0), (2, 2), (255, 2)])
+@pytest.mark.tensorflow_too
+def test_warns_once_of_labels_that_a_binary_cross_entropy_cannot_take(
+    x, mask, top, count
+):
+    y = {"label": np.array([0, 1, top, 0, top, np.nan], "float32"), "mask": mask}
+    model = single_output("binary_crossentropy")
+    found = warnings_of("above 1, by", model, x, y, [MaskSupervision()], epochs=2)
+    assert [f"Received {count} above" in each for each in found] == [True] * bool(count)
 
 
 @pytest.mark.parametrize(

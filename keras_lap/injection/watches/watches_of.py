@@ -9,6 +9,7 @@ from keras_lap.injection.losses.cross_layer_loss import CrossLayerLoss
 from keras_lap.injection.losses.knowledge_loss import KnowledgeLoss
 from keras_lap.injection.watches.empty_masks import empty_masks
 from keras_lap.injection.watches.grey_pictures import grey_pictures
+from keras_lap.injection.watches.labels_above_one import labels_above_one
 from keras_lap.injection.watches.measurements import measurements
 from keras_lap.injection.watches.nameless import nameless
 from keras_lap.injection.watches.never_boxed import never_boxed
@@ -46,7 +47,7 @@ def watches_of(losses, concepts):
     # Boxes that a label does not name are watched for themselves.
     if any("present" in names and "boxes" not in names for names in on_layers):
         looks.append(measurements)
-    watches = [Watch(look) for look in looks]
+    watches = [Watch(look) for look in [*looks, labels_above_one]]
     if "mask" in taken:
         look = functools.partial(empty_masks, concepts)
         watches.append(Watch(look, shape=(2, concepts)))
