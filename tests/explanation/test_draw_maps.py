@@ -121,6 +121,17 @@ def test_mask_is_outlined_along_its_pixels():
     assert outline(figure, 2) == outline(figure, 3) == set()
 
 
+@pytest.mark.parametrize("size, margin", [(16, 0), (64, 1), (224, 2)])
+def test_outlines_of_small_pixels_cover_none_of_the_mask(size, margin):
+    images, masks = np.zeros((1, size, size)), np.zeros((1, size, size))
+    masks[0, 6, 9] = 1
+    figure = draw_maps(images, {"LAP": images}, masks=masks)
+    x, y = np.array([*outline(figure, 1)]).reshape(-1, 2).T
+    reach = margin + 0.5
+    assert (x.min(), x.max()) == (9 - reach, 9 + reach)
+    assert (y.min(), y.max()) == (6 - reach, 6 + reach)
+
+
 def test_mask_of_the_whole_image_is_outlined():
     figure = draw_maps(IMAGES, {"LAP": MAPS}, masks=np.ones((2, 6, 8), dtype=bool))
     assert len(outline(figure, 0)) == 2 * (6 + 8)
