@@ -56,6 +56,11 @@ class ForwardPass:
         """The supervised layers of all calls of the model, one after the other."""
         return [layer for layers in self.calls for layer in layers]
 
+    def layer_of(self, concepts):
+        """The first of the layers that has so many concepts, or `None`."""
+        found = (each for each in self.layers if each.logits.shape[-1] == concepts)
+        return next(found, None)
+
     @property
     def samples(self):
         """Number of the samples."""

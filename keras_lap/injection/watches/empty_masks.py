@@ -14,8 +14,7 @@ def empty_masks(concepts, forward):
         concepts: Number of the concepts of the layer to look at.
         forward: A `ForwardPass`, of a `Watch`.
     """
-    layers = (layer for layer in forward.layers if layer.logits.shape[-1] == concepts)
-    layer = next(layers, None)
+    layer = forward.layer_of(concepts)
     if layer is None or not all(name in layer.knowledge for name in _TAKEN):
         return None
     knowledge = layer.knowledge

@@ -20,8 +20,7 @@ def never_boxed(loss, concepts, forward):
         concepts: Number of the concepts of the layer to look at.
         forward: A `ForwardPass`.
     """
-    layers = (layer for layer in forward.layers if layer.logits.shape[-1] == concepts)
-    layer = next(layers, None)
+    layer = forward.layer_of(concepts)
     taken = ("boxes", "box_concepts", "present")
     if layer is None or not all(name in layer.knowledge for name in taken):
         return None
