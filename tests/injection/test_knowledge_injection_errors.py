@@ -714,6 +714,14 @@ def test_warns_once_of_masks_that_are_empty_for_being_missing(
     assert not warnings_of("are empty", model, x, y, [MaskSupervision()], epochs=epochs)
 
 
+def test_does_not_warn_of_images_without_finding_that_come_first():
+    """As unshuffled folders bring them, before any image of another class."""
+    images, label = np.zeros((48, SIZE, SIZE, 1)), np.repeat([0, 1, 2], [32, 8, 8])
+    mask = np.ones((48, SIZE, SIZE)) * (label > 0)[:, None, None]
+    y, terms = {"label": label, "mask": mask}, [MaskSupervision()]
+    assert not warnings_of("are empty", make_model(), images, y, terms, batch_size=32)
+
+
 def test_what_is_watched_is_what_is_read(x):
     """Boxes for a loss that reads no label, of concepts that it could not name."""
 

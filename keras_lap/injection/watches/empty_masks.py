@@ -26,8 +26,10 @@ def empty_masks(concepts, forward):
 def _message(counts):
     empty, shown = counts
     are_judged = empty + shown >= _MASKS
-    # Half of them, or all of all concepts: of one alone it is right, as of no finding.
-    is_odd = are_judged & (empty >= shown) & ((shown > 0) | (shown.sum() == 0))
+    # Half of them, or all of all concepts: of one alone it is right, as of no finding,
+    # with which a data set that is not shuffled may begin.
+    are_all_empty = are_judged.all() and not shown.any()
+    is_odd = are_judged & (empty >= shown) & ((shown > 0) | are_all_empty)
     if not is_odd.any():
         return None
     return (
