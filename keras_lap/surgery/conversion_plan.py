@@ -258,10 +258,12 @@ class ConversionPlan:
             reason = reasons.get(id(layers[0])) or reasons.get(
                 id(original), "no rule is for a layer of its kind"
             )
+            hint = ""
+            if id(layers[0]) in self._skipped:
+                hint = ". What was left out of a plan comes back with a new one."
             raise ValueError(
                 f"Expected addresses of layers that get LAP. Received: {address!r}, "
-                f"which stays: {reason}. What was left out of a plan comes back with a "
-                "new one."
+                f"which stays: {reason}{hint}"
             )
         return getting
 

@@ -86,15 +86,15 @@ def find_places(graph, where, skipped, keep_max=False):
             found.append(Place(layer, path, rewrite))
         except LeftAloneError as error:
             found.append(Left(layer, path, str(error)))
-    left = {id(entry.layer) for entry in found if isinstance(entry, Left)}
-    # Of calls of one layer that stays there is one entry.
-    return [
-        entry
-        for entry in found
-        if id(entry.layer) not in left
-        or (original := graph.original_of(entry.layer)) is entry.layer
-        or id(original) not in left
-    ]
+    left = {(id(each.layer), each.reason) for each in found if isinstance(each, Left)}
+
+    def is_told(entry):
+        original = graph.original_of(entry.layer)
+        is_copy = isinstance(entry, Left) and original is not entry.layer
+        return is_copy and (id(original), entry.reason) in left
+
+    # Of calls of one layer that stay for one reason there is one entry.
+    return [entry for entry in found if not is_told(entry)]
 
 
 def _reads_floats(call):

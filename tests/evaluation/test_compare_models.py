@@ -95,6 +95,20 @@ class TestModels:
             with pytest.raises(ValueError, match=r"(?s)Expected.*Received"):
                 compare(model, several, [LAP()], targets=wrong, **options)
 
+    def test_masks_and_boxes_of_another_label_say_nothing_of_a_chosen_class(
+        self, model
+    ):
+        metrics = ["pointing_game", "box_localisation"]
+        boxes = np.tile([0.25, 0.25, 0.75, 0.75], (COUNT, 1, 1))
+        masks = np.ones(IMAGES.shape[:3], bool)
+        data = {"image": IMAGES, "label": LABELS, "mask": masks, "boxes": boxes}
+        for target in range(CLASSES):
+            comparison = compare(
+                model, data, [Edge()], metrics, targets=target, timing_rounds=0
+            )
+            counts = [row["counted"] for row in comparison.rows]
+            assert counts == [(target == LABELS).sum()] * 2
+
     def test_labels_that_are_not_known_or_one_hot(self, model):
         options = {"metrics": ["sparsity"], "timing_rounds": 0}
         data = {"image": IMAGES, "label": np.where(np.arange(COUNT) < 2, -1, LABELS)}

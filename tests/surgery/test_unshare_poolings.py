@@ -155,3 +155,17 @@ def test_channels_may_come_first(rng):
     # The output keeps its name.
     assert lap_names(converted) == ["pool_call1", "pool"]
     assert converted.output_names == model.output_names
+
+
+def test_calls_that_stay_for_several_reasons_are_told_each():
+    gap = layers.GlobalAveragePooling2D(keepdims=True, name="gap")
+    x = inputs = keras.Input((16, 16, 8))
+    gate = layers.Conv2D(8, 1, activation="sigmoid")(gap(x))
+    x = layers.Conv2D(16, 3)(layers.Multiply()([x, gate]))
+    model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(gap(x))))
+    plan = keras_lap.plan(model).skip("gap_call2")
+    reasons = {row.layer: row.reason for row in plan.rows}
+    assert "squeeze-excite" in reasons["gap"]
+    assert reasons["gap_call2"] == "it was asked to be skipped"
+    with pytest.raises(ValueError, match=r"asked to be skipped\. What was left out"):
+        plan.set("gap_call2", concepts=2)

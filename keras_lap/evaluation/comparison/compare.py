@@ -55,7 +55,7 @@ def compare(
     `targets="label"` asks for the true class instead, as the pointing game was
     published; then a map of a wrong answer is measured as well. `targets=3` asks for
     one class in all images, which is what there is to ask of a model with several
-    labels per image.
+    labels per image; masks and boxes of another label are left out then.
 
     Given the `original` of a converted model, a second protocol compares the two, each
     with its own explainers and its own answers. It is kept apart, because two models

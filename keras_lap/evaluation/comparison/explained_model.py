@@ -73,6 +73,7 @@ class ExplainedModel:
         else:
             check_classes(targets, self.outputs.shape[-1])
             self.targets = targets
+            samples = samples.of_chosen(targets)
         self._masks = samples.masks_of(self.targets)
         self._boxes = samples.boxes_of(self.targets)
         is_broken = np.isnan(self.outputs).any(axis=-1)

@@ -1,5 +1,6 @@
 """Data sets of many forms, read into one."""
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -137,6 +138,22 @@ class SamplesToCompare:
                 f"that the model predicts, or -1. Received: {highest}. If they are of "
                 "something else than classes, pass boxes alone."
             )
+
+    def of_chosen(self, targets):
+        """The samples where classes are chosen for them, whatever their labels are.
+
+        Masks and boxes that name no class are the label's, and so say nothing of any
+        other class: they become empty.
+        """
+        labels = single_labels(self.labels)
+        if labels is None or labels.ndim > 1:
+            return self
+        is_other, masks, boxes = labels != targets, self.masks, self.boxes
+        if masks is not None and masks.ndim == 3:
+            masks = masks & ~is_other[:, None, None]
+        if boxes is not None and self.box_concepts is None:
+            boxes = np.where(is_other[:, None, None], -1, boxes)
+        return dataclasses.replace(self, masks=masks, boxes=boxes)
 
     def masks_of(self, targets):
         """The masks `(N, H, W)` of a class of each image, empty where it has none."""
