@@ -40,6 +40,7 @@ from keras_lap.losses import (
     KnowledgeLoss,
     MaskSupervision,
     Presence,
+    RightReasons,
 )
 
 pytest_plugins = ["injection_problem"]
@@ -720,6 +721,37 @@ def test_does_not_warn_of_images_without_finding_that_come_first():
     mask = np.ones((48, SIZE, SIZE)) * (label > 0)[:, None, None]
     y, terms = {"label": label, "mask": mask}, [MaskSupervision()]
     assert not warnings_of("are empty", make_model(), images, y, terms, batch_size=32)
+
+
+LABELS_OF_NO_CONCEPT = {
+    "classes": (np.arange(SAMPLES) % 5, 5, "sparse_categorical_crossentropy"),
+    "measurements": (SEVERITY, 1, "mse"),
+    "maps": (np.zeros((SAMPLES, SIZE, SIZE, CLASSES)), None, "mse"),
+}
+
+
+@pytest.mark.parametrize(
+    "label, classes, loss", LABELS_OF_NO_CONCEPT.values(), ids=LABELS_OF_NO_CONCEPT
+)
+@pytest.mark.tensorflow_too
+def test_masks_that_name_their_concepts_ask_nothing_of_labels(x, label, classes, loss):
+    inputs = keras.Input((SIZE, SIZE, 1))
+    pooled = LAPooling2D(1, concepts=CLASSES)(inputs)
+    outputs = layers.Conv2D(CLASSES, 1)(pooled)
+    if classes is not None:
+        pooled = layers.GlobalAveragePooling2D()(pooled)
+        outputs = layers.Dense(classes, activation="sigmoid")(pooled)
+    model = compiled(keras.Model(inputs, outputs), loss=loss)
+    y = {"label": label, "mask": np.zeros((SAMPLES, SIZE, SIZE, CLASSES))}
+    assert first(fit(model, x, y, [KnowledgeInjection([MaskSupervision()])]))
+    assert not warnings_of("are empty", model, x, y, [MaskSupervision()], epochs=9)
+
+
+@pytest.mark.tensorflow_too
+def test_the_union_of_masks_may_be_of_others_than_the_layers_concepts(x, label):
+    y = {"label": label, "mask": np.zeros((SAMPLES, SIZE, SIZE, CLASSES - 1))}
+    logs = first(fit(make_model(), x, y, [KnowledgeInjection([RightReasons()])]))
+    assert np.isfinite(logs["right_reasons"])
 
 
 def test_what_is_watched_is_what_is_read(x):

@@ -2,20 +2,22 @@
 
 from keras import ops
 
-_TAKEN = ("mask", "present")
 # So many masks of a concept are looked at before they are judged.
 _MASKS = 32
 
 
 def empty_masks(concepts, forward):
-    """Images whose labels name each concept, by whether its mask is empty or not.
+    """Images whose labels name each concept, by whether their mask is empty or not.
+
+    Of masks that are the label's alone.
 
     Args:
         concepts: Number of the concepts of the layer to look at.
         forward: A `ForwardPass`, of a `Watch`.
     """
     layer = forward.layer_of(concepts)
-    if layer is None or not all(name in layer.knowledge for name in _TAKEN):
+    # Masks that name their concepts go beside labels of anything else.
+    if layer is None or layer.knowledge.nameless("mask") is None:
         return None
     knowledge = layer.knowledge
     named = (knowledge["present"] > 0) & knowledge["mask_known"]

@@ -38,8 +38,11 @@ def watches_of(losses, concepts):
         for doubt in kind.doubts
     ]
     on_layers = [each.takes for each in losses if isinstance(each, _ON_LAYERS)]
+    watches = []
     if any("mask" in names for names in on_layers):
         looks += [functools.partial(nameless, "mask"), grey_pictures]
+        look = functools.partial(empty_masks, concepts)
+        watches.append(Watch(look, shape=(2, concepts)))
     if any({"boxes", "present"} <= set(names) for names in on_layers):
         looks.append(functools.partial(nameless, "boxes"))
     if "box_concepts" in taken:
@@ -47,10 +50,7 @@ def watches_of(losses, concepts):
     # Boxes that a label does not name are watched for themselves.
     if any("present" in names and "boxes" not in names for names in on_layers):
         looks.append(measurements)
-    watches = [Watch(look) for look in [*looks, labels_above_one]]
-    if "mask" in taken:
-        look = functools.partial(empty_masks, concepts)
-        watches.append(Watch(look, shape=(2, concepts)))
+    watches += [Watch(look) for look in [*looks, labels_above_one]]
     watches += [
         Watch(functools.partial(never_boxed, loss, concepts), shape=(3, concepts))
         for loss in losses
