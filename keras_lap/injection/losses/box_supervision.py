@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_lap.injection.losses.check_numbers import check_numbers
 from keras_lap.injection.losses.knowledge_loss import (
     KnowledgeLoss,
     concept_mean,
@@ -128,12 +129,7 @@ class BoxSupervision(KnowledgeLoss):
         """Flags of which of a layer's concepts are boxed, `(K,)`."""
         if self.concepts is None or count == 1:
             return np.ones(count, "bool")
-        if self.concepts[-1] >= count:
-            raise ValueError(
-                f"Expected `concepts` of the layer, 0 to {count - 1}. Received: "
-                f"concepts={self.concepts}. If they are of other layers, name those "
-                "in `layers` of `KnowledgeInjection`."
-            )
+        check_numbers("concepts", self.concepts, self.concepts[-1], count)
         return np.isin(np.arange(count), self.concepts)
 
     def get_config(self):

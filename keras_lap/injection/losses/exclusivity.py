@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_lap.injection.losses.check_numbers import check_numbers
 from keras_lap.injection.losses.knowledge_loss import KnowledgeLoss
 
 
@@ -59,12 +60,7 @@ class Exclusivity(KnowledgeLoss):
             shared = scores * others / 2
         else:
             first, second = zip(*self.pairs, strict=True)
-            if max(second) >= concepts:
-                raise ValueError(
-                    f"Expected `pairs` of concepts of the layer, 0 to {concepts - 1}. "
-                    f"Received: pairs={self.pairs}. If they are of other layers, name "
-                    "those in `layers` of `KnowledgeInjection`."
-                )
+            check_numbers("pairs", self.pairs, max(second), concepts)
             first, second = (ops.take(scores, of, axis=-1) for of in (first, second))
             shared = first * second
         return ops.mean(ops.sum(shared, axis=-1), axis=(1, 2))
