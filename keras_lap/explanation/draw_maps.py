@@ -182,10 +182,12 @@ def _standardize_masks(masks, images):
 
 def _grown(masks, margin):
     """Masks with so many pixels more on every side."""
-    padded = np.pad(masks, [(0, 0), (margin, margin), (margin, margin)])
-    size = 2 * margin + 1
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), (1, 2))
-    return windows.any(axis=(-2, -1))
+    for axis in (1, 2):
+        pads = [(margin, margin) if each == axis else (0, 0) for each in range(3)]
+        padded, size = np.pad(masks, pads), 2 * margin + 1
+        windows = np.lib.stride_tricks.sliding_window_view(padded, size, axis)
+        masks = windows.any(axis=-1)
+    return masks
 
 
 def _add_map(ax, image, map_, scale, opacity, colormap):
