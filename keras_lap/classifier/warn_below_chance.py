@@ -2,9 +2,7 @@
 
 import math
 
-import numpy as np
-
-from keras_lap.classifier.labels import single_labels
+from keras_lap.classifier.right_answers import right_answers
 from keras_lap.utils.warn import warn
 
 # So few right answers are no accident.
@@ -16,21 +14,20 @@ def warn_below_chance(outputs, labels, name="model", usual=None):
 
     Args:
         outputs: Float array `(N, classes)`. What is NaN is wrong.
-        labels: As `standardize_labels` returns them; several per image are not judged.
+        labels: As `standardize_labels` returns them. Several per image are not judged,
+            nor are numbers that are no classes of the model.
         name: What the model is called.
         usual: The share of right answers to be expected of it at least. By default that
             of chance, as of one that has learned nothing yet.
     """
-    labels = single_labels(labels)
-    if labels is None or labels.ndim > 1 or not (labels >= 0).any():
+    is_right = right_answers(outputs, labels)
+    if is_right is None or labels.max() >= outputs.shape[-1]:
         return
-    known = labels >= 0
-    is_right = ~np.isnan(outputs).any(axis=-1) & (outputs.argmax(axis=-1) == labels)
-    accuracy, chance = is_right[known].mean(), 1 / outputs.shape[-1]
+    accuracy, chance = is_right.mean(), 1 / outputs.shape[-1]
     usual = chance if usual is None else usual
     # Of few images: the probability, by Hoeffding's inequality, that no more answers
     # are right of a model that is right as often as is usual.
-    is_accident = math.exp(-2 * known.sum() * (usual - accuracy) ** 2) >= _IMPROBABLE
+    is_accident = math.exp(-2 * len(is_right) * (usual - accuracy) ** 2) >= _IMPROBABLE
     if accuracy < chance and not is_accident:
         warn(
             f"The accuracy of the {name} is {accuracy:.3f}, below the "

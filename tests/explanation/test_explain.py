@@ -319,3 +319,14 @@ def test_classes_in_another_order_are_warned_of(rng):
         told = [str(w.message) for w in caught if "of chance" in str(w.message)]
         assert len(told) == is_warned
         assert all("is 0.000, below the 0.333 of chance" in each for each in told)
+
+
+def test_whole_numbers_that_are_no_classes_are_not_judged(rng):
+    """As severities from 0 to 4, of a model with a single output."""
+    inputs = keras.Input((8, 8, 1))
+    pooled = GlobalLAPooling2D(concepts=1, base=None)(inputs)
+    model = keras.Model(inputs, layers.Dense(1)(pooled))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        explain(model, rng.random((24, 8, 8, 1)), labels=2 + np.arange(24) % 3)
+    assert not [w for w in caught if "of chance" in str(w.message)]

@@ -5,6 +5,7 @@ import numpy as np
 
 from keras_lap.classifier.chosen_output import chosen_output, warn_of_first_output
 from keras_lap.classifier.labels import check_labels, single_labels
+from keras_lap.classifier.right_answers import right_answers
 from keras_lap.evaluation.outputs import class_scores
 from keras_lap.evaluation.predictor import Predictor
 from keras_lap.evaluation.targets import check_classes
@@ -60,25 +61,22 @@ class ExplainedModel:
         self._channel_axis = channel_axis(data_format)
         self._predictor = Predictor(self.model, data_format=data_format)
         self.outputs = class_scores(self.model, self.images, batch_size)
-        predicted = self.outputs.argmax(axis=-1)
         check_labels(samples.labels, self.outputs)
         samples.check_classes(self.outputs.shape[-1])
         self._labels = single_labels(samples.labels)
-        has_labels = self._labels is not None and self._labels.ndim == 1
-        is_known = self._labels >= 0 if has_labels else np.zeros(len(predicted), bool)
-        if isinstance(targets, str):
-            if targets == "label":
-                _check_labels_are_targets(self._labels, is_known)
-            self.targets = self._labels if targets == "label" else predicted
-        else:
+        if not isinstance(targets, str):
             check_classes(targets, self.outputs.shape[-1])
             self.targets = targets
             samples = samples.of_chosen(targets)
+        elif targets == "label":
+            _check_labels_are_targets(self._labels)
+            self.targets = self._labels
+        else:
+            self.targets = self.outputs.argmax(axis=-1)
         self._masks = samples.masks_of(self.targets)
         self._boxes = samples.boxes_of(self.targets)
-        is_broken = np.isnan(self.outputs).any(axis=-1)
-        is_right = ~is_broken & (predicted == self._labels) if has_labels else is_known
-        self.accuracy = float(is_right[is_known].mean()) if is_known.any() else None
+        is_right = right_answers(self.outputs, samples.labels)
+        self.accuracy = None if is_right is None else float(is_right.mean())
 
     def facts(self, maps, explainer):
         """All that a metric may ask for, by name."""
@@ -97,15 +95,15 @@ class ExplainedModel:
         }
 
 
-def _check_labels_are_targets(labels, is_known):
-    if is_known.all():
-        return
+def _check_labels_are_targets(labels):
     if labels is None:
         received = "none"
     elif labels.ndim > 1:
         received = "several"
+    elif (labels < 0).any():
+        received = f"{(labels < 0).sum()} that are not known, below 0"
     else:
-        received = f"{(~is_known).sum()} that are not known, below 0"
+        return
     raise ValueError(
         f'Expected one label per image for targets="label". Received: {received}. Maps '
         "of the predicted class need no labels, nor do those of a class of your "
